@@ -1,0 +1,104 @@
+"""Arithmetic on unit rows: normalising, checking, pooling, exact search with a total order. Pure numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.errors import ConfigError, EncodingError
+from vidembed.types import Floats
+
+Pooling = Literal["mean", "max", "topk", "attention"]
+POOLINGS: tuple[str, ...] = get_args(Pooling)
+
+
+def unit_rows(rows: NDArray[Any]) -> Floats:
+    """(N, D) rows scaled to length 1, float32. Raises EncodingError on zero or non-finite rows."""
+    rows = np.asarray(rows, dtype=np.float32)
+    norms = np.linalg.norm(rows.astype(np.float64), axis=-1, keepdims=True)
+    if rows.size and (not np.all(np.isfinite(rows)) or np.any(norms < 1e-12)):
+        bad = np.flatnonzero(~np.isfinite(norms[..., 0]) | (norms[..., 0] < 1e-12))
+        raise EncodingError(
+            f"vectors of rows {bad[:5].tolist()} are zero or not finite",
+            hint="the input may be empty, or the model may overflow in half precision: try dtype float32",
+        )
+    return np.asarray(rows / norms, dtype=np.float32)
+
+
+def check(rows: NDArray[Any], *, n: int, dim: int, who: str) -> Floats:
+    """The rows, once they are proven (n, dim), float32, finite, of length 1 (to 1e-3). Raises EncodingError."""
+    rows = np.asarray(rows)
+    if rows.shape != (n, dim):
+        raise EncodingError(f"{who} returned {rows.shape} for {n} items, expected {(n, dim)}")
+    if rows.dtype != np.float32:
+        raise EncodingError(f"{who} returned {rows.dtype}, expected float32")
+    if n:
+        norms = np.linalg.norm(rows, axis=1)
+        bad = np.flatnonzero(~(np.abs(norms - 1) <= 1e-3))  # written so that NaN is bad
+        if len(bad):
+            raise EncodingError(f"{who} returned rows that are not unit vectors: rows {bad[:5].tolist()}")
+    return rows
+
+
+def pool(units: NDArray[Any], how: Pooling = "mean", *, k: int = 4, temperature: float = 0.1) -> Floats:
+    """One (D,) unit row from (U, D) unit rows, U >= 1.
+
+    mean: their centre (CLIP4Clip's meanP, Luo et al. 2021). max: the largest value per dimension.
+    topk: the centre of the k units nearest to the common centre. attention: a softmax of each unit's cosine with the
+    centre, divided by `temperature`, weighs it, so that outliers (blurred, black frames) count less.
+    """
+    units = np.asarray(units, dtype=np.float32)
+    if units.ndim != 2 or not len(units):
+        raise EncodingError(f"pooling needs (U, D) with U >= 1, got {units.shape}")
+    if how == "max":
+        return unit_rows(units.max(axis=0)[None])[0]
+    centre = units.mean(axis=0)
+    if len(units) > 1 and how in ("topk", "attention"):
+        agreement = units @ centre / max(float(np.linalg.norm(centre)), 1e-12)
+        if how == "topk":
+            best = np.argsort(-agreement, kind="stable")[:k]
+            centre = units[best].mean(axis=0)
+        else:
+            weights = np.exp((agreement - agreement.max()) / temperature)
+            centre = (weights / weights.sum()) @ units
+    elif how not in POOLINGS:
+        raise ConfigError(f"unknown pooling {how!r}; allowed: {', '.join(POOLINGS)}")
+    if float(np.linalg.norm(centre)) < 1e-6:  # opposite units cancel out; any one of them is a fair stand-in
+        centre = units[0]
+    return unit_rows(centre[None])[0]
+
+
+UnitScore = Literal["max", "softmax", "topk"]
+
+
+def score_units(units: NDArray[Any], query: Floats, how: UnitScore = "softmax", *, k: int = 3) -> float:
+    """Cosine of a query with a clip seen through its units: MaxSim, softmax-weighted or mean of the k best."""
+    scores = np.asarray(units, dtype=np.float32) @ query
+    if how == "max":
+        return float(scores.max())
+    if how == "topk":
+        return float(np.sort(scores)[-k:].mean())
+    weights = np.exp((scores - scores.max()) / 0.1)
+    return float((weights * scores).sum() / weights.sum())
+
+
+def top_k(scores: NDArray[Any], ids: Sequence[str], k: int) -> list[tuple[str, float]]:
+    """The k best (id, score) by score down, then id: a total order, so that runs agree."""
+    scores = np.asarray(scores, dtype=np.float32)
+    if len(scores) > k > 0:
+        # All that tie with the k-th stay in, or the order of the input would choose among them.
+        edge = np.partition(scores, len(scores) - k)[len(scores) - k]
+        keep = np.flatnonzero(scores >= edge)
+    else:
+        keep = np.arange(len(scores))
+    ranked = sorted(((ids[int(i)], float(scores[i])) for i in keep), key=lambda pair: (-pair[1], pair[0]))
+    return ranked[: max(k, 0)]
+
+
+def combine(vectors: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    """The unit row of a weighted sum: query arithmetic. Raises EncodingError when the terms cancel out."""
+    total = np.einsum("n,nd->d", np.asarray(weights, dtype=np.float32), np.stack(vectors))
+    return unit_rows(total[None])[0]
