@@ -1,0 +1,46 @@
+# Targets print themselves with `make help`. Everything runs in ./.venv, made on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-fast lint format bench serve clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP) ## Make .venv and install vidembed with what the demo and the tests need
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[app,demo,speech,ocr,align,caption,sentence,dev]'
+	touch $(STAMP)
+
+demo: $(STAMP) ## Index real videos and search them
+	$(BIN)/vidembed demo
+
+serve: $(STAMP) ## Open the web page on http://127.0.0.1:7860
+	$(BIN)/vidembed serve --index demo-index
+
+test: $(STAMP) ## Run all tests that need no weights, GPU or server
+	$(BIN)/python -m pytest -q
+
+test-fast: $(STAMP) ## Run the tests that take under ten seconds each
+	$(BIN)/python -m pytest -q -m 'not slow and not browser'
+
+lint: $(STAMP) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## Measure decoding, indexing, search and memory; prints JSON
+	for script in decode index_throughput search_latency memory lanes; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+
+clean: ## Remove the environment and what the demo made
+	rm -rf $(VENV) demo-index .pytest_cache .mypy_cache .ruff_cache

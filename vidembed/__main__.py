@@ -1,0 +1,7 @@
+"""`python -m vidembed` is the command line."""
+
+import sys
+
+from vidembed.cli import main
+
+sys.exit(main())

@@ -1,0 +1,29 @@
+"""The command line: `vidembed index`, `search`, ... Data goes to stdout, talk to stderr.
+
+Exit codes: 0 all done; 1 a bug (traceback); 2 wrong input; 3 done, but some items failed;
+4 model or store cannot work; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from vidembed.errors import VidembedError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; never leaves the process, so tests call it directly."""
+    from vidembed.cli.app import app
+    from vidembed.cli.common import say_error
+
+    try:
+        app(args=list(sys.argv[1:] if argv is None else argv), prog_name="vidembed")
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
+    except VidembedError as error:
+        say_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0

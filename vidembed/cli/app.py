@@ -1,0 +1,47 @@
+"""The command tree. Each command lives in its own small module and imports what is heavy when it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vidembed.cli import config as config_command
+from vidembed.cli import demo, doctor, index, library, models, search, store
+
+app = typer.Typer(
+    name="vidembed",
+    help="Search inside videos and caption them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from vidembed import __version__
+
+        typer.echo(f"vidembed {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Search inside videos and caption them."""
+
+
+app.command("index")(index.index)
+app.command("search")(search.search)
+app.command("cut")(library.cut)
+app.command("info")(library.info)
+app.command("remove")(library.remove)
+app.command("demo")(demo.demo)
+app.command("models")(models.models)
+app.command("doctor")(doctor.doctor)
+app.add_typer(config_command.app, name="config")
+app.add_typer(store.app, name="store")

