@@ -1,0 +1,40 @@
+"""`import vidembed` and `vidembed --help` stay light: nothing heavy is loaded before it is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "transformers", "open_clip", "decord", "av", "qdrant_client", "qdrant_edge", "gradio", "ffmpeg", "PIL")
+
+
+def loaded_after(code: str) -> set[str]:
+    """The heavy packages a fresh process has loaded after running this code."""
+    probe = f"import sys\n{code}\nprint('LOADED', *[m for m in {HEAVY!r} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.splitlines()[-1].split()[1:])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import vidembed",
+        "import vidembed; vidembed.Query.text('a dog'); vidembed.Span(0, 1)",
+        "from vidembed.cli import main; assert main(['--help']) == 0",
+        "from vidembed.cli import main; assert main(['models']) == 0",
+        "from vidembed.cli import main; assert main(['config', 'show']) == 0",
+    ],
+)
+def test_nothing_heavy_is_loaded(code: str) -> None:
+    assert loaded_after(code) == set()
+
+
+def test_every_public_name_exists() -> None:
+    import vidembed
+
+    missing = [name for name in vidembed.__all__ if not hasattr(vidembed, name)]
+    assert not missing
+    assert set(vidembed.__all__) <= set(dir(vidembed))

@@ -1,0 +1,75 @@
+"""The records that travel between the rooms: frozen, checked when made, printed by shape.
+
+Time is seconds from the first shown video frame (`t = 0`), spans are half-open `[start_s, end_s)`.
+Vectors are plain `numpy.float32` arrays with unit rows; there is no wrapper type.
+"""
+
+from vidembed.types.media import (
+    MODALITIES,
+    AudioSamples,
+    AudioVisual,
+    Clip,
+    Floats,
+    FrameBatch,
+    Image,
+    Item,
+    Modality,
+    TextLine,
+    TimedText,
+    VideoInfo,
+)
+from vidembed.types.query import (
+    Filter,
+    Query,
+    Term,
+    TermModality,
+    Where,
+)
+from vidembed.types.results import (
+    Candidate,
+    Caption,
+    Failure,
+    Hit,
+    Moment,
+    RunReport,
+)
+from vidembed.types.space import (
+    Row,
+    Space,
+    SparseVector,
+)
+from vidembed.types.time import (
+    Span,
+    format_time,
+)
+
+__all__ = [
+    "MODALITIES",
+    "AudioSamples",
+    "AudioVisual",
+    "Candidate",
+    "Caption",
+    "Clip",
+    "Failure",
+    "Filter",
+    "Floats",
+    "FrameBatch",
+    "Hit",
+    "Image",
+    "Item",
+    "Modality",
+    "Moment",
+    "Query",
+    "Row",
+    "RunReport",
+    "Space",
+    "Span",
+    "SparseVector",
+    "Term",
+    "TermModality",
+    "TextLine",
+    "TimedText",
+    "VideoInfo",
+    "Where",
+    "format_time",
+]

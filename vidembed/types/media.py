@@ -1,0 +1,162 @@
+"""Videos, clips and what is decoded of them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.types.time import Span
+
+Modality = Literal["text", "image", "audio", "video"]
+MODALITIES: tuple[Modality, ...] = ("text", "image", "audio", "video")
+Floats: TypeAlias = NDArray[np.float32]
+Image: TypeAlias = NDArray[np.uint8]  # (H, W, 3) RGB
+
+# Clip ids are UUIDs because Qdrant accepts only UUIDs and integers as point ids.
+_CLIP_NAMESPACE = uuid.UUID("6a1bb1f2-31c5-4c28-9d3c-0c7c9a0e5f11")
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What the container's headers say of one file."""
+
+    video_id: str  # 32 hex digits: BLAKE2b of the size and the first and last MiB, so a rename keeps it
+    path: Path
+    size_bytes: int
+    mtime_ns: int
+    duration_s: float  # of the longest stream, from the first shown frame
+    width_px: int  # as shown, after rotation; 0 = no picture
+    height_px: int
+    fps: Fraction  # average; for information only, never for finding frames; 0 = no picture
+    audio_rate_hz: int | None  # None = no sound track
+    audio_channels: int | None
+    codec: str = ""  # of the picture, ffmpeg's name
+
+    @property
+    def has_video(self) -> bool:
+        return self.width_px > 0
+
+    @property
+    def has_audio(self) -> bool:
+        return self.audio_rate_hz is not None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One stretch of one video; the unit that is embedded, captioned and found."""
+
+    clip_id: str  # UUID5 of the video id and the span in integer milliseconds: same cut, same id
+    video_id: str
+    index: int  # position in its video, from 0
+    span: Span
+
+    @classmethod
+    def make(cls, video_id: str, index: int, span: Span) -> Clip:
+        start_ms, end_ms = round(span.start_s * 1000), round(span.end_s * 1000)
+        return cls(str(uuid.uuid5(_CLIP_NAMESPACE, f"{video_id}:{start_ms}:{end_ms}")), video_id, index, span)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FrameBatch:
+    """Decoded frames of one clip. rgb: (T, H, W, 3) uint8; times_s: (T,) float64, strictly rising; T >= 1."""
+
+    rgb: NDArray[np.uint8]
+    times_s: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.rgb.ndim != 4 or self.rgb.shape[3] != 3 or self.rgb.dtype != np.uint8:
+            raise ValueError(f"rgb must be (T, H, W, 3) uint8, got {self.rgb.shape} {self.rgb.dtype}")
+        if len(self.rgb) < 1 or self.times_s.shape != (len(self.rgb),):
+            raise ValueError(f"need one time per frame and at least one, got {self.times_s.shape} for {len(self.rgb)}")
+        if not np.all(np.diff(self.times_s) > 0):
+            raise ValueError("frame times must rise strictly")
+
+    def __len__(self) -> int:
+        return len(self.rgb)
+
+    def take(self, indices: Sequence[int]) -> FrameBatch:
+        """The frames at these positions, which must rise."""
+        return FrameBatch(self.rgb[list(indices)], self.times_s[list(indices)])
+
+    def __repr__(self) -> str:
+        t, h, w, _ = self.rgb.shape
+        return f"FrameBatch({t} frames {w}x{h}, {self.times_s[0]:.3f}..{self.times_s[-1]:.3f} s)"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class AudioSamples:
+    """Mono sound. samples: (N,) float32 in [-1, 1], N >= 1, finite."""
+
+    samples: Floats
+    rate_hz: int
+    start_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 1 or len(self.samples) < 1 or self.samples.dtype != np.float32:
+            raise ValueError(f"samples must be (N,) float32 with N >= 1, got {self.samples.shape} {self.samples.dtype}")
+        if self.rate_hz <= 0:
+            raise ValueError(f"rate_hz must be positive, got {self.rate_hz}")
+        if not np.all(np.isfinite(self.samples)):
+            raise ValueError("samples must be finite")
+
+    @property
+    def duration_s(self) -> float:
+        return len(self.samples) / self.rate_hz
+
+    @property
+    def rms(self) -> float:
+        """Root mean square level, 0..1; 0 is digital silence."""
+        return float(np.sqrt(np.mean(np.square(self.samples, dtype=np.float64))))
+
+    def __repr__(self) -> str:
+        return f"AudioSamples({self.duration_s:.3f} s at {self.rate_hz} Hz from {self.start_s:.3f} s)"
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """A piece of text with its time: a spoken phrase, a line read on screen, a caption."""
+
+    span: Span
+    text: str
+    confidence: float | None = None  # 0..1 where the model says so
+    words: tuple[tuple[float, float, str], ...] = ()  # (start_s, end_s, word) where word times are known
+
+
+@dataclass(frozen=True)
+class TimedText:
+    """The text of one clip in one lane (speech, on-screen text, caption), kept line by line. Never empty."""
+
+    lines: tuple[TextLine, ...]
+    language: str | None = None  # ISO 639-1 code where known
+
+    def __post_init__(self) -> None:
+        if not any(line.text.strip() for line in self.lines):
+            raise ValueError("a TimedText needs at least one line with text; absent text is None")
+
+    @property
+    def text(self) -> str:
+        return " ".join(line.text.strip() for line in self.lines if line.text.strip())
+
+
+@dataclass(frozen=True, eq=False)
+class AudioVisual:
+    """A clip for encoders that take pictures and sound together; either may be absent, not both."""
+
+    frames: FrameBatch | None
+    audio: AudioSamples | None
+
+    def __post_init__(self) -> None:
+        if self.frames is None and self.audio is None:
+            raise ValueError("an AudioVisual item needs frames or audio")
+
+
+# What encoders eat, by modality: text `str` (or TimedText from a source), image (H, W, 3) uint8,
+# audio AudioSamples, video AudioVisual.
+Item: TypeAlias = "str | TimedText | Image | FrameBatch | AudioSamples | AudioVisual"

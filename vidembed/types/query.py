@@ -1,0 +1,109 @@
+"""What is looked for, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from vidembed.types.media import Clip
+from vidembed.types.time import Span
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What a search is limited to. None = no limit. Conditions are joined by AND.
+
+    paths: shell globs matched against the full path and against the file name ("videos/2024/*", "*.mkv").
+    """
+
+    paths: tuple[str, ...] | None = None
+    videos: tuple[str, ...] | None = None  # video ids
+    min_duration_s: float | None = None  # of the whole video
+    max_duration_s: float | None = None
+    modified_after: float | None = None  # POSIX seconds
+    modified_before: float | None = None
+    within: Span | None = None  # only clips that overlap this stretch of their video
+
+    def __post_init__(self) -> None:
+        for name in ("paths", "videos"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise TypeError(f"Filter.{name} takes a sequence of strings, got the string {value!r}")
+            if value is not None:
+                object.__setattr__(self, name, tuple(value))
+
+
+@dataclass(frozen=True)
+class Where:
+    """A `Filter` resolved by the catalog into what a store can check by itself. None = no limit."""
+
+    video_ids: frozenset[str] | None = None
+    within: Span | None = None
+    not_clips: frozenset[str] = frozenset()
+
+    def allows(self, clip: Clip) -> bool:
+        """The meaning of the filter, for stores that check in Python and as the oracle for those that do not."""
+        if self.video_ids is not None and clip.video_id not in self.video_ids:
+            return False
+        if self.within is not None and clip.span.overlap_s(self.within) <= 0:
+            return False
+        return clip.clip_id not in self.not_clips
+
+
+TermModality = Literal["text", "image", "audio", "video", "clip"]
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """One part of a query. weight < 0 means "less like this"; modality "clip" takes a clip_id of the index.
+
+    value: text `str`; image path, PIL image or (H, W, 3) uint8; audio path or AudioSamples;
+    video path or AudioVisual; clip `str`.
+    """
+
+    modality: TermModality
+    value: Any
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """What is looked for: terms that add up, so `Query.text("a dog") + Query.image("x.jpg") - Query.text("snow")`."""
+
+    terms: tuple[Term, ...]
+    where: Filter | None = None
+
+    @classmethod
+    def text(cls, value: str, *, where: Filter | None = None) -> Query:
+        return cls((Term("text", value),), where)
+
+    @classmethod
+    def image(cls, value: Any, *, where: Filter | None = None) -> Query:
+        return cls((Term("image", value),), where)
+
+    @classmethod
+    def audio(cls, value: Any, *, where: Filter | None = None) -> Query:
+        return cls((Term("audio", value),), where)
+
+    @classmethod
+    def video(cls, value: Any, *, where: Filter | None = None) -> Query:
+        return cls((Term("video", value),), where)
+
+    @classmethod
+    def clip(cls, clip_id: str, *, where: Filter | None = None) -> Query:
+        """ "More like this": the stored vectors of a clip of the same index."""
+        return cls((Term("clip", clip_id),), where)
+
+    def __mul__(self, weight: float) -> Query:
+        return replace(self, terms=tuple(replace(t, weight=t.weight * weight) for t in self.terms))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> Query:
+        return self * -1.0
+
+    def __add__(self, other: Query) -> Query:
+        return Query(self.terms + other.terms, self.where if other.where is None else other.where)
+
+    def __sub__(self, other: Query) -> Query:
+        return self + -other

@@ -1,0 +1,58 @@
+"""Vector spaces and what a store keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.types.media import Clip, Floats
+
+
+@dataclass(frozen=True)
+class Space:
+    """A vector space by name. Vectors may be compared only when their spaces are equal.
+
+    kind "dense": (D,) float32 unit vectors, cosine; kind "sparse": weighted words, dim 0, dot product with IDF.
+    """
+
+    name: str
+    dim: int
+    kind: Literal["dense", "sparse"] = "dense"
+
+
+@dataclass(frozen=True, eq=False)
+class SparseVector:
+    """Weighted words: indices (K,) uint32 strictly rising, values (K,) float32 > 0; K >= 1."""
+
+    indices: NDArray[np.uint32]
+    values: Floats
+
+    def __post_init__(self) -> None:
+        if self.indices.shape != self.values.shape or self.indices.ndim != 1 or len(self.indices) < 1:
+            raise ValueError(f"need as many values as indices, at least one: {self.indices.shape}, {self.values.shape}")
+        if not (np.all(np.diff(self.indices.astype(np.int64)) > 0) and np.all(self.values > 0)):
+            raise ValueError("indices must rise strictly and values be positive")
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """What a store keeps of one clip in one channel.
+
+    vector: (D,) float32 unit row (dense channel) or SparseVector (sparse channel).
+    units: (U, D) float16 unit rows, the vectors the clip vector was pooled from (frames, windows, lines), or None.
+    unit_times_s: (U,) float64, the middle of each unit in seconds of the video; None exactly when units is None.
+    """
+
+    clip: Clip
+    vector: Floats | SparseVector
+    units: NDArray[np.float16] | None = None
+    unit_times_s: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.units is None) != (self.unit_times_s is None):
+            raise ValueError("units and unit_times_s come together")
+        if self.units is not None and self.unit_times_s is not None and len(self.units) != len(self.unit_times_s):
+            raise ValueError(f"need one time per unit, got {len(self.unit_times_s)} for {len(self.units)}")
