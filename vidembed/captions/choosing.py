@@ -1,0 +1,112 @@
+"""Choosing among candidate captions by comparing embeddings. Pure numpy: texts and clips come as vectors.
+
+A raw cosine favours sentences that are near everything ("a video of something"). So a candidate is judged three ways:
+
+fit         its cosine with the clip,
+baseline    how well ordinary sentences fit the clip (mean and spread over a bank): turns fit into a z-score, which is
+            comparable between clips and channels (the per-query score normalisation of Pang et al., QB-Norm's cousin),
+specificity how much better it fits this clip than the other clips of the run (the inverted-softmax idea of Smith et
+            al., ICLR 2017, with a mean in place of the log-sum-exp: few clips make the latter jump).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidembed.errors import ConfigError
+from vidembed.types import Candidate, Floats
+
+
+@dataclass(frozen=True)
+class ChoiceSettings:
+    """How candidates are judged.
+
+    weights: channel -> weight >= 0 of its z-score. specificity: 0 = fit alone, 1 = only
+    what the clip has more of than other clips.
+    prior: z-score units taken off per place in the captioner's own order, so that its favourite wins near-ties.
+    middle_z, slope: the logistic that maps a z-score to 0..1; a caption at `middle_z` gets 0.5.
+    min_score: below it the caption is flagged as not confident.
+    """
+
+    weights: Mapping[str, float]
+    specificity: float = 0.5
+    prior: float = 0.1
+    middle_z: float = 2.0
+    slope: float = 1.2
+    min_score: float = 0.35
+
+    def __post_init__(self) -> None:
+        bad = {name: weight for name, weight in self.weights.items() if not (np.isfinite(weight) and weight >= 0)}
+        if bad:
+            raise ConfigError(f"caption.rerank weights must be finite and >= 0, got {bad}")
+
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """One channel's view: texts and clips in the same space.
+
+    texts: (N, D) the candidates; clip: (D,); bank: (B, D) ordinary sentences, B >= 2;
+    others: (M, D) other clips, M >= 0.
+    """
+
+    texts: Floats
+    clip: Floats
+    bank: Floats
+    others: Floats
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The order of the candidates, best first, and how sure the best is."""
+
+    order: tuple[int, ...]
+    score: float  # 0..1 of the best
+    confident: bool
+    candidates: tuple[Candidate, ...]  # in the captioner's order, with the cosine per channel
+
+
+def choose(texts: Sequence[str], lanes: Mapping[str, Lane], settings: ChoiceSettings) -> Choice:
+    """Rank the candidates of one clip. Ties go to the captioner's own order.
+
+    Without a lane (the clip has no vector in any channel used) the captioner's order stands, with score 0.
+    Raises ValueError when there is no text.
+    """
+    if not texts:
+        raise ValueError("choosing needs at least one candidate")
+    used = {name: lane for name, lane in lanes.items() if settings.weights.get(name, 0.0) > 0}
+    total = np.zeros(len(texts))
+    evidence: list[dict[str, float]] = [{} for _ in texts]
+    for name, lane in used.items():
+        fit = lane.texts @ lane.clip
+        total += settings.weights[name] * _z_scores(lane, fit, settings.specificity)
+        for i, value in enumerate(fit):
+            evidence[i][name] = round(float(value), 4)
+    weight_sum = sum(settings.weights[name] for name in used)
+    z = total / weight_sum if weight_sum else total
+    ranked = z - settings.prior * np.arange(len(texts)) if used else -np.arange(len(texts), dtype=float)
+    order = tuple(int(i) for i in np.argsort(-ranked, kind="stable"))
+    score = logistic(float(z[order[0]]), settings) if used else 0.0
+    candidates = tuple(Candidate(text, scores) for text, scores in zip(texts, evidence, strict=True))
+    return Choice(order, score, score >= settings.min_score, candidates)
+
+
+def logistic(z: float, settings: ChoiceSettings) -> float:
+    """A z-score as 0..1."""
+    return float(1.0 / (1.0 + np.exp(-settings.slope * (z - settings.middle_z))))
+
+
+def _z_scores(lane: Lane, fit: Floats, specificity: float) -> Floats:
+    """(N,) spreads above what ordinary sentences reach on this clip, less what the candidate reaches on other clips."""
+    ordinary = lane.bank @ lane.clip
+    spread = max(float(ordinary.std()), 1e-3)
+    z = (fit - float(ordinary.mean())) / spread
+    if len(lane.others):
+        # The same z-score on the other clips: a sentence that beats the bank everywhere says little about this one.
+        bank_elsewhere = lane.bank @ lane.others.T  # (B, M)
+        spread_elsewhere = np.maximum(bank_elsewhere.std(axis=0), 1e-3)
+        z_elsewhere = (lane.texts @ lane.others.T - bank_elsewhere.mean(axis=0)) / spread_elsewhere
+        z = z - specificity * z_elsewhere.mean(axis=1)
+    return np.asarray(z, dtype=np.float32)

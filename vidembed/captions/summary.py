@@ -1,0 +1,117 @@
+"""A whole video in words: one sentence, a title, chapters. Extractive, by embeddings: nothing is invented."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidembed.captions.cues import Cue, clean
+from vidembed.types import Caption, Floats, Span
+
+Embed = Callable[[Sequence[str]], Floats]  # texts -> (N, D) unit rows
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """What a whole video is about. chapters cover it from its first to its last caption, in order."""
+
+    title: str
+    sentence: str
+    chapters: tuple[Cue, ...]
+
+
+def summarise(
+    captions: Sequence[Caption],
+    *,
+    embed: Embed,
+    extra: Sequence[str] = (),
+    max_chapters: int = 12,
+    min_chapter_s: float = 20.0,
+) -> VideoSummary | None:
+    """Title, sentence and chapters of one video from its clip captions; None when there is no caption.
+
+    extra: transcript or on-screen lines; they take part in finding the centre, and a short on-screen line that is
+    near the centre may become the title. The sentence is the caption nearest to the duration-weighted centre.
+    """
+    ordered = [c for c in sorted(captions, key=lambda caption: caption.clip.span) if clean(c.text)]
+    if not ordered:
+        return None
+    texts = [clean(caption.text) for caption in ordered]
+    vectors = embed(texts)
+    weights = np.asarray([c.clip.span.duration_s * max(c.score, 0.05) for c in ordered])
+    centre = weights @ vectors / weights.sum()
+    sentence = texts[int(np.argmax(vectors @ centre))]
+    title = title_of(sentence)
+    lines = [line for line in map(clean, extra) if 2 <= len(line.split()) <= 8]
+    if lines:
+        scores = embed(lines) @ centre
+        best = int(np.argmax(scores))
+        if float(scores[best]) >= float(np.quantile(vectors @ centre, 0.75)):
+            title = lines[best]
+    return VideoSummary(title, sentence, tuple(chapters(ordered, vectors, max_chapters, min_chapter_s)))
+
+
+def pick_diverse(vectors: Floats, k: int, *, balance: float = 0.7) -> list[int]:
+    """Positions of k rows that are near the centre of all and unlike each other.
+
+    Source: maximal marginal relevance, Carbonell and Goldstein, SIGIR 1998; balance 1 = relevance alone.
+    """
+    if not len(vectors):
+        return []
+    relevance = vectors @ vectors.mean(axis=0)
+    chosen = [int(np.argmax(relevance))]
+    while len(chosen) < min(k, len(vectors)):
+        likeness = (vectors @ vectors[chosen].T).max(axis=1)
+        gain = balance * relevance - (1 - balance) * likeness
+        gain[chosen] = -np.inf
+        chosen.append(int(np.argmax(gain)))
+    return chosen
+
+
+def chapters(captions: Sequence[Caption], vectors: Floats, most: int, min_s: float) -> list[Cue]:
+    """Cut where neighbouring captions differ most, by merging the most alike neighbours first (agglomerative, in time).
+
+    Stops when at most `most` chapters are left, each at least `min_s` long, and no two neighbours are alike (cosine of
+    their centres at or above 0.8). Each is named by its caption nearest to its centre.
+    """
+    groups = [[i] for i in range(len(captions))]
+
+    def centre(group: list[int]) -> Floats:
+        mean = vectors[group].mean(axis=0)
+        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), dtype=np.float32)
+
+    def length_s(group: list[int]) -> float:
+        return captions[group[-1]].clip.span.end_s - captions[group[0]].clip.span.start_s
+
+    while len(groups) > 1:
+        alike = [float(centre(a) @ centre(b)) for a, b in zip(groups, groups[1:], strict=False)]
+        short = [i for i, group in enumerate(groups) if length_s(group) < min_s]
+        if len(groups) > most or max(alike) >= 0.8:
+            at = int(np.argmax(alike))
+        elif short:
+            i = short[0]
+            left = alike[i - 1] if i > 0 else -2.0
+            right = alike[i] if i < len(alike) else -2.0
+            at = i - 1 if left >= right else i
+        else:
+            break
+        groups[at : at + 2] = [groups[at] + groups[at + 1]]
+    cues: list[Cue] = []
+    for n, group in enumerate(groups):
+        start_s = captions[group[0]].clip.span.start_s
+        end_s = (
+            captions[groups[n + 1][0]].clip.span.start_s if n + 1 < len(groups) else captions[group[-1]].clip.span.end_s
+        )
+        name = captions[group[int(np.argmax(vectors[group] @ centre(group)))]].text
+        cues.append(Cue(Span(start_s, max(end_s, start_s + 0.001)), title_of(clean(name))))
+    return cues
+
+
+def title_of(sentence: str, *, max_words: int = 9) -> str:
+    """A sentence as a title: no leading article, no full stop, cut after a few words, first letter large."""
+    words = re.sub(r"^(a|an|the)\s+", "", sentence.rstrip(" .!"), flags=re.IGNORECASE).split()
+    short = " ".join(words[:max_words]) + ("…" if len(words) > max_words else "")
+    return short[:1].upper() + short[1:]
