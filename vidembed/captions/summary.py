@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def chapters(captions: Sequence[Caption], vectors: Floats, most: int, min_s: flo
         return captions[group[-1]].clip.span.end_s - captions[group[0]].clip.span.start_s
 
     while len(groups) > 1:
-        alike = [float(centre(a) @ centre(b)) for a, b in zip(groups, groups[1:], strict=False)]
+        alike = [float(centre(a) @ centre(b)) for a, b in pairwise(groups)]
         short = [i for i, group in enumerate(groups) if length_s(group) < min_s]
         if len(groups) > most or max(alike) >= 0.8:
             at = int(np.argmax(alike))

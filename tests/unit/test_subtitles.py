@@ -1,0 +1,165 @@
+"""Cues, subtitles, summaries and records."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vidembed.captions import records
+from vidembed.captions.cues import Cue, clean, is_degenerate, to_cues
+from vidembed.captions.subtitles import parse, srt, vtt, write_srt
+from vidembed.captions.summary import pick_diverse, summarise, title_of
+from vidembed.errors import InputError
+from vidembed.types import Caption, Clip, Failure, Span
+from vidembed.vectors import unit_rows
+
+
+def caption(start_s: float, end_s: float, text: str, score: float = 0.5) -> Caption:
+    return Caption(Clip.make("b" * 32, 0, Span(start_s, end_s)), text, score, (), "test")
+
+
+def test_neighbours_that_say_the_same_become_one_cue_with_the_better_text() -> None:
+    cues = to_cues([caption(0, 5, "A dog runs."), caption(5, 10, "a dog runs.", 0.9), caption(10, 12, "A cat.")])
+    assert [(c.span.start_s, c.span.end_s, c.text) for c in cues] == [(0, 10, "a dog runs."), (10, 12, "A cat.")]
+
+
+def test_near_equal_texts_are_judged_by_embedding() -> None:
+    vectors = {"a dog runs": [1, 0.05], "one dog is running": [1, 0], "a train": [0, 1]}
+    captions = [caption(0, 5, "a dog runs"), caption(5, 10, "one dog is running"), caption(10, 15, "a train")]
+    cues = to_cues(captions, embed=lambda texts: unit_rows(np.asarray([vectors[t] for t in texts], "f4")))
+    assert [c.text for c in cues] == ["a dog runs", "a train"]
+    assert cues[0].span == Span(0, 10)
+
+
+def test_overlapping_windows_are_cut_where_the_next_begins() -> None:
+    cues = to_cues([caption(0, 6, "one"), caption(4, 10, "two")])
+    assert [(c.span.start_s, c.span.end_s) for c in cues] == [(0, 4), (4, 10)]
+
+
+def test_a_gap_keeps_equal_texts_apart() -> None:
+    assert len(to_cues([caption(0, 1, "same"), caption(30, 31, "same")])) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "degenerate"),
+    [("a man walks", False), ("", True), ("no no no no no", True), ("very very good", False), ("ab cd " * 4, True)],
+)
+def test_degenerate_texts(text: str, degenerate: bool) -> None:
+    assert is_degenerate(text) is degenerate
+
+
+def test_srt_is_exact_and_disarms_arrows_and_tags() -> None:
+    text = srt([Cue(Span(0, 1.5), "a --> b <b>bold</b>\nnext"), Cue(Span(3661.0005, 3662), "späť 日本語")])
+    assert text == (
+        "1\n00:00:00,000 --> 00:00:01,500\na → b ‹b›bold‹/b› next\n\n2\n01:01:01,000 --> 01:01:02,000\nspäť 日本語\n"
+    )
+
+
+def test_vtt_escapes_and_reads_back() -> None:
+    cue = Cue(Span(1, 2), "x --> y & <i>z</i>")
+    text = vtt([cue])
+    assert "x --&gt; y &amp; &lt;i&gt;z&lt;/i&gt;" in text
+    assert parse(text) == [cue]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 50_000_000), st.integers(1, 100_000), st.text(min_size=1)).filter(
+            lambda entry: bool(clean(entry[2])) and "-->" not in entry[2] and not set("<>") & set(entry[2])
+        ),
+        max_size=5,
+    )
+)
+def test_subtitles_round_trip_to_the_millisecond(entries: list[tuple[int, int, str]]) -> None:
+    cues = [Cue(Span(start / 1000, (start + length) / 1000), clean(text)) for start, length, text in entries]
+    assert parse(srt(cues)) == cues
+    assert parse(vtt(cues)) == cues
+
+
+def test_a_cue_that_ends_before_it_starts_is_named_by_line() -> None:
+    with pytest.raises(InputError, match=r"before line 4.*ends before it starts"):
+        parse("1\n00:00:02,000 --> 00:00:01,000\nx\n", name="bad.srt")
+
+
+def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "a.srt"
+    write_srt([Cue(Span(0, 1), "x")], target)
+    assert parse(target.read_text(encoding="utf-8")) == [Cue(Span(0, 1), "x")]
+    assert list(target.parent.iterdir()) == [target]
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(InputError, match="cannot write"):
+        write_srt([], blocked / "a.srt")
+
+
+AXES = {"a dog runs": [1, 0, 0], "a dog jumps": [0.98, 0.2, 0], "a train passes": [0, 1, 0.1], "a red train": [0, 1, 0]}
+
+
+def embed(texts: list[str] | tuple[str, ...]) -> object:
+    return unit_rows(np.asarray([AXES.get(t, [0.3, 0.3, 0.9]) for t in texts], "f4"))
+
+
+def test_chapters_cut_where_the_scene_changes() -> None:
+    captions = [
+        caption(0, 30, "a dog runs"),
+        caption(30, 60, "a dog jumps"),
+        caption(60, 100, "a train passes"),
+        caption(100, 140, "a red train"),
+    ]
+    summary = summarise(captions, embed=embed)  # type: ignore[arg-type]
+    assert summary is not None
+    assert [(c.span.start_s, c.span.end_s) for c in summary.chapters] == [(0, 60), (60, 140)]
+    assert summary.chapters[0].text.startswith("Dog")
+    assert "train" in summary.sentence  # trains fill more of the time
+    assert summarise([], embed=embed) is None  # type: ignore[arg-type]
+
+
+def test_diverse_picks_start_at_the_centre_and_avoid_twins() -> None:
+    vectors = unit_rows(np.asarray([[1, 0], [0.999, 0.01], [0.3, 1]], "f4"))
+    assert pick_diverse(vectors, 2, balance=0.3) == [0, 2] or pick_diverse(vectors, 2, balance=0.3) == [1, 2]
+    assert pick_diverse(vectors[:0], 2) == []
+
+
+def test_titles() -> None:
+    assert title_of("A man in a red shirt rides a bicycle down the long street.") == (
+        "Man in a red shirt rides a bicycle down…"
+    )
+    assert title_of("the dog.") == "Dog"
+
+
+def test_records_survive_a_crash_in_the_middle_of_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "captions.jsonl"
+    with records.open_for_append(path) as handle:
+        records.append(handle, [records.caption_record(caption(0, 1, "one"), "v.mp4")])
+    with path.open("a") as handle:
+        handle.write('{"schema": 1, "kind": "capt')
+    assert [r["text"] for r in records.read(path)] == ["one"]
+    with records.open_for_append(path) as handle:
+        failure = Failure("c", "decode", "MediaUnreadable", "broken")
+        records.append(handle, [records.failure_record(failure, "v.mp4")])
+    assert [r["kind"] for r in records.read(path)] == ["caption", "failure"]
+
+
+def test_another_schema_is_refused_with_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "old.jsonl"
+    path.write_text(json.dumps({"schema": 1}) + "\n" + json.dumps({"schema": 99}) + "\n")
+    with pytest.raises(InputError, match=r"old.jsonl:2 has schema 99"):
+        list(records.read(path))
+    path.write_text("not json\n")
+    with pytest.raises(InputError, match=r"old.jsonl:1 is no caption record"):
+        list(records.read(path))
+
+
+def test_csv_cells_cannot_run_as_formulas() -> None:
+    out = io.StringIO()
+    records.write_csv([(caption(0, 1, "=HYPERLINK(1)"), Path("v.mp4"))], out)
+    row = next(iter(csv.DictReader(io.StringIO(out.getvalue()))))
+    assert row["text"] == "'=HYPERLINK(1)"
+    assert row["start_s"] == "0"

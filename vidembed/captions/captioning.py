@@ -1,0 +1,176 @@
+"""Clips in, captions out: propose, drop what is degenerate, choose by embeddings, reuse for near-identical clips.
+
+Knows no files and no models: readers, vectors and encoders are handed in (see build.py for the wiring).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from vidembed.batching import batched, failure_of
+from vidembed.captions.choosing import ChoiceSettings, Lane, choose
+from vidembed.captions.cues import clean, is_degenerate
+from vidembed.errors import ConfigError, EncodingError, StoreError
+from vidembed.protocols import Captioner, ClipMedia
+from vidembed.types import Caption, Clip, Failure, Floats
+
+
+@dataclass(frozen=True)
+class CaptionSettings:
+    """How a run captions. n: candidates a clip; seed fixes sampling; max_chars cuts a candidate that never ends.
+
+    reuse_above: a clip whose vector has at least this cosine with one already captioned in the same video takes over
+    its caption (no second model call for a static scene); above 1 switches that off.
+    """
+
+    choice: ChoiceSettings
+    n: int = 5
+    prompt: str | None = None
+    seed: int = 0
+    batch_size: int = 8
+    reuse_above: float = 0.985
+    max_chars: int = 400
+
+    def __post_init__(self) -> None:
+        if self.n < 1 or self.batch_size < 1:
+            raise ConfigError(f"caption.candidates and batch_size must be at least 1, got {self.n}, {self.batch_size}")
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One channel's help in choosing.
+
+    embed: texts -> (N, D) unit rows in the channel's space; bank: (B, D) ordinary sentences there;
+    vector: clip -> (D,) or None where the clip has none; others: clip -> (M, D) of unlike clips of the index.
+    """
+
+    embed: Callable[[Sequence[str]], Floats]
+    bank: Floats
+    vector: Callable[[Clip], Floats | None]
+    others: Callable[[Clip], Floats]
+
+
+class ClipCaptioning:
+    """Captions clips of one video after the other. Not thread-safe; make one per worker."""
+
+    def __init__(self, captioner: Captioner, judges: Mapping[str, Judge], settings: CaptionSettings) -> None:
+        unknown = {name for name, weight in settings.choice.weights.items() if weight > 0} - set(judges)
+        if unknown:
+            raise ConfigError(
+                f"caption.rerank names channels that cannot compare text: {', '.join(sorted(unknown))}",
+                hint=f"channels that can: {', '.join(sorted(judges)) or 'none'}",
+            )
+        self.captioner = captioner
+        self.judges = judges
+        self.settings = settings
+
+    def run(self, clips: Iterable[ClipMedia]) -> Iterator[Caption | Failure]:
+        """One Caption or Failure per clip, in order. ConfigError and StoreError stop the run."""
+        done: list[Caption] = []  # of the video in hand
+        for batch in batched(clips, self.settings.batch_size):
+            results: dict[str, Caption | Failure] = {}
+            ask: list[ClipMedia] = []
+            for media in batch:
+                if done and done[0].clip.video_id != media.clip.video_id:
+                    done = []
+                twin = self._twin(media.clip, done)
+                if twin is not None:
+                    results[media.clip.clip_id] = replace(twin, clip=media.clip)
+                else:
+                    ask.append(media)
+            for media, texts in zip(ask, self._propose(ask), strict=True):
+                result = texts if isinstance(texts, Failure) else self._choose(media.clip, texts)
+                results[media.clip.clip_id] = result
+                if isinstance(result, Caption):
+                    done.append(result)
+            for media in batch:
+                yield results[media.clip.clip_id]
+
+    def rechoose(self, caption: Caption) -> Caption | Failure:
+        """The same candidates judged anew (another encoder, other weights), without asking the captioner again."""
+        return self._choose(caption.clip, [c.text for c in caption.candidates], model=caption.model)
+
+    def _propose(self, clips: Sequence[ClipMedia]) -> list[list[str] | Failure]:
+        """Candidates per clip; a batch that fails is split until the bad clip is alone."""
+        if not clips:
+            return []
+        try:
+            proposed = self.captioner.candidates(
+                clips, n=self.settings.n, prompt=self.settings.prompt, seed=self.settings.seed
+            )
+            if len(proposed) != len(clips):
+                raise EncodingError(f"{self.captioner.name} answered {len(proposed)} clips of {len(clips)}")
+        except (ConfigError, StoreError):
+            raise
+        except Exception as error:
+            if len(clips) == 1:
+                return [failure_of(error, item=clips[0].clip.clip_id, stage=f"caption:{self.captioner.name}")]
+            half = len(clips) // 2
+            return self._propose(clips[:half]) + self._propose(clips[half:])
+        return [self._usable(media.clip, texts) for media, texts in zip(clips, proposed, strict=True)]
+
+    def _usable(self, clip: Clip, texts: Sequence[str]) -> list[str] | Failure:
+        """Clean, different, not degenerate ones in their order; a Failure when none is left."""
+        kept: dict[str, str] = {}
+        for text in texts:
+            text = clean(text)[: self.settings.max_chars]
+            if not is_degenerate(text):
+                kept.setdefault(text.casefold(), text)
+        if kept:
+            return list(kept.values())
+        sample = clean(texts[0])[:60] if texts else ""
+        error = EncodingError(
+            f"no usable caption: {len(texts)} candidates, all empty or repeating themselves, such as {sample!r}",
+            hint="try another captioner, prompt or seed",
+        )
+        return failure_of(error, item=clip.clip_id, stage=f"caption:{self.captioner.name}")
+
+    def _choose(self, clip: Clip, texts: Sequence[str], *, model: str | None = None) -> Caption | Failure:
+        try:
+            lanes = self._lanes(clip, texts)
+            choice = choose(texts, lanes, self.settings.choice)
+        except (ConfigError, StoreError):
+            raise
+        except Exception as error:
+            return failure_of(error, item=clip.clip_id, stage="caption:choose")
+        return Caption(
+            clip=clip,
+            text=texts[choice.order[0]],
+            score=choice.score,
+            candidates=choice.candidates,
+            model=model or self.captioner.name,
+            confident=choice.confident,
+        )
+
+    def _lanes(self, clip: Clip, texts: Sequence[str]) -> dict[str, Lane]:
+        lanes: dict[str, Lane] = {}
+        for name, judge in self.judges.items():
+            if self.settings.choice.weights.get(name, 0.0) <= 0:
+                continue
+            vector = judge.vector(clip)
+            if vector is not None:
+                lanes[name] = Lane(judge.embed(texts), vector, judge.bank, judge.others(clip))
+        return lanes
+
+    def _twin(self, clip: Clip, done: Sequence[Caption]) -> Caption | None:
+        """An earlier caption of a clip that looks and sounds the same in every channel that judges."""
+        if self.settings.reuse_above > 1:
+            return None
+        judges = [j for name, j in self.judges.items() if self.settings.choice.weights.get(name, 0.0) > 0]
+        own = [judge.vector(clip) for judge in judges]
+        if not any(vector is not None for vector in own):
+            return None
+        for caption in reversed(done[-32:]):
+            theirs = [judge.vector(caption.clip) for judge in judges]
+            if all(_same(a, b, self.settings.reuse_above) for a, b in zip(own, theirs, strict=True)):
+                return caption
+        return None
+
+
+def _same(a: Floats | None, b: Floats | None, above: float) -> bool:
+    if a is None or b is None:
+        return a is b
+    return float(np.dot(a, b)) >= above
