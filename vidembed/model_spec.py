@@ -50,7 +50,7 @@ class ModelSpec:
     reference: str = ""  # where these facts come from
 
     def __post_init__(self) -> None:
-        if not (_NAME.fullmatch(self.name) or self.path or self.repo):
+        if not (_NAME.fullmatch(self.name) or ":" in self.name or self.path):
             raise ValueError(f"model name {self.name!r} must match {_NAME.pattern}")
         module, _, function = self.factory.partition(":")
         if not module or not function:

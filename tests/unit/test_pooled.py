@@ -1,0 +1,292 @@
+"""Clip encoders over the toy space: what is pooled, where the units are, and that no clip suffers for another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from vidembed.encoders.pooled import NativeEncoder, PooledEncoder, TextLinesEncoder, audio_windows
+from vidembed.encoders.toy import ToyEncoder
+from vidembed.errors import BadQuery, ConfigError
+from vidembed.protocols import Encoded
+from vidembed.toy_space import NAMES
+from vidembed.types import (
+    AudioSamples,
+    AudioVisual,
+    Clip,
+    Failure,
+    Floats,
+    FrameBatch,
+    Item,
+    Modality,
+    Space,
+    Span,
+    TextLine,
+    TimedText,
+)
+
+RED, BLUE, GREEN = (255, 0, 0), (0, 0, 255), (0, 255, 0)
+RATE_HZ = 8000
+
+
+def clips(n: int) -> list[Clip]:
+    return [Clip.make("v" * 32, i, Span(i * 4.0, i * 4.0 + 4)) for i in range(n)]
+
+
+def frames(*colours: tuple[int, int, int], start_s: float = 0.0) -> FrameBatch:
+    rgb = np.stack([np.full((6, 8, 3), colour, np.uint8) for colour in colours])
+    return FrameBatch(rgb, start_s + np.arange(len(colours), dtype=np.float64))
+
+
+def tone(hz: float, seconds: float = 1.0, start_s: float = 0.0) -> AudioSamples:
+    time_s = np.arange(int(RATE_HZ * seconds)) / RATE_HZ
+    return AudioSamples((0.5 * np.sin(2 * np.pi * hz * time_s)).astype(np.float32), RATE_HZ, start_s)
+
+
+def joined(*sounds: AudioSamples) -> AudioSamples:
+    return AudioSamples(np.concatenate([s.samples for s in sounds]), RATE_HZ, sounds[0].start_s)
+
+
+SILENCE = AudioSamples(np.zeros(RATE_HZ, np.float32), RATE_HZ)
+
+
+def text(*lines: str) -> TimedText:
+    return TimedText(tuple(TextLine(Span(i * 2.0, i * 2.0 + 1), line) for i, line in enumerate(lines)))
+
+
+def named(vector: Floats) -> dict[str, float]:
+    """The dimensions above zero, by name, to three digits."""
+    return {name: round(float(v), 3) for name, v in zip(NAMES, vector, strict=True) if v > 0.01}
+
+
+def encoded(answer: Encoded | Failure | None) -> Encoded:
+    assert isinstance(answer, Encoded), answer
+    return answer
+
+
+class Recorder(ToyEncoder):
+    """The toy encoder, with the sizes of its batches; breaks on pure green and runs out of memory above `fits`."""
+
+    def __init__(self, fits: int = 1000) -> None:
+        self.batches: list[int] = []
+        self.fits = fits
+
+    def encode(self, modality: Modality, items: Sequence[Item]) -> Floats:
+        self.batches.append(len(items))
+        if len(items) > self.fits:
+            raise MemoryError("too many")
+        if modality == "image" and any(tuple(i[0, 0]) == GREEN for i in items):  # type: ignore[index]
+            raise RuntimeError("green breaks it")
+        return super().encode(modality, items)
+
+
+def test_mean_pools_frames_and_keeps_them_with_their_times() -> None:
+    [answer] = PooledEncoder(ToyEncoder(), "image").encode_clips([frames(RED, RED, BLUE, start_s=5)], clips(1))
+    # mean (2/3, 1/3) has length sqrt(5)/3
+    assert named(encoded(answer).vector) == {"red": 0.894, "blue": 0.447}
+    assert answer.units.dtype == np.float16
+    assert [named(u) for u in answer.units.astype(np.float32)] == [{"red": 1}, {"red": 1}, {"blue": 1}]
+    assert answer.unit_times_s.tolist() == [5, 6, 7]
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("max", {"red": 0.707, "blue": 0.707}),
+        ("topk", {"red": 1.0}),  # the four nearest to the centre are the red ones
+        ("attention", {"red": 1.0}),  # agreement .970 against .243: blue weighs exp(-7.3), 0.0001 of the sum
+    ],
+)
+def test_each_pooling(how: str, expected: dict[str, float]) -> None:
+    encoder = PooledEncoder(ToyEncoder(), "image", pool=how)  # type: ignore[arg-type]
+    [answer] = encoder.encode_clips([frames(RED, RED, RED, RED, BLUE)], clips(1))
+    assert named(encoded(answer).vector) == expected
+
+
+def test_units_are_left_out_on_request() -> None:
+    [answer] = PooledEncoder(ToyEncoder(), "image", keep_units=False).encode_clips([frames(RED)], clips(1))
+    assert encoded(answer).units is None
+    assert encoded(answer).unit_times_s is None
+
+
+def test_batches_are_full_across_clips() -> None:
+    encoder = Recorder()
+    items = [frames(RED, BLUE, RED), None, frames(BLUE), frames(RED, RED, RED, BLUE)]
+    answers = PooledEncoder(encoder, "image", batch_size=4).encode_clips(items, clips(4))
+    assert encoder.batches == [4, 4]
+    assert answers[1] is None
+    assert [named(encoded(a).vector) for a in (answers[0], answers[2], answers[3])] == [
+        {"red": 0.894, "blue": 0.447},
+        {"blue": 1},
+        {"red": 0.949, "blue": 0.316},
+    ]
+
+
+def test_a_bad_frame_fails_its_own_clip_only() -> None:
+    items = [frames(RED), frames(BLUE, GREEN), frames(BLUE)]
+    good, bad, last = PooledEncoder(Recorder(), "image", stage="encode:vision").encode_clips(items, clips(3))
+    assert isinstance(bad, Failure)
+    assert (bad.item, bad.stage, bad.kind, bad.message) == (
+        clips(3)[1].clip_id,
+        "encode:vision",
+        "RuntimeError",
+        "green breaks it",
+    )
+    assert named(encoded(good).vector) == {"red": 1}
+    assert named(encoded(last).vector) == {"blue": 1}
+
+
+def test_out_of_memory_halves_this_batch_and_the_later_ones() -> None:
+    encoder = Recorder(fits=3)
+    pooled = PooledEncoder(encoder, "image", batch_size=8)
+    [answer] = pooled.encode_clips([frames(*[RED] * 8)], clips(1))
+    assert named(encoded(answer).vector) == {"red": 1}
+    assert pooled.batch_size == 2
+    encoder.batches.clear()
+    pooled.encode_clips([frames(*[RED] * 4)], clips(1))
+    assert encoder.batches == [2, 2]
+
+
+def test_a_row_that_is_no_unit_vector_fails_the_clip() -> None:
+    class Nan(ToyEncoder):
+        def encode(self, modality: Modality, items: Sequence[Item]) -> Floats:
+            return super().encode(modality, items) * np.float32("nan")
+
+    [answer] = PooledEncoder(Nan(), "image").encode_clips([frames(RED)], clips(1))
+    assert isinstance(answer, Failure)
+    assert answer.kind == "EncodingError"
+
+
+def test_windows_of_sound_hop_and_end_with_it() -> None:
+    sound = joined(tone(200, 1, start_s=10), tone(1000, 1), tone(3000, 0.5))
+    encoder = PooledEncoder(ToyEncoder(), "audio", window_s=1.0)
+    [answer] = encoder.encode_clips([sound], clips(1))
+    # windows 10-11, 11-12 and, moved back to end with the sound, 11.5-12.5: half middle, half high energy
+    assert encoded(answer).unit_times_s.tolist() == [10.5, 11.5, 12.0]
+    assert [named(u) for u in answer.units.astype(np.float32)] == [
+        {"low": 1.0},
+        {"middle": 1.0},
+        {"middle": 0.707, "high": 0.707},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "window_s", "hop_s", "middles_s"),
+    [
+        (4.0, 1.0, None, [0.5, 1.5, 2.5, 3.5]),
+        (2.0, 1.0, 0.5, [0.5, 1.0, 1.5]),
+        (0.5, 1.0, None, [0.25]),
+        (3.0, None, None, [1.5]),
+        (1.25, 1.0, None, [0.5, 0.75]),
+    ],
+)
+def test_window_middles(seconds: float, window_s: float | None, hop_s: float | None, middles_s: list[float]) -> None:
+    units, times_s = audio_windows(tone(440, seconds), window_s, hop_s)
+    assert times_s == pytest.approx(middles_s)
+    assert sum(u.duration_s for u in units) >= seconds - 1e-9  # type: ignore[union-attr]
+
+
+def test_short_sound_is_padded_on_request() -> None:
+    units, times_s = audio_windows(tone(440, 0.5), 1.0, pad_short=True)
+    assert units[0].duration_s == 1.0  # type: ignore[union-attr]
+    assert times_s == [0.25]  # of what can be heard
+    assert not units[0].samples[RATE_HZ // 2 :].any()  # type: ignore[union-attr]
+
+
+def test_silent_windows_are_dropped_and_a_silent_clip_is_absent() -> None:
+    encoder = PooledEncoder(ToyEncoder(), "audio", window_s=1.0)
+    loud, silent = encoder.encode_clips([joined(SILENCE, tone(200)), SILENCE], clips(2))
+    assert encoded(loud).unit_times_s.tolist() == [1.5]
+    assert silent is None
+
+
+def test_text_lines_are_units() -> None:
+    encoder = TextLinesEncoder(ToyEncoder())
+    [answer] = encoder.encode_clips([text("a red car", " ", "blue sky")], clips(1))
+    assert named(encoded(answer).vector) == {"red": 0.707, "blue": 0.707}
+    assert answer.unit_times_s.tolist() == [0.5, 4.5]
+
+
+def test_an_audio_visual_item_is_taken_apart() -> None:
+    item = AudioVisual(frames(RED), tone(200))
+    [seen] = PooledEncoder(ToyEncoder(), "image").encode_clips([item], clips(1))
+    [heard] = PooledEncoder(ToyEncoder(), "audio").encode_clips([item], clips(1))
+    [absent] = PooledEncoder(ToyEncoder(), "audio").encode_clips([AudioVisual(frames(RED), None)], clips(1))
+    assert named(encoded(seen).vector) == {"red": 1}
+    assert named(encoded(heard).vector) == {"low": 1}
+    assert absent is None
+
+
+def test_native_encoder_gives_one_vector_and_no_units() -> None:
+    item = AudioVisual(frames(RED, RED), tone(200))
+    whole, nothing, sound = NativeEncoder(ToyEncoder()).encode_clips([item, None, tone(3000)], clips(3))
+    assert named(encoded(whole).vector) == {"red": 0.707, "low": 0.707}
+    assert encoded(whole).units is None
+    assert nothing is None
+    assert named(encoded(sound).vector) == {"high": 1}
+
+
+def test_templates_are_averaged() -> None:
+    encoder = PooledEncoder(ToyEncoder(), "image", templates=("{}", "{} on white", "{} on white"))
+    # mean of (1, 0) and twice (1, 1)/sqrt(2): (2.414, 1.414) / 2.798
+    assert named(encoder.encode_query("text", " red ")) == {"red": 0.863, "white": 0.505}  # type: ignore[arg-type]
+
+
+def test_queries_of_each_modality() -> None:
+    vision, sound = PooledEncoder(ToyEncoder(), "image"), PooledEncoder(ToyEncoder(), "audio", window_s=1.0)
+    video = AudioVisual(frames(RED, BLUE), joined(tone(200), tone(3000)))
+    red = np.full((4, 4, 3), RED, np.uint8)
+    assert named(vision.encode_query("image", red)) == {"red": 1}  # type: ignore[arg-type]
+    assert named(vision.encode_query("video", video)) == {"red": 0.707, "blue": 0.707}  # type: ignore[arg-type]
+    assert named(sound.encode_query("video", video)) == {"low": 0.707, "high": 0.707}  # type: ignore[arg-type]
+    assert named(sound.encode_query("audio", tone(200))) == {"low": 1}  # type: ignore[arg-type]
+    assert sound.encode_query("video", AudioVisual(frames(RED), None)) is None
+    assert named(NativeEncoder(ToyEncoder()).encode_query("image", red)) == {"red": 1}  # type: ignore[arg-type]
+
+
+class Pictures(ToyEncoder):
+    """Understands pictures and text only."""
+
+    modalities = frozenset({"text", "image"})  # type: ignore[assignment]
+
+
+class Videos(ToyEncoder):
+    space = Space("toy", len(NAMES))
+    modalities = frozenset({"text", "video"})  # type: ignore[assignment]
+
+
+def test_queries_that_are_not_understood_are_none() -> None:
+    assert PooledEncoder(Pictures(), "image").encode_query("audio", tone(200)) is None
+    assert TextLinesEncoder(ToyEncoder()).encode_query("video", AudioVisual(frames(RED), None)) is None
+    assert NativeEncoder(Videos()).encode_query("audio", tone(200)) is None
+
+
+def test_a_video_tower_takes_a_picture_as_a_video_of_one_frame() -> None:
+    red = np.full((4, 4, 3), RED, np.uint8)
+    assert named(NativeEncoder(Videos()).encode_query("image", red)) == {"red": 1}  # type: ignore[arg-type]
+
+
+def test_bad_queries_say_so() -> None:
+    with pytest.raises(BadQuery, match="empty"):
+        PooledEncoder(ToyEncoder(), "image").encode_query("text", "  ")
+    with pytest.raises(BadQuery, match="nothing to hear"):
+        PooledEncoder(ToyEncoder(), "audio").encode_query("audio", SILENCE)
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(ConfigError, match="not 'audio'"):
+        PooledEncoder(Pictures(), "audio")
+    with pytest.raises(ConfigError, match="allowed: mean, max"):
+        PooledEncoder(ToyEncoder(), "image", pool="median")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="batch_size"):
+        PooledEncoder(ToyEncoder(), "image", batch_size=0)
+    with pytest.raises(ConfigError, match="hop_s"):
+        PooledEncoder(ToyEncoder(), "audio", window_s=1, hop_s=2)
+    with pytest.raises(ConfigError, match="templates"):
+        PooledEncoder(ToyEncoder(), "image", templates=("no place",))
+    with pytest.raises(ConfigError, match="not 'video'"):
+        NativeEncoder(Pictures())
+    with pytest.raises(ValueError, match="one clip per item"):
+        PooledEncoder(ToyEncoder(), "image").encode_clips([frames(RED)], [])

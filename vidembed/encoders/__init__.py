@@ -1,0 +1,1 @@
+"""What turns items into vectors. One file per family; heavy packages are imported inside functions."""

@@ -1,0 +1,94 @@
+"""A vector space small enough to work out by hand: colours, tones, and the words for them. numpy only.
+
+Each dimension of `NAMES` is one colour, one band of tones, silence, or "other". A picture is the share of its pixels
+nearest to each colour, a sound the share of its energy in each band, a text the count of the words it has for them.
+So a half red, half blue picture is (1, 1) / sqrt(2) on red and blue, and its cosine with "red" is 0.7071.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.types import Floats, Image
+
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "cyan": (0, 255, 255),
+    "magenta": (255, 0, 255),
+    "white": (255, 255, 255),
+    "gray": (128, 128, 128),
+    "black": (0, 0, 0),
+}
+TONES_HZ: dict[str, tuple[float, float]] = {  # half-open bands
+    "low": (20.0, 500.0),
+    "middle": (500.0, 2000.0),
+    "high": (2000.0, float("inf")),
+}
+NAMES: tuple[str, ...] = (*COLOURS, *TONES_HZ, "silence", "other")
+DIM = len(NAMES)
+SILENCE_RMS = 1e-4  # -80 dBFS
+
+_SYNONYMS = {"grey": "gray", "deep": "low", "bass": "low", "mid": "middle", "silent": "silence", "quiet": "silence"}
+_INDEX = {name: i for i, name in enumerate(NAMES)}
+_CENTRES = np.array(list(COLOURS.values()), dtype=np.float32)
+
+
+def colour_shares(rgb: NDArray[np.uint8]) -> Floats:
+    """(..., 3) uint8 pixels -> (DIM,) share of the pixels nearest to each colour (Euclidean in RGB); sums to 1."""
+    pixels = rgb.reshape(-1, 3).astype(np.float32)
+    # |p - c|^2 without p^2, which is the same for all colours
+    distances = (_CENTRES**2).sum(axis=1) - 2 * pixels @ _CENTRES.T
+    counts = np.bincount(distances.argmin(axis=1), minlength=DIM)
+    return np.asarray(counts / len(pixels), dtype=np.float32)
+
+
+def tone_shares(samples: Floats, rate_hz: int) -> Floats:
+    """(N,) samples -> (DIM,) share of the energy in each band; sums to 1. Silence is all "silence"."""
+    shares = np.zeros(DIM, dtype=np.float32)
+    # A Hann window keeps a tone that does not fit the length from leaking into other bands.
+    power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)))) ** 2
+    hz = np.fft.rfftfreq(len(samples), 1 / rate_hz)
+    for name, (low_hz, high_hz) in TONES_HZ.items():
+        shares[_INDEX[name]] = power[(hz >= low_hz) & (hz < high_hz)].sum()
+    total = float(shares.sum())
+    if total <= 0 or float(np.sqrt(np.mean(np.square(samples)))) < SILENCE_RMS:
+        shares[:] = 0
+        shares[_INDEX["silence"]] = 1
+        return shares
+    return shares / np.float32(total)
+
+
+def word_counts(text: str) -> Floats:
+    """(DIM,) count of the words for each dimension; a text with none of them counts as "other"."""
+    counts = np.zeros(DIM, dtype=np.float32)
+    for word in re.findall(r"[^\W\d_]+", text.lower()):
+        name = _SYNONYMS.get(word, word)
+        if name in _INDEX and name != "other":
+            counts[_INDEX[name]] += 1
+    if not counts.any():
+        counts[_INDEX["other"]] = 1
+    return counts
+
+
+def strongest(shares: Floats, names: tuple[str, ...], n: int = 1) -> list[str]:
+    """The n names with the largest shares above zero, largest first, ties by the order of NAMES."""
+    order = sorted((name for name in names if shares[_INDEX[name]] > 0), key=lambda name: -shares[_INDEX[name]])
+    return order[:n]
+
+
+def describe(rgb: Image | NDArray[np.uint8] | None, samples: Floats | None = None, rate_hz: int = 0) -> str:
+    """A caption in the toy's own words: "red frames", "low tone", "red frames, low tone"."""
+    parts = []
+    if rgb is not None:
+        parts.append(f"{strongest(colour_shares(rgb), tuple(COLOURS))[0]} frames")
+    if samples is not None:
+        shares = tone_shares(samples, rate_hz)
+        tone = strongest(shares, tuple(TONES_HZ))
+        parts.append(f"{tone[0]} tone" if tone else "silence")
+    return ", ".join(parts)
