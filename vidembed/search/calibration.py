@@ -1,0 +1,241 @@
+"""What a score is worth: against ordinary queries, against the rest of the index, and as a confidence 0..1.
+
+Raw cosines of contrastive models are no probabilities: they have another level in each model, and some clips ("hubs")
+are near every query. A bank of ordinary queries gives every clip its background; a clip answers a query when it stands
+out from that. Only the clips a search has found are looked at, and their backgrounds are kept, so the cost of a query
+does not grow with the index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.errors import ConfigError, InputError
+from vidembed.protocols import Channel
+from vidembed.types import Floats, Moment
+
+Doubles = NDArray[np.float64]
+
+_NORMAL = NormalDist()
+
+
+@dataclass(frozen=True)
+class CalibrationSettings:
+    """Names as in the settings under `search.calibration`."""
+
+    enabled: bool = True
+    bank: str | None = None  # a file of one's own queries, one a line; None = the bank that comes along
+    temperature: float = 0.05  # of the inverted softmax; 1 / 20 as in QB-Norm
+    hubness: float = 0.5  # how much of the hubness correction is applied to the ranking, 0..1
+
+
+@cache
+def read_bank(path: str | None = None) -> tuple[str, ...]:
+    """The queries of a bank file (UTF-8, one a line, "#" comments), or of the bank that comes along.
+
+    Raises InputError when the file cannot be read, ConfigError when it has fewer than 20 different queries.
+    """
+    if path is None:
+        text = resources.files("vidembed.search").joinpath("query_bank.txt").read_text(encoding="utf-8")
+    else:
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"cannot read the query bank {path}: {error}") from error
+    lines = (line.strip() for line in text.splitlines())
+    queries = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+    if len(queries) < 20:
+        raise ConfigError(f"the query bank {path} has {len(queries)} different queries; at least 20 are needed")
+    return queries
+
+
+class BankVectors:
+    """The bank in each channel's space, encoded once and kept in memory and, with a folder, on disk.
+
+    A call gives (B, D) float32 unit rows, or None for a channel that takes no text or is sparse. Files are plain
+    `.npy` without pickle, named by channel, fingerprint and bank, so that another model or bank has another file.
+    """
+
+    def __init__(self, queries: Sequence[str], *, folder: Path | None = None) -> None:
+        self._queries = tuple(queries)
+        self._folder = folder
+        self._mark = hashlib.blake2b("\n".join(self._queries).encode(), digest_size=4).hexdigest()
+        self._known: dict[str, Floats | None] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, channel: Channel) -> Floats | None:
+        with self._lock:
+            if channel.collection not in self._known:
+                self._known[channel.collection] = self._load(channel)
+            return self._known[channel.collection]
+
+    def _load(self, channel: Channel) -> Floats | None:
+        if channel.encoder.space.kind != "dense":
+            return None
+        file = None if self._folder is None else self._folder / f"bank-{channel.collection}-{self._mark}.npy"
+        shape = (len(self._queries), channel.encoder.space.dim)
+        if file is not None and file.exists():
+            try:
+                rows = np.load(file, allow_pickle=False)
+            except (OSError, ValueError):
+                rows = None  # cut short by a power loss: it is made again
+            if rows is not None and rows.shape == shape and rows.dtype == np.float32 and np.isfinite(rows).all():
+                return rows
+        rows = encode_texts(channel, self._queries)
+        if rows is not None and file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part = file.with_suffix(".part")
+            with part.open("wb") as stream:
+                np.save(stream, rows, allow_pickle=False)
+            part.replace(file)
+        return rows
+
+
+def encode_texts(channel: Channel, texts: Sequence[str]) -> Floats | None:
+    """(N, D) query vectors of texts, in batches where the encoder has `encode_queries`; None where it takes no text."""
+    batched = getattr(channel.encoder, "encode_queries", None)
+    if batched is not None:
+        rows = batched("text", list(texts))
+        return None if rows is None else np.asarray(rows, dtype=np.float32)
+    vectors: list[Floats] = []
+    for text in texts:
+        vector = channel.encoder.encode_query("text", text)
+        if not isinstance(vector, np.ndarray):
+            return None
+        vectors.append(vector)
+    return np.stack(vectors)
+
+
+@dataclass(frozen=True, eq=False)
+class Backgrounds:
+    """What ordinary queries score on N clips. mean, std: (N,); soft_max: (N,) a smooth maximum over the bank."""
+
+    mean: Doubles
+    std: Doubles
+    soft_max: Doubles
+
+    @classmethod
+    def of(cls, bank_scores: NDArray[np.floating], *, temperature: float = 0.05) -> Backgrounds:
+        """From (B, N) scores of B bank queries on N clips.
+
+        soft_max = temperature x log(mean(exp(score / temperature))): subtracting it is the inverted softmax
+        (Smith et al., ICLR 2017; as query-bank normalisation, QB-Norm, in Bogolin et al., CVPR 2022, with
+        1 / temperature = 20), up to a constant that does not change the order.
+        """
+        scores = np.asarray(bank_scores, dtype=np.float64)
+        top = scores.max(axis=0)
+        soft = top + temperature * np.log(np.exp((scores - top) / temperature).mean(axis=0))
+        return cls(scores.mean(axis=0), np.maximum(scores.std(axis=0), 1e-3), soft)
+
+    def z(self, scores: NDArray[np.floating], *, common: float | None = None) -> Doubles:
+        """(..., N) scores of queries on the N clips, in deviations above what ordinary queries score there.
+
+        Each clip's deviation is drawn half-way to the common one (default: the mean of these clips'), because a few
+        hundred queries measure it only roughly.
+        """
+        spread = (self.std + (self.std.mean() if common is None else common)) / 2
+        return (np.asarray(scores, dtype=np.float64) - self.mean) / spread
+
+    def take(self, where: Sequence[int] | NDArray[np.int64]) -> Backgrounds:
+        return Backgrounds(self.mean[where], self.std[where], self.soft_max[where])
+
+
+def without_hubs(
+    scores: NDArray[np.floating], backgrounds: Backgrounds, *, strength: float = 1.0, common: float = 0.0
+) -> Doubles:
+    """Scores of one query with each clip's background taken off: hubs no longer win by being near everything.
+
+    strength 1 is QB-Norm's inverted softmax, 0 leaves the scores alone; common: a usual soft maximum, which keeps the
+    result on the scale of cosines.
+    """
+    return np.asarray(scores, dtype=np.float64) - strength * (backgrounds.soft_max - common)
+
+
+@dataclass(frozen=True)
+class Null:
+    """Where the best hit of a query lies that has no answer in the index. Units are those of the scores compared."""
+
+    location: float
+    scale: float
+
+    def confidence(self, best: float) -> float:
+        """0..1, rising with the score; 0.5 two scales above the location."""
+        return float(1 / (1 + math.exp(-max(-60.0, min(60.0, (best - self.location) / self.scale - 2.0)))))
+
+
+def null_of_bank(best_z: NDArray[np.floating], *, sampled: int, indexed: int) -> Null:
+    """The null from what ordinary queries reach at best: (B,) z of each bank query's best clip in a sample.
+
+    Some of them do have an answer in the index, so only the lower half is trusted: location is its upper end (the
+    median of all), scale the distance down to the 16th percentile, one deviation of a normal distribution. What a
+    larger index than the sample reaches by chance alone is added: expected largest of n normal values (Blom 1958).
+    """
+    low, middle = np.quantile(np.asarray(best_z, dtype=np.float64), [0.16, 0.5])
+    scale = max(float(middle - low), 0.25)
+    chance = expected_largest(indexed) - expected_largest(sampled) if indexed > sampled else 0.0
+    return Null(float(middle) + 0.5 * scale * chance, scale)
+
+
+def null_of_sample(scores: NDArray[np.floating], *, indexed: int) -> Null | None:
+    """The null for a query that no bank fits (a picture, a sound): from its own scores on a sample of the index.
+
+    Robust: median and median absolute deviation, so that the true answers in the sample do not raise the bar; plus
+    what `indexed` clips reach by chance. None below 8 clips: too few to tell.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if len(values) < 8:
+        return None
+    middle = float(np.median(values))
+    spread = max(1.4826 * float(np.median(np.abs(values - middle))), 0.01)
+    return Null(middle + spread * expected_largest(indexed), spread)
+
+
+def expected_largest(n: int) -> float:
+    """Expected largest of n standard normal values, by Blom's approximation (1958); 0 for n <= 1."""
+    return _NORMAL.inv_cdf((n - 0.375) / (n + 0.25)) if n > 1 else 0.0
+
+
+def has_match(moments: Sequence[Moment], min_confidence: float) -> bool:
+    """False = "no good match": there is no answer, or not one reaches the confidence asked for."""
+    return any(moment.confidence >= min_confidence for moment in moments)
+
+
+class BackgroundCache:
+    """Backgrounds of clips already seen, by collection and clip; the oldest go when it is full. Thread-safe."""
+
+    def __init__(self, limit: int = 200_000) -> None:
+        self._limit = limit
+        self._rows: OrderedDict[tuple[str, str], tuple[float, float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, collection: str, clip_ids: Sequence[str], make: Callable[[list[str]], Backgrounds]) -> Backgrounds:
+        """The backgrounds of the clips, in order; `make` is asked once for those that are not known."""
+        with self._lock:
+            known = {i: self._rows.get((collection, i)) for i in clip_ids}
+        missing = [i for i, row in known.items() if row is None]
+        if missing:
+            made = make(missing)
+            fresh = dict(zip(missing, zip(made.mean.tolist(), made.std.tolist(), made.soft_max.tolist()), strict=True))
+            known.update(fresh)
+            with self._lock:
+                self._rows.update({(collection, i): row for i, row in fresh.items()})
+                while len(self._rows) > self._limit:
+                    self._rows.popitem(last=False)
+        table = np.array([known[i] for i in clip_ids], dtype=np.float64).reshape(-1, 3)
+        return Backgrounds(table[:, 0], table[:, 1], table[:, 2])
+
+    def clear(self) -> None:
+        with self._lock:
+            self._rows.clear()

@@ -1,0 +1,112 @@
+"""Several rankings into one. Pure functions: inputs are not changed, ties go by id, so that runs agree.
+
+A ranking is a sequence of (id, score), best first, no id twice. Every function returns (id, fused score) by score
+down, then id; fusing a single ranking keeps its order. A weight of 0 leaves a ranking out; an id that a ranking lacks
+gets nothing from it. Cosines of different spaces are never added raw.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+
+from vidembed.errors import ConfigError
+
+Ranking: TypeAlias = Sequence[tuple[str, float]]
+Weights: TypeAlias = Mapping[str, float]
+Fusion = Literal["rrf", "zscore", "dbsf", "evidence"]
+FUSIONS: tuple[str, ...] = get_args(Fusion)
+
+
+def reciprocal_rank_fusion(
+    rankings: Mapping[str, Ranking], *, k: int = 60, weights: Weights | None = None
+) -> list[tuple[str, float]]:
+    """Sum of weight / (k + rank), rank from 1; the scores themselves play no part.
+
+    Source: Cormack, Clarke, Buettcher, SIGIR 2009; k = 60 as there. Raises ConfigError if k < 1.
+    """
+    if k < 1:
+        raise ConfigError(f"rrf_k must be at least 1, got {k}")
+    return _weighted_sum(rankings, weights, lambda scores: 1.0 / (k + np.arange(1, len(scores) + 1)))
+
+
+def zscore_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | None = None) -> list[tuple[str, float]]:
+    """Weighted sum of each ranking's scores minus its lowest one, in its own standard deviations.
+
+    The z-score shifted so that an item at the bottom of a ranking counts like one that is not in it: otherwise an
+    item below the mean would be punished for having been found at all. A ranking of equal scores gives 0.5 each.
+    """
+    return _weighted_sum(rankings, weights, _standard_scores)
+
+
+def distribution_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | None = None) -> list[tuple[str, float]]:
+    """Distribution-based score fusion: each ranking scaled so that mean -+ 3 standard deviations become 0 and 1.
+
+    Source: Mazzeschi 2023, as Qdrant's DBSF has it: sample deviation (n - 1), not clipped, and 0.5 for a single
+    item or equal scores.
+    """
+    return _weighted_sum(rankings, weights, _distribution_scores)
+
+
+def evidence_fusion(
+    rankings: Mapping[str, Ranking], *, floor: float = 2.0, weights: Weights | None = None
+) -> list[tuple[str, float]]:
+    """Weighted sum of log(1 + exp(z - floor)) for scores that are z-scores against ordinary queries.
+
+    Only for calibrated scores: a channel in which nothing stands out from the background (z below `floor`) adds next
+    to nothing, so a lane that has no answer cannot outvote one that has. Raises ConfigError if floor is not finite.
+    """
+    if not math.isfinite(floor):
+        raise ConfigError(f"the evidence floor must be finite, got {floor}")
+    return _weighted_sum(rankings, weights, lambda scores: np.logaddexp(0.0, scores - floor))
+
+
+def fuse(
+    method: Fusion, rankings: Mapping[str, Ranking], *, rrf_k: int = 60, weights: Weights | None = None
+) -> list[tuple[str, float]]:
+    """The fusion of that name. Raises ConfigError on an unknown one."""
+    if method == "rrf":
+        return reciprocal_rank_fusion(rankings, k=rrf_k, weights=weights)
+    if method == "zscore":
+        return zscore_fusion(rankings, weights=weights)
+    if method == "dbsf":
+        return distribution_fusion(rankings, weights=weights)
+    if method == "evidence":
+        return evidence_fusion(rankings, weights=weights)
+    raise ConfigError(f"unknown fusion {method!r}; allowed: {', '.join(FUSIONS)}")
+
+
+_Scores: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float64]]"
+
+
+def _weighted_sum(
+    rankings: Mapping[str, Ranking], weights: Weights | None, normalise: Callable[[_Scores], _Scores]
+) -> list[tuple[str, float]]:
+    total: dict[str, float] = {}
+    for name in sorted(rankings):  # a fixed order of summing: floats do not add up the same in every order
+        weight = 1.0 if weights is None else float(weights.get(name, 1.0))
+        if not math.isfinite(weight) or weight < 0:
+            raise ConfigError(f"the weight of {name!r} must be finite and at least 0, got {weight}")
+        ranking = rankings[name]
+        if weight == 0 or not ranking:
+            continue
+        for (item, _), part in zip(ranking, normalise(np.array([score for _, score in ranking], dtype=np.float64))):
+            total[item] = total.get(item, 0.0) + weight * float(part)
+    return sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _standard_scores(scores: _Scores) -> _Scores:
+    spread = scores.std()
+    if spread < 1e-12:
+        return np.full(len(scores), 0.5)
+    return (scores - scores.min()) / spread
+
+
+def _distribution_scores(scores: _Scores) -> _Scores:
+    spread = scores.std(ddof=1) if len(scores) > 1 else 0.0
+    if spread < 1e-12:
+        return np.full(len(scores), 0.5)
+    return (scores - (scores.mean() - 3 * spread)) / (6 * spread)

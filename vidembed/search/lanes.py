@@ -1,0 +1,281 @@
+"""One query in one channel: ranks clips, and says how well each stretch of a clip fits. A lane lives for one search.
+
+All lanes speak the same language: z-scores, deviations above what an ordinary query gets, so 0 is "as any query".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.protocols import Channel, Store
+from vidembed.search.calibration import BackgroundCache, Backgrounds, CalibrationSettings, Null, without_hubs
+from vidembed.search.moments import cells
+from vidembed.search.scoring import Collection, pool_scores, unit_matrix
+from vidembed.search.terms import ChannelQuery
+from vidembed.search.words import WordMatch, find_phrase, plain_words
+from vidembed.types import Clip, Floats, Row, SparseVector, TimedText, Where
+from vidembed.vectors import UnitScore
+
+Texts = Mapping[str, Mapping[str, TimedText]]  # clip id -> channel -> text
+
+
+@dataclass(frozen=True)
+class Found:
+    """A clip in a lane's ranking. score: as people see it (cosine, BM25); value: what the ranking goes by."""
+
+    clip_id: str
+    score: float
+    value: float
+    z: float
+    phrase: bool = False  # the query's very words, one after the other
+
+
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Stretches of clips with their z: starts, ends, z are (P,); they may overlap. what: the text of each, if any."""
+
+    starts: NDArray[np.float64]
+    ends: NDArray[np.float64]
+    z: NDArray[np.float64]
+    what: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Sequence[tuple[float, float, float, str]]) -> Pieces:
+        table = np.array([part[:3] for part in parts], dtype=np.float64).reshape(-1, 3)
+        return cls(table[:, 0], table[:, 1], table[:, 2], tuple(part[3] for part in parts))
+
+
+class Lane(Protocol):
+    """What the searcher needs of a lane."""
+
+    channel: Channel
+
+    def rank(self, k: int, where: Where | None, texts: TextsOf) -> list[Found]:
+        """The clips found, best first; a total order."""
+        ...
+
+    def load(self, clip_ids: Sequence[str]) -> None:
+        """Fetch what `pieces` needs of these clips, at once."""
+        ...
+
+    def pieces(self, clips: Sequence[Clip], texts: Texts) -> Pieces:
+        """How well each stretch of the clips fits; clips that the channel lacks give none."""
+        ...
+
+    def vector_of(self, clip_id: str) -> Floats | None:
+        """The clip's dense vector, if it was loaded."""
+        ...
+
+    def confidence(self, z: float) -> float:
+        """0..1: how sure a hit with this z is an answer."""
+        ...
+
+
+class TextsOf(Protocol):
+    """Texts of clips by channel, read from the catalog at most once each."""
+
+    def __call__(self, clip_ids: Sequence[str]) -> Texts: ...
+
+
+@dataclass(frozen=True, eq=False)
+class LaneTools:
+    """What dense lanes share over many searches."""
+
+    store: Store
+    backgrounds: BackgroundCache
+    calibration: CalibrationSettings
+    unit_score: UnitScore
+    rescore: int  # how many of a ranking's best clips are seen through their units
+
+
+class DenseLane:
+    """A lane of unit vectors."""
+
+    def __init__(self, query: ChannelQuery, collection: Collection, bank: Floats | None, tools: LaneTools) -> None:
+        assert isinstance(query.vector, np.ndarray)
+        self.channel = query.channel
+        self._vector: Floats = query.vector
+        self._collection = collection
+        self._tools = tools
+        self._rows: dict[str, Row] = {}
+        self._bank = bank if query.ordinary else None
+        self._null: Null | None
+        if self._bank is not None:
+            self._null = collection.null
+            self._level = collection.query_level(self._vector)
+        else:
+            self._mean, self._deviation, null = collection.query_null(self._vector)
+            in_z = (null.location - self._mean) / self._deviation if null else 0.0
+            self._null = Null(in_z, null.scale / self._deviation) if null else None
+
+    def rank(self, k: int, where: Where | None, texts: TextsOf) -> list[Found]:
+        hits = self._tools.store.search(self.channel.collection, self._vector, k=k, where=where)
+        head = [clip_id for clip_id, _ in hits[: self._tools.rescore]]
+        self.load(head)
+        head = [clip_id for clip_id in head if clip_id in self._rows]
+        if not head:
+            return []
+        scores = self._clip_scores(head)
+        if self._bank is not None:
+            known = self._background(head)
+            z = known.z(scores, common=self._collection.spread) - self._level
+            value = without_hubs(scores, known, strength=self._tools.calibration.hubness, common=self._collection.level)
+            spread = self._collection.spread
+        else:
+            value, spread = scores.astype(np.float64), self._deviation
+            z = (value - self._mean) / spread
+        found = [Found(*row) for row in zip(head, scores.tolist(), value.tolist(), z.tolist(), strict=True)]
+        found.sort(key=lambda hit: (-hit.value, hit.clip_id))
+        # The tail keeps the store's order and goes below: it was not looked at closely.
+        last, edge = found[-1], hits[len(head) - 1][1]
+        lowest_z = float(z.min())
+        for clip_id, score in hits[self._tools.rescore :]:
+            below = edge - score
+            found.append(Found(clip_id, score, last.value - below, lowest_z - below / max(spread, 1e-6)))
+        return found
+
+    def load(self, clip_ids: Sequence[str]) -> None:
+        missing = [clip_id for clip_id in clip_ids if clip_id not in self._rows]
+        if missing:
+            rows = self._tools.store.rows(self.channel.collection, missing, units=True)
+            self._rows.update({i: row for i, row in rows.items() if isinstance(row.vector, np.ndarray)})
+
+    def pieces(self, clips: Sequence[Clip], texts: Texts) -> Pieces:
+        here = [clip for clip in clips if clip.clip_id in self._rows]
+        if not here:
+            return Pieces.of([])
+        rows = [self._rows[clip.clip_id] for clip in here]
+        units, starts = unit_matrix(rows)
+        scores = (units @ self._vector).astype(np.float64)
+        counts = np.diff([*starts.tolist(), len(units)])
+        if self._bank is not None:
+            known = self._background([clip.clip_id for clip in here])
+            spread = (known.std + self._collection.spread) / 2
+            z = (scores - np.repeat(known.mean, counts)) / np.repeat(spread, counts) - self._level
+        else:
+            z = (scores - self._mean) / self._deviation
+        parts: list[tuple[float, float, float, str]] = []
+        for clip, row, start, count in zip(here, rows, starts.tolist(), counts.tolist()):
+            lines = texts.get(clip.clip_id, {}).get(self.channel.name)
+            parts.extend(_placed(clip, row, z[start : start + count].tolist(), lines))
+        return Pieces.of(parts)
+
+    def vector_of(self, clip_id: str) -> Floats | None:
+        row = self._rows.get(clip_id)
+        return row.vector if row is not None and isinstance(row.vector, np.ndarray) else None
+
+    def confidence(self, z: float) -> float:
+        return 0.5 if self._null is None else self._null.confidence(z)
+
+    def _clip_scores(self, clip_ids: Sequence[str]) -> NDArray[np.float32]:
+        units, starts = unit_matrix([self._rows[i] for i in clip_ids])
+        return pool_scores((units @ self._vector)[None], starts, self._tools.unit_score)[0]
+
+    def _background(self, clip_ids: Sequence[str]) -> Backgrounds:
+        def make(missing: list[str]) -> Backgrounds:
+            assert self._bank is not None
+            units, starts = unit_matrix([self._rows[i] for i in missing])
+            scores = pool_scores(self._bank @ units.T, starts, self._tools.unit_score)
+            return Backgrounds.of(scores, temperature=self._tools.calibration.temperature)
+
+        return self._tools.backgrounds.get(self.channel.collection, clip_ids, make)
+
+
+class WordsLane:
+    """A lane of weighted words: exact phrases first, then BM25."""
+
+    def __init__(self, query: ChannelQuery, text: str, phrases: Sequence[str], store: Store) -> None:
+        """text: the query's positive text; phrases: what must occur word for word, [] = the whole text."""
+        assert isinstance(query.vector, SparseVector)
+        self.channel = query.channel
+        self._vector = query.vector
+        self._store = store
+        self._match = WordMatch(text, query.channel.encoder, query.vector)
+        self._phrases = [words for words in (plain_words(p) for p in (phrases or [text])) if words]
+        self._rows: dict[str, Row] = {}
+
+    def rank(self, k: int, where: Where | None, texts: TextsOf) -> list[Found]:
+        hits = self._store.search(self.channel.collection, self._vector, k=k, where=where)
+        ids = [clip_id for clip_id, _ in hits]
+        self.load(ids)
+        lines = texts(ids)
+        found = []
+        for clip_id, score in hits:
+            row = self._rows.get(clip_id)
+            share = self._match.share(row.vector) if row is not None and isinstance(row.vector, SparseVector) else 0.0
+            text = lines.get(clip_id, {}).get(self.channel.name)
+            phrase = text is not None and self.has_phrases(text.text)
+            found.append(Found(clip_id, score, score, _words_z(share, phrase), phrase))
+        return sorted(found, key=lambda hit: (not hit.phrase, -hit.value, hit.clip_id))
+
+    def has_phrases(self, text: str) -> bool:
+        words = plain_words(text)
+        return bool(self._phrases) and all(find_phrase(phrase, words) is not None for phrase in self._phrases)
+
+    def load(self, clip_ids: Sequence[str]) -> None:
+        missing = [clip_id for clip_id in clip_ids if clip_id not in self._rows]
+        if missing:
+            self._rows.update(self._store.rows(self.channel.collection, missing, units=False))
+
+    def pieces(self, clips: Sequence[Clip], texts: Texts) -> Pieces:
+        parts: list[tuple[float, float, float, str]] = []
+        for clip in clips:
+            row = self._rows.get(clip.clip_id)
+            if row is None or not isinstance(row.vector, SparseVector):
+                continue
+            text = texts.get(clip.clip_id, {}).get(self.channel.name)
+            if text is None:
+                z = _words_z(self._match.share(row.vector), False)
+                parts.append((clip.span.start_s, clip.span.end_s, z, ""))
+                continue
+            spoken = [line for line in text.lines if line.text.strip()]
+            phrase = _phrase_lines([line.text for line in spoken], self._phrases)
+            for i, line in enumerate(spoken):
+                z = _words_z(self._match.share_of_text(line.text), i in phrase)
+                parts.append((line.span.start_s, line.span.end_s, z, line.text.strip()))
+        return Pieces.of(parts)
+
+    def vector_of(self, clip_id: str) -> Floats | None:
+        return None
+
+    def confidence(self, z: float) -> float:
+        # All words there: 0.88; half of them: 0.3; the phrase itself: 0.97.
+        return float(1 / (1 + np.exp(-(z - 3.0))))
+
+
+def _words_z(share: float, phrase: bool) -> float:
+    """Words that are literally there, on the scale of z-scores: 5 for all of them, 6.5 for the phrase, 0 for none."""
+    return 6.5 if phrase else 5.0 * share**1.3
+
+
+def _phrase_lines(lines: Sequence[str], phrases: Sequence[Sequence[str]]) -> set[int]:
+    """The lines over which a phrase stretches; it may begin in one and end in the next."""
+    words: list[str] = []
+    owner: list[int] = []
+    for i, line in enumerate(lines):
+        found = plain_words(line)
+        words.extend(found)
+        owner.extend([i] * len(found))
+    marked: set[int] = set()
+    for phrase in phrases:
+        at = find_phrase(phrase, words)
+        if at is not None:
+            marked.update(owner[at : at + len(phrase)])
+    return marked
+
+
+def _placed(clip: Clip, row: Row, z: Sequence[float], lines: TimedText | None) -> list[tuple[float, float, float, str]]:
+    """Each unit's stretch: its line's span where the unit is a line of text, else half-way to its neighbours."""
+    if row.unit_times_s is None or not len(row.unit_times_s):
+        return [(clip.span.start_s, clip.span.end_s, z[0], lines.text if lines else "")]
+    if lines is not None:
+        spoken = [line for line in lines.lines if line.text.strip()]
+        if len(spoken) == len(z):
+            return [(s.span.start_s, s.span.end_s, v, s.text.strip()) for s, v in zip(spoken, z)]
+    edges = cells(row.unit_times_s, clip.span).tolist()
+    return [(a, b, v, "") for a, b, v in zip(edges, edges[1:], z) if b > a]

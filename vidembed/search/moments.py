@@ -1,0 +1,270 @@
+"""From scores over time to spans: a smoothed curve, proposals at several levels, inside against context, soft-NMS.
+
+A curve is piecewise constant: cells `[edges[i], edges[i + 1])` in rising seconds, with one score each. Scores are best
+given as z-scores against the background, so that 0 means "as any query" and stretches outside the video count as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vidembed.types import Span
+
+Seconds = NDArray[np.float64]
+_MAX_PROPOSALS = 400  # the best ones enter the suppression, which is quadratic
+
+
+@dataclass(frozen=True)
+class MomentSettings:
+    """How spans are made. Names as in the settings under `search.moments`."""
+
+    smooth_s: float = 1.0  # standard deviation of the Gaussian; 0 = none
+    min_s: float = 1.0  # shorter spans are widened around their best time
+    max_s: float = 120.0  # longer spans are not proposed
+    context_s: float = 20.0  # how far before and after a span its context reaches, at most
+    levels: int = 12  # thresholds swept over the curve
+    nms_sigma: float = 0.3  # softness of the suppression of overlapping spans
+    per_video: int = 10
+    videos: int = 50
+    context_share: float = 0.5  # how much the contrast with the context counts against the level inside
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Scores over time. edges: (N + 1,) seconds, strictly rising; scores: (N,) float64; N >= 1."""
+
+    edges: Seconds
+    scores: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.edges.ndim != 1 or self.scores.shape != (len(self.edges) - 1,) or len(self.scores) < 1:
+            raise ValueError(f"need one more edge than scores, got {self.edges.shape} and {self.scores.shape}")
+        if not (np.all(np.diff(self.edges) > 0) and np.all(np.isfinite(self.edges))):
+            raise ValueError("edges must be finite and rise strictly")
+        if not np.all(np.isfinite(self.scores)):
+            raise ValueError("scores must be finite")
+
+    @property
+    def times_s(self) -> Seconds:
+        """The middle of each cell."""
+        return (self.edges[:-1] + self.edges[1:]) / 2
+
+    @property
+    def lengths_s(self) -> Seconds:
+        return np.diff(self.edges)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A stretch of a curve. score: share of contrast and level, lowered where better spans overlap it."""
+
+    span: Span
+    best_s: float  # where the curve, before smoothing, is highest inside the span
+    score: float
+    level: float  # mean inside
+
+
+def cells(times_s: ArrayLike, span: Span) -> Seconds:
+    """(U + 1,) edges between unit times, half-way, that together cover the span; times rise and lie inside it."""
+    times = np.asarray(times_s, dtype=np.float64)
+    edges = np.concatenate([[span.start_s], (times[:-1] + times[1:]) / 2, [span.end_s]])
+    return np.maximum.accumulate(np.clip(edges, span.start_s, span.end_s))
+
+
+def merge_pieces(starts: ArrayLike, ends: ArrayLike, scores: ArrayLike, grid: Seconds) -> tuple[Seconds, Seconds]:
+    """Mean score of the pieces over each cell of the grid, and how many pieces cover it (0 pieces: score 0).
+
+    starts, ends, scores: (P,), pieces `[start, end)` whose borders are edges of the grid; they may overlap.
+    """
+    first = np.searchsorted(grid, np.asarray(starts, dtype=np.float64))
+    last = np.searchsorted(grid, np.asarray(ends, dtype=np.float64))
+    values = np.asarray(scores, dtype=np.float64)
+    n = len(grid) - 1
+    cover = np.zeros(n + 1)
+    total = np.zeros(n + 1)
+    np.add.at(cover, first, 1.0)
+    np.add.at(cover, last, -1.0)
+    np.add.at(total, first, values)
+    np.add.at(total, last, -values)
+    cover = np.round(np.cumsum(cover)[:-1])
+    total = np.cumsum(total)[:-1]
+    return np.where(cover > 0, total / np.maximum(cover, 1), 0.0), cover
+
+
+def smooth(curve: Curve, sigma_s: float) -> Curve:
+    """Gaussian smoothing in seconds, each cell weighted by its length: right for uneven times. sigma 0: unchanged."""
+    if sigma_s <= 0 or len(curve) < 2:
+        return curve
+    times, lengths = curve.times_s, curve.lengths_s
+    out = np.empty_like(curve.scores)
+    block = 512  # keeps the weights of an hour-long curve small
+    for start in range(0, len(curve), block):
+        stop = min(start + block, len(curve))
+        low = int(np.searchsorted(times, times[start] - 4 * sigma_s))
+        high = int(np.searchsorted(times, times[stop - 1] + 4 * sigma_s, side="right"))
+        distance = (times[start:stop, None] - times[None, low:high]) / sigma_s
+        weights = np.exp(-0.5 * distance**2) * lengths[None, low:high]
+        out[start:stop] = (weights @ curve.scores[low:high]) / weights.sum(axis=1)
+    return Curve(curve.edges, out)
+
+
+def propose(
+    curve: Curve, *, shots: Sequence[Span] = (), settings: MomentSettings | None = None, n: int | None = None
+) -> list[Proposal]:
+    """The best spans of a curve, by score down, then start; at least one, none empty, best time inside.
+
+    Candidates are the stretches above each of `levels` thresholds (a watershed, as in Zhao et al., TAG, ICCV 2017),
+    and unions of up to eight neighbouring shots or clips (as in Diwan et al., 2022). A candidate's score is
+    (1 - context_share) x its mean + context_share x (its mean - the mean around it); overlaps are suppressed softly.
+    """
+    settings = settings or MomentSettings()
+    n = settings.per_video if n is None else n
+    smoothed = smooth(curve, settings.smooth_s)
+    first, last = _candidates(smoothed, shots, settings)
+    score, level = _scores(smoothed, first, last, settings)
+    # Short first, then early: of equal candidates the tightest and earliest one is kept.
+    order = np.lexsort((first, last - first, -score))[:_MAX_PROPOSALS]
+    spans = [_span(smoothed, int(first[i]), int(last[i]), settings.min_s) for i in order]
+    kept, decayed = soft_nms(spans, score[order], sigma=settings.nms_sigma, n=n)
+    return [
+        Proposal(spans[i], _best_time(curve, spans[i]), float(value), float(level[order[i]]))
+        for i, value in zip(kept, decayed)
+    ]
+
+
+def soft_nms(spans: Sequence[Span], scores: ArrayLike, *, sigma: float, n: int) -> tuple[list[int], list[float]]:
+    """Positions of the n best and their scores, each lowered by what was chosen before it and overlaps it.
+
+    Gaussian decay exp(-IoU^2 / sigma) of the distance to the lowest score, so that negative scores shrink rightly too.
+    Source: Bodla et al., Soft-NMS, ICCV 2017. Ties keep the given order.
+    """
+    values = np.asarray(scores, dtype=np.float64).copy()
+    if not len(values):
+        return [], []
+    floor = float(values.min())
+    values -= floor
+    starts = np.array([s.start_s for s in spans])
+    ends = np.array([s.end_s for s in spans])
+    kept: list[int] = []
+    decayed: list[float] = []
+    left = np.ones(len(values), dtype=bool)
+    while left.any() and len(kept) < n:
+        best = int(np.argmax(np.where(left, values, -np.inf)))
+        left[best] = False
+        kept.append(best)
+        decayed.append(float(values[best]) + floor)
+        shared = np.clip(np.minimum(ends, ends[best]) - np.maximum(starts, starts[best]), 0, None)
+        iou = shared / (ends - starts + ends[best] - starts[best] - shared)
+        # What says nearly the same as a chosen span is dropped, or it would come back among weak ones.
+        left &= iou < 0.9
+        values *= np.exp(-(iou**2) / sigma)
+    return kept, decayed
+
+
+def gap_merge(
+    times_s: ArrayLike, scores: ArrayLike, *, threshold: float, gap_s: float = 4.0
+) -> list[tuple[float, float, float]]:
+    """The plain way to make spans, as a baseline: hits at or above the threshold, merged when at most gap_s apart.
+
+    Returns (start_s, end_s, best score) by score down, then start. A lone hit gives start_s == end_s: an empty span,
+    which is why this is not what search uses.
+    """
+    times = np.asarray(times_s, dtype=np.float64)
+    values = np.asarray(scores, dtype=np.float64)
+    spans: list[tuple[float, float, float]] = []
+    for i in np.flatnonzero(values >= threshold):
+        time, value = float(times[i]), float(values[i])
+        if spans and time - spans[-1][1] <= gap_s:
+            spans[-1] = (spans[-1][0], time, max(spans[-1][2], value))
+        else:
+            spans.append((time, time, value))
+    return sorted(spans, key=lambda span: (-span[2], span[0]))
+
+
+_Index = NDArray[np.int64]
+
+
+def _candidates(curve: Curve, shots: Sequence[Span], settings: MomentSettings) -> tuple[_Index, _Index]:
+    """First and one-past-last cells of all candidate spans, each pair once, none longer than max_s but single cells."""
+    low, high = float(curve.scores.min()), float(curve.scores.max())
+    pairs = [np.array([[0, len(curve)]])]
+    peak = int(np.argmax(curve.scores))
+    pairs.append(np.array([[peak, peak + 1]]))
+    # The lowest threshold is the whole curve, which is there already; the highest would be the peak alone.
+    for threshold in np.linspace(low, high, settings.levels + 2)[1:-1]:
+        above = np.concatenate([[0], (curve.scores >= threshold).astype(np.int8), [0]])
+        change = np.diff(above)
+        pairs.append(np.stack([np.flatnonzero(change == 1), np.flatnonzero(change == -1)], axis=1))
+    if shots:
+        starts = np.searchsorted(curve.edges, [s.start_s for s in shots], side="left")
+        ends = np.searchsorted(curve.edges, [s.end_s for s in shots], side="left")
+        for length in range(1, 9):
+            if length <= len(shots):
+                pairs.append(np.stack([starts[: len(shots) - length + 1], ends[length - 1 :]], axis=1))
+    found = np.unique(np.concatenate(pairs).astype(np.int64), axis=0)
+    found[:, 1] = np.minimum(found[:, 1], len(curve))
+    found = found[found[:, 0] < found[:, 1]]
+    lengths = curve.edges[found[:, 1]] - curve.edges[found[:, 0]]
+    found = found[(lengths <= settings.max_s) | (found[:, 1] - found[:, 0] == 1)]
+    return found[:, 0], found[:, 1]
+
+
+def _scores(
+    curve: Curve, first: _Index, last: _Index, settings: MomentSettings
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return _inside_and_around(curve, curve.edges[first], curve.edges[last], settings)
+
+
+def score_spans(curve: Curve, spans: Sequence[Span], settings: MomentSettings | None = None) -> NDArray[np.float64]:
+    """(N,) what `propose` would score these spans with, on the curve as it is (not smoothed)."""
+    starts = np.array([span.start_s for span in spans], dtype=np.float64)
+    ends = np.array([span.end_s for span in spans], dtype=np.float64)
+    return _inside_and_around(curve, starts, ends, settings or MomentSettings())[0]
+
+
+def _inside_and_around(
+    curve: Curve, starts: Seconds, ends: Seconds, settings: MomentSettings
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Score and mean of each span, through the integral of the curve."""
+    integral = np.concatenate([[0.0], np.cumsum(curve.scores * curve.lengths_s)])
+
+    def area_until(times: Seconds) -> NDArray[np.float64]:
+        return np.interp(times, curve.edges, integral)
+
+    lengths = ends - starts
+    inside = area_until(ends) - area_until(starts)
+    level = inside / lengths
+    # Context as long as the span itself on either side, within limits. Beyond the video's ends the curve counts as 0,
+    # the background level, so that a video that matches all through is answered as a whole.
+    reach = np.clip(lengths, settings.min_s, max(settings.context_s, settings.min_s))
+    around = area_until(ends + reach) - area_until(starts - reach) - inside
+    contrast = level - around / (2 * reach)
+    share = settings.context_share if settings.context_s > 0 else 0.0
+    return (1 - share) * level + share * contrast, level
+
+
+def _span(curve: Curve, first: int, last: int, min_s: float) -> Span:
+    """The cells' span, widened to min_s around its best cell where the curve is long enough."""
+    start, end = float(curve.edges[first]), float(curve.edges[last])
+    if end - start < min_s:
+        best = first + int(np.argmax(curve.scores[first:last]))
+        middle = float(curve.times_s[best])
+        low, high = float(curve.edges[0]), float(curve.edges[-1])
+        start = max(low, min(start, middle - min_s / 2, high - min_s))
+        end = min(high, max(end, start + min_s))
+    return Span(start, end)
+
+
+def _best_time(curve: Curve, span: Span) -> float:
+    """The middle of the highest cell that has its middle in the span, or the span's own middle."""
+    first, last = np.searchsorted(curve.times_s, [span.start_s, span.end_s])
+    if first >= last:
+        return span.middle_s
+    return float(curve.times_s[first + int(np.argmax(curve.scores[first:last]))])

@@ -1,0 +1,312 @@
+"""`Searcher`: a query in, moments out. It knows stores, channels and the catalog only through what is handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.errors import BadQuery, ConfigError
+from vidembed.protocols import Channel, Store
+from vidembed.search.answers import Candidate, LaneRanking, Window, candidates, ranked, repeats, windows
+from vidembed.search.calibration import BackgroundCache, CalibrationSettings
+from vidembed.search.fusion import FUSIONS, Fusion, fuse
+from vidembed.search.lanes import DenseLane, Lane, LaneTools, Texts, WordsLane
+from vidembed.search.moments import MomentSettings, smooth
+from vidembed.search.present import diverse, moment_of
+from vidembed.search.scoring import Collections
+from vidembed.search.terms import (
+    Load,
+    QueryEncoder,
+    chosen_channels,
+    example_clips,
+    positive_text,
+    quoted_phrases,
+)
+from vidembed.search.words import plain_words
+from vidembed.types import Clip, Filter, Floats, Moment, Query, SparseVector, TimedText, Where
+from vidembed.vectors import UnitScore
+
+
+class Catalog(Protocol):
+    """What a search looks up. Unknown ids are left out of the answers."""
+
+    def resolve(self, wanted: Filter | None) -> Where: ...
+
+    def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]: ...
+
+    def clips_of(self, video_id: str) -> Sequence[Clip]: ...
+
+    def path_of(self, video_id: str) -> Path: ...
+
+    def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
+        """clip id -> channel name -> the text that this channel indexed of the clip (speech, on-screen text...)"""
+        ...
+
+    def captions(self, clip_ids: Sequence[str]) -> Mapping[str, str]: ...
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Names as in the settings under `search`."""
+
+    fusion: Fusion = "rrf"
+    rrf_k: int = 60
+    weights: Mapping[str, float] = field(default_factory=dict)  # channels that are not named weigh 1
+    per_channel: int = 100  # clips each channel proposes
+    unit_score: UnitScore = "softmax"
+    moments: MomentSettings = field(default_factory=MomentSettings)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    rescore: int = 50  # of them, how many are seen through their units
+    seeds: int = 40  # best clips from which one round of moments is made
+    around: int = 3  # neighbouring clips looked at on either side of each
+    clip_share: float = 0.5  # what the clip's score counts for a moment against the span's own
+    adaptive: bool = True  # a lane that finds nothing that stands out weighs less, down to a tenth
+
+
+class Searcher:
+    """Answers queries over one index. Caches are dropped by `invalidate`, to be called after the index changed.
+
+    bank: the vectors of ordinary text queries in a channel's space (see `calibration.BankVectors`), or None.
+    load: opens the value of an image, audio or video term. channels: by name, in the order of the profile.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        catalog: Catalog,
+        *,
+        load: Load,
+        bank: Callable[[Channel], Floats | None] | None = None,
+        settings: SearchSettings | None = None,
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._catalog = catalog
+        self._settings = settings or SearchSettings()
+        calibrated = self._settings.calibration.enabled and bank is not None
+        self._bank: Callable[[Channel], Floats | None] = bank if calibrated and bank is not None else lambda _: None
+        self._encoder = QueryEncoder(store, load)
+        self._collections = Collections(store, self._bank, temperature=self._settings.calibration.temperature)
+        self._backgrounds = BackgroundCache()
+
+    def invalidate(self) -> None:
+        """Forget what was remembered of the index: its size, samples, backgrounds of clips."""
+        self._collections.clear()
+        self._backgrounds.clear()
+
+    def search(
+        self,
+        query: str | Query,
+        *,
+        k: int = 10,
+        channels: Sequence[str] | None = None,
+        weights: Mapping[str, float] | None = None,
+        where: Filter | None = None,
+        group_by_video: bool = False,
+        diversity: float = 0.0,
+        offset: int = 0,
+        fusion: Fusion | None = None,
+    ) -> list[Moment]:
+        """Moments by fused score down, then video and time; [] in an empty index or when the filter allows nothing.
+
+        where: in place of the query's own filter. offset: answers to leave out, for paging; pages are stable.
+        diversity: 0..1, maximal marginal relevance among neighbouring answers (scores then no longer fall).
+        Raises BadQuery for what cannot be asked, ConfigError for options out of bounds; store errors pass through.
+        """
+        settings = self._checked(k=k, offset=offset, diversity=diversity, fusion=fusion)
+        query = Query.text(query) if isinstance(query, str) else query
+        merged = {**{n: w for n, w in settings.weights.items() if n in self._channels}, **(weights or {})}
+        limit = self._where(query, where)
+        if limit.video_ids is not None and not limit.video_ids:
+            self._encoder.encode(query, chosen_channels(self._channels, channels, merged))  # a bad query stays one
+            return []
+        texts = _TextsOnce(self._catalog)
+        rankings = self._rankings(query, channels, merged, limit, texts, settings, need=offset + k)
+        answers: list[Moment] = []
+        videos: set[str] = set()
+        shown: list[Candidate] = []
+        for seeds in self._rounds(rankings, settings):
+            floor = answers[-1].score if answers and not diversity else None
+            for candidate, score in self._round(query, seeds, rankings, limit, texts, settings, diversity):
+                if any(repeats(candidate, earlier) for earlier in shown):
+                    continue
+                if group_by_video and candidate.window.video_id in videos:
+                    continue
+                shown.append(candidate)
+                videos.add(candidate.window.video_id)
+                # Later rounds start from weaker clips; their scores are not to rise above those before.
+                path = self._catalog.path_of(candidate.window.video_id)
+                answers.append(moment_of(candidate, score if floor is None else min(score, floor), rankings, path))
+            if len(answers) >= offset + k:
+                break
+        return self._with_captions(answers[offset : offset + k])
+
+    def curve(
+        self,
+        query: str | Query,
+        video_id: str,
+        *,
+        channels: Sequence[str] | None = None,
+        weights: Mapping[str, float] | None = None,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(times_s, scores), both (N,) float64: how well each stretch of one video fits; 0 is the background level.
+
+        Raises BadQuery for a video that is not in the index, besides what `search` raises.
+        """
+        query = Query.text(query) if isinstance(query, str) else query
+        settings = self._settings
+        clips = list(self._catalog.clips_of(video_id))
+        if not clips:
+            raise BadQuery(f"no video {video_id!r} in this index", hint="`vidembed info` lists the videos")
+        merged = {**{n: w for n, w in settings.weights.items() if n in self._channels}, **(weights or {})}
+        only = Where(video_ids=frozenset([video_id]))
+        texts = _TextsOnce(self._catalog)
+        rankings = self._rankings(query, channels, merged, only, texts, settings, need=1)
+        window = self._window(video_id, clips, rankings, texts)
+        curve = window.curve({ranking.name: ranking.trust for ranking in rankings})
+        if curve is None or not rankings:
+            return np.zeros(0), np.zeros(0)
+        return curve.times_s, smooth(curve, settings.moments.smooth_s).scores
+
+    def _checked(self, *, k: int, offset: int, diversity: float, fusion: Fusion | None) -> SearchSettings:
+        if k < 1 or offset < 0:
+            raise ConfigError(f"need k >= 1 and offset >= 0, got k {k} and offset {offset}")
+        if not 0 <= diversity <= 1:
+            raise ConfigError(f"diversity must be between 0 and 1, got {diversity}")
+        if fusion is not None and fusion not in FUSIONS:
+            raise ConfigError(f"unknown fusion {fusion!r}; allowed: {', '.join(FUSIONS)}")
+        return self._settings if fusion is None else replace(self._settings, fusion=fusion)
+
+    def _where(self, query: Query, where: Filter | None) -> Where:
+        limit = self._catalog.resolve(where if where is not None else query.where)
+        return replace(limit, not_clips=limit.not_clips | example_clips(query))
+
+    def _rankings(
+        self,
+        query: Query,
+        names: Sequence[str] | None,
+        weights: Mapping[str, float],
+        where: Where,
+        texts: _TextsOnce,
+        settings: SearchSettings,
+        *,
+        need: int,
+    ) -> list[LaneRanking]:
+        """Each lane's clips, best first; channels without a single clip are left out."""
+        text = positive_text(query)
+        phrases = quoted_phrases(text)
+        limit = settings.per_channel
+        while limit < 2 * need:  # doubled, not fitted, so that neighbouring pages come from the same lists
+            limit *= 2
+        rankings = []
+        tools = LaneTools(
+            self._store, self._backgrounds, settings.calibration, settings.unit_score, max(settings.rescore, need)
+        )
+        for asked in self._encoder.encode(query, chosen_channels(self._channels, names, weights)):
+            if self._store.count(asked.channel.collection) == 0:
+                continue
+            lane: Lane
+            if isinstance(asked.vector, SparseVector):
+                lane = WordsLane(asked, text, phrases, self._store)
+            else:
+                collection = self._collections.get(asked.channel)
+                lane = DenseLane(asked, collection, self._bank(asked.channel), tools)
+            found = lane.rank(limit, where, texts)
+            weight = float(weights.get(asked.channel.name, 1.0))
+            if found:
+                sure = max(lane.confidence(hit.z) for hit in found[:5])
+                trust = weight * (max(sure, 0.1) if settings.adaptive else 1.0)
+                rankings.append(LaneRanking(lane, found, weight, trust))
+        return rankings
+
+    def _rounds(self, rankings: Sequence[LaneRanking], settings: SearchSettings) -> Iterator[list[Clip]]:
+        """The fused ranking of clips in rounds of `seeds`, so that a further page does not change the ones before."""
+        lists = {r.name: [(hit.clip_id, _fusable(hit.value, hit.z, settings)) for hit in r.found] for r in rankings}
+        trust = {ranking.name: ranking.trust for ranking in rankings}
+        fused = fuse(settings.fusion, lists, rrf_k=settings.rrf_k, weights=trust)
+        for start in range(0, len(fused), settings.seeds):
+            ids = [clip_id for clip_id, _ in fused[start : start + settings.seeds]]
+            known = self._catalog.clips(ids)  # what a crash left in the store alone is no answer
+            yield [known[i] for i in ids if i in known]
+
+    def _round(
+        self,
+        query: Query,
+        seeds: Sequence[Clip],
+        rankings: Sequence[LaneRanking],
+        where: Where,
+        texts: _TextsOnce,
+        settings: SearchSettings,
+        diversity: float,
+    ) -> list[tuple[Candidate, float]]:
+        """One round: moments made from these clips, ranked over all lanes."""
+        per_video: dict[str, list[Clip]] = {}
+        for seed in seeds:
+            if len(per_video) < settings.moments.videos or seed.video_id in per_video:
+                per_video.setdefault(seed.video_id, []).append(seed)
+        chosen = [seed for group in per_video.values() for seed in group]
+        clips_of = {
+            video_id: [clip for clip in self._catalog.clips_of(video_id) if where.allows(clip)]
+            for video_id in per_video
+        }
+        groups = windows(chosen, clips_of, context_s=settings.moments.context_s, around=settings.around)
+        wanted = [clip.clip_id for parts in groups.values() for part in parts for clip in part]
+        for ranking in rankings:
+            ranking.lane.load(wanted)
+        texts(wanted)
+        found: list[Candidate] = []
+        for video_id, parts in groups.items():
+            for part in parts:
+                window = self._window(video_id, part, rankings, texts)
+                made = candidates(
+                    window,
+                    per_video[video_id],
+                    rankings,
+                    settings.moments,
+                    within=where.within,
+                    clip_share=settings.clip_share,
+                )
+                found.extend(made)
+        text = positive_text(query)
+        verbatim = bool(quoted_phrases(text)) or len(plain_words(text)) >= 3
+        order = ranked(found, rankings, fusion=settings.fusion, rrf_k=settings.rrf_k, phrase_first=verbatim)
+        return diverse(order, rankings, diversity) if diversity else order
+
+    def _window(
+        self, video_id: str, clips: Sequence[Clip], rankings: Sequence[LaneRanking], texts: _TextsOnce
+    ) -> Window:
+        ids = [clip.clip_id for clip in clips]
+        known = texts(ids)
+        for ranking in rankings:
+            ranking.lane.load(ids)
+        return Window(video_id, clips, {r.name: r.lane.pieces(clips, known) for r in rankings})
+
+    def _with_captions(self, moments: list[Moment]) -> list[Moment]:
+        captions = self._catalog.captions([moment.clip_id for moment in moments])
+        return [replace(m, caption=captions[m.clip_id]) if m.clip_id in captions else m for m in moments]
+
+
+class _TextsOnce:
+    """Texts of clips, read from the catalog once each during a search."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._known: dict[str, Mapping[str, TimedText]] = {}
+
+    def __call__(self, clip_ids: Sequence[str]) -> Texts:
+        missing = [clip_id for clip_id in dict.fromkeys(clip_ids) if clip_id not in self._known]
+        if missing:
+            found = self._catalog.texts(missing)
+            self._known.update({clip_id: found.get(clip_id, {}) for clip_id in missing})
+        return {clip_id: self._known[clip_id] for clip_id in clip_ids}
+
+
+def _fusable(value: float, z: float, settings: SearchSettings) -> float:
+    """What a fusion by score adds up: the corrected score, or z for the fusion that is made for it."""
+    return z if settings.fusion == "evidence" else value

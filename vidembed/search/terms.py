@@ -1,0 +1,173 @@
+"""A query's terms into one vector per channel: weights, negatives, examples from the index."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidembed.errors import BadQuery, EncodingError, did_you_mean
+from vidembed.protocols import Channel, Store
+from vidembed.types import Floats, Item, Modality, Query, SparseVector, Term
+from vidembed.vectors import combine
+
+Load = Callable[[Term], Item]  # a term's value as encoders take it: paths are opened, pictures decoded
+_QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|«([^»]+)»')
+
+
+@dataclass(frozen=True, eq=False)
+class ChannelQuery:
+    """A query as one channel sees it. ordinary: made of text alone, so that the bank of text queries is its measure."""
+
+    channel: Channel
+    vector: Floats | SparseVector
+    ordinary: bool
+
+
+def check_query(query: Query) -> None:
+    """Raises BadQuery for a query without terms, without a positive one, with empty text or a weight that is none."""
+    if not query.terms:
+        raise BadQuery("the query is empty", hint="give a text, a picture, a sound, a video or a clip")
+    for term in query.terms:
+        if not math.isfinite(term.weight) or term.weight == 0:
+            raise BadQuery(f"the weight of a {term.modality} term must be finite and not 0, got {term.weight}")
+        if term.modality in ("text", "clip"):
+            if not isinstance(term.value, str):
+                raise BadQuery(f"a {term.modality} term takes a string, got {type(term.value).__name__}")
+            if not any(letter.isalnum() for letter in term.value):
+                raise BadQuery(f"the query text {term.value!r} has no letter or digit in it", hint="describe the scene")
+    if all(term.weight < 0 for term in query.terms):
+        raise BadQuery("the query has only negative terms", hint="say what to look for besides what to leave out")
+
+
+def positive_text(query: Query) -> str:
+    """The texts that are looked for, joined; empty when there is none."""
+    return " ".join(term.value for term in query.terms if term.modality == "text" and term.weight > 0)
+
+
+def quoted_phrases(text: str) -> list[str]:
+    """What stands in double quotes: it must occur word for word."""
+    return [part for match in _QUOTED.findall(text) for part in match if part.strip()]
+
+
+def example_clips(query: Query) -> frozenset[str]:
+    """The clips of the index that the query gives as examples; they are no answer to it."""
+    return frozenset(term.value for term in query.terms if term.modality == "clip")
+
+
+class QueryEncoder:
+    """Makes channel queries; texts are remembered, so that paging does not encode again."""
+
+    def __init__(self, store: Store, load: Load, *, remembered: int = 512) -> None:
+        self._store = store
+        self._load = load
+        self._limit = remembered
+        self._texts: OrderedDict[tuple[str, str], Floats | SparseVector | None] = OrderedDict()
+
+    def encode(self, query: Query, channels: Sequence[Channel]) -> list[ChannelQuery]:
+        """One entry per channel that understands at least one positive term; unknown terms are left out there.
+
+        Raises BadQuery when no channel does, naming what they understand, or the error of the last that tried.
+        """
+        check_query(query)
+        items: dict[int, Item] = {}  # a picture is decoded once, not once per channel
+        made: list[ChannelQuery] = []
+        refusal: BadQuery | None = None
+        for channel in channels:
+            try:
+                answer = self._for_channel(query, channel, items)
+            except BadQuery as error:  # such as a silent sound: another channel may still see the picture
+                refusal = error
+                continue
+            if answer is not None:
+                made.append(answer)
+        if not made:
+            raise refusal or self._nobody(query, channels)
+        return made
+
+    def _for_channel(self, query: Query, channel: Channel, items: dict[int, Item]) -> ChannelQuery | None:
+        vectors: list[Floats | SparseVector] = []
+        weights: list[float] = []
+        for term in query.terms:
+            vector = self._term(term, channel, items)
+            if vector is not None:
+                vectors.append(vector)
+                weights.append(term.weight)
+        if not any(weight > 0 for weight in weights):
+            return None
+        ordinary = all(term.modality == "text" for term in query.terms)
+        try:
+            return ChannelQuery(channel, _combined(vectors, weights), ordinary)
+        except EncodingError as error:
+            raise BadQuery("the terms of the query cancel each other out", hint="lower a negative weight") from error
+
+    def _term(self, term: Term, channel: Channel, items: dict[int, Item]) -> Floats | SparseVector | None:
+        if term.modality == "clip":
+            row = self._store.rows(channel.collection, [term.value], units=False).get(term.value)
+            return None if row is None else row.vector
+        if term.modality == "text":
+            return self._text(str(term.value), channel)
+        if id(term) not in items:
+            items[id(term)] = self._load(term)
+        modality: Modality = term.modality
+        return channel.encoder.encode_query(modality, items[id(term)])
+
+    def _text(self, text: str, channel: Channel) -> Floats | SparseVector | None:
+        key = (channel.collection, text)
+        if key not in self._texts:
+            plain = re.sub(r'["“”«»]', " ", text)
+            self._texts[key] = channel.encoder.encode_query("text", " ".join(plain.split()))
+            while len(self._texts) > self._limit:
+                self._texts.popitem(last=False)
+        return self._texts[key]
+
+    @staticmethod
+    def _nobody(query: Query, channels: Sequence[Channel]) -> BadQuery:
+        asked = sorted({term.modality for term in query.terms if term.weight > 0})
+        if "clip" in asked:
+            return BadQuery(
+                f"the clip {next(t.value for t in query.terms if t.modality == 'clip')} is not in this index",
+                hint="clip ids are in the results of a search and in `vidembed info`",
+            )
+        names = ", ".join(f"{c.name} ({c.encoder.space.name})" for c in channels) or "none"
+        return BadQuery(
+            f"no channel of this index understands {' or '.join(asked)} queries; channels: {names}",
+            hint="add a channel whose model takes it (vidembed models), or describe it in words",
+        )
+
+
+def _combined(vectors: Sequence[Floats | SparseVector], weights: Sequence[float]) -> Floats | SparseVector:
+    """The weighted sum of dense vectors as a unit row, or of sparse ones, words that fall to 0 or below dropped."""
+    if not any(isinstance(vector, SparseVector) for vector in vectors):
+        dense = [vector for vector in vectors if isinstance(vector, np.ndarray)]
+        return dense[0] if len(dense) == 1 else combine(dense, weights)
+    words: dict[int, float] = {}
+    for vector, weight in zip(vectors, weights, strict=True):
+        if isinstance(vector, SparseVector):
+            for index, value in zip(vector.indices.tolist(), vector.values.tolist()):
+                words[index] = words.get(index, 0.0) + weight * value
+    left = sorted(index for index, value in words.items() if value > 0)
+    if not left:
+        raise EncodingError("no word is left")
+    return SparseVector(np.array(left, dtype=np.uint32), np.array([words[i] for i in left], dtype=np.float32))
+
+
+def chosen_channels(
+    channels: Mapping[str, Channel], names: Sequence[str] | None, weights: Mapping[str, float]
+) -> list[Channel]:
+    """The channels to ask, in their given order, without those of weight 0. Raises BadQuery on an unknown name."""
+    for name in [*(names or ()), *weights]:
+        if name not in channels:
+            raise BadQuery(f"no channel {name!r} in this index", hint=did_you_mean(name, channels))
+    for name, weight in weights.items():
+        if not math.isfinite(weight) or weight < 0:
+            raise BadQuery(f"the weight of channel {name!r} must be finite and at least 0, got {weight}")
+    wanted = channels if names is None else dict.fromkeys(names)
+    chosen = [channels[name] for name in wanted if weights.get(name, 1.0) > 0]
+    if not chosen:
+        raise BadQuery("no channel is left to ask: all are left out or have weight 0")
+    return chosen
