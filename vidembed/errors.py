@@ -114,6 +114,10 @@ class StoreUnavailable(StoreError):
     """The vector store does not answer or cannot write."""
 
 
+# Nobody's item: the next one would fail the same way, so a run over many items stops at once.
+FATAL = (ConfigError, StoreError, UnknownModel, WeightsMissing, MissingDependency)
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint naming the closest known names, or the full list when none is close."""
     options = sorted(known)

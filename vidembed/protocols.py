@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from vidembed.types import (
     Where,
 )
 
+StreamMode = Literal["fixed", "adaptive", "keyframes"]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -55,9 +56,13 @@ class VideoReader(Protocol):
         """
         ...
 
-    def stream(self, *, rate_hz: float, short_side_px: int, span: Span | None = None) -> Iterator[Frame]:
+    def stream(
+        self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
+    ) -> Iterator[Frame]:
         """Frames at about rate_hz in one forward pass, each at its own timestamp; never the same frame twice.
 
+        mode "fixed": the first frame of each 1 / rate_hz seconds; "adaptive": a keyframe there if one is near, which
+        is cheaper; "keyframes": keyframes only.
         Memory does not grow with the length. Corrupt frames are counted and skipped.
         """
         ...

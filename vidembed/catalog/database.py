@@ -1,0 +1,159 @@
+"""The SQLite file behind the catalog: a connection per thread, re-entrant transactions, migrations, mapped errors."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vidembed.catalog.schema import MIGRATIONS
+from vidembed.errors import IndexBusy, IndexMismatch, StoreError, StoreUnavailable
+
+_BUSY_TIMEOUT_S = 30.0
+
+
+class Database:
+    """Safe for many threads: each has its own connection, so reads go on while another thread writes (WAL)."""
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        self.path = path
+        self.readonly = readonly
+        self._local = threading.local()
+        self._all: list[sqlite3.Connection] = []
+        self._guard = threading.Lock()
+        self._closed = False
+        with mapped_errors(path):
+            self._migrate()
+
+    def _connection(self) -> sqlite3.Connection:
+        if self._closed:
+            raise StoreError(f"the index {str(self.path.parent)!r} is closed")
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = _connect(self.path, readonly=self.readonly)
+            self._local.connection, self._local.depth = connection, 0
+            with self._guard:
+                self._all.append(connection)
+        return connection
+
+    def rows(self, sql: str, args: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        with mapped_errors(self.path):
+            return self._connection().execute(sql, args).fetchall()
+
+    def rows_in(self, sql: str, values: Iterable[Any]) -> list[sqlite3.Row]:
+        """The rows of a query with `IN ({})`, asked in portions that SQLite's variable limit allows."""
+        wanted, found = list(values), []
+        for start in range(0, len(wanted), 500):
+            part = wanted[start : start + 500]
+            found += self.rows(sql.format(",".join("?" * len(part))), part)
+        return found
+
+    def one(self, sql: str, args: Sequence[Any] = ()) -> sqlite3.Row | None:
+        found = self.rows(sql, args)
+        return found[0] if found else None
+
+    def run(self, sql: str, args: Sequence[Any] = ()) -> int:
+        """One statement in a transaction (the current one, where one is open); the number of rows it changed."""
+        with self.transaction() as connection:
+            return connection.execute(sql, args).rowcount
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        with self.transaction() as connection:
+            connection.executemany(sql, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; an inner transaction of the same thread joins the outer one."""
+        with mapped_errors(self.path):
+            connection = self._connection()
+            if self._local.depth == 0:
+                connection.execute("BEGIN IMMEDIATE")
+            self._local.depth += 1
+            try:
+                yield connection
+            except BaseException:
+                self._local.depth -= 1
+                if self._local.depth == 0:
+                    connection.execute("ROLLBACK")
+                raise
+            self._local.depth -= 1
+            if self._local.depth == 0:
+                connection.execute("COMMIT")
+
+    def close(self) -> None:
+        with self._guard:
+            self._closed = True
+            for connection in self._all:
+                connection.close()
+            self._all.clear()
+
+    def _migrate(self) -> None:
+        connection = self._connection()
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version > len(MIGRATIONS):
+            raise IndexMismatch(
+                f"the catalog {self.path} has format {version}, this vidembed knows up to {len(MIGRATIONS)}",
+                hint="a newer vidembed made it: upgrade with pip install -U vidembed",
+            )
+        if version == len(MIGRATIONS) or self.readonly:
+            return
+        connection.execute("BEGIN EXCLUSIVE")
+        try:
+            # Asked again inside the lock: another process may have just done it.
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            for step in MIGRATIONS[version:]:
+                for statement in _statements(step):
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one: executescript would commit the transaction they belong to."""
+    pending = ""
+    for line in script.splitlines():
+        pending += line + "\n"
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""
+
+
+def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    # Connections are used by one thread each; only close() may come from another.
+    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA foreign_keys = ON")
+    if readonly:
+        connection.execute("PRAGMA query_only = ON")
+    else:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # a video is "done" only when that survives a power loss
+    return connection
+
+
+@contextmanager
+def mapped_errors(path: Path) -> Iterator[None]:
+    """sqlite3's errors as ours."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        text = str(error)
+        if "locked" in text or "busy" in text:
+            raise IndexBusy(
+                f"the catalog {path} is locked by another process", hint="wait for it, or close the other program"
+            ) from error
+        raise StoreUnavailable(
+            f"the catalog {path} cannot be used: {text}", hint="is the disk full, or the folder not writable?"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        raise StoreUnavailable(
+            f"the catalog {path} is damaged: {error}", hint="restore the folder from a backup, or index again"
+        ) from error
