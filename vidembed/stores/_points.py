@@ -1,0 +1,217 @@
+"""What all stores share: checks of what comes in, the payload of a point, and rankings with a total order."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.errors import ConfigError, EncodingError, IndexMismatch, StoreError, did_you_mean
+from vidembed.types import Clip, Floats, Row, Space, Span, SparseVector, Where
+from vidembed.vectors import unit_rows
+
+# Names of the vectors of a point: the clip's own, the multivector it was pooled from, weighted words.
+DENSE, UNITS, WORDS = "clip", "units", "words"
+
+# With quantised vectors, codes are searched first; this many times more candidates are then scored again exactly.
+OVERSAMPLING = {"scalar": 2.0, "turbo4": 2.0, "turbo2": 3.0, "turbo1": 4.0, "binary": 4.0}
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,119}")
+_TIE_SLACK = 16  # hits fetched beyond k, so that ties at the cut are seen in one request
+_MOST_TIES = 10_000
+_MANY_VIDEOS = 500  # above this, an engine's own id filter costs more than looking at more hits
+_FLOATS_PER_WRITE = 500_000  # 2 MB in memory, about 5 MB as JSON; servers refuse bodies above 32 MB
+
+
+def check_name(name: str, what: str = "collection") -> str:
+    """The name, once it is proven safe as a folder name and as a server's collection name."""
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{what} name {name!r} is not usable",
+            hint="allowed: up to 120 letters, digits and . _ + -, beginning with a letter or digit",
+        )
+    return name
+
+
+def unknown_collection(name: str, known: Sequence[str]) -> StoreError:
+    return StoreError(
+        f"no collection {name!r} in the store", hint=did_you_mean(name, known) if known else "the store is empty"
+    )
+
+
+def check_same(collection: str, have: Space, want: Space) -> None:
+    """Raises IndexMismatch when an existing collection has another size or kind than the one asked for."""
+    if (have.dim, have.kind) != (want.dim, want.kind):
+        raise IndexMismatch(
+            f"collection {collection!r} holds {have.kind} vectors of {have.dim} dimensions ({have.name}), "
+            f"asked for {want.kind} of {want.dim} ({want.name})",
+            hint="index again into a new collection, or drop the old one",
+        )
+
+
+def checked(rows: Sequence[Row], space: Space, *, uuids: bool = True) -> list[Row]:
+    """The rows with unit vectors, ready to store; the last of a repeated clip_id wins.
+
+    Raises EncodingError for the first vector that is zero, not finite, of the wrong size or of the wrong kind.
+    """
+    ready: dict[str, Row] = {}
+    for row in rows:
+        if uuids:
+            _check_uuid(row.clip.clip_id)
+        vector = check_vector(row.vector, space, who=f"the vector of clip {row.clip.clip_id}")
+        if row.units is not None:
+            _check_units(row.units, space, row.clip.clip_id)
+        ready.pop(row.clip.clip_id, None)
+        ready[row.clip.clip_id] = replace(row, vector=vector)
+    return list(ready.values())
+
+
+def check_vector(
+    vector: Floats | SparseVector, space: Space, *, who: str = "the query vector"
+) -> Floats | SparseVector:
+    """A (D,) float32 unit row or a SparseVector that fits the space; EncodingError otherwise."""
+    if isinstance(vector, SparseVector) != (space.kind == "sparse"):
+        kind = "sparse" if isinstance(vector, SparseVector) else "dense"
+        raise EncodingError(f"{who} is {kind}, the collection's space {space.name!r} is {space.kind}")
+    if isinstance(vector, SparseVector):
+        if not np.all(np.isfinite(vector.values)):
+            raise EncodingError(f"{who} has values that are not finite")
+        return vector
+    if np.shape(vector) != (space.dim,):
+        raise EncodingError(f"{who} has shape {np.shape(vector)}, the space {space.name!r} needs {(space.dim,)}")
+    try:
+        return unit_rows(np.asarray(vector)[None])[0]
+    except EncodingError as error:
+        raise EncodingError(f"{who} is zero or not finite", hint=error.hint) from error
+
+
+def _check_units(units: NDArray[Any], space: Space, clip_id: str) -> None:
+    if space.kind == "sparse":
+        raise EncodingError(f"clip {clip_id} brings units, but the space {space.name!r} is sparse")
+    if units.ndim != 2 or units.shape[1] != space.dim or not len(units):
+        raise EncodingError(f"units of clip {clip_id} are {units.shape}, the space needs (U >= 1, {space.dim})")
+    norms = np.linalg.norm(units.astype(np.float32), axis=1)
+    if not np.all(norms > 1e-6) or not np.all(np.isfinite(norms)):
+        raise EncodingError(f"units of clip {clip_id} hold rows that are zero or not finite")
+
+
+def _check_uuid(clip_id: str) -> None:
+    try:
+        canonical = str(uuid.UUID(clip_id))
+    except ValueError:
+        canonical = ""
+    if canonical != clip_id:
+        raise EncodingError(f"clip id {clip_id!r} is not a UUID in its usual form", hint="make clips with Clip.make")
+
+
+def uuids(clip_ids: Iterable[str]) -> list[uuid.UUID]:
+    """Those that can be point ids; others are in no store anyway."""
+    ids = []
+    for clip_id in clip_ids:
+        try:
+            ids.append(uuid.UUID(clip_id))
+        except ValueError:
+            continue
+    return ids
+
+
+def payload(row: Row) -> dict[str, Any]:
+    """What is stored beside the vectors, and filtered by."""
+    clip = row.clip
+    entry: dict[str, Any] = {
+        "video_id": clip.video_id,
+        "start_s": clip.span.start_s,
+        "end_s": clip.span.end_s,
+        "index": clip.index,
+    }
+    if row.unit_times_s is not None:
+        entry["unit_times_s"] = [float(t) for t in row.unit_times_s]
+    return entry
+
+
+def row_of(clip_id: str, entry: Mapping[str, Any], vectors: Mapping[str, Any]) -> Row:
+    """The row again, from a point's id, payload and the vectors that were asked for."""
+    try:
+        clip = Clip(
+            clip_id, entry["video_id"], int(entry["index"]), Span(float(entry["start_s"]), float(entry["end_s"]))
+        )
+        words = vectors.get(WORDS)
+        vector: Floats | SparseVector
+        if words is not None:
+            vector = SparseVector(np.asarray(words.indices, np.uint32), np.asarray(words.values, np.float32))
+        else:
+            vector = np.asarray(vectors[DENSE], dtype=np.float32)
+        if UNITS not in vectors:
+            return Row(clip, vector)
+        units = np.asarray(vectors[UNITS], dtype=np.float16)
+        return Row(clip, vector, units, np.asarray(entry["unit_times_s"], dtype=np.float64))
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"the stored entry of clip {clip_id} is not readable: {error!r}",
+            hint="was the collection written by another program? Index into another one",
+        ) from error
+
+
+def writes(rows: Sequence[Row]) -> Iterator[list[Row]]:
+    """The rows in pieces small enough for one request or one entry of a write-ahead log."""
+    piece: list[Row] = []
+    room = _FLOATS_PER_WRITE
+    for row in rows:
+        size = (2 * len(row.vector.values) if isinstance(row.vector, SparseVector) else len(row.vector)) + 64
+        size += 0 if row.units is None else row.units.size
+        if piece and (size > room or len(piece) >= 1000):
+            yield piece
+            piece, room = [], _FLOATS_PER_WRITE
+        piece.append(row)
+        room -= size
+    if piece:
+        yield piece
+
+
+def best(fetch: Callable[[int], list[tuple[str, float]]], k: int) -> list[tuple[str, float]]:
+    """The k best of an engine that orders by score but breaks ties as it likes: score down, then clip_id.
+
+    fetch(limit) gives the `limit` best. More are fetched than asked for, and again more while the k-th score still
+    ties with the last one, so that the choice among equals is by id (up to 10 000 of them; then the engine's choice).
+    """
+    if k < 1:
+        return []
+    limit = k + _TIE_SLACK
+    while True:
+        hits = fetch(limit)
+        whole = len(hits) < limit or hits[k - 1][1] > hits[-1][1]
+        if whole or limit - k >= _MOST_TIES:
+            return ranked(hits, k)
+        limit = min(limit * 4, k + _MOST_TIES)
+
+
+def best_of_many_videos(
+    fetch: Callable[[int], list[tuple[str, float, str]]], where: Where | None, k: int
+) -> list[tuple[str, float]] | None:
+    """Look at more hits and keep those of the allowed videos, instead of handing the engine thousands of ids.
+
+    fetch(limit) gives (clip_id, score, video_id) under all other conditions. None: too few of them were allowed
+    (or ties reach beyond what was seen), so the engine's own filter has to answer.
+    """
+    if where is None or where.video_ids is None or len(where.video_ids) < _MANY_VIDEOS or k < 1:
+        return None
+    limit = 4 * k + 64
+    hits = fetch(limit)
+    kept = [(clip_id, score) for clip_id, score, video_id in hits if video_id in where.video_ids]
+    if len(hits) < limit or (len(kept) >= k and kept[k - 1][1] > hits[-1][1]):
+        return ranked(kept, k)
+    return None
+
+
+def ranked(hits: Sequence[tuple[str, float]], k: int) -> list[tuple[str, float]]:
+    return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:k]
+
+
+def cosine(score: float) -> float:
+    """Rounding can push the product of two unit rows past 1."""
+    return min(1.0, max(-1.0, score))

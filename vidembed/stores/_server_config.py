@@ -1,0 +1,103 @@
+"""The Qdrant server's own words: collection settings, filters, search parameters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qdrant_client import models
+
+from vidembed.errors import ConfigError, StoreError
+from vidembed.stores._points import DENSE, OVERSAMPLING, UNITS, WORDS, uuids
+from vidembed.types import Space, Where
+
+PAYLOAD_INDEXES = {
+    "video_id": models.PayloadSchemaType.KEYWORD,
+    "start_s": models.PayloadSchemaType.FLOAT,
+    "end_s": models.PayloadSchemaType.FLOAT,
+}
+
+
+def quantization_config(name: str | None) -> models.QuantizationConfig | None:
+    """The server's settings for a preset; ConfigError for an unknown one."""
+    if name is None:
+        return None
+    if name == "scalar":
+        scalar = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
+        return models.ScalarQuantization(scalar=scalar)
+    if name == "binary":
+        return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
+    bits = {
+        "turbo1": models.TurboQuantBitSize.BITS1,
+        "turbo2": models.TurboQuantBitSize.BITS2,
+        "turbo4": models.TurboQuantBitSize.BITS4,
+    }
+    if name not in bits:
+        raise ConfigError(
+            f"store.quantization: unknown preset {name!r}", hint=f"allowed: null, {', '.join(OVERSAMPLING)}"
+        )
+    turbo = models.TurboQuantQuantizationConfig(bits=bits[name], always_ram=True)
+    return models.TurboQuantization(turbo=turbo)
+
+
+def vector_settings(
+    space: Space, *, codes: models.QuantizationConfig | None, on_disk: bool
+) -> tuple[dict[str, models.VectorParams], dict[str, models.SparseVectorParams] | None]:
+    """Dense and sparse settings of a new collection. Units are read by id only, so no graph is built for them."""
+    if space.kind == "sparse":
+        return {}, {WORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)}
+    clip = models.VectorParams(
+        size=space.dim,
+        distance=models.Distance.COSINE,
+        quantization_config=codes,
+        on_disk=on_disk or codes is not None,  # with codes in memory the originals are only read to score again
+    )
+    units = models.VectorParams(
+        size=space.dim,
+        distance=models.Distance.DOT,  # unit rows already; cosine would change float16's last bit
+        datatype=models.Datatype.FLOAT16,
+        on_disk=True,
+        hnsw_config=models.HnswConfigDiff(m=0),
+        multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
+    )
+    return {DENSE: clip, UNITS: units}, None
+
+
+def space_of(info: models.CollectionInfo, name: str) -> Space:
+    """The space a collection was made for. Servers before 1.16 keep no metadata: the space's name is then empty."""
+    params = info.config.params
+    entry: dict[str, Any] = (info.config.metadata or {}).get("vidembed") or {}
+    title = str(entry.get("space", ""))
+    if params.sparse_vectors and WORDS in params.sparse_vectors:
+        return Space(title, 0, "sparse")
+    if isinstance(params.vectors, dict) and DENSE in params.vectors:
+        return Space(title, params.vectors[DENSE].size)
+    raise StoreError(f"collection {name!r} was not made by vidembed", hint="choose another store.prefix")
+
+
+def search_params(quantization: str | None, *, hnsw_ef: int) -> models.SearchParams:
+    """How dense vectors are searched: graph breadth, and exact scores for what the codes found."""
+    codes = None
+    if quantization is not None:
+        codes = models.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING[quantization])
+    return models.SearchParams(hnsw_ef=hnsw_ef, quantization=codes)
+
+
+def word_params() -> models.SearchParams:
+    """IDF over the clips that are there now; the server's shortcut also counts deleted ones until it merges."""
+    return models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter()))
+
+
+def filter_of(where: Where | None, *, with_videos: bool = True) -> models.Filter | None:
+    """The server's form of a `Where`; with_videos=False leaves the list of videos to the caller."""
+    if where is None:
+        return None
+    must: list[models.Condition] = []
+    if where.video_ids is not None and with_videos:
+        must.append(models.FieldCondition(key="video_id", match=models.MatchAny(any=sorted(where.video_ids))))
+    if where.within is not None:
+        must.append(models.FieldCondition(key="start_s", range=models.Range(lt=where.within.end_s)))
+        must.append(models.FieldCondition(key="end_s", range=models.Range(gt=where.within.start_s)))
+    ids: list[Any] = [str(i) for i in uuids(sorted(where.not_clips))]
+    if not must and not ids:
+        return None
+    return models.Filter(must=must or None, must_not=[models.HasIdCondition(has_id=ids)] if ids else None)
