@@ -1,0 +1,170 @@
+"""Find media files; tell a file by its content."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from vidembed.errors import MediaNotFound, MediaUnreadable
+
+# What a folder walk picks up. A file named explicitly is always tried, whatever its extension.
+VIDEO_EXTENSIONS = frozenset(
+    ".3g2 .3gp .asf .avi .divx .dv .f4v .flv .gif .h264 .hevc .ivf .m1v .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 "
+    ".mpeg .mpg .mts .mxf .nut .ogm .ogv .rm .rmvb .ts .vob .webm .wmv .wtv .y4m".split()
+)
+AUDIO_EXTENSIONS = frozenset(
+    ".aac .ac3 .aif .aiff .amr .ape .au .caf .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .tta .wav .wma .wv".split()
+)
+MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | AUDIO_EXTENSIONS
+LIST_EXTENSIONS = frozenset({".txt", ".csv", ".lst"})
+
+_SAMPLE_BYTES = 1 << 20
+
+
+def video_id(path: str | Path) -> str:
+    """32 hex digits: BLAKE2b-128 of the file's size and its first and last MiB.
+
+    So a rename or a copy keeps the id, and a terabyte file costs two reads.
+    Raises MediaNotFound and MediaUnreadable.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        digest = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
+        digest.update(file.read(_SAMPLE_BYTES))
+        if size > _SAMPLE_BYTES:
+            file.seek(max(_SAMPLE_BYTES, size - _SAMPLE_BYTES))
+            digest.update(file.read(_SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
+def open_regular(path: str | Path):  # type: ignore[no-untyped-def]  # BufferedReader; its type is longer than the use
+    """Open a local regular file for reading; devices, sockets and named pipes are refused without blocking on them."""
+    try:
+        # O_NONBLOCK: opening a named pipe nobody writes to would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise _of_os_error(error, path) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise MediaUnreadable(f"{path}: not a regular file", hint="give a file, not a folder, device or pipe")
+    return os.fdopen(descriptor, "rb")
+
+
+def stat_regular(path: str | Path) -> os.stat_result:
+    """The file's status. Raises MediaNotFound, or MediaUnreadable for what is no readable regular file or is empty."""
+    with open_regular(path) as file:
+        status = os.fstat(file.fileno())
+    if status.st_size == 0:
+        raise MediaUnreadable(f"{path}: the file is empty (0 bytes)", hint="copy or record it again")
+    return status
+
+
+def _of_os_error(error: OSError, path: str | Path) -> MediaNotFound | MediaUnreadable:
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        hint = "only local files can be read, not URLs" if re.match(r"\w+:/", str(path)) else "check the path"
+        return MediaNotFound(f"{path}: no such file", hint=hint)
+    if isinstance(error, PermissionError):
+        return MediaUnreadable(f"{path}: no permission to read it", hint="check the file's permissions")
+    if isinstance(error, IsADirectoryError):
+        return MediaUnreadable(f"{path}: a folder, not a file")
+    if error.errno in (errno.ENXIO, errno.ENODEV):
+        return MediaUnreadable(f"{path}: not a regular file", hint="give a file, not a folder, device or pipe")
+    return MediaUnreadable(f"{path}: cannot be read: {error.strerror or error}")
+
+
+def find_videos(inputs: str | Path | Iterable[str | Path], *, base: Path | None = None) -> list[Path]:
+    """All media files that the inputs name, absolute, without doubles, in natural order within each input.
+
+    An input is a file (always taken), a folder (walked; hidden entries, other extensions and links that lead out of
+    it are left out), a glob pattern ("clips/**/*.mkv"), or a list file (.txt, .csv, .lst: one path a line or in the
+    first column, "#" comments; relative to the list's folder). `base`: what relative inputs are relative to.
+    Raises MediaNotFound for an input that names nothing.
+    """
+    if isinstance(inputs, str | Path):
+        inputs = [inputs]
+    found: dict[Path, None] = {}
+    for given in inputs:
+        for path in _expand(given, base or Path.cwd()):
+            found.setdefault(path)
+    return list(found)
+
+
+def _expand(given: str | Path, base: Path) -> Iterator[Path]:
+    text = os.fspath(given)
+    if not text.strip():
+        raise MediaNotFound("an empty path was given", hint="name a file, folder, glob or list file")
+    path = Path(os.path.abspath(base / Path(text).expanduser()))
+    if path.is_dir():
+        yield from _walk(path)
+    elif path.suffix.lower() in LIST_EXTENSIONS and path.is_file():
+        yield from _read_list(path)
+    elif os.path.lexists(path):
+        # Also pipes and devices: opening them says what is wrong, with the name.
+        yield path
+    elif glob.has_magic(text):
+        yield from _glob(text, base)
+    else:
+        hint = "only local files can be read, not URLs" if re.match(r"\w+:/", text) else "check the path"
+        raise MediaNotFound(f"{text}: no such file or folder", hint=hint)
+
+
+def _glob(pattern: str, base: Path) -> Iterator[Path]:
+    full = os.path.join(base, os.path.expanduser(pattern))
+    names = sorted(glob.glob(full, recursive=True), key=natural_key)
+    if not names:
+        raise MediaNotFound(f"{pattern}: no file matches", hint="quote the pattern so that the shell leaves it alone")
+    for name in names:
+        path = Path(os.path.abspath(name))
+        if path.is_dir():
+            yield from _walk(path)
+        elif _wanted(path):
+            yield path
+
+
+def _read_list(path: Path) -> Iterator[Path]:
+    import csv
+
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        # Only .csv has columns: elsewhere a comma is part of the name.
+        rows = csv.reader(file) if path.suffix.lower() == ".csv" else ([line.rstrip("\r\n")] for line in file)
+        for row in rows:
+            entry = row[0].strip() if row else ""
+            if not entry or entry.startswith("#") or entry.lower() in ("path", "file", "video"):
+                continue
+            if Path(entry).suffix.lower() in LIST_EXTENSIONS:
+                raise MediaNotFound(f"{path}: names another list, {entry}", hint="list media files only")
+            yield from _expand(entry, path.parent)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    root = folder.resolve()
+    entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        path = Path(entry.path)
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(path)
+        elif entry.is_symlink():
+            # A link may point to anything; only files inside the folder that the user named are his to index here.
+            target = path.resolve()
+            if target.is_file() and target.is_relative_to(root) and _wanted(path):
+                yield path
+        elif entry.is_file() and _wanted(path):
+            yield path
+
+
+def _wanted(path: Path) -> bool:
+    return path.suffix.lower() in MEDIA_EXTENSIONS and not path.name.startswith(".") and path.is_file()
+
+
+def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key under which "clip 2" comes before "clip 10"."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return tuple((0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part)

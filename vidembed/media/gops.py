@@ -1,0 +1,126 @@
+"""Which packets must be decoded to get about one frame per interval: decided from packet times, without decoding.
+
+A group of pictures (GOP) is a keyframe packet and what follows it up to the next one, in decoding order. Time is cut
+into intervals ("slots") of 1 / rate_hz seconds from t = 0. Every slot is served by one frame:
+
+- fixed: the first frame of the slot;
+- adaptive: the first keyframe of the slot where there is one, else its first frame;
+- keyframes: the first keyframe of the slot, if any.
+
+Packets after the last wanted frame of a GOP are not decoded at all; before it, those that no other frame refers to
+are skipped by the decoder. So with keyframes dense enough for the rate only they are decoded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+StreamMode = Literal["fixed", "adaptive", "keyframes"]
+
+# Where keyframe flags and packet times can be trusted for leaving packets out. Others (GIF, whose frames build on one
+# another although all are flagged as keys) are decoded whole.
+PLANNABLE = frozenset(
+    "h264 hevc av1 vp8 vp9 mpeg1video mpeg2video mpeg4 msmpeg4v2 msmpeg4v3 h263 flv1 wmv1 wmv2 wmv3 vc1 theora mjpeg "
+    "prores dnxhd".split()
+)
+_MAX_HELD_BYTES = 32 << 20  # of one GOP's packets; a longer GOP is decoded whole
+_MAX_HELD_PACKETS = 1200
+
+
+def slot_of(time_s: float, rate_hz: float) -> int:
+    """The interval a time falls into. The small term keeps 1/3 + 1/3 + 1/3 in the interval of 1."""
+    return math.floor(time_s * rate_hz + 1e-6)
+
+
+@dataclass
+class Gop:
+    """Packets in decoding order with their times (None = unknown).
+
+    planned: it begins with a keyframe and all is known that leaving packets out needs.
+    refers_back: the GOP after it begins with pictures that refer into this one (an "open" GOP).
+    """
+
+    packets: list[Any] = field(default_factory=list)
+    times_s: list[float | None] = field(default_factory=list)
+    planned: bool = True
+    refers_back: bool = False
+
+    def add(self, packet: Any, time_s: float | None) -> None:
+        self.packets.append(packet)
+        self.times_s.append(time_s)
+        self.planned = self.planned and time_s is not None and self.packets[0].is_keyframe
+
+    def is_leading(self, position: int) -> bool:
+        """Shown before the keyframe it follows, so it may refer to the GOP before."""
+        time_s, key_s = self.times_s[position], self.times_s[0]
+        return time_s is not None and key_s is not None and time_s < key_s
+
+
+@dataclass(frozen=True)
+class Plan:
+    """feed: positions of the packets to decode, in order; wanted: those whose frames are asked for, slot -> time."""
+
+    feed: tuple[int, ...]
+    wanted: frozenset[int]
+    wanted_s: dict[int, float]
+
+
+def everything(gop: Gop) -> Plan:
+    """Decode all of it: for GOPs whose packets do not say enough."""
+    positions = range(len(gop.packets))
+    return Plan(tuple(positions), frozenset(positions), {})
+
+
+def group(packets: Iterable[Any], time_of: Callable[[Any], float | None]) -> Iterator[Gop]:
+    """Cut a packet stream into GOPs, holding the compressed bytes of one. The flushing empty packet is left out."""
+    before: Gop | None = None  # complete, but for whether the current one refers back into it
+    gop = Gop()
+    held = 0
+    for packet in packets:
+        if packet.size == 0 and packet.dts is None and packet.pts is None:
+            continue
+        full = held > _MAX_HELD_BYTES or len(gop.packets) >= _MAX_HELD_PACKETS
+        if gop.packets and (packet.is_keyframe or full):
+            if before is not None:
+                yield before
+            before, gop, held = gop, Gop(planned=packet.is_keyframe), 0
+            if not packet.is_keyframe:
+                before.planned = False
+        gop.add(packet, time_of(packet))
+        held += packet.size
+        # Leading pictures come right behind their keyframe.
+        if before is not None and len(gop.packets) == 2:
+            before.refers_back = gop.is_leading(1)
+            yield before
+            before = None
+    if before is not None:
+        yield before
+    if gop.packets:
+        yield gop
+
+
+def plan(gop: Gop, *, rate_hz: float, mode: StreamMode, last_slot: int, from_s: float, until_s: float) -> Plan:
+    """Choose the packets of one planned GOP.
+
+    last_slot: the last one served before. Frames outside [from_s, until_s) are not wanted.
+    """
+    best: dict[int, tuple[float, int]] = {}
+    for position, (packet, time_s) in enumerate(zip(gop.packets, gop.times_s, strict=True)):
+        if time_s is None or packet.is_discard or not from_s <= time_s < until_s:
+            continue
+        # Only "fixed" asks for the very first frame of a slot, so only it needs leading pictures and what they refer to.
+        if (mode == "keyframes" and position > 0) or (mode == "adaptive" and gop.is_leading(position)):
+            continue
+        slot = slot_of(time_s, rate_hz)
+        keyframe_stands = mode == "adaptive" and best.get(slot, (0.0, -1))[1] == 0
+        if slot > last_slot and not keyframe_stands:
+            prefers_key = mode == "adaptive" and position == 0
+            if slot not in best or prefers_key or time_s < best[slot][0]:
+                best[slot] = (time_s, position)
+    wanted = frozenset(position for _, position in best.values())
+    end = len(gop.packets) if mode == "fixed" and gop.refers_back else max(wanted, default=-1) + 1
+    feed = tuple(n for n in range(end) if mode == "fixed" or not gop.is_leading(n))
+    return Plan(feed, wanted, {slot: time_s for slot, (time_s, _) in best.items()})

@@ -1,0 +1,49 @@
+"""Read a picture file for a query. Raises our errors only."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from vidembed.errors import BadQuery, MediaUnreadable
+from vidembed.media.files import stat_regular
+from vidembed.media.limits import Limits
+from vidembed.types import Image
+
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM", "MPO")
+_MAX_BYTES = 256 << 20
+
+
+def load_image(path: str | Path, *, limits: Limits | None = None) -> Image:
+    """(H, W, 3) uint8 RGB, turned as its EXIF data says; transparent parts on white; of an animation the first frame.
+
+    Raises MediaNotFound; MediaUnreadable for what is no regular file, empty or beyond the limits; BadQuery when it
+    is no picture that can be decoded.
+    """
+    import PIL.Image
+    import PIL.ImageOps
+
+    path, limits = Path(path), limits or Limits()
+    if stat_regular(path).st_size > _MAX_BYTES:
+        raise MediaUnreadable(f"{path.name}: more than {_MAX_BYTES >> 20} MiB for one picture")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns at its own limit and raises at twice that; ours is checked on the header below.
+            warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
+            with PIL.Image.open(path, formats=_FORMATS) as picture:
+                limits.check_picture(*picture.size, path.name)
+                picture.draft("RGB", (4096, 4096))
+                upright = PIL.ImageOps.exif_transpose(picture)
+                if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
+                    upright = PIL.Image.alpha_composite(
+                        PIL.Image.new("RGBA", upright.size, "white"), upright.convert("RGBA")
+                    )
+                return np.array(upright.convert("RGB"), dtype=np.uint8)
+    except PIL.Image.DecompressionBombError as error:
+        raise MediaUnreadable(f"{path.name}: refused, too many pixels: {error}") from error
+    except (OSError, ValueError, SyntaxError, EOFError, OverflowError, MemoryError) as error:
+        raise BadQuery(
+            f"{path.name}: not a picture that can be decoded ({error})", hint=f"known formats: {', '.join(_FORMATS)}"
+        ) from error

@@ -1,0 +1,64 @@
+"""Leave out frames that look like the one kept before them, so that a static hour costs little."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.protocols import Frame
+from vidembed.types import Image
+
+# Distance is the largest difference over a 16 x 16 grid of mean grey levels, on a scale of 0..1. Sensor and coding
+# noise, averaged over a cell, stays below about 0.02; a person walking through one cell of a wide shot moves that
+# cell by 0.05 and more. The mean over the grid would miss the person.
+DEFAULT_THRESHOLD = 0.03
+_GRID = 16
+
+
+def thumbprint(rgb: Image) -> NDArray[np.float32]:
+    """(16, 16) float32 mean grey levels, 0..1, of a (H, W, 3) uint8 picture. Luma weights: ITU-R BT.601."""
+    height, width = rgb.shape[:2]
+    # About four samples a cell and axis are enough, and make the cost the same for every size.
+    sampled = rgb[:: max(1, height // (4 * _GRID)), :: max(1, width // (4 * _GRID))].astype(np.float32)
+    grey = sampled @ np.array([0.299, 0.587, 0.114], dtype=np.float32) / 255.0
+    return _cells(_cells(grey, 0), 1)
+
+
+def _cells(grey: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    """Means over `_GRID` cells along one axis; pictures smaller than the grid repeat their pixels."""
+    size = grey.shape[axis]
+    if size < _GRID:
+        return np.take(grey, np.arange(_GRID) * size // _GRID, axis=axis)
+    edges = np.arange(_GRID) * size // _GRID
+    counts = np.diff(np.append(edges, size)).astype(np.float32)
+    sums = np.add.reduceat(grey, edges, axis=axis)
+    return (sums / (counts[:, None] if axis == 0 else counts)).astype(np.float32)
+
+
+def distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """How different two thumbprints are, 0..1."""
+    return float(np.abs(one - other).max())
+
+
+def distinct(frames: Iterable[Frame], threshold: float = DEFAULT_THRESHOLD) -> Iterator[Frame]:
+    """All frames, in order; those that look like the last one not marked are marked `repeats=True`.
+
+    Nothing is dropped here: who cuts clips keeps the first frame of each clip even when it repeats (see `kept`), so
+    that a clip is never without a picture. threshold 0 marks only frames whose thumbprints are equal; below 0, none.
+    """
+    reference: NDArray[np.float32] | None = None
+    for frame in frames:
+        print_ = thumbprint(frame.rgb)
+        if reference is not None and distance(print_, reference) <= threshold:
+            yield replace(frame, repeats=True)
+        else:
+            reference = print_
+            yield replace(frame, repeats=False)
+
+
+def kept(clip: list[Frame]) -> list[Frame]:
+    """The frames of one clip worth encoding: its first, and those that do not repeat."""
+    return [frame for position, frame in enumerate(clip) if position == 0 or not frame.repeats]
