@@ -1,0 +1,93 @@
+"""Which texts hold a query word for word, and when the words were said: for ranking, highlights and spans."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence, Set
+
+from vidembed.encoders import _tokens
+from vidembed.types import Span, TimedText
+
+_QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
+
+
+def contains_phrase(text: str, phrase: str) -> bool:
+    """Whether the phrase's words stand in the text in this order without gaps; case and accents do not count."""
+    wanted = _tokens.words(phrase)
+    return bool(wanted) and _find(_tokens.words(text), wanted) is not None
+
+
+def quoted(query: str) -> tuple[str, ...]:
+    """The parts of the query in quotation marks: the user insists on them."""
+    return tuple(part.strip() for part in _QUOTED.findall(query) if part.strip())
+
+
+def phrase_bonus(text: str, query: str) -> float:
+    """How much of the query stands in the text as one unbroken run of words: 1 all of it, 0 no two words.
+
+    A query with quoted parts: the share of those that the text holds. A query of one word: 1 when the text has it.
+    Query length is counted in words; the longest run counts.
+    """
+    if parts := quoted(query):
+        return sum(contains_phrase(text, part) for part in parts) / len(parts)
+    wanted, words = _tokens.words(query), _tokens.words(text)
+    if not wanted:
+        return 0.0
+    run = _longest_run(words, wanted)
+    return run / len(wanted) if run >= min(2, len(wanted)) else 0.0
+
+
+def match_span(text: TimedText, query: str, *, language: str = "english") -> Span | None:
+    """When the query's words are said or shown: the exact phrase if it is there, else the line with most of them,
+    else the line with words that are nearly them.
+
+    With word times the span is that of the words, else that of the line. None when no line has a word of the query.
+    """
+    wanted = _tokens.words(" ".join(quoted(query)) or query)
+    timed = _timed_words(text)
+    found = _find([word for word, _, _ in timed], wanted) if wanted else None
+    if found is not None:
+        return Span(timed[found][1], timed[found + len(wanted) - 1][2])
+    wanted = [w for w in wanted if w not in _tokens.STOP_WORDS] or wanted
+    for keys_of in (lambda w: {_tokens.stem(w, language)}, _tokens.misspelling_keys):
+        keys = [keys_of(word) for word in wanted]
+        scores = [_shared_words(_tokens.words(line.text), keys, keys_of) for line in text.lines]
+        if max(scores):
+            return text.lines[scores.index(max(scores))].span
+    return None
+
+
+def _shared_words(words: Sequence[str], wanted: Sequence[Set[str]], keys_of: Callable[[str], Set[str]]) -> int:
+    """How many of the wanted words are among these, going by their keys."""
+    found = set().union(*map(keys_of, words)) if words else set()
+    return sum(not found.isdisjoint(keys) for keys in wanted)
+
+
+def _timed_words(text: TimedText) -> list[tuple[str, float, float]]:
+    """(folded word, start_s, end_s) in order; a line without word times lends its own span to each word."""
+    found: list[tuple[str, float, float]] = []
+    for line in text.lines:
+        given = line.words or ((line.span.start_s, line.span.end_s, line.text),)
+        found.extend((word, start, end) for start, end, raw in given for word in _tokens.words(raw))
+    return found
+
+
+def _find(words: Sequence[str], wanted: Sequence[str]) -> int | None:
+    n = len(wanted)
+    for i in range(len(words) - n + 1):
+        if list(words[i : i + n]) == list(wanted):
+            return i
+    return None
+
+
+def _longest_run(words: Sequence[str], wanted: Sequence[str]) -> int:
+    """Length of the longest common contiguous run (dynamic programming over both lists)."""
+    best, previous = 0, [0] * (len(wanted) + 1)
+    for word in words:
+        current = [0] * (len(wanted) + 1)
+        for j, other in enumerate(wanted):
+            if word == other:
+                current[j + 1] = previous[j] + 1
+                best = max(best, current[j + 1])
+        previous = current
+    return best

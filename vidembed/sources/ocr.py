@@ -1,0 +1,187 @@
+"""What is written in a clip's pictures, by RapidOCR (PP-OCR models inside its wheel, offline)."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.errors import ConfigError, ModelError, missing_dependency
+from vidembed.protocols import ClipMedia
+from vidembed.types import FrameBatch, Image, Modality, Span, TextLine, TimedText
+
+# Detection at most at this size; PP-OCR's own setting enlarges small pictures, at three times the cost on 480p.
+DETECT_SIDE_PX = 960
+
+
+@dataclass(frozen=True)
+class ReadLine:
+    """One line read in one frame. top, left: of its box, as shares of the picture."""
+
+    text: str
+    confidence: float
+    top: float = 0.0
+    left: float = 0.0
+
+
+class OcrSource:
+    """On-screen text as TimedText: each line once, with the time it is shown.
+
+    Only a few frames of a clip are read: `anchors` spread over it, then those between two whose texts differ,
+    halving the gap until neighbours are reached or `max_frames` are read. So a clip that shows the same all along
+    costs `anchors` readings, and a text that comes or goes is timed to the sampling of the frames.
+    Lines below min_confidence or with fewer than two letters or digits are left out.
+    Thread-safe: one picture at a time.
+    """
+
+    modality: Modality = "text"
+    needs_frames = True
+
+    def __init__(
+        self,
+        *,
+        short_side_px: int = 480,
+        anchors: int = 3,
+        max_frames: int = 8,
+        min_confidence: float = 0.7,
+        threads: int = -1,
+    ) -> None:
+        """threads: of onnxruntime, -1 = all cores. Loads nothing yet. Raises ConfigError for values out of bounds."""
+        if not (short_side_px >= 32 and 1 <= anchors <= max_frames and 0 <= min_confidence <= 1):
+            raise ConfigError(
+                "ocr needs short_side_px >= 32, 1 <= anchors <= max_frames and 0 <= min_confidence <= 1; "
+                f"got {short_side_px}, {anchors}, {max_frames}, {min_confidence}"
+            )
+        self.short_side_px = short_side_px
+        self.maker = f"ocr:rapidocr:{short_side_px}:{anchors}:{max_frames}:{min_confidence}"
+        self._anchors, self._max_frames, self._min_confidence, self._threads = (
+            anchors, max_frames, min_confidence, threads,
+        )  # fmt: skip
+        self._engine: Any = None
+        self._lock = threading.Lock()
+
+    def item(self, media: ClipMedia) -> TimedText | None:
+        """The clip's lines in order of time, then from top to bottom; None where nothing is written."""
+        if media.frames is None:
+            return None
+        lines = merge(self._read_some(media.frames), media.frames.times_s, media.clip.span)
+        return TimedText(tuple(lines)) if lines else None
+
+    def _read_some(self, frames: FrameBatch) -> dict[int, list[ReadLine]]:
+        """frame index -> its lines, for the frames worth reading."""
+        ends = sorted({round(i) for i in np.linspace(0, len(frames) - 1, min(self._anchors, len(frames)))})
+        read = {i: self.read(frames.rgb[i]) for i in ends}
+        gaps = list(pairwise(ends))
+        while gaps and len(read) < self._max_frames:
+            gaps.sort(key=lambda gap: gap[0] - gap[1])  # the widest first
+            first, last = gaps.pop(0)
+            if last - first < 2 or _same(read[first], read[last]):
+                continue
+            middle = (first + last) // 2
+            read[middle] = self.read(frames.rgb[middle])
+            gaps += [(first, middle), (middle, last)]
+        return read
+
+    def read(self, rgb: Image) -> list[ReadLine]:
+        """The lines of one picture, from top to bottom. rgb: (H, W, 3) uint8."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = _load_rapidocr(self._threads)
+            try:
+                found = self._engine(np.ascontiguousarray(rgb[:, :, ::-1]))  # arrays are taken for BGR
+            except Exception as error:
+                raise ModelError(f"RapidOCR failed on a picture of {rgb.shape}: {error}") from error
+        if found.boxes is None or found.txts is None:
+            return []
+        height, width = rgb.shape[:2]
+        lines = [
+            ReadLine(text.strip(), float(score), float(box[:, 1].min()) / height, float(box[:, 0].min()) / width)
+            for box, text, score in zip(np.asarray(found.boxes), found.txts, found.scores, strict=True)
+        ]
+        kept = [
+            line for line in lines
+            if line.confidence >= self._min_confidence and sum(char.isalnum() for char in line.text) >= 2
+        ]  # fmt: skip
+        # Boxes on one row are read from left to right; a row is 2% of the height.
+        return sorted(kept, key=lambda line: (round(line.top * 50), line.left))
+
+
+def merge(read: dict[int, list[ReadLine]], times_s: NDArray[np.float64], clip: Span) -> list[TextLine]:
+    """Lines over time: one TextLine per stretch in which a text is seen in each frame that was read.
+
+    A line's span begins where the first frame with it begins to stand (see `_borders`), or with the clip, and ends
+    where the next frame read begins. Readings of one line differ by a letter now and then: the best one is kept.
+    """
+    order = sorted(read)
+    borders = _borders(order, times_s)
+    before, after = [clip.start_s, *borders], [*borders, clip.end_s]  # of the time that a read frame stands for
+    done: list[tuple[int, int, ReadLine]] = []
+    running: list[tuple[int, ReadLine]] = []
+    for k, index in enumerate(order):
+        seen = list(read[index])
+        still: list[tuple[int, ReadLine]] = []
+        for start, line in running:
+            match = next((other for other in seen if _alike(line.text, other.text)), None)
+            if match is None:
+                done.append((start, k - 1, line))
+            else:
+                seen.remove(match)
+                still.append((start, max(line, match, key=_quality)))
+        running = still + [(k, line) for line in seen]
+    done += [(start, len(order) - 1, line) for start, line in running]
+    done.sort(key=lambda entry: (entry[0], round(entry[2].top * 50), entry[2].left))
+    return [
+        TextLine(Span(before[start], after[stop]), line.text, min(1.0, line.confidence)) for start, stop, line in done
+    ]
+
+
+def _borders(order: list[int], times_s: NDArray[np.float64]) -> list[float]:
+    """The times between frames that were read, at which what is shown is taken to change.
+
+    Frames are distinct: what came before a frame lasted until one sampling step before it. The step is the smallest
+    gap between frames, at most a second. With unread frames between, halfway.
+    """
+    step = min(1.0, float(np.diff(times_s).min())) if len(times_s) > 1 else 1.0
+    return [
+        float(times_s[b]) - step / 2 if b == a + 1 else (float(times_s[a]) + float(times_s[b])) / 2
+        for a, b in pairwise(order)
+    ]
+
+
+def _alike(first: str, second: str) -> bool:
+    """Whether two readings are of the same line: four fifths of the letters agree, or one holds the other."""
+    a, b = sorted((first.casefold().replace(" ", ""), second.casefold().replace(" ", "")), key=len)
+    if len(a) >= 4 and len(a) * 2 >= len(b) and a in b:
+        return True
+    return a == b or SequenceMatcher(None, a, b, autojunk=False).ratio() >= 0.8
+
+
+def _quality(line: ReadLine) -> float:
+    """Longer is better (the line may be half covered in a frame), then surer."""
+    return len(line.text) * line.confidence**4
+
+
+def _same(first: list[ReadLine], second: list[ReadLine]) -> bool:
+    """Whether two frames show the same lines."""
+    return len(first) == len(second) and all(any(_alike(a.text, b.text) for b in second) for a in first)
+
+
+def _load_rapidocr(threads: int) -> Any:
+    try:
+        from rapidocr import RapidOCR
+    except ImportError as error:
+        raise missing_dependency("rapidocr", extra="ocr", purpose="reading on-screen text") from error
+    return RapidOCR(
+        params={
+            "Global.log_level": "error",
+            "Global.use_cls": False,  # for turned pages, not for pictures of a video
+            "Det.limit_type": "max",
+            "Det.limit_side_len": DETECT_SIDE_PX,
+            "EngineConfig.onnxruntime.intra_op_num_threads": threads,
+        }
+    )

