@@ -54,7 +54,7 @@ class PyavReader:
         decoder = self._open()
         images: list[Image] = []
         shown_s: list[float] = []
-        for time_s in times_s:
+        for time_s in sorted(times_s):
             found = decoder.shown_at(float(time_s))
             if found is None:
                 continue

@@ -1,0 +1,144 @@
+"""Cut a span of a video into a file of its own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidembed.errors import InputError, MediaNotFound, MediaUnreadable
+from vidembed.media import ffmpeg as program
+from vidembed.media.container import DEMUXERS, mapped_errors, open_container
+from vidembed.media.limits import Limits
+from vidembed.media.probe import Headers, probe, read_headers
+from vidembed.types import Span
+
+_CLOSE_S = 0.001  # start this much early: a frame exactly at the start must not be lost to rounding
+_AUDIO_SUFFIXES = frozenset({".m4a", ".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".aac", ".mka"})
+
+
+@dataclass(frozen=True)
+class CutFile:
+    """A file that was cut; usable as a path. span: what it really holds, in the source's time."""
+
+    path: Path
+    span: Span
+    exact: bool
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+
+def cut(
+    path: str | Path,
+    span: Span,
+    out: str | Path,
+    *,
+    exact: bool = False,
+    overwrite: bool = False,
+    limits: Limits | None = None,
+    timeout_s: float = 3600.0,
+) -> CutFile:
+    """Write the span into `out`; its extension chooses the container.
+
+    exact = False copies pictures and sound without encoding them again: fast and lossless, but the file begins at
+    the keyframe at or before the start. exact = True encodes again (H.264 or, for .webm, VP9) and begins at the frame.
+    The file appears under its name only when it is whole; an existing one is replaced only with overwrite.
+    Raises MediaNotFound, MediaUnreadable, InputError (out exists, span beyond the end).
+    """
+    path, out = Path(path), Path(out)
+    limits = limits or Limits()
+    with open_container(path, limits) as container:
+        headers = read_headers(container, path, limits)
+        origin_s = (container.start_time or 0) / 1_000_000
+    span = _checked(span, headers, out, overwrite)
+    with_picture = headers.info.has_video and out.suffix.lower() not in _AUDIO_SUFFIXES
+    partial = out.with_name(f".{out.stem}.{os.getpid()}.part{out.suffix}")
+    try:
+        stream = _graph(headers, span, partial, exact=exact, with_picture=with_picture, origin_s=origin_s)
+        program.run(stream, doing=f"cutting {path.name}", timeout_s=timeout_s)
+        _check_made(partial, path, limits)
+        _publish(partial, out, overwrite)
+    finally:
+        partial.unlink(missing_ok=True)
+    if exact or not with_picture:
+        return CutFile(out, span, exact)
+    return CutFile(out, Span(min(span.start_s, keyframe_before(path, headers, span.start_s, limits)), span.end_s), exact)
+
+
+def keyframe_before(path: Path, headers: Headers, time_s: float, limits: Limits) -> float:
+    """The time of the last keyframe at or before time_s (or of the first packet after it)."""
+    with open_container(path, limits) as container, mapped_errors(path, "read"):
+        stream = container.streams[headers.video_index]
+        container.seek(round((time_s + headers.start_s) / stream.time_base), stream=stream)
+        for packet in container.demux(stream):
+            if packet.pts is not None and packet.is_keyframe:
+                return max(0.0, float(packet.pts * packet.time_base) - headers.start_s)
+    return time_s
+
+
+def _checked(span: Span, headers: Headers, out: Path, overwrite: bool) -> Span:
+    info = headers.info
+    if not out.parent.is_dir():
+        raise MediaNotFound(f"{out.parent}: no such folder to write to")
+    if out.exists() and out.samefile(info.path):
+        raise InputError(f"{out}: is the file to cut from", hint="choose another name")
+    if out.exists() and not overwrite:
+        raise InputError(f"{out}: exists", hint="choose another name, or allow overwriting")
+    if span.start_s >= info.duration_s:
+        raise InputError(f"{info.path.name}: {span} begins after its end ({info.duration_s:.3f} s)")
+    return Span(span.start_s, min(span.end_s, info.duration_s))
+
+
+def _graph(
+    headers: Headers, span: Span, partial: Path, *, exact: bool, with_picture: bool, origin_s: float
+) -> Any:
+    import ffmpeg
+
+    # ffmpeg counts from the first packet of any stream, we from the first shown picture.
+    start_s = max(0.0, span.start_s + headers.start_s - origin_s - _CLOSE_S)
+    source = ffmpeg.input(
+        f"file:{headers.info.path.absolute()}",
+        ss=f"{start_s:.6f}",
+        t=f"{span.duration_s:.6f}",
+        protocol_whitelist="file",
+        format_whitelist=DEMUXERS,
+    )
+    streams = [source["a?"]]
+    settings: dict[str, Any] = {"map_metadata": 0, "dn": None, "sn": None}
+    if with_picture:
+        streams.insert(0, source[str(headers.video_index)])
+    if not exact:
+        settings |= {"c": "copy", "avoid_negative_ts": "make_zero"}
+    elif with_picture and partial.suffix.lower() == ".webm":
+        settings |= {"c:v": "libvpx-vp9", "crf": 30, "b:v": 0, "row-mt": 1, "cpu-used": 4, "c:a": "libopus"}
+    elif with_picture:
+        # H.264 in 4:2:0 needs even sides; this is what every player shows.
+        settings |= {"vf": "scale='max(2,trunc(iw/2)*2)':'max(2,trunc(ih/2)*2)'", "pix_fmt": "yuv420p"}
+        settings |= {"c:v": "libx264", "crf": 18, "preset": "veryfast", "c:a": "aac", "b:a": "192k"}
+    if partial.suffix.lower() in (".mp4", ".m4v", ".mov", ".m4a"):
+        settings["movflags"] = "+faststart"
+    return ffmpeg.output(*streams, f"file:{partial.absolute()}", **settings)
+
+
+def _check_made(partial: Path, path: Path, limits: Limits) -> None:
+    """ffmpeg calls it success to write a file with nothing in it."""
+    try:
+        probe(partial, limits)
+    except InputError as error:
+        raise MediaUnreadable(
+            f"cutting {path.name}: nothing could be written for this span", hint="try exact=True, or another container"
+        ) from error
+
+
+def _publish(partial: Path, out: Path, overwrite: bool) -> None:
+    if overwrite:
+        os.replace(partial, out)
+        return
+    try:
+        os.link(partial, out)  # unlike a rename, fails when the name was taken in the meantime
+    except FileExistsError as error:
+        raise InputError(f"{out}: exists", hint="choose another name, or allow overwriting") from error
+    except OSError:
+        os.rename(partial, out)  # a file system without hard links

@@ -1,0 +1,48 @@
+"""Run the ffmpeg program: the system's, or the one that the imageio-ffmpeg package brings."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from functools import cache
+from typing import Any
+
+from vidembed.errors import MediaUnreadable, MissingDependency
+
+_LAST_LINES = 4  # of ffmpeg's complaints: the cause is at the end
+
+
+@cache
+def find_ffmpeg() -> str:
+    """Path of the ffmpeg program. Raises MissingDependency when there is none."""
+    found = shutil.which("ffmpeg")
+    if found:
+        return found
+    try:
+        import imageio_ffmpeg
+
+        return str(imageio_ffmpeg.get_ffmpeg_exe())
+    except (ImportError, RuntimeError) as error:
+        raise MissingDependency(
+            "no ffmpeg program found", hint="install ffmpeg, or: pip install imageio-ffmpeg"
+        ) from error
+
+
+def run(stream: Any, *, doing: str, timeout_s: float) -> None:
+    """Run a graph made with ffmpeg-python (`ffmpeg.input(...).output(...)`), quietly, with nothing on its stdin.
+
+    doing: for the message, as in "cutting holiday.mp4". Raises MediaUnreadable with ffmpeg's own last words.
+    """
+    import ffmpeg
+
+    graph = stream.global_args("-nostdin", "-hide_banner", "-loglevel", "error")
+    command = ffmpeg.compile(graph, cmd=find_ffmpeg(), overwrite_output=True)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise MediaUnreadable(f"{doing}: ffmpeg took longer than {timeout_s:g} s and was stopped") from error
+    except OSError as error:
+        raise MissingDependency(f"{doing}: ffmpeg cannot be started: {error}", hint="install ffmpeg") from error
+    if done.returncode != 0:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise MediaUnreadable(f"{doing}: ffmpeg failed: {'; '.join(lines[-_LAST_LINES:]) or 'no message'}")
