@@ -5,20 +5,21 @@ All lanes speak the same language: z-scores, deviations above what an ordinary q
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidembed.encoders.phrases import contains_phrase, match_span, quoted
 from vidembed.protocols import Channel, Store
 from vidembed.search.calibration import BackgroundCache, Backgrounds, CalibrationSettings, Null, without_hubs
 from vidembed.search.moments import cells
 from vidembed.search.scoring import Collection, pool_scores, unit_matrix
 from vidembed.search.terms import ChannelQuery
-from vidembed.search.words import WordMatch, find_phrase, plain_words
-from vidembed.types import Clip, Floats, Row, SparseVector, TimedText, Where
+from vidembed.search.words import WordMatch
+from vidembed.types import Clip, Floats, Row, Span, SparseVector, TimedText, Where
 from vidembed.vectors import UnitScore
 
 Texts = Mapping[str, Mapping[str, TimedText]]  # clip id -> channel -> text
@@ -189,14 +190,14 @@ class DenseLane:
 class WordsLane:
     """A lane of weighted words: exact phrases first, then BM25."""
 
-    def __init__(self, query: ChannelQuery, text: str, phrases: Sequence[str], store: Store) -> None:
-        """text: the query's positive text; phrases: what must occur word for word, [] = the whole text."""
+    def __init__(self, query: ChannelQuery, text: str, store: Store) -> None:
+        """text: the query's positive text. What it has in quotes must occur word for word, else the whole of it."""
         assert isinstance(query.vector, SparseVector)
         self.channel = query.channel
         self._vector = query.vector
         self._store = store
         self._match = WordMatch(text, query.channel.encoder, query.vector)
-        self._phrases = [words for words in (plain_words(p) for p in (phrases or [text])) if words]
+        self._phrases = quoted(text) or (text,)
         self._rows: dict[str, Row] = {}
 
     def rank(self, k: int, where: Where | None, texts: TextsOf) -> list[Found]:
@@ -214,8 +215,7 @@ class WordsLane:
         return sorted(found, key=lambda hit: (not hit.phrase, -hit.value, hit.clip_id))
 
     def has_phrases(self, text: str) -> bool:
-        words = plain_words(text)
-        return bool(self._phrases) and all(find_phrase(phrase, words) is not None for phrase in self._phrases)
+        return all(contains_phrase(text, phrase) for phrase in self._phrases)
 
     def load(self, clip_ids: Sequence[str]) -> None:
         missing = [clip_id for clip_id in clip_ids if clip_id not in self._rows]
@@ -233,12 +233,23 @@ class WordsLane:
                 z = _words_z(self._match.share(row.vector), False)
                 parts.append((clip.span.start_s, clip.span.end_s, z, ""))
                 continue
-            spoken = [line for line in text.lines if line.text.strip()]
-            phrase = _phrase_lines([line.text for line in spoken], self._phrases)
-            for i, line in enumerate(spoken):
-                z = _words_z(self._match.share_of_text(line.text), i in phrase)
-                parts.append((line.span.start_s, line.span.end_s, z, line.text.strip()))
+            parts.extend(self._lines(text))
         return Pieces.of(parts)
+
+    def _lines(self, text: TimedText) -> Iterator[tuple[float, float, float, str]]:
+        """The stretch of each phrase, to the word where word times are known, and the lines beside them."""
+        spoken = [line for line in text.lines if line.text.strip()]
+        taken: list[Span] = []
+        for phrase in self._phrases:
+            span = match_span(text, f'"{phrase}"') if contains_phrase(text.text, phrase) else None
+            if span is not None:
+                taken.append(span)
+                words = " ".join(line.text.strip() for line in spoken if line.span.overlap_s(span) > 0)
+                yield span.start_s, span.end_s, _words_z(1.0, True), words
+        for line in spoken:
+            if not any(line.span.overlap_s(span) > 0 for span in taken):
+                z = _words_z(self._match.share_of_text(line.text), False)
+                yield line.span.start_s, line.span.end_s, z, line.text.strip()
 
     def vector_of(self, clip_id: str) -> Floats | None:
         return None
@@ -251,22 +262,6 @@ class WordsLane:
 def _words_z(share: float, phrase: bool) -> float:
     """Words that are literally there, on the scale of z-scores: 5 for all of them, 6.5 for the phrase, 0 for none."""
     return 6.5 if phrase else 5.0 * share**1.3
-
-
-def _phrase_lines(lines: Sequence[str], phrases: Sequence[Sequence[str]]) -> set[int]:
-    """The lines over which a phrase stretches; it may begin in one and end in the next."""
-    words: list[str] = []
-    owner: list[int] = []
-    for i, line in enumerate(lines):
-        found = plain_words(line)
-        words.extend(found)
-        owner.extend([i] * len(found))
-    marked: set[int] = set()
-    for phrase in phrases:
-        at = find_phrase(phrase, words)
-        if at is not None:
-            marked.update(owner[at : at + len(phrase)])
-    return marked
 
 
 def _placed(clip: Clip, row: Row, z: Sequence[float], lines: TimedText | None) -> list[tuple[float, float, float, str]]:

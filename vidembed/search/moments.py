@@ -100,10 +100,10 @@ def merge_pieces(starts: ArrayLike, ends: ArrayLike, scores: ArrayLike, grid: Se
 
 def smooth(curve: Curve, sigma_s: float) -> Curve:
     """Gaussian smoothing in seconds, each cell weighted by its length: right for uneven times. sigma 0: unchanged."""
-    if sigma_s <= 0 or len(curve) < 2:
+    if sigma_s < 1e-3 or len(curve) < 2:
         return curve
     times, lengths = curve.times_s, curve.lengths_s
-    out = np.empty_like(curve.scores)
+    out = np.empty(len(curve), dtype=np.float64)
     block = 512  # keeps the weights of an hour-long curve small
     for start in range(0, len(curve), block):
         stop = min(start + block, len(curve))
@@ -129,8 +129,8 @@ def propose(
     smoothed = smooth(curve, settings.smooth_s)
     first, last = _candidates(smoothed, shots, settings)
     score, level = _scores(smoothed, first, last, settings)
-    # Short first, then early: of equal candidates the tightest and earliest one is kept.
-    order = np.lexsort((first, last - first, -score))[:_MAX_PROPOSALS]
+    # Of equal candidates the longest one is kept, then the earliest: a level stretch is one answer, not many.
+    order = np.lexsort((first, first - last, -np.round(score, 9)))[:_MAX_PROPOSALS]
     spans = [_span(smoothed, int(first[i]), int(last[i]), settings.min_s) for i in order]
     kept, decayed = soft_nms(spans, score[order], sigma=settings.nms_sigma, n=n)
     return [
@@ -142,8 +142,9 @@ def propose(
 def soft_nms(spans: Sequence[Span], scores: ArrayLike, *, sigma: float, n: int) -> tuple[list[int], list[float]]:
     """Positions of the n best and their scores, each lowered by what was chosen before it and overlaps it.
 
-    Gaussian decay exp(-IoU^2 / sigma) of the distance to the lowest score, so that negative scores shrink rightly too.
-    Source: Bodla et al., Soft-NMS, ICCV 2017. Ties keep the given order.
+    Gaussian decay exp(-overlap^2 / sigma) of the distance to the lowest score, so that negative scores shrink rightly
+    too. Source: Bodla et al., Soft-NMS, ICCV 2017; the overlap is the IoU, but at least 1/2 for a span inside another,
+    because a short piece of an answer is no further answer. Ties keep the given order.
     """
     values = np.asarray(scores, dtype=np.float64).copy()
     if not len(values):
@@ -162,9 +163,10 @@ def soft_nms(spans: Sequence[Span], scores: ArrayLike, *, sigma: float, n: int) 
         decayed.append(float(values[best]) + floor)
         shared = np.clip(np.minimum(ends, ends[best]) - np.maximum(starts, starts[best]), 0, None)
         iou = shared / (ends - starts + ends[best] - starts[best] - shared)
+        nested = shared / np.minimum(ends - starts, ends[best] - starts[best])
         # What says nearly the same as a chosen span is dropped, or it would come back among weak ones.
         left &= iou < 0.9
-        values *= np.exp(-(iou**2) / sigma)
+        values *= np.exp(-(np.maximum(iou, nested / 2) ** 2) / sigma)
     return kept, decayed
 
 
@@ -233,18 +235,19 @@ def _inside_and_around(
     curve: Curve, starts: Seconds, ends: Seconds, settings: MomentSettings
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Score and mean of each span, through the integral of the curve."""
-    integral = np.concatenate([[0.0], np.cumsum(curve.scores * curve.lengths_s)])
 
-    def area_until(times: Seconds) -> NDArray[np.float64]:
-        return np.interp(times, curve.edges, integral)
+    def area(scores: NDArray[np.float64], low: Seconds, high: Seconds) -> NDArray[np.float64]:
+        integral = np.concatenate([[0.0], np.cumsum(scores * curve.lengths_s)])
+        return np.interp(high, curve.edges, integral) - np.interp(low, curve.edges, integral)
 
     lengths = ends - starts
-    inside = area_until(ends) - area_until(starts)
-    level = inside / lengths
+    level = area(curve.scores, starts, ends) / lengths
     # Context as long as the span itself on either side, within limits. Beyond the video's ends the curve counts as 0,
-    # the background level, so that a video that matches all through is answered as a whole.
+    # the background level, so that a video that matches all through is answered as a whole. Stretches below the
+    # background count as 0 too: what lies beside an event makes it no better by fitting less than nothing.
     reach = np.clip(lengths, settings.min_s, max(settings.context_s, settings.min_s))
-    around = area_until(ends + reach) - area_until(starts - reach) - inside
+    above = np.maximum(curve.scores, 0.0)
+    around = area(above, starts - reach, starts) + area(above, ends, ends + reach)
     contrast = level - around / (2 * reach)
     share = settings.context_share if settings.context_s > 0 else 0.0
     return (1 - share) * level + share * contrast, level

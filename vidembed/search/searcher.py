@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vidembed.encoders.phrases import quoted
 from vidembed.errors import BadQuery, ConfigError
 from vidembed.protocols import Channel, Store
 from vidembed.search.answers import Candidate, LaneRanking, Window, candidates, ranked, repeats, windows
@@ -22,12 +23,11 @@ from vidembed.search.scoring import Collections
 from vidembed.search.terms import (
     Load,
     QueryEncoder,
+    check_query,
     chosen_channels,
     example_clips,
     positive_text,
-    quoted_phrases,
 )
-from vidembed.search.words import plain_words
 from vidembed.types import Clip, Filter, Floats, Moment, Query, SparseVector, TimedText, Where
 from vidembed.vectors import UnitScore
 
@@ -120,11 +120,11 @@ class Searcher:
         Raises BadQuery for what cannot be asked, ConfigError for options out of bounds; store errors pass through.
         """
         settings = self._checked(k=k, offset=offset, diversity=diversity, fusion=fusion)
-        query = Query.text(query) if isinstance(query, str) else query
+        query = _checked_query(query)
         merged = {**{n: w for n, w in settings.weights.items() if n in self._channels}, **(weights or {})}
         limit = self._where(query, where)
         if limit.video_ids is not None and not limit.video_ids:
-            self._encoder.encode(query, chosen_channels(self._channels, channels, merged))  # a bad query stays one
+            chosen_channels(self._channels, channels, merged)  # a wrong name stays an error
             return []
         texts = _TextsOnce(self._catalog)
         rankings = self._rankings(query, channels, merged, limit, texts, settings, need=offset + k)
@@ -159,7 +159,7 @@ class Searcher:
 
         Raises BadQuery for a video that is not in the index, besides what `search` raises.
         """
-        query = Query.text(query) if isinstance(query, str) else query
+        query = _checked_query(query)
         settings = self._settings
         clips = list(self._catalog.clips_of(video_id))
         if not clips:
@@ -200,7 +200,6 @@ class Searcher:
     ) -> list[LaneRanking]:
         """Each lane's clips, best first; channels without a single clip are left out."""
         text = positive_text(query)
-        phrases = quoted_phrases(text)
         limit = settings.per_channel
         while limit < 2 * need:  # doubled, not fitted, so that neighbouring pages come from the same lists
             limit *= 2
@@ -213,17 +212,17 @@ class Searcher:
                 continue
             lane: Lane
             if isinstance(asked.vector, SparseVector):
-                lane = WordsLane(asked, text, phrases, self._store)
+                lane = WordsLane(asked, text, self._store)
             else:
                 collection = self._collections.get(asked.channel)
                 lane = DenseLane(asked, collection, self._bank(asked.channel), tools)
             found = lane.rank(limit, where, texts)
-            weight = float(weights.get(asked.channel.name, 1.0))
             if found:
-                sure = max(lane.confidence(hit.z) for hit in found[:5])
-                trust = weight * (max(sure, 0.1) if settings.adaptive else 1.0)
-                rankings.append(LaneRanking(lane, found, weight, trust))
-        return rankings
+                sure = max(lane.confidence(hit.z) for hit in found[:5]) if settings.adaptive else 1.0
+                rankings.append(LaneRanking(lane, found, float(weights.get(lane.channel.name, 1.0)), max(sure, 0.1)))
+        # The surest lane counts in full, so that a lone lane's scores do not depend on how sure it is.
+        surest = max((ranking.trust for ranking in rankings), default=1.0)
+        return [replace(ranking, trust=ranking.weight * ranking.trust / surest) for ranking in rankings]
 
     def _rounds(self, rankings: Sequence[LaneRanking], settings: SearchSettings) -> Iterator[list[Clip]]:
         """The fused ranking of clips in rounds of `seeds`, so that a further page does not change the ones before."""
@@ -274,7 +273,7 @@ class Searcher:
                 )
                 found.extend(made)
         text = positive_text(query)
-        verbatim = bool(quoted_phrases(text)) or len(plain_words(text)) >= 3
+        verbatim = bool(quoted(text)) or len(text.split()) >= 3
         order = ranked(found, rankings, fusion=settings.fusion, rrf_k=settings.rrf_k, phrase_first=verbatim)
         return diverse(order, rankings, diversity) if diversity else order
 
@@ -290,6 +289,12 @@ class Searcher:
     def _with_captions(self, moments: list[Moment]) -> list[Moment]:
         captions = self._catalog.captions([moment.clip_id for moment in moments])
         return [replace(m, caption=captions[m.clip_id]) if m.clip_id in captions else m for m in moments]
+
+
+def _checked_query(query: str | Query) -> Query:
+    query = Query.text(query) if isinstance(query, str) else query
+    check_query(query)
+    return query
 
 
 class _TextsOnce:

@@ -16,7 +16,7 @@ from vidembed.types import Floats, Item, Modality, Query, SparseVector, Term
 from vidembed.vectors import combine
 
 Load = Callable[[Term], Item]  # a term's value as encoders take it: paths are opened, pictures decoded
-_QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|«([^»]+)»')
+_QUOTES = re.compile(r'["“”„«»]')  # for phrases; encoders are not to see them
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +49,6 @@ def positive_text(query: Query) -> str:
     return " ".join(term.value for term in query.terms if term.modality == "text" and term.weight > 0)
 
 
-def quoted_phrases(text: str) -> list[str]:
-    """What stands in double quotes: it must occur word for word."""
-    return [part for match in _QUOTED.findall(text) for part in match if part.strip()]
-
-
 def example_clips(query: Query) -> frozenset[str]:
     """The clips of the index that the query gives as examples; they are no answer to it."""
     return frozenset(term.value for term in query.terms if term.modality == "clip")
@@ -73,7 +68,6 @@ class QueryEncoder:
 
         Raises BadQuery when no channel does, naming what they understand, or the error of the last that tried.
         """
-        check_query(query)
         items: dict[int, Item] = {}  # a picture is decoded once, not once per channel
         made: list[ChannelQuery] = []
         refusal: BadQuery | None = None
@@ -119,7 +113,7 @@ class QueryEncoder:
     def _text(self, text: str, channel: Channel) -> Floats | SparseVector | None:
         key = (channel.collection, text)
         if key not in self._texts:
-            plain = re.sub(r'["“”«»]', " ", text)
+            plain = _QUOTES.sub(" ", text)
             self._texts[key] = channel.encoder.encode_query("text", " ".join(plain.split()))
             while len(self._texts) > self._limit:
                 self._texts.popitem(last=False)

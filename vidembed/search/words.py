@@ -1,36 +1,13 @@
-"""How well a text holds a query's words: exact phrases, whole words, near words."""
+"""What share of a query's words a text holds: whole words and near ones. Phrases are in `encoders.phrases`."""
 
 from __future__ import annotations
-
-import re
-import unicodedata
-from collections.abc import Sequence
 
 import numpy as np
 
 from vidembed.protocols import ClipEncoder
 from vidembed.types import SparseVector
 
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
 NEAR = 0.6  # what a misspelt word that still shares something with the text counts, against 1 for the word itself
-
-
-def plain_words(text: str) -> list[str]:
-    """Words in lower case, accents and typographic apostrophes made plain, for comparing phrases."""
-    text = unicodedata.normalize("NFKD", text).replace("’", "'")
-    text = "".join(char for char in text if not unicodedata.combining(char))
-    return _WORD.findall(text.casefold())
-
-
-def find_phrase(phrase: Sequence[str], words: Sequence[str]) -> int | None:
-    """Position of the phrase's words, one after the other, among the words; None when it is not there."""
-    if not phrase or len(phrase) > len(words):
-        return None
-    first = phrase[0]
-    for i in range(len(words) - len(phrase) + 1):
-        if words[i] == first and list(words[i : i + len(phrase)]) == list(phrase):
-            return i
-    return None
 
 
 class WordMatch:
@@ -41,7 +18,7 @@ class WordMatch:
         self._encoder = encoder
         counted = set(whole.indices.tolist())
         self._words: list[tuple[frozenset[int], frozenset[int]]] = []  # (the word itself, all its keys)
-        for word in dict.fromkeys(plain_words(text)):
+        for word in dict.fromkeys(text.split()):
             vector = encoder.encode_query("text", word)
             if not isinstance(vector, SparseVector):
                 continue

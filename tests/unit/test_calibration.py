@@ -1,0 +1,217 @@
+"""Backgrounds, hubs and confidence, with numbers one can work out."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vidembed.errors import ConfigError, InputError
+from vidembed.protocols import Channel
+from vidembed.search.calibration import (
+    BackgroundCache,
+    Backgrounds,
+    BankVectors,
+    Null,
+    expected_largest,
+    has_match,
+    null_of_bank,
+    null_of_sample,
+    read_bank,
+    without_hubs,
+)
+from vidembed.search.scoring import Collection, pool_scores, unit_matrix
+from vidembed.types import Clip, Moment, Row, Space, Span
+from vidembed.vectors import score_units, unit_rows
+
+
+def test_the_bank_is_ordinary_and_diverse() -> None:
+    bank = read_bank()
+    assert len(bank) == len(set(bank)) >= 250
+    assert all(1 <= len(query.split()) <= 12 and "#" not in query for query in bank)
+    words = {word for query in bank for word in query.lower().split()}
+    assert {"dog", "snow", "guitar", "car", "woman", "barking", "kitchen"} <= words
+
+
+def test_a_bank_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "bank.txt"
+    path.write_text("# mine\n" + "\n".join(f"scene {i}" for i in range(25)) + "\nscene 3\n", encoding="utf-8")
+    assert len(read_bank(str(path))) == 25
+    path.with_name("short.txt").write_text("one\ntwo\n")
+    with pytest.raises(ConfigError, match="has 2 different queries"):
+        read_bank(str(path.with_name("short.txt")))
+    with pytest.raises(InputError, match="cannot read the query bank"):
+        read_bank(str(tmp_path / "none.txt"))
+    path.with_name("latin.txt").write_bytes(b"caf\xe9\n")
+    with pytest.raises(InputError, match="latin.txt"):
+        read_bank(str(path.with_name("latin.txt")))
+
+
+def test_backgrounds_by_hand() -> None:
+    known = Backgrounds.of(np.array([[0.1, 0.5], [0.3, 0.5]]), temperature=0.1)
+    assert known.mean.tolist() == pytest.approx([0.2, 0.5])
+    assert known.std.tolist() == pytest.approx([0.1, 0.001])
+    assert known.soft_max[0] == pytest.approx(0.1 * math.log((math.exp(1) + math.exp(3)) / 2))
+    # The deviation is the mean of the clip's and the common one.
+    assert known.z(np.array([0.4, 0.4]), common=0.3)[0] == pytest.approx((0.4 - 0.2) / 0.2)
+
+
+def test_correcting_hubs_is_the_inverted_softmax() -> None:
+    rng = np.random.default_rng(0)
+    bank, query = rng.uniform(-0.2, 0.5, (50, 8)), rng.uniform(-0.2, 0.5, 8)
+    beta = 20.0
+    inverted = np.exp(beta * query) / np.exp(beta * bank).sum(axis=0)  # QB-Norm, equation 2
+    corrected = without_hubs(query, Backgrounds.of(bank, temperature=1 / beta))
+    assert np.argsort(-corrected).tolist() == np.argsort(-inverted).tolist()
+    np.testing.assert_allclose(np.diff(corrected), np.diff(np.log(inverted)) / beta, atol=1e-9)
+
+
+def test_a_hub_no_longer_wins() -> None:
+    # The hub is near every query; the right clip is near this one alone.
+    bank = np.array([[0.6, 0.1], [0.62, 0.1], [0.58, 0.3]])
+    query = np.array([0.6, 0.55])
+    known = Backgrounds.of(bank)
+    assert int(np.argmax(query)) == 0
+    assert int(np.argmax(without_hubs(query, known))) == 1
+    assert without_hubs(query, known, strength=0).tolist() == query.tolist()
+
+
+def test_scores_through_units_agree_with_the_plain_rule() -> None:
+    rng = np.random.default_rng(1)
+    rows = []
+    for i, count in enumerate([1, 4, 0, 7]):
+        clip = Clip.make("v", i, Span(i, i + 1))
+        units = unit_rows(rng.normal(size=(count, 6))).astype(np.float16) if count else None
+        vector = unit_rows(rng.normal(size=(1, 6)))[0]
+        rows.append(Row(clip, vector, units, np.arange(count, dtype=np.float64) if count else None))
+    queries = unit_rows(rng.normal(size=(3, 6)))
+    units, starts = unit_matrix(rows)
+    for how in ("max", "softmax", "topk"):
+        got = pool_scores(queries @ units.T, starts, how)  # type: ignore[arg-type]
+        for q, query in enumerate(queries):
+            for n, row in enumerate(rows):
+                own = row.units if row.units is not None else row.vector[None]
+                assert got[q, n] == pytest.approx(score_units(own, query, how), abs=1e-5)  # type: ignore[arg-type]
+
+
+def test_the_expected_largest_of_n() -> None:
+    # Known values for the normal distribution: 1.0 at about 3.7; 2.249 for 50 (Harter 1961); rises with n.
+    assert expected_largest(50) == pytest.approx(2.249, abs=0.01)
+    assert expected_largest(1) == 0
+    assert expected_largest(50_000) > expected_largest(500) > expected_largest(5)
+
+
+def test_confidence_rises_through_one_half() -> None:
+    null = Null(location=2.0, scale=0.5)
+    assert null.confidence(3.0) == pytest.approx(0.5)
+    values = [null.confidence(z) for z in (-1e9, 1.0, 2.0, 3.0, 5.0, 1e9)]
+    assert values == sorted(values)
+    assert values[0] < 1e-6
+    assert values[-1] > 1 - 1e-6
+
+
+def test_the_null_follows_the_lower_half_of_the_bank() -> None:
+    clean = np.linspace(1.0, 3.0, 101)
+    with_answers = np.concatenate([clean[:60], np.full(41, 9.0)])  # four in ten ordinary queries have an answer
+    assert null_of_bank(clean, sampled=50, indexed=50).location == pytest.approx(2.0)
+    assert null_of_bank(with_answers, sampled=50, indexed=50).location == pytest.approx(2.0)
+    assert null_of_bank(clean, sampled=50, indexed=50_000).location > 2.0
+
+
+def test_the_null_of_one_query_ignores_its_answers() -> None:
+    rng = np.random.default_rng(2)
+    scores = rng.normal(0.2, 0.03, 500)
+    plain, answered = null_of_sample(scores, indexed=500), null_of_sample(np.append(scores, [0.9] * 5), indexed=500)
+    assert plain is not None
+    assert answered is not None
+    assert answered.location == pytest.approx(plain.location, abs=0.01)
+    assert answered.confidence(0.9) > 0.99
+    assert plain.confidence(float(scores.max())) < 0.5
+    assert null_of_sample(scores[:7], indexed=7) is None
+
+
+def test_small_indexes_have_a_null_too() -> None:
+    rng = np.random.default_rng(3)
+    bank = unit_rows(rng.normal(size=(100, 16)))
+    known = Collection.of(4, unit_rows(rng.normal(size=(4, 16))), bank, temperature=0.05)
+    assert known.null is not None
+    assert math.isfinite(known.null.location)
+    assert known.null.scale > 0
+    one = Collection.of(1, unit_rows(rng.normal(size=(1, 16))), bank, temperature=0.05)
+    assert one.null is not None
+    assert Collection.of(0, np.zeros((0, 16), np.float32), bank, temperature=0.05).null is None
+
+
+def test_backgrounds_are_made_once_per_clip_and_the_oldest_go() -> None:
+    asked: list[list[str]] = []
+
+    def make(missing: list[str]) -> Backgrounds:
+        asked.append(list(missing))
+        values = np.array([float(i) for i in missing])
+        return Backgrounds(values, values + 1, values + 2)
+
+    kept = BackgroundCache(limit=3)
+    assert kept.get("c", ["1", "2"], make).mean.tolist() == [1, 2]
+    assert kept.get("c", ["2", "3", "1"], make).soft_max.tolist() == [4, 5, 3]
+    assert asked == [["1", "2"], ["3"]]
+    kept.get("other", ["1"], make)  # another collection's clip is another clip; the first one is dropped
+    kept.get("c", ["1"], make)
+    assert asked[2:] == [["1"], ["1"]]
+    kept.clear()
+    kept.get("c", ["2"], make)
+    assert asked[-1] == ["2"]
+    assert kept.get("c", [], make).mean.shape == (0,)
+
+
+class CountingEncoder:
+    space = Space("words", 4)
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def encode_clips(self, items: object, clips: object) -> list[None]:
+        return []
+
+    def encode_query(self, modality: str, value: object) -> np.ndarray:
+        self.calls += 1
+        return unit_rows(np.array([[len(str(value)), 1, 2, 3]]))[0]
+
+
+class DeafEncoder(CountingEncoder):
+    def encode_query(self, modality: str, value: object) -> None:  # type: ignore[override]
+        return None
+
+
+def test_bank_vectors_are_encoded_once_and_kept_on_disk(tmp_path: Path) -> None:
+    encoder = CountingEncoder()
+    channel = Channel("vision", None, encoder, "00c0ffee")  # type: ignore[arg-type]
+    queries = [f"query {i}" for i in range(20)]
+    vectors = BankVectors(queries, folder=tmp_path)
+    first = vectors(channel)
+    assert first is not None
+    assert first.shape == (20, 4)
+    assert vectors(channel) is first
+    assert encoder.calls == 20
+
+    again = BankVectors(queries, folder=tmp_path)(channel)
+    np.testing.assert_array_equal(again, first)
+    assert encoder.calls == 20
+    BankVectors([*queries, "one more"], folder=tmp_path)(channel)
+    assert encoder.calls == 41
+
+    for file in tmp_path.glob("*.npy"):
+        file.write_bytes(file.read_bytes()[:100])  # cut short
+    np.testing.assert_array_equal(BankVectors(queries, folder=tmp_path)(channel), first)
+
+
+def test_a_channel_without_text_has_no_bank() -> None:
+    assert BankVectors(["a"])(Channel("sound", None, DeafEncoder(), "0")) is None  # type: ignore[arg-type]
+
+
+def test_no_good_match_is_said() -> None:
+    weak = Moment("v", Path("a.mp4"), Span(0, 1), 0.5, 0.016, 0.2, "c")
+    assert not has_match([], 0.5)
+    assert not has_match([weak], 0.5)
+    assert has_match([weak], 0.2)

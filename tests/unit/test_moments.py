@@ -1,0 +1,170 @@
+"""Spans from score curves, on curves whose answer one can see."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidembed.search.moments import (
+    Curve,
+    MomentSettings,
+    cells,
+    gap_merge,
+    merge_pieces,
+    propose,
+    score_spans,
+    smooth,
+    soft_nms,
+)
+from vidembed.types import Span
+
+PLAIN = MomentSettings(smooth_s=0)
+
+
+def steps(*parts: tuple[float, float]) -> Curve:
+    """A curve of one-second cells: (how many seconds, level) one after the other."""
+    scores = np.concatenate([np.full(int(seconds), level) for seconds, level in parts])
+    return Curve(np.arange(len(scores) + 1.0), scores)
+
+
+def test_an_event_is_found_with_its_borders() -> None:
+    best = propose(steps((20, 0), (10, 4), (30, 0)), settings=PLAIN)[0]
+    assert best.span == Span(20, 30)
+    assert 20 <= best.best_s < 30
+    # level 4; the context, ten seconds on either side, is 0, so the contrast is 4 as well
+    assert (best.level, best.score) == pytest.approx((4, 4))
+
+
+def test_two_events_are_two_moments_the_stronger_first() -> None:
+    found = propose(steps((10, 0), (5, 3), (20, 0), (8, 5), (10, 0)), settings=PLAIN, n=2)
+    assert [p.span for p in found] == [Span(35, 43), Span(10, 15)]
+
+
+def test_smoothing_bridges_a_dip_and_plain_gap_merging_makes_an_empty_span() -> None:
+    curve = steps((10, 0), (4, 4), (1, 1), (5, 4), (10, 0))
+    best = propose(curve, settings=MomentSettings(smooth_s=1.0))[0]
+    assert best.span.iou(Span(10, 20)) > 0.8
+    lone = steps((10, 0), (1, 4), (10, 0))
+    assert gap_merge(lone.times_s, lone.scores, threshold=3) == [(10.5, 10.5, 4.0)]
+    assert propose(lone, settings=PLAIN)[0].span == Span(10, 11)
+
+
+def test_gap_merging_joins_hits_up_to_the_gap() -> None:
+    assert gap_merge([0, 3, 8, 20], [1, 2, 3, 1], threshold=1, gap_s=5) == [(0, 8, 3), (20, 20, 1)]
+    assert gap_merge([0, 3], [0, 0], threshold=1) == []
+
+
+def test_a_video_that_matches_all_through_is_one_moment() -> None:
+    best = propose(steps((30, 3)), settings=PLAIN)[0]
+    assert best.span == Span(0, 30)
+
+
+def test_a_single_cell_gives_its_span() -> None:
+    (only,) = propose(Curve(np.array([3.0, 7.5]), np.array([0.2])))
+    assert (only.span, only.best_s) == (Span(3, 7.5), 5.25)
+
+
+def test_shots_give_their_borders() -> None:
+    # A slow rise has no clear threshold; the shot has the border.
+    curve = Curve(np.arange(21.0), np.concatenate([np.zeros(8), np.linspace(2, 3, 6), np.zeros(6)]))
+    best = propose(curve, shots=[Span(0, 8), Span(8, 14), Span(14, 20)], settings=MomentSettings(smooth_s=0, levels=1))
+    assert best[0].span == Span(8, 14)
+
+
+def test_short_spans_are_widened_and_long_ones_not_proposed() -> None:
+    curve = Curve(np.array([0, 5, 5.2, 10.0]), np.array([0, 3, 0.0]))
+    best = propose(curve, settings=MomentSettings(smooth_s=0, min_s=2.0))[0]
+    assert best.span.duration_s == pytest.approx(2.0)
+    assert best.span.contains(5.1)
+    longest = max(p.span.duration_s for p in propose(steps((60, 3)), settings=MomentSettings(smooth_s=0, max_s=20)))
+    assert longest <= 20
+
+
+def test_smoothing_weighs_cells_by_their_length() -> None:
+    # The same curve in cells of other lengths smooths to nearly the same values.
+    fine = steps((20, 0), (10, 1), (20, 0))
+    coarse_edges = np.array([0, 7, 15, 20, 22, 25, 30, 31, 36, 44, 50.0])
+    coarse = Curve(coarse_edges, np.array([0, 0, 0, 1, 1, 1, 0, 0, 0, 0.0]))
+    smooth_fine, smooth_coarse = smooth(fine, 3.0), smooth(coarse, 3.0)
+    at_23 = float(smooth_fine.scores[23])
+    assert float(smooth_coarse.scores[4]) == pytest.approx(at_23, abs=0.05)
+    assert smooth(fine, 0) is fine
+
+
+def test_smoothing_in_blocks_is_smoothing_at_once() -> None:
+    rng = np.random.default_rng(0)
+    edges = np.cumsum(rng.uniform(0.2, 2.0, 1501))
+    curve = Curve(edges, rng.normal(size=1500))
+    times, lengths = curve.times_s, curve.lengths_s
+    weights = np.exp(-0.5 * ((times[:, None] - times[None]) / 1.5) ** 2) * lengths
+    expected = (weights @ curve.scores) / weights.sum(axis=1)
+    np.testing.assert_allclose(smooth(curve, 1.5).scores, expected, atol=1e-3)
+
+
+def test_soft_nms_by_hand() -> None:
+    spans = [Span(0, 10), Span(5, 15), Span(20, 30)]
+    kept, values = soft_nms(spans, [3.0, 2.0, 1.0], sigma=0.3, n=3)
+    # The lowest score is 1, so the heights are 2, 1, 0; the second overlaps the first by 5 of 15 seconds.
+    assert kept == [0, 1, 2]
+    assert values == pytest.approx([3.0, 1 + np.exp(-((1 / 3) ** 2) / 0.3), 1.0])
+    assert soft_nms([], [], sigma=0.3, n=3) == ([], [])
+
+
+def test_units_own_the_time_half_way_to_their_neighbours() -> None:
+    assert cells([1.0, 2.0, 6.0], Span(0, 8)).tolist() == [0, 1.5, 4, 8]
+    assert cells([3.0], Span(2, 8)).tolist() == [2, 8]
+
+
+def test_overlapping_pieces_are_averaged() -> None:
+    values, cover = merge_pieces([0, 5], [10, 15], [2.0, 4.0], np.array([0, 5, 10, 15, 20.0]))
+    assert values.tolist() == [2, 3, 4, 0]
+    assert cover.tolist() == [1, 2, 1, 0]
+
+
+def test_spans_are_scored_as_they_are_proposed() -> None:
+    curve = steps((20, 0), (10, 4), (30, 1))
+    best = propose(curve, settings=PLAIN)[0]
+    assert score_spans(curve, [best.span], PLAIN)[0] == pytest.approx(best.score)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0.01, 5), st.floats(-3, 6)), min_size=1, max_size=60),
+    st.floats(0, 3),
+    st.floats(0.1, 4),
+)
+def test_spans_are_never_empty_and_hold_their_best_time(
+    parts: list[tuple[float, float]], sigma: float, shortest: float
+) -> None:
+    edges = np.concatenate([[0.0], np.cumsum([length for length, _ in parts])])
+    curve = Curve(edges, np.array([score for _, score in parts]))
+    found = propose(curve, settings=MomentSettings(smooth_s=sigma, min_s=shortest))
+    assert found
+    for proposal in found:
+        assert proposal.span.duration_s > 0
+        assert proposal.span.contains(proposal.best_s)
+        assert edges[0] <= proposal.span.start_s
+        assert proposal.span.end_s <= edges[-1] + 1e-9
+    assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
+
+
+def test_an_hour_is_bounded_work() -> None:
+    rng = np.random.default_rng(1)
+    curve = Curve(np.arange(7201.0) / 2, rng.normal(size=7200))
+    shots = [Span(i * 6.0, i * 6.0 + 6) for i in range(600)]
+    started = time.process_time()
+    assert len(propose(curve, shots=shots, settings=MomentSettings(per_video=10))) == 10
+    assert time.process_time() - started < 2.0  # takes about 0.05 s
+
+
+def test_curves_check_themselves() -> None:
+    with pytest.raises(ValueError, match="one more edge than scores"):
+        Curve(np.array([0.0, 1.0]), np.array([1.0, 2.0]))
+    with pytest.raises(ValueError, match="rise strictly"):
+        Curve(np.array([0.0, 0.0]), np.array([1.0]))
+    with pytest.raises(ValueError, match="scores must be finite"):
+        Curve(np.array([0.0, 1.0]), np.array([np.nan]))
