@@ -102,6 +102,10 @@ def filter_of(where: Where | None, *, with_videos: bool = True) -> edge.Filter |
     return edge.Filter(must=must or None, must_not=[edge.HasIdCondition(ids)] if ids else None)
 
 
+# In what the engine says when its files cannot be read or written, not when a request is wrong.
+_BROKEN = ("IO Error", "os error", "deserialize", "Service runtime error", "Service internal error")
+
+
 @contextmanager
 def mapped(action: str) -> Iterator[None]:
     """The engine raises bare Exception, and pyo3's PanicException (a BaseException) when it breaks inside.
@@ -121,10 +125,10 @@ def mapped(action: str) -> Iterator[None]:
             raise IndexBusy(f"{action}: another process has it open", hint="close the other one") from error
         if "No space left" in text or "os error 28" in text:
             raise StoreUnavailable(f"{action}: the disk is full", hint="free space and run again") from error
-        if type(error).__name__ == "PanicException" or "failed to" in text or "os error" in text:
+        if type(error).__name__ == "PanicException" or any(sign in text for sign in _BROKEN):
             raise StoreUnavailable(
                 f"{action}: {text}",
-                hint="the collection may be damaged: `vidembed doctor` says more; dropping it and indexing again cures",
+                hint="the collection may be damaged: drop it and index again",
             ) from error
         if isinstance(error, Exception):
             raise StoreError(f"{action}: {text}") from error

@@ -1,0 +1,136 @@
+"""The server store's way with connections: retries, error mapping, prefixes. Answers are in the contract suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient
+from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
+
+from vidembed.errors import StoreError, StoreUnavailable
+from vidembed.stores._server_calls import call
+from vidembed.stores.qdrant_server import QdrantServerStore
+from vidembed.types import Clip, Row, Space, Span
+
+NAME = "vision.00000001"
+
+
+def answer(status: int, text: str = "") -> UnexpectedResponse:
+    return UnexpectedResponse(status, "", text.encode(), httpx.Headers())
+
+
+def failing(errors: list[Exception]) -> Callable[[], str]:
+    def work() -> str:
+        if errors:
+            raise errors.pop(0)
+        return "done"
+
+    return work
+
+
+def lost() -> Exception:
+    return ResponseHandlingException(httpx.ConnectError("[Errno 111] Connection refused"))
+
+
+def test_a_short_break_is_bridged() -> None:
+    errors = [lost(), answer(503), answer(429)]
+    assert call(failing(errors), "writing", retries=3, backoff_s=0) == "done"
+    assert errors == []
+
+
+def test_a_long_break_is_unavailable_and_keeps_its_cause() -> None:
+    errors = [lost() for _ in range(9)]
+    with pytest.raises(StoreUnavailable, match="Connection refused") as caught:
+        call(failing(errors), "writing", retries=3, backoff_s=0)
+    assert len(errors) == 5
+    assert "docker run" in caught.value.hint
+    assert isinstance(caught.value.__cause__, ResponseHandlingException)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (answer(401), StoreUnavailable, "API key"),
+        (answer(403), StoreUnavailable, "API key"),
+        (answer(500, "No space left on device"), StoreUnavailable, "disk is full"),
+        (answer(400, "Wrong input: Vector dimension error"), StoreError, "Wrong input"),
+        (ValueError("Collection x not found"), StoreError, "not found"),
+    ],
+)
+def test_errors_that_waiting_does_not_cure_are_said_at_once(
+    error: Exception, kind: type[StoreError], words: str
+) -> None:
+    errors = [error, error]
+    with pytest.raises(kind, match=words):
+        call(failing(errors), "writing", retries=3, backoff_s=0)
+    assert len(errors) == 1
+
+
+def test_our_own_bugs_are_not_dressed_up() -> None:
+    with pytest.raises(TypeError):
+        call(failing([TypeError("a bug")]), "writing", retries=3, backoff_s=0)
+
+
+@pytest.mark.parametrize("grpc", [False, True])
+def test_nobody_listens(grpc: bool) -> None:
+    with pytest.raises(StoreUnavailable, match="no answer") as caught:
+        QdrantServerStore("http://127.0.0.1:9", prefer_grpc=grpc, retries=1, backoff_s=0, timeout_s=2)
+    assert "docker run -p 6333:6333" in caught.value.hint
+
+
+@pytest.mark.parametrize("url", ["localhost:abc", "http://", "ftp://x"])
+def test_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(StoreError):
+        QdrantServerStore(url, retries=0, timeout_s=2)
+
+
+def test_prefixes_keep_indexes_apart() -> None:
+    client = QdrantClient(":memory:")
+    first, second = QdrantServerStore(client=client, prefix="a"), QdrantServerStore(client=client, prefix="ab")
+    space, row = Space("toy", 2), Row(Clip.make("v", 0, Span(0, 1)), np.array([1, 0], np.float32))
+    first.create(NAME, space)
+    first.put(NAME, [row])
+    first.set_alias("vision", NAME)
+    assert second.collections() == {}
+    assert second.aliases() == {}
+    second.create(NAME, space)
+    second.delete("v")
+    assert (first.count("vision"), second.count(NAME)) == (1, 0)
+    second.drop(NAME)
+    assert first.collections() == {NAME: space}
+    assert [c.name for c in client.get_collections().collections] == [f"a__{NAME}"]
+
+
+def test_a_foreign_collection_is_not_touched() -> None:
+    from qdrant_client import models
+
+    client = QdrantClient(":memory:")
+    client.create_collection("a__notes", models.VectorParams(size=3, distance=models.Distance.COSINE))
+    store = QdrantServerStore(client=client, prefix="a")
+    with pytest.raises(StoreError, match="not made by vidembed"):
+        store.put("notes", [])
+
+
+def test_large_rows_are_sent_in_small_requests() -> None:
+    client = QdrantClient(":memory:")
+    sizes: list[int] = []
+    upsert = client.upsert
+
+    def counting(name: str, points: list[Any], **options: Any) -> Any:
+        sizes.append(len(points))
+        return upsert(name, points, **options)
+
+    client.upsert = counting  # type: ignore[method-assign]
+    store = QdrantServerStore(client=client)
+    store.create(NAME, Space("toy", 512))
+    units = np.full((100, 512), 0.044, np.float16)
+    rows = [
+        Row(Clip.make("v", i, Span(i, i + 1)), np.ones(512, np.float32), units, np.arange(100.0)) for i in range(25)
+    ]
+    store.put(NAME, rows)
+    assert sum(sizes) == 25
+    assert max(sizes) <= 10  # 51 200 values each, half a million in a request
