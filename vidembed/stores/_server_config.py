@@ -76,9 +76,9 @@ def space_of(info: models.CollectionInfo, name: str) -> Space:
 
 def search_params(quantization: str | None, *, hnsw_ef: int) -> models.SearchParams:
     """How dense vectors are searched: graph breadth, and exact scores for what the codes found."""
-    codes = None
-    if quantization is not None:
-        codes = models.QuantizationSearchParams(rescore=True, oversampling=OVERSAMPLING[quantization])
+    # Said even without codes of our own: the collection may have been made with some.
+    oversampling = OVERSAMPLING[quantization] if quantization is not None else None
+    codes = models.QuantizationSearchParams(rescore=True, oversampling=oversampling)
     return models.SearchParams(hnsw_ef=hnsw_ef, quantization=codes)
 
 
