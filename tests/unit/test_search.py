@@ -448,4 +448,4 @@ def test_the_work_beside_the_store_does_not_grow_with_the_index(monkeypatch: pyt
     started = time.process_time()
     assert len(searcher.search("dog", k=10)) == 10
     assert time.process_time() - started < 2.0  # takes about 0.05 s
-    assert fetched <= 50 + 40 * 7
+    assert fetched <= 50 + 24 * 7

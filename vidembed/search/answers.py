@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from vidembed.search.fusion import Fusion, fuse
 from vidembed.search.lanes import Found, Lane, Pieces
-from vidembed.search.moments import Curve, MomentSettings, Proposal, merge_pieces, propose, score_spans
+from vidembed.search.moments import Curve, MomentSettings, Proposal, best_time, merge_pieces, propose, score_spans
 from vidembed.types import Clip, Span
 
 
@@ -25,6 +26,10 @@ class LaneRanking:
     @property
     def name(self) -> str:
         return self.lane.channel.name
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Found]:
+        return {hit.clip_id: hit for hit in self.found}
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,8 +158,7 @@ def candidates(
             if not np.any(cover[stretch] > 0):
                 continue
             top = float(lane_curve.scores[stretch][cover[stretch] > 0].max())
-            hits = {hit.clip_id: hit for hit in ranking.found}
-            of_clips = [hits[clip.clip_id] for clip in inside if clip.clip_id in hits]
+            of_clips = [ranking.by_id[clip.clip_id] for clip in inside if clip.clip_id in ranking.by_id]
             clip_z = max((hit.z for hit in of_clips), default=top)
             if top <= 0 and not of_clips:
                 continue
@@ -168,11 +172,7 @@ def candidates(
 
 def _whole_clip(clip: Clip, curve: Curve, bounds: Span) -> Proposal:
     span = Span(max(clip.span.start_s, bounds.start_s), min(clip.span.end_s, bounds.end_s))
-    first, last = np.searchsorted(curve.times_s, [span.start_s, span.end_s])
-    if first >= last:
-        return Proposal(span, span.middle_s, 0.0, 0.0)
-    best = first + int(np.argmax(curve.scores[first:last]))
-    return Proposal(span, float(curve.times_s[best]), 0.0, float(curve.scores[first:last].mean()))
+    return Proposal(span, best_time(curve, span), 0.0, float(score_spans(curve, [span])[0]))
 
 
 def ranked(

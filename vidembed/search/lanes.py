@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from vidembed.encoders.phrases import contains_phrase, match_span, quoted
 from vidembed.protocols import Channel, Store
 from vidembed.search.calibration import BackgroundCache, Backgrounds, CalibrationSettings, Null, without_hubs
-from vidembed.search.moments import cells
 from vidembed.search.scoring import Collection, pool_scores, unit_matrix
 from vidembed.search.terms import ChannelQuery
 from vidembed.search.words import WordMatch
@@ -160,11 +159,13 @@ class DenseLane:
             z = (scores - np.repeat(known.mean, counts)) / np.repeat(spread, counts) - self._level
         else:
             z = (scores - self._mean) / self._deviation
-        parts: list[tuple[float, float, float, str]] = []
+        starts_s, ends_s = _stretches(here, rows, starts, counts)
+        what = [""] * len(units)
         for clip, row, start, count in zip(here, rows, starts.tolist(), counts.tolist()):
-            lines = texts.get(clip.clip_id, {}).get(self.channel.name)
-            parts.extend(_placed(clip, row, z[start : start + count].tolist(), lines))
-        return Pieces.of(parts)
+            text = texts.get(clip.clip_id, {}).get(self.channel.name)
+            for i, line in enumerate(_lines_of(text, row, count), start=start):
+                starts_s[i], ends_s[i], what[i] = line
+        return Pieces(starts_s, ends_s, z, tuple(what))
 
     def vector_of(self, clip_id: str) -> Floats | None:
         row = self._rows.get(clip_id)
@@ -264,13 +265,27 @@ def _words_z(share: float, phrase: bool) -> float:
     return 6.5 if phrase else 5.0 * share**1.3
 
 
-def _placed(clip: Clip, row: Row, z: Sequence[float], lines: TimedText | None) -> list[tuple[float, float, float, str]]:
-    """Each unit's stretch: its line's span where the unit is a line of text, else half-way to its neighbours."""
-    if row.unit_times_s is None or not len(row.unit_times_s):
-        return [(clip.span.start_s, clip.span.end_s, z[0], lines.text if lines else "")]
-    if lines is not None:
-        spoken = [line for line in lines.lines if line.text.strip()]
-        if len(spoken) == len(z):
-            return [(s.span.start_s, s.span.end_s, v, s.text.strip()) for s, v in zip(spoken, z)]
-    edges = cells(row.unit_times_s, clip.span).tolist()
-    return [(a, b, v, "") for a, b, v in zip(edges, edges[1:], z) if b > a]
+def _stretches(
+    clips: Sequence[Clip], rows: Sequence[Row], starts: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where each unit of the clips begins and ends: half-way to its neighbours in the clip, or the clip's borders."""
+    times = np.concatenate(
+        [[clip.span.middle_s] if row.unit_times_s is None else row.unit_times_s for clip, row in zip(clips, rows)]
+    )
+    low = np.array([clip.span.start_s for clip in clips])
+    high = np.array([clip.span.end_s for clip in clips])
+    middle = (times[:-1] + times[1:]) / 2
+    begins, ends = np.concatenate([[0.0], middle]), np.concatenate([middle, [0.0]])
+    begins[starts], ends[starts + counts - 1] = low, high
+    low, high = np.repeat(low, counts), np.repeat(high, counts)
+    return np.clip(begins, low, high), np.clip(ends, low, high)
+
+
+def _lines_of(text: TimedText | None, row: Row, count: int) -> list[tuple[float, float, str]]:
+    """The lines that a text channel's units stand for, where they do one by one; else the clip's text as a whole."""
+    if text is None:
+        return []
+    spoken = [line for line in text.lines if line.text.strip()]
+    if row.unit_times_s is not None and len(spoken) == count:
+        return [(line.span.start_s, line.span.end_s, line.text.strip()) for line in spoken]
+    return [(row.clip.span.start_s, row.clip.span.end_s, text.text)] if row.unit_times_s is None else []

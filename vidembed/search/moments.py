@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from vidembed.types import Span
 
 Seconds = NDArray[np.float64]
-_MAX_PROPOSALS = 400  # the best ones enter the suppression, which is quadratic
+_MAX_PROPOSALS = 400  # the best ones enter the suppression
+_MAX_SHOTS = 8  # neighbouring shots that are joined at most
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,6 @@ class Proposal:
     level: float  # mean inside
 
 
-def cells(times_s: ArrayLike, span: Span) -> Seconds:
-    """(U + 1,) edges between unit times, half-way, that together cover the span; times rise and lie inside it."""
-    times = np.asarray(times_s, dtype=np.float64)
-    edges = np.concatenate([[span.start_s], (times[:-1] + times[1:]) / 2, [span.end_s]])
-    return np.maximum.accumulate(np.clip(edges, span.start_s, span.end_s))
-
-
 def merge_pieces(starts: ArrayLike, ends: ArrayLike, scores: ArrayLike, grid: Seconds) -> tuple[Seconds, Seconds]:
     """Mean score of the pieces over each cell of the grid, and how many pieces cover it (0 pieces: score 0).
 
@@ -128,18 +122,22 @@ def propose(
     n = settings.per_video if n is None else n
     smoothed = smooth(curve, settings.smooth_s)
     first, last = _candidates(smoothed, shots, settings)
-    score, level = _scores(smoothed, first, last, settings)
+    score, level = _inside_and_around(smoothed, smoothed.edges[first], smoothed.edges[last], settings)
     # Of equal candidates the longest one is kept, then the earliest: a level stretch is one answer, not many.
     order = np.lexsort((first, first - last, -np.round(score, 9)))[:_MAX_PROPOSALS]
-    spans = [_span(smoothed, int(first[i]), int(last[i]), settings.min_s) for i in order]
-    kept, decayed = soft_nms(spans, score[order], sigma=settings.nms_sigma, n=n)
-    return [
-        Proposal(spans[i], _best_time(curve, spans[i]), float(value), float(level[order[i]]))
-        for i, value in zip(kept, decayed)
-    ]
+    first, last, score, level = first[order], last[order], score[order], level[order]
+    starts, ends = smoothed.edges[first], smoothed.edges[last]
+    kept, decayed = soft_nms(starts, ends, score, sigma=settings.nms_sigma, n=n)
+    found = []
+    for i, value in zip(kept, decayed):
+        span = _span(smoothed, int(first[i]), int(last[i]), settings.min_s)
+        found.append(Proposal(span, best_time(curve, span), value, float(level[i])))
+    return found
 
 
-def soft_nms(spans: Sequence[Span], scores: ArrayLike, *, sigma: float, n: int) -> tuple[list[int], list[float]]:
+def soft_nms(
+    starts: Seconds, ends: Seconds, scores: ArrayLike, *, sigma: float, n: int
+) -> tuple[list[int], list[float]]:
     """Positions of the n best and their scores, each lowered by what was chosen before it and overlaps it.
 
     Gaussian decay exp(-overlap^2 / sigma) of the distance to the lowest score, so that negative scores shrink rightly
@@ -151,22 +149,21 @@ def soft_nms(spans: Sequence[Span], scores: ArrayLike, *, sigma: float, n: int) 
         return [], []
     floor = float(values.min())
     values -= floor
-    starts = np.array([s.start_s for s in spans])
-    ends = np.array([s.end_s for s in spans])
+    lengths = ends - starts
     kept: list[int] = []
     decayed: list[float] = []
-    left = np.ones(len(values), dtype=bool)
-    while left.any() and len(kept) < n:
-        best = int(np.argmax(np.where(left, values, -np.inf)))
-        left[best] = False
+    for _ in range(n):
+        best = int(np.argmax(values))
+        if values[best] == -np.inf:
+            break
         kept.append(best)
         decayed.append(float(values[best]) + floor)
-        shared = np.clip(np.minimum(ends, ends[best]) - np.maximum(starts, starts[best]), 0, None)
-        iou = shared / (ends - starts + ends[best] - starts[best] - shared)
-        nested = shared / np.minimum(ends - starts, ends[best] - starts[best])
-        # What says nearly the same as a chosen span is dropped, or it would come back among weak ones.
-        left &= iou < 0.9
+        shared = np.maximum(np.minimum(ends, ends[best]) - np.maximum(starts, starts[best]), 0)
+        iou = shared / (lengths + lengths[best] - shared)
+        nested = shared / np.minimum(lengths, lengths[best])
         values *= np.exp(-(np.maximum(iou, nested / 2) ** 2) / sigma)
+        # What says nearly the same as a chosen span is dropped, or it would come back among weak ones.
+        values[iou > 0.9] = -np.inf
     return kept, decayed
 
 
@@ -195,33 +192,31 @@ _Index = NDArray[np.int64]
 
 def _candidates(curve: Curve, shots: Sequence[Span], settings: MomentSettings) -> tuple[_Index, _Index]:
     """First and one-past-last cells of all candidate spans, each pair once, none longer than max_s but single cells."""
+    n = len(curve)
     low, high = float(curve.scores.min()), float(curve.scores.max())
-    pairs = [np.array([[0, len(curve)]])]
     peak = int(np.argmax(curve.scores))
-    pairs.append(np.array([[peak, peak + 1]]))
     # The lowest threshold is the whole curve, which is there already; the highest would be the peak alone.
-    for threshold in np.linspace(low, high, settings.levels + 2)[1:-1]:
-        above = np.concatenate([[0], (curve.scores >= threshold).astype(np.int8), [0]])
-        change = np.diff(above)
-        pairs.append(np.stack([np.flatnonzero(change == 1), np.flatnonzero(change == -1)], axis=1))
+    thresholds = np.linspace(low, high, settings.levels + 2)[1:-1]
+    above = np.zeros((len(thresholds), n + 2), dtype=np.int8)
+    above[:, 1:-1] = curve.scores >= thresholds[:, None]
+    change = above[:, 1:] - above[:, :-1]
+    firsts: list[_Index] = [
+        np.array([0, peak]),
+        np.nonzero(change == 1)[1],
+    ]  # row by row, so that starts and ends pair up
+    lasts: list[_Index] = [np.array([n, peak + 1]), np.nonzero(change == -1)[1]]
     if shots:
         starts = np.searchsorted(curve.edges, [s.start_s for s in shots], side="left")
         ends = np.searchsorted(curve.edges, [s.end_s for s in shots], side="left")
-        for length in range(1, 9):
-            if length <= len(shots):
-                pairs.append(np.stack([starts[: len(shots) - length + 1], ends[length - 1 :]], axis=1))
-    found = np.unique(np.concatenate(pairs).astype(np.int64), axis=0)
-    found[:, 1] = np.minimum(found[:, 1], len(curve))
-    found = found[found[:, 0] < found[:, 1]]
-    lengths = curve.edges[found[:, 1]] - curve.edges[found[:, 0]]
-    found = found[(lengths <= settings.max_s) | (found[:, 1] - found[:, 0] == 1)]
-    return found[:, 0], found[:, 1]
-
-
-def _scores(
-    curve: Curve, first: _Index, last: _Index, settings: MomentSettings
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return _inside_and_around(curve, curve.edges[first], curve.edges[last], settings)
+        for length in range(min(len(shots), _MAX_SHOTS)):
+            firsts.append(starts[: len(shots) - length])
+            lasts.append(ends[length:])
+    pairs = np.unique(np.concatenate(firsts).astype(np.int64) * (n + 1) + np.minimum(np.concatenate(lasts), n))
+    first, last = np.divmod(pairs, n + 1)
+    fits = (first < last) & (
+        (curve.edges[last] - curve.edges[np.minimum(first, n)] <= settings.max_s) | (last - first == 1)
+    )
+    return first[fits], last[fits]
 
 
 def score_spans(curve: Curve, spans: Sequence[Span], settings: MomentSettings | None = None) -> NDArray[np.float64]:
@@ -265,9 +260,8 @@ def _span(curve: Curve, first: int, last: int, min_s: float) -> Span:
     return Span(start, end)
 
 
-def _best_time(curve: Curve, span: Span) -> float:
+def best_time(curve: Curve, span: Span) -> float:
     """The middle of the highest cell that has its middle in the span, or the span's own middle."""
-    first, last = np.searchsorted(curve.times_s, [span.start_s, span.end_s])
-    if first >= last:
-        return span.middle_s
-    return float(curve.times_s[first + int(np.argmax(curve.scores[first:last]))])
+    times = curve.times_s
+    first, last = np.searchsorted(times, [span.start_s, span.end_s])
+    return span.middle_s if first >= last else float(times[first + int(np.argmax(curve.scores[first:last]))])

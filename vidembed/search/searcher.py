@@ -62,7 +62,7 @@ class SearchSettings:
     moments: MomentSettings = field(default_factory=MomentSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     rescore: int = 50  # of them, how many are seen through their units
-    seeds: int = 40  # best clips from which one round of moments is made
+    seeds: int = 24  # best clips from which one round of moments is made
     around: int = 3  # neighbouring clips looked at on either side of each
     clip_share: float = 0.5  # what the clip's score counts for a moment against the span's own
     adaptive: bool = True  # a lane that finds nothing that stands out weighs less, down to a tenth
@@ -216,7 +216,7 @@ class Searcher:
             else:
                 collection = self._collections.get(asked.channel)
                 lane = DenseLane(asked, collection, self._bank(asked.channel), tools)
-            found = lane.rank(limit, where, texts)
+            found = lane.rank(limit, None if where == Where() else where, texts)
             if found:
                 sure = max(lane.confidence(hit.z) for hit in found[:5]) if settings.adaptive else 1.0
                 rankings.append(LaneRanking(lane, found, float(weights.get(lane.channel.name, 1.0)), max(sure, 0.1)))
@@ -250,10 +250,7 @@ class Searcher:
             if len(per_video) < settings.moments.videos or seed.video_id in per_video:
                 per_video.setdefault(seed.video_id, []).append(seed)
         chosen = [seed for group in per_video.values() for seed in group]
-        clips_of = {
-            video_id: [clip for clip in self._catalog.clips_of(video_id) if where.allows(clip)]
-            for video_id in per_video
-        }
+        clips_of = {video_id: _allowed(self._catalog.clips_of(video_id), where) for video_id in per_video}
         groups = windows(chosen, clips_of, context_s=settings.moments.context_s, around=settings.around)
         wanted = [clip.clip_id for parts in groups.values() for part in parts for clip in part]
         for ranking in rankings:
@@ -295,6 +292,13 @@ def _checked_query(query: str | Query) -> Query:
     query = Query.text(query) if isinstance(query, str) else query
     check_query(query)
     return query
+
+
+def _allowed(clips: Sequence[Clip], where: Where) -> Sequence[Clip]:
+    """Those of one video's clips that may be shown. The video itself was allowed, or it had no hit."""
+    if where.within is None and not where.not_clips:
+        return clips
+    return [clip for clip in clips if where.allows(clip)]
 
 
 class _TextsOnce:
