@@ -1,3 +1,107 @@
-"""vidembed: search inside videos and caption them."""
+"""vidembed: search inside videos and caption them.
+
+    import vidembed as ve
+
+    with ve.open_index("./holiday") as index:
+        print(index.add("videos/"))
+        for moment in index.search("a dog jumps into a lake", k=5):
+            print(moment.path, moment.span, moment.confidence)
+
+Importing this loads nothing heavy; names are fetched when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Public name -> the module it is fetched from when first used (PEP 562).
+_PUBLIC = {
+    "AudioSamples": "vidembed.types",
+    "AudioVisual": "vidembed.types",
+    "Caption": "vidembed.types",
+    "Clip": "vidembed.types",
+    "Config": "vidembed.config",
+    "Failure": "vidembed.types",
+    "Filter": "vidembed.types",
+    "FrameBatch": "vidembed.types",
+    "Hit": "vidembed.types",
+    "IndexInfo": "vidembed.index",
+    "Moment": "vidembed.types",
+    "Progress": "vidembed.indexing",
+    "Query": "vidembed.types",
+    "RunReport": "vidembed.types",
+    "Span": "vidembed.types",
+    "TextLine": "vidembed.types",
+    "TimedText": "vidembed.types",
+    "VideoIndex": "vidembed.index",
+    "VideoInfo": "vidembed.types",
+    "VideoRecord": "vidembed.index",
+    "VidembedError": "vidembed.errors",
+    "load_config": "vidembed.config",
+    "open_index": "vidembed.index",
+}
+
+__all__ = [
+    "AudioSamples",
+    "AudioVisual",
+    "Caption",
+    "Clip",
+    "Config",
+    "Failure",
+    "Filter",
+    "FrameBatch",
+    "Hit",
+    "IndexInfo",
+    "Moment",
+    "Progress",
+    "Query",
+    "RunReport",
+    "Span",
+    "TextLine",
+    "TimedText",
+    "VidembedError",
+    "VideoIndex",
+    "VideoInfo",
+    "VideoRecord",
+    "__version__",
+    "load_config",
+    "open_index",
+]
+
+if TYPE_CHECKING:
+    from vidembed.config import Config, load_config
+    from vidembed.errors import VidembedError
+    from vidembed.index import IndexInfo, VideoIndex, VideoRecord, open_index
+    from vidembed.indexing import Progress
+    from vidembed.types import (
+        AudioSamples,
+        AudioVisual,
+        Caption,
+        Clip,
+        Failure,
+        Filter,
+        FrameBatch,
+        Hit,
+        Moment,
+        Query,
+        RunReport,
+        Span,
+        TextLine,
+        TimedText,
+        VideoInfo,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'vidembed' has no attribute {name!r}")
+    value = getattr(import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

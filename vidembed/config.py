@@ -94,9 +94,14 @@ def override_layer(overrides: Overrides | None) -> dict[str, Any]:
 
 def file_layer(path: str | Path | None) -> dict[str, Any]:
     """A user's YAML with all that it extends, merged; {} for None."""
+    return merged_layers(*(layer for _, layer in _file_layers(Path(path)))) if path is not None else {}
+
+
+def merged_layers(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Layers as one, later ones winning; mappings are merged."""
     merged: dict[str, Any] = {}
-    for label, layer in _file_layers(Path(path)) if path is not None else ():
-        _merge(merged, layer, {}, label)
+    for layer in layers:
+        _merge(merged, layer, {}, "")
     return merged
 
 

@@ -40,25 +40,27 @@ class Lanes:
     def begin(self, video_id: str, collections: Iterable[str]) -> None:
         """Say that these lanes are being written, before the first vector is."""
         rows = [(video_id, collection) for collection in collections]
-        with self._db.transaction():
-            self._db.run_many("DELETE FROM lanes WHERE video_id = ? AND collection = ?", rows)
-            self._db.run_many("INSERT OR IGNORE INTO pending (video_id, collection) VALUES (?, ?)", rows)
+        self._db.run_many("INSERT OR IGNORE INTO pending (video_id, collection) VALUES (?, ?)", rows)
 
     def finish(self, video_id: str, collection: str, state: LaneState, stored: int) -> None:
-        with self._db.transaction():
-            self._db.run(
-                "INSERT OR REPLACE INTO lanes (video_id, collection, state, stored) VALUES (?, ?, ?, ?)",
-                (video_id, collection, state, stored),
-            )
-            self._db.run("DELETE FROM pending WHERE video_id = ? AND collection = ?", (video_id, collection))
+        """The lane is filled. It stays pending until `settled` says that its vectors survive a power loss."""
+        self._db.run(
+            "INSERT OR REPLACE INTO lanes (video_id, collection, state, stored) VALUES (?, ?, ?, ?)",
+            (video_id, collection, state, stored),
+        )
+
+    def stored(self, video_id: str, collection: str) -> int | None:
+        """How many clips have a vector, by the last `finish`; None when there was none."""
+        row = self._db.one("SELECT stored FROM lanes WHERE video_id = ? AND collection = ?", (video_id, collection))
+        return None if row is None else int(row["stored"])
 
     def pending(self) -> list[tuple[str, str]]:
-        """(video_id, collection) of work that was begun and neither finished nor dropped."""
+        """(video_id, collection) of work that was begun and is not surely on disk, or not surely out of the store."""
         return [(row[0], row[1]) for row in self._db.rows("SELECT video_id, collection FROM pending ORDER BY 1, 2")]
 
-    def dropped(self, video_id: str, collection: str) -> None:
-        """The half-done rows are out of the store."""
-        self._db.run("DELETE FROM pending WHERE video_id = ? AND collection = ?", (video_id, collection))
+    def settled(self, lanes: Iterable[tuple[str, str]]) -> None:
+        """Store and catalog agree on these (video_id, collection): all there, or all gone."""
+        self._db.run_many("DELETE FROM pending WHERE video_id = ? AND collection = ?", lanes)
 
     def forget(self, collection: str, video_id: str | None = None) -> None:
         """Take back what is known of a collection (of one video, or of all): it will be filled again."""

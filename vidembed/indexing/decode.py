@@ -12,6 +12,7 @@ from vidembed.batching import failure_of
 from vidembed.errors import FATAL, NoSuchStream
 from vidembed.indexing.job import Chunk, Job, Outcome, Tools
 from vidembed.indexing.plan import lane_of
+from vidembed.media.sampling import kept
 from vidembed.protocols import Channel, ClipMedia, Frame, VideoReader
 from vidembed.types import (
     AudioSamples,
@@ -147,7 +148,7 @@ class _Lanes:
         """The clip's distinct frames (at least one), spread evenly where there are more than the limit."""
         if not frames:
             return None
-        different = [frame for frame in frames if not frame.repeats] or frames[:1]
+        different = kept(frames)
         if len(different) > limit:
             places = np.linspace(0, len(different) - 1, limit).round().astype(int)
             different = [different[place] for place in places]

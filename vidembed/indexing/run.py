@@ -118,6 +118,7 @@ class _Run:
                 if event is None or self._enough():
                     self._flush()
             self._flush()
+            self._writer.flush(at_once=True)
         except BaseException:
             stream.close()  # type: ignore[attr-defined]  # a generator: stops the workers before the store is touched
             self._writer.abandon()
@@ -156,6 +157,7 @@ class _Run:
             self._writer.finish(outcomes)
             for outcome in outcomes:
                 self._link(outcome.job)
+        self._writer.flush()
         for outcome in outcomes:
             assert outcome.info is not None
             self._done.append(outcome.job.path)

@@ -1,12 +1,15 @@
 """The calling thread's half of a run: encode, store, then note in the catalog what is done.
 
-Order of writing, for every video: "in hand" in the catalog, vectors into the store, store on disk, then one
-transaction with everything else. Whatever kills the process, the catalog never calls done what is not stored.
+Order of writing, for every video: "pending" in the catalog, vectors into the store, then one transaction with
+everything else. What a store has taken survives the death of the process; to survive a power loss it must be flushed,
+which is slow, so that is done every few seconds, and only then "pending" is taken away. After a crash, whatever is
+pending is compared with the store (`recover`): the catalog never calls done for long what is not stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from vidembed.batching import failure_of
@@ -40,6 +43,9 @@ class _InHand:
     texts: dict[str, dict[str, TimedText | None]] = field(default_factory=dict)
 
 
+FLUSH_EVERY_S = 2.0
+
+
 class Writer:
     """Encodes chunks, of several videos together where they are short, and finishes videos."""
 
@@ -48,6 +54,8 @@ class Writer:
         self._store = store
         self._on_failure = on_failure
         self._in_hand: dict[str, _InHand] = {}
+        self._unflushed: list[tuple[str, str]] = []  # (video_id, collection) of finished videos
+        self._flushed_at = time.monotonic()
 
     def encode(self, chunks: list[Chunk]) -> None:
         """Encode the clips of these chunks, lane by lane, and put their vectors into the store."""
@@ -62,11 +70,18 @@ class Writer:
             self._encode_lane(channels[name], parts)
 
     def finish(self, outcomes: list[Outcome]) -> None:
-        """Note these videos as done, with all that belongs to them, once their vectors are safely on disk."""
-        self._store.flush()
+        """Note these videos as done, with all that belongs to them."""
         with self._catalog.transaction():
             for outcome in outcomes:
                 self._finish(outcome)
+
+    def flush(self, *, at_once: bool = False) -> None:
+        """Now and then: bring the vectors safely to disk, and with them the claim that these videos are done."""
+        if self._unflushed and (at_once or time.monotonic() - self._flushed_at >= FLUSH_EVERY_S):
+            self._store.flush()
+            self._catalog.lanes.settled(self._unflushed)
+            self._unflushed.clear()
+            self._flushed_at = time.monotonic()
 
     def fail(self, outcome: Outcome) -> list[Failure]:
         """Take back what a video has put so far that the index did not have before; note why."""
@@ -95,6 +110,7 @@ class Writer:
         """The run stops here: what is half done is taken out again."""
         for video_id in list(self._in_hand):
             self._drop(video_id)
+        self.flush(at_once=True)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -143,6 +159,7 @@ class Writer:
         for channel in job.channels:
             tally = entry.lanes[channel.name]
             catalog.lanes.finish(job.video_id, channel.collection, tally.state, tally.stored)
+            self._unflushed.append((job.video_id, channel.collection))
         catalog.clear_failures(job.path)
         for failure in failures:
             catalog.put_failure(failure)
@@ -153,20 +170,33 @@ class Writer:
 
 
 def recover(catalog: Catalog, store: Store, *, only: str | None = None) -> int:
-    """Take out of the store what a stopped run left half done; how many lanes that were.
+    """Compare what a stopped run left pending with the store, and take out what is half done; how many lanes.
 
-    A lane that the index had before (partly failed, tried again) keeps its vectors: they were written over by equals.
+    A lane whose vectors are all there stays: it was finished, or tried again after a partial failure (vectors are then
+    written over by equals). A lane that lost vectors to a power loss is forgotten, so that the next run fills it.
     """
     dropped = 0
     known = store.collections()
     for video_id, collection in catalog.lanes.pending():
         if only not in (None, video_id):
             continue
-        if collection in known and collection not in catalog.lanes.of(video_id):
+        claimed = catalog.lanes.stored(video_id, collection)
+        if claimed is not None and _count(catalog, store, video_id, collection, known) >= claimed:
+            catalog.lanes.settled([(video_id, collection)])
+            continue
+        if collection in known:
             store.delete(video_id, collection=collection)
-            dropped += 1
-        catalog.lanes.dropped(video_id, collection)
+        with catalog.transaction():
+            catalog.lanes.forget(collection, video_id)
+            catalog.lanes.settled([(video_id, collection)])
+        dropped += 1
     return dropped
+
+
+def _count(catalog: Catalog, store: Store, video_id: str, collection: str, known: Mapping[str, object]) -> int:
+    if collection not in known:
+        return 0
+    return len(store.rows(collection, [clip.clip_id for clip in catalog.videos.clips(video_id)], units=False))
 
 
 def _encoded(channel: Channel, items: list[Item | Failure | None], clips: list[Clip]) -> list[Encoded | Failure | None]:

@@ -1,0 +1,166 @@
+"""The other parts: media tools, store, executor, settings of search and runs. Heavy modules are imported when used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidembed.errors import ConfigError, StoreUnavailable
+from vidembed.indexing import RunOptions, Tools
+from vidembed.protocols import Executor, Frame, Segmenter, Store, VideoReader
+from vidembed.settings import Config, StoreSettings
+from vidembed.types import Image
+
+if TYPE_CHECKING:
+    from vidembed.media.limits import Limits
+    from vidembed.search import BankVectors, SearchSettings
+
+
+def make_limits(config: Config) -> Limits:
+    from vidembed.media.limits import Limits
+
+    return Limits(**config.media.limits.model_dump())
+
+
+def make_tools(config: Config, *, thumbnails: Path | None, workers: int = 1) -> Tools:
+    """The media room's services for a run. thumbnails: their folder, None = make none."""
+    from vidembed.media import files, probe, segment
+
+    limits = make_limits(config)
+    return Tools(
+        identify=files.video_id,
+        probe=partial(probe.probe, limits=limits),
+        open=lambda path: open_video(config, path, workers=workers),
+        segmenter=make_segmenter(config),
+        known_spans=partial(segment.KnownSpans, max_frames=_held_frames(config)),
+        distinct=make_distinct(config),
+        rate_hz=config.sample.rate_hz,
+        mode=config.sample.mode,
+        max_frames_per_clip=config.sample.max_frames_per_clip,
+        save_thumbnail=None if thumbnails is None else _thumbnailer(config, thumbnails),
+        thumbnail_px=config.thumbnails.long_side_px * 9 // 16,
+    )
+
+
+def open_video(config: Config, path: Path, *, workers: int = 1) -> VideoReader:
+    from vidembed.media.reader import open_video as open_one
+
+    return open_one(
+        path,
+        backend=config.media.reader,
+        limits=make_limits(config),
+        audio_track=config.media.audio_track,
+        threads=1 if workers > 1 else 0,  # several videos at once keep the cores busy by themselves
+    )
+
+
+def make_segmenter(config: Config) -> Segmenter:
+    from vidembed.media import segment
+
+    given = config.segment
+    options = {
+        "windows": {"window_s": given.window_s, "overlap_s": given.overlap_s},
+        "shots": {"min_s": given.min_s, "max_s": given.max_s},
+        "whole": {},
+    }[given.kind]
+    return segment.make_segmenter(given.kind, max_frames=_held_frames(config), **options)
+
+
+def _held_frames(config: Config) -> int:
+    """Frames of one clip that are held at once: enough to choose from, few enough for any length."""
+    return max(64, config.sample.max_frames_per_clip)
+
+
+def make_distinct(config: Config) -> Callable[[Iterable[Frame]], Iterator[Frame]]:
+    from vidembed.media.sampling import distinct
+
+    return iter if config.sample.mode == "fixed" else partial(distinct, threshold=config.sample.distinct)
+
+
+def thumbnail_path(folder: Path, clip_id: str) -> Path:
+    return folder / clip_id[:2] / f"{clip_id}.jpg"
+
+
+def _thumbnailer(config: Config, folder: Path) -> Callable[[Image, str], None]:
+    from vidembed.media.thumbnails import save_jpeg
+
+    def save(rgb: Image, clip_id: str) -> None:
+        target = thumbnail_path(folder, clip_id)
+        if target.exists():
+            return
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            save_jpeg(rgb, target, long_side_px=config.thumbnails.long_side_px, quality=config.thumbnails.quality)
+        except OSError as error:
+            raise StoreUnavailable(
+                f"cannot write the thumbnail {target}: {error.strerror or error}", hint="is the disk full?"
+            ) from error
+
+    return save
+
+
+def make_store(settings: StoreSettings, folder: Path, *, namespace: str) -> Store:
+    """folder: of the embedded engine. namespace: the server's prefix where the settings name none.
+
+    Raises IndexBusy, StoreUnavailable, ConfigError when the key's environment variable is not set.
+    """
+    from vidembed.stores import open_store
+
+    quantization = None if settings.quantization == "none" else settings.quantization
+    if settings.kind == "memory":
+        return open_store("memory")
+    if settings.kind == "edge":
+        return open_store("edge", path=folder, quantization=quantization)
+    key = None
+    if settings.api_key_env is not None:
+        key = os.environ.get(settings.api_key_env)
+        if not key:
+            raise ConfigError(
+                f"store.api_key_env names {settings.api_key_env}, which is not set",
+                hint=f"export {settings.api_key_env}=... before starting",
+            )
+    return open_store(
+        "server",
+        url=settings.url,
+        api_key=key,
+        prefix=settings.namespace or namespace,
+        quantization=quantization,
+    )
+
+
+def make_executor(workers: int) -> Executor:
+    from vidembed.executors.serial import SerialExecutor
+    from vidembed.executors.threads import ThreadExecutor
+
+    return SerialExecutor() if workers == 1 else ThreadExecutor(workers)
+
+
+def make_run_options(config: Config) -> RunOptions:
+    return RunOptions(**config.run.model_dump(exclude={"workers"}))
+
+
+def make_search_settings(config: Config) -> SearchSettings:
+    from vidembed.search import CalibrationSettings, MomentSettings, SearchSettings
+
+    plain = config.search.model_dump(exclude={"min_confidence", "moments", "calibration"})
+    return SearchSettings(
+        **plain,
+        moments=MomentSettings(**config.search.moments.model_dump()),
+        calibration=CalibrationSettings(**config.search.calibration.model_dump()),
+    )
+
+
+def make_bank(config: Config, cache: Path | None) -> BankVectors:
+    """Ordinary queries in each channel's space. cache: folder that keeps them, so that no search encodes them."""
+    from vidembed.search import BankVectors, read_bank
+
+    return BankVectors(read_bank(config.search.calibration.bank), folder=cache)
+
+
+def find_videos(paths: Iterable[str | Path] | str | Path) -> list[Path]:
+    from vidembed.media.files import find_videos as find
+
+    return find(paths)

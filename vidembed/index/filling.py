@@ -1,0 +1,222 @@
+"""Fills an index: runs over files, re-encoding, forgetting. Held by `VideoIndex`; one writer at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidembed.build import Lane, make_executor, make_run_options, make_tools
+from vidembed.build.parts import find_videos, thumbnail_path
+from vidembed.errors import MediaNotFound
+from vidembed.indexing import Indexer, ProgressCallback
+from vidembed.indexing.plan import FINISHED
+from vidembed.indexing.write import recover
+from vidembed.protocols import Channel
+from vidembed.settings import Config
+from vidembed.types import RunReport
+
+if TYPE_CHECKING:
+    from vidembed.index.video_index import VideoIndex
+
+_log = logging.getLogger(__name__)
+Paths = str | Path | Iterable[str | Path]
+
+
+class Filling:
+    """The writing half of a `VideoIndex`; its methods are called with the write lock held."""
+
+    def __init__(self, index: VideoIndex) -> None:
+        self._index = index
+        self._catalog = index.catalog
+
+    def add(
+        self,
+        paths: Paths,
+        lanes: Mapping[str, Lane],
+        *,
+        config: Config,
+        progress: ProgressCallback | None,
+        prune: bool,
+    ) -> RunReport:
+        """See `VideoIndex.add`."""
+        inputs = [paths] if isinstance(paths, str | Path) else list(paths)
+        files = find_videos(inputs)
+        under = _under(inputs)
+        if not files and not any(under(path) for path in self._catalog.videos.paths()):
+            raise MediaNotFound(
+                f"no videos in {', '.join(str(given) for given in inputs) or 'an empty list'}",
+                hint="folders are searched for the usual video and sound extensions; name other files directly",
+            )
+        self.make_whole(lanes)
+        report = self._run(files, lanes, config=config, prepare=self._prepare, progress=progress)
+        self._settle_gone(under, {path.as_posix() for path in files}, prune=prune)
+        return report
+
+    def reencode(
+        self, old: Lane | None, new: Lane, *, config: Config, progress: ProgressCallback | None
+    ) -> tuple[RunReport, bool]:
+        """Fill the new lane's collection from every file that is there; whether it now serves in place of the old."""
+        self.make_whole({})
+        present = self._catalog.videos.present_paths()
+        files = [Path(rows[0].path) for rows in present.values() if os.path.exists(rows[0].path)]
+
+        def prepare(lane: Lane) -> Channel:
+            channel = self._index.load(lane)
+            self._index.store.create(lane.collection, channel.encoder.space)
+            return channel
+
+        prepare(new)
+        report = self._run(files, {new.name: new}, config=config, prepare=prepare, progress=progress)
+        states = self._catalog.lanes.all()
+        reached = {path.as_posix() for path in files}
+        lacking = [
+            video_id
+            for video_id, rows in present.items()
+            if rows[0].path in reached
+            and states.get(video_id, {}).get(new.collection) not in FINISHED
+            and (old is None or states.get(video_id, {}).get(old.collection) in FINISHED)
+        ]
+        if not lacking:
+            self._serve(new)
+        return report, not lacking
+
+    def make_whole(self, lanes: Mapping[str, Lane]) -> None:
+        """Take out what a killed run left, and notice vectors that are gone (a memory store, a deleted folder)."""
+        store = self._index.store
+        recover(self._catalog, store)
+        counts = self._catalog.lanes.counts()
+        for lane in lanes.values():
+            known = counts.get(lane.collection)
+            if known is not None and store.count(lane.collection) < known.stored:
+                _log.warning("vectors of channel %s are gone from the store; they are made again", lane.name)
+                self._catalog.lanes.forget(lane.collection)
+
+    def forget(self, video_id: str) -> None:
+        """Take a video out of catalog, store and thumbnails. A crash in between is mended by the next run."""
+        lanes = list(self._catalog.lanes.of(video_id))
+        clips = self._catalog.videos.clips(video_id)
+        with self._catalog.transaction():
+            for row in self._catalog.videos.paths_of(video_id):
+                self._catalog.clear_failures(row.path)
+            self._catalog.videos.delete(video_id)
+            self._catalog.lanes.begin(video_id, lanes)
+        recover(self._catalog, self._index.store, only=video_id)
+        for clip in clips:
+            thumbnail_path(self._index.thumbnails, clip.clip_id).unlink(missing_ok=True)
+
+    def remove(self, given: Sequence[str]) -> int:
+        """How many files (or videos, where ids are given) were taken out."""
+        known = self._catalog.videos.paths()
+        ids = {row.video_id for row in known.values()} | {row.info.video_id for row in self._catalog.videos.all()}
+        videos = [item for item in given if item in ids]
+        under = _under([item for item in given if item not in ids], globs=True)
+        paths = [path for path in known if under(path)]
+        self._catalog.videos.unlink(paths)
+        for path in paths:
+            self._catalog.clear_failures(path)
+        for video_id in {*videos, *self._catalog.videos.without_files()}:
+            self.forget(video_id)
+        return len(videos) + len(paths)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _run(
+        self,
+        files: Sequence[Path],
+        lanes: Mapping[str, Lane],
+        *,
+        config: Config,
+        prepare: Callable[[Lane], Channel],
+        progress: ProgressCallback | None,
+    ) -> RunReport:
+        index = self._index
+        ready: dict[str, Channel] = {}
+
+        def load(name: str) -> Channel:
+            if name not in ready:
+                ready[name] = prepare(lanes[name])
+            return ready[name]
+
+        workers = config.run.workers
+        indexer = Indexer(
+            self._catalog,
+            index.store,
+            make_tools(config, thumbnails=index.thumbnails if config.thumbnails.enabled else None, workers=workers),
+            {name: lane.collection for name, lane in lanes.items()},
+            load,
+            executor=make_executor(workers),
+            options=make_run_options(config),
+            forget=self.forget,
+        )
+        report = indexer.run(files, progress=progress)
+        if report.clips:
+            index.store.optimize()
+        return report
+
+    def _prepare(self, lane: Lane) -> Channel:
+        """Load the channel and make its collection the one that serves it."""
+        channel = self._index.load(lane)
+        store = self._index.store
+        store.create(lane.collection, channel.encoder.space)
+        if store.aliases().get(lane.name) != lane.collection:
+            store.set_alias(lane.name, lane.collection)
+        self._index.serve(lane)
+        return channel
+
+    def _serve(self, lane: Lane) -> None:
+        store = self._index.store
+        store.flush()
+        store.set_alias(lane.name, lane.collection)
+        self._index.serve(lane)
+        for collection in store.collections():
+            if collection.startswith(f"{lane.name}.") and collection != lane.collection:
+                self._catalog.lanes.forget(collection)
+                store.drop(collection)
+
+    def _settle_gone(self, under: Callable[[str], bool], found: set[str], *, prune: bool) -> None:
+        """Files of the catalog that should have been found but are not there any more."""
+        rows = [row for row in self._catalog.videos.paths().values() if under(row.path)]
+        gone = [row.path for row in rows if row.path not in found and not os.path.lexists(row.path)]
+        self._catalog.videos.mark_missing(gone)
+        for failure in self._catalog.failures():
+            if under(failure.item) and failure.item not in found and not os.path.lexists(failure.item):
+                self._catalog.clear_failures(failure.item)
+        if prune:
+            self._catalog.videos.unlink(gone)
+            for video_id in self._catalog.videos.without_files():
+                self.forget(video_id)
+
+
+def _under(inputs: Iterable[str | Path], *, globs: bool = False) -> Callable[[str], bool]:
+    """Whether a catalog path is one of the inputs or lies below it; with `globs`, whether it matches one."""
+    from fnmatch import fnmatchcase
+
+    exact, patterns = set(), []
+    for given in inputs:
+        path = Path(os.path.abspath(Path(given).expanduser())).as_posix()
+        exact.add(path)
+        if globs and any(sign in path for sign in "*?[") and not os.path.lexists(path):
+            patterns.append(path)
+    folders = tuple(f"{path.rstrip('/')}/" for path in exact)
+
+    def under(path: str) -> bool:
+        return path in exact or path.startswith(folders) or any(fnmatchcase(path, glob) for glob in patterns)
+
+    return under
+
+
+def folder_bytes(path: Path) -> int:
+    """Bytes on disk of a file, or of all files below a folder; 0 when it does not exist."""
+    files = [path] if path.is_file() else [Path(root, name) for root, _, names in os.walk(path) for name in names]
+    total = 0.0
+    for file in files:
+        try:
+            stat = os.lstat(file)
+        except OSError:
+            continue  # written anew while we look
+        # The store's files have holes: what they take counts, not how long they are. Windows does not say.
+        total += getattr(stat, "st_blocks", stat.st_size / 512) * 512
+    return int(total)

@@ -1,0 +1,149 @@
+"""index.json: what made this index. An index refuses settings under which its vectors would mix with unlike ones."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from vidembed.build import Lane
+from vidembed.build.fingerprint import vector_settings
+from vidembed.errors import ConfigError, IndexMismatch, StoreError, StoreUnavailable
+from vidembed.files import write_text_atomically
+from vidembed.settings import Config
+
+FORMAT = 1
+FILE = "index.json"
+_OURS = {
+    "catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "vectors", "thumbnails", "cache", "write.lock",
+}  # fmt: skip
+# What an index remembers of a channel. The rest (prompts, device, batch size) follows the profile and the machine.
+_KEPT = {
+    "source", "model", "pool", "window_s", "hop_s", "short_side_px", "keep_units", "silence_rms", "options",
+    "source_options",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """settings: what the maker set on top of the profile. layout: sampling and cutting, the same for all channels.
+
+    channels: name -> {"fingerprint", "settings", "facts"}, as their vectors were made.
+    """
+
+    profile: str
+    layout: Mapping[str, Any]
+    store: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    channels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    index_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    made_by: str = ""
+    format: int = FORMAT
+
+    def stored_settings(self) -> dict[str, Any]:
+        """The layer that this index puts between the profile and what a caller sets."""
+        settings = dict(self.settings)
+        channels = {name: dict(entry["settings"]) for name, entry in self.channels.items()}
+        given = settings.pop("channels", {})
+        merged = {name: {**given.get(name, {}), **channels.get(name, {})} for name in {*given, *channels}}
+        return {**settings, **self.layout, "store": dict(self.store), "channels": merged}
+
+    def with_lane(self, lane: Lane) -> Manifest:
+        """The manifest once this lane is the one that serves its channel."""
+        entry = {
+            "fingerprint": lane.fingerprint,
+            "settings": {**lane.settings.model_dump(mode="json", include=_KEPT), "enabled": True},
+            "facts": json.loads(json.dumps(vector_settings(lane.settings, lane.spec), default=str)),
+        }
+        return replace(self, channels={**self.channels, lane.name: entry})
+
+    def write(self, folder: Path) -> None:
+        write_text_atomically(folder / FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+
+
+def layout_of(config: Config) -> dict[str, Any]:
+    return {"sample": config.sample.model_dump(mode="json"), "segment": config.segment.model_dump(mode="json")}
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """None where there is no index. Raises IndexMismatch for a newer format, StoreUnavailable when damaged."""
+    file = folder / FILE
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(data, dict) or not isinstance(data.get("format"), int):
+            raise ValueError("it has no format number")
+        if data["format"] > FORMAT:
+            raise IndexMismatch(
+                f"the index {str(folder)!r} has format {data['format']}, this vidembed reads up to {FORMAT}",
+                hint="a newer vidembed made it: upgrade with pip install -U vidembed",
+            )
+        return Manifest(**data)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise StoreUnavailable(
+            f"{file} cannot be read: {error}", hint="restore it from a backup, or index again into a new folder"
+        ) from error
+
+
+def check_layout(manifest: Manifest, config: Config, folder: Path) -> None:
+    """Raises IndexMismatch when this index was sampled or cut otherwise."""
+    changed = _differences(manifest.layout, layout_of(config))
+    if changed:
+        raise IndexMismatch(
+            f"the index {str(folder)!r} was made with {_said(changed, 0)}; now it is {_said(changed, 1)}",
+            hint=f"open it without these settings (profile {manifest.profile!r} made it), "
+            "or index again into a new folder",
+        )
+
+
+def check_lanes(manifest: Manifest, lanes: Mapping[str, Lane], folder: Path) -> None:
+    """Raises IndexMismatch when a channel's vectors were made by another model or other settings."""
+    for name, lane in lanes.items():
+        entry = manifest.channels.get(name)
+        if entry is None or entry["fingerprint"] == lane.fingerprint:
+            continue
+        now = json.loads(json.dumps(vector_settings(lane.settings, lane.spec), default=str))
+        changed = {f"channels.{name}.{key}": pair for key, pair in _differences(entry["facts"], now).items()}
+        raise IndexMismatch(
+            f"channel {name!r} of the index {str(folder)!r} was made with {_said(changed, 0)}; "
+            f"now it is {_said(changed, 1)}",
+            hint=f"encode it anew: vidembed index --reencode {name} with these settings; "
+            f"or open it as it is, without them (profile {manifest.profile!r} made it)",
+        )
+
+
+def _differences(one: Mapping[str, Any], other: Mapping[str, Any], at: str = "") -> dict[str, tuple[Any, Any]]:
+    """dotted path -> (value in one, value in the other)"""
+    found: dict[str, tuple[Any, Any]] = {}
+    for key in sorted({*one, *other}):
+        path, a, b = f"{at}{key}", one.get(key), other.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found |= _differences(a, b, f"{path}.")
+        elif a != b:
+            found[path] = (a, b)
+    return found
+
+
+def _said(changed: Mapping[str, tuple[Any, Any]], which: int) -> str:
+    return ", ".join(f"{path} = {pair[which]!r}" for path, pair in list(changed.items())[:4]) or "another format"
+
+
+def check_folder(folder: Path) -> None:
+    """Raises when a new index cannot be made here: the folder holds other things, or is a file."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{str(folder)!r} is a file, an index needs a folder")
+    inside = [entry.name for entry in folder.iterdir()] if folder.exists() else []
+    others = sorted(name for name in inside if name not in _OURS and not name.startswith("."))
+    if others:
+        raise ConfigError(
+            f"{str(folder)!r} holds other files ({', '.join(others[:3])}) and is no index",
+            hint="give a new or empty folder for the index; videos may lie anywhere",
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from error

@@ -1,0 +1,382 @@
+"""`VideoIndex`: add videos, search them, look at what is in them, take them out."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidembed.build import ChannelFactory, Lane, QueryLoader, make_bank, make_search_settings, make_store
+from vidembed.build.channels import LazyChannels, lane
+from vidembed.catalog import Catalog
+from vidembed.config import Overrides, load_config
+from vidembed.errors import BadQuery, ConfigError, IndexBusy, MediaNotFound, StoreError, did_you_mean
+from vidembed.index.filling import Filling, Paths
+from vidembed.index.info import IndexInfo, VideoRecord
+from vidembed.index.manifest import Manifest
+from vidembed.indexing import ProgressCallback
+from vidembed.protocols import Channel, Store
+from vidembed.settings import Config
+from vidembed.types import Caption, Clip, Failure, Filter, Moment, Query, Row, RunReport, TimedText
+
+if TYPE_CHECKING:
+    from vidembed.index.lookup import Lookup
+    from vidembed.search import Searcher
+
+
+class VideoIndex:
+    """One index, open. Made by `vidembed.open_index`; a context manager.
+
+    Safe for many threads: searches may go on while one thread adds. Models and vectors are loaded when first needed.
+    """
+
+    def __init__(self, path: Path, config: Config, manifest: Manifest, *, readonly: bool = False) -> None:
+        self.path = path
+        self.config = config
+        self.readonly = readonly
+        self.catalog = Catalog(path / "catalog.sqlite", readonly=readonly)
+        self.thumbnails = path / "thumbnails"
+        self._manifest = manifest
+        self._store: Store | None = None
+        self._factory = ChannelFactory(config, caption_of=self._caption_of)
+        self._loaded: dict[str, Channel] = {}
+        self._lookup: Lookup | None = None
+        self._searcher: Searcher | None = None
+        self._mutex = threading.RLock()
+        self._write_mutex = threading.RLock()
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """The vectors, opened when first used. Raises IndexBusy when another process has them."""
+        with self._mutex:
+            if self._store is None:
+                name = f"vidembed-{self._manifest.index_id[:12]}"
+                self._store = make_store(self.config.store, self.path / "vectors", namespace=name)
+            return self._store
+
+    @property
+    def lanes(self) -> dict[str, Lane]:
+        """The channels that hold vectors, not loaded, in the order of the profile."""
+        names = [name for name in self.config.channels if name in self._manifest.channels]
+        return {name: lane(name, self.config.channels[name]) for name in names}
+
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """The channels that hold vectors; each is loaded when first asked for."""
+        return LazyChannels(self.lanes, self.load)
+
+    def load(self, wanted: Lane) -> Channel:
+        """The channel of a lane, loaded once."""
+        with self._mutex:
+            if wanted.collection not in self._loaded:
+                self._loaded[wanted.collection] = self._factory.make(wanted)
+            return self._loaded[wanted.collection]
+
+    def serve(self, wanted: Lane) -> None:
+        """From now on this lane answers for its channel."""
+        entry = self._manifest.channels.get(wanted.name)
+        if entry is not None and entry["fingerprint"] == wanted.fingerprint:
+            return
+        with self._mutex:
+            given = wanted.settings.model_copy(update={"enabled": True})
+            self.config = _with_channel(self.config, wanted.name, given)
+            self._manifest = self._manifest.with_lane(wanted)
+            self._manifest.write(self.path)
+            self._searcher = self._lookup = None
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def add(
+        self,
+        paths: Paths,
+        *,
+        channels: Sequence[str] | None = None,
+        progress: ProgressCallback | None = None,
+        workers: int | None = None,
+        on_error: str | None = None,
+        prune: bool = False,
+    ) -> RunReport:
+        """Index a folder, file, glob, list file or several of them; does only what is missing.
+
+        channels: lanes to fill, ["vision"], or on top of the profile's ["+speech", "+ocr", "-sound"].
+        workers: videos decoded side by side. on_error: "record" (the default) or "raise". prune: forget videos whose
+        files are gone; otherwise they are only hidden. A file that fails keeps what the index had of it.
+        Raises MediaNotFound, ConfigError, model and store errors at once; errors of single files are in the report.
+        """
+        run = {"workers": workers, "on_error": on_error}
+        config = _with_run(self.config, {key: value for key, value in run.items() if value is not None})
+        lanes = self._wanted(channels)
+        with self._writing():
+            report = Filling(self).add(paths, lanes, config=config, progress=progress, prune=prune)
+            self._changed(report)
+        return report
+
+    def reencode(
+        self,
+        channel: str,
+        *,
+        profile: str | None = None,
+        config: str | Path | None = None,
+        overrides: Overrides | None = None,
+        progress: ProgressCallback | None = None,
+        workers: int | None = None,
+    ) -> RunReport:
+        """Encode one channel anew, with the model and settings that these name for it; the old one serves meanwhile.
+
+        The new vectors take over once every video that the old ones cover is done; an interrupted or partly failed
+        run leaves the old ones serving, and the next call goes on where it stopped.
+        """
+        stored = self._manifest.stored_settings() if profile in (None, self._manifest.profile) else None
+        wanted = load_config(profile or self._manifest.profile, config, overrides, stored=stored)
+        if channel not in wanted.channels:
+            raise ConfigError(f"no channel {channel!r} in these settings", hint=did_you_mean(channel, wanted.channels))
+        new = lane(channel, wanted.channels[channel])
+        run = _with_run(self.config, {} if workers is None else {"workers": workers})
+        with self._writing():
+            old = self.lanes.get(channel)
+            report, _ = Filling(self).reencode(old, new, config=run, progress=progress)
+            self._changed(report)
+        return report
+
+    def watch(
+        self,
+        paths: Paths,
+        *,
+        interval_s: float = 5.0,
+        stop: threading.Event | None = None,
+        channels: Sequence[str] | None = None,
+        report: Callable[[RunReport], None] | None = None,
+    ) -> None:
+        """Add now and whenever something changes, until `stop` is set or Ctrl-C. report: called after each run."""
+        from vidembed.index.watching import watch
+
+        watch(paths, lambda: self.add(paths, channels=channels), interval_s=interval_s, stop=stop, report=report)
+
+    def remove(self, paths_or_ids: str | Path | Iterable[str | Path]) -> int:
+        """Take videos out of the index, by path, folder, glob or video id; how many were found. Files stay."""
+        given = [paths_or_ids] if isinstance(paths_or_ids, str | Path) else list(paths_or_ids)
+        with self._writing():
+            removed = Filling(self).remove([str(item) for item in given])
+            self._invalidate()
+        return removed
+
+    def save_captions(self, captions: Sequence[Caption]) -> list[Caption]:
+        """Save and make searchable; those that were saved. A model's caption never replaces a person's."""
+        from vidembed.index.captioned import save_captions
+
+        with self._writing():
+            saved = save_captions(self, captions)
+            self._invalidate()
+        return saved
+
+    def move_store(self, to: str) -> dict[str, int]:
+        """Copy all vectors to a Qdrant server (its address) or back ("edge"), compare, use it from now on.
+
+        Returns clips per collection. The old vectors stay where they are.
+        """
+        from vidembed.index.moving import move_store
+
+        with self._writing():
+            counts, self._manifest, self.config, self._store = move_store(self, self._manifest, to)
+            self._searcher = None
+        return counts
+
+    # -- searching ---------------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str | Query,
+        *,
+        k: int = 10,
+        channels: Sequence[str] | None = None,
+        weights: Mapping[str, float] | None = None,
+        where: Filter | None = None,
+        group_by_video: bool = False,
+        diversity: float = 0.0,
+        offset: int = 0,
+        fusion: str | None = None,
+    ) -> list[Moment]:
+        """The k best moments, best first. A plain string is text. See `search.Searcher.search` for the options.
+
+        `moment.confidence` below `config.search.min_confidence` means that it is no good match.
+        Raises BadQuery, MediaNotFound and MediaUnreadable for what cannot be asked.
+        """
+        return self.searcher.search(
+            query, k=k, channels=channels, weights=weights, where=where, group_by_video=group_by_video,
+            diversity=diversity, offset=offset, fusion=fusion,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    def curve(self, query: str | Query, video_id: str, **options: Any) -> tuple[Any, Any]:
+        """(times_s, scores) of one video, (N,) float64 each: the timeline of how well it fits the query."""
+        return self.searcher.curve(query, video_id, **options)
+
+    @property
+    def searcher(self) -> Searcher:
+        from vidembed.search import Searcher
+
+        with self._mutex:
+            if self._searcher is None:
+                self._searcher = Searcher(
+                    self.store,
+                    self.channels,
+                    self._texts(),
+                    load=QueryLoader(self.config),
+                    bank=make_bank(self.config, self._cache()),
+                    settings=make_search_settings(self.config),
+                )
+            return self._searcher
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    def videos(self) -> list[VideoRecord]:
+        """Every video with its files, state, coverage and failures, by path."""
+        from vidembed.index.describing import videos
+
+        return videos(self)
+
+    def clips(self, video_id: str | None = None) -> list[Clip]:
+        """The clips of one video, or of all, in order."""
+        return self.catalog.videos.clips(video_id)
+
+    def clip(self, clip_id: str) -> Clip:
+        found = self.catalog.videos.clips_by_id([clip_id])
+        if clip_id not in found:
+            raise BadQuery(f"no clip {clip_id!r} in this index", hint="clip ids are in the results of a search")
+        return found[clip_id]
+
+    def texts(self, clip_id: str) -> dict[str, TimedText]:
+        """channel -> what was said, written or captioned in the clip"""
+        return dict(self._texts().texts([clip_id])[clip_id])
+
+    def captions(self, video_id: str | None = None) -> list[Caption]:
+        return self.catalog.captions.get(video_id)
+
+    def rows(self, channel: str, clip_ids: Sequence[str]) -> dict[str, Row]:
+        """clip_id -> the stored vectors; clips without any are left out."""
+        if channel not in self.lanes:
+            raise BadQuery(f"no channel {channel!r} in this index", hint=did_you_mean(channel, self.lanes))
+        return self.store.rows(self.lanes[channel].collection, clip_ids)
+
+    def path_of(self, video_id: str) -> Path:
+        """Where the video lies; one of its places when there are copies."""
+        rows = self.catalog.videos.paths_of(video_id)
+        if not rows:
+            raise MediaNotFound(f"no video {video_id!r} in this index", hint="vidembed info --videos lists them")
+        return Path(rows[0].path)
+
+    def thumbnail(self, clip_id: str) -> Path | None:
+        """The clip's JPEG, made now if it is not there; None for a clip without pictures."""
+        from vidembed.index.describing import thumbnail
+
+        return thumbnail(self, clip_id)
+
+    def failures(self) -> list[Failure]:
+        return self.catalog.failures()
+
+    def info(self) -> IndexInfo:
+        """Counts, coverage of each lane, models, sizes. Opens no model and no store."""
+        from vidembed.index.describing import info
+
+        return info(self, self._manifest)
+
+    def close(self) -> None:
+        with self._mutex:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+            self.catalog.close()
+
+    def __enter__(self) -> VideoIndex:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"VideoIndex({str(self.path)!r}, profile {self._manifest.profile!r})"
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _wanted(self, names: Sequence[str] | None) -> dict[str, Lane]:
+        """The lanes a run is to fill: the enabled ones, changed by "+name" and "-name", or just those named."""
+        known = self.config.channels
+        names = list(names or ())
+        for name in names:
+            if name.lstrip("+-") not in known:
+                raise ConfigError(
+                    f"no channel {name.lstrip('+-')!r} in profile {self.config.profile!r}",
+                    hint=did_you_mean(name.lstrip("+-"), known),
+                )
+        plain = [name for name in names if name[0] not in "+-"]
+        wanted = set(plain) or {name for name, given in known.items() if given.enabled}
+        wanted |= {name[1:] for name in names if name[0] == "+"}
+        wanted -= {name[1:] for name in names if name[0] == "-"}
+        if not wanted:
+            raise ConfigError("no channel is left to fill", hint=f"this profile has: {', '.join(known) or 'none'}")
+        return {name: lane(name, known[name]) for name in known if name in wanted}
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One writer at a time, among threads and among processes."""
+        from filelock import FileLock, Timeout
+
+        if self.readonly:
+            raise StoreError(f"the index {str(self.path)!r} is open for reading only")
+        with self._write_mutex:
+            guard = FileLock(self.path / "write.lock", timeout=0)
+            try:
+                guard.acquire()
+            except Timeout as error:
+                raise IndexBusy(
+                    f"another process is writing to the index {str(self.path)!r}", hint="wait until it is done"
+                ) from error
+            try:
+                yield
+            finally:
+                guard.release()
+
+    def _changed(self, report: RunReport) -> None:
+        self._invalidate()
+        if report.done and self.config.search.calibration.enabled:
+            bank = make_bank(self.config, self._cache())
+            for channel in self.channels.values():
+                bank(channel)  # kept on disk, so that no search has to wait for it
+
+    def _invalidate(self) -> None:
+        with self._mutex:
+            if self._searcher is not None:
+                self._searcher.invalidate()
+
+    def _texts(self) -> Lookup:
+        from vidembed.index.lookup import Lookup
+
+        with self._mutex:
+            if self._lookup is None:
+                lanes = {name: entry.settings.source for name, entry in self.lanes.items()}
+                kinds = {"captions": "caption", "speech": "speech", "ocr": "ocr"}
+                self._lookup = Lookup(self.catalog, {n: kinds[s] for n, s in lanes.items() if s in kinds})
+            return self._lookup
+
+    def _cache(self) -> Path | None:
+        return self.path / "cache" if os.access(self.path, os.W_OK) else None
+
+    def _caption_of(self, clip_id: str) -> str | None:
+        found = self.catalog.captions.of_many([clip_id])
+        return found[clip_id].text if clip_id in found else None
+
+
+def _with_run(config: Config, changes: Mapping[str, Any]) -> Config:
+    if not changes:
+        return config
+    if not 1 <= changes.get("workers", 1) <= 256 or changes.get("on_error", "record") not in ("record", "raise"):
+        raise ConfigError(f"need 1 <= workers <= 256 and on_error record or raise, got {dict(changes)}")
+    return config.model_copy(update={"run": config.run.model_copy(update=dict(changes))})
+
+
+def _with_channel(config: Config, name: str, given: Any) -> Config:
+    return config.model_copy(update={"channels": {**config.channels, name: given}})
