@@ -189,6 +189,8 @@ def test_put_replaces_by_clip_id(store: Store) -> None:
     rows = make_rows(10, units=3)
     store.create(NAME, DENSE)
     store.put(NAME, rows)
+    for _ in range(2):  # read, and perhaps remembered
+        assert store.rows(NAME, [rows[0].clip.clip_id])[rows[0].clip.clip_id].units is not None
     fresh = make_rows(10, seed=1)  # same clips, other vectors, no units
     store.put(NAME, [rows[0], fresh[0]])  # the last one wins
     store.put(NAME, fresh[1:])
@@ -243,7 +245,9 @@ def test_delete_removes_one_video_from_one_or_all_collections(store: Store) -> N
     for name in (NAME, other):
         store.create(name, DENSE)
         store.put(name, rows)
+    assert len(store.rows(NAME, [rows[1].clip.clip_id])) == 1
     store.delete("video-1", collection=NAME)
+    assert store.rows(NAME, [rows[1].clip.clip_id]) == {}
     assert (store.count(NAME), store.count(other)) == (16, 20)
     store.delete("video-2")
     assert (store.count(NAME), store.count(other)) == (12, 16)

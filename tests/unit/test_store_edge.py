@@ -19,6 +19,7 @@ import pytest
 
 from vidembed.errors import ConfigError, IndexBusy, IndexMismatch, StoreError, StoreUnavailable
 from vidembed.stores import open_store
+from vidembed.stores._row_cache import RowCache
 from vidembed.stores.qdrant_edge import QdrantEdgeStore
 from vidembed.types import Clip, Row, Space, Span, Where
 
@@ -261,3 +262,18 @@ def test_open_store_says_what_is_missing(tmp_path: Path) -> None:
         assert isinstance(store, QdrantEdgeStore)
     with pytest.raises(StoreError, match="closed"):
         store.collections()
+
+
+def test_remembered_rows_are_the_same_and_bounded() -> None:
+    cache = RowCache(capacity_bytes=3 * (500 + 16))  # a row of 4 float32 counts 516
+    rows = [row(i) for i in range(4)]
+    _, mark = cache.find("c", [])
+    cache.keep("c", rows[:3], mark)
+    cache.find("c", [rows[0].clip.clip_id])  # used last, so the next one out is rows[1]
+    cache.keep("c", rows[3:], mark)
+    found, _ = cache.find("c", [r.clip.clip_id for r in rows])
+    assert list(found) == [rows[i].clip.clip_id for i in (0, 2, 3)]
+    assert cache.find("other", [rows[0].clip.clip_id])[0] == {}
+    cache.forget()
+    cache.keep("c", rows, mark)  # read before the write: perhaps old
+    assert cache.find("c", [r.clip.clip_id for r in rows])[0] == {}

@@ -30,6 +30,7 @@ from vidembed.stores._edge_engine import (
 )
 from vidembed.stores._folder import Manifest, lock, sync_folder
 from vidembed.stores._points import DENSE, UNITS, WORDS
+from vidembed.stores._row_cache import RowCache
 from vidembed.types import Floats, Row, Space, SparseVector, Where
 
 
@@ -42,6 +43,7 @@ class QdrantEdgeStore:
 
     quantization: smaller codes searched first, for collections made with it, once `optimize` has built them; hits
     are always scored again with the float32 vectors.
+    cache_mb: memory for rows that `rows` read lately, so that searches over the same clips need not read them again.
     Raises IndexBusy when another process has the folder, StoreUnavailable when it is damaged or cannot be written.
     """
 
@@ -52,12 +54,14 @@ class QdrantEdgeStore:
         quantization: str | None = None,
         index_above_kb: int = 40_000,
         hnsw_ef: int = 256,
+        cache_mb: int = 128,
     ) -> None:
         quantization_config(quantization)  # an unknown preset is said now, not at the first collection
         self.path = Path(path)
         self._quantization = quantization
         self._index_above_kb = index_above_kb
         self._hnsw_ef = hnsw_ef
+        self._cache = RowCache(cache_mb * 1_000_000)
         self._shards: dict[str, edge.EdgeShard] = {}
         self._mutex = threading.RLock()
         try:
@@ -106,6 +110,7 @@ class QdrantEdgeStore:
             self._manifest.quantization.pop(collection, None)
             self._manifest.aliases = {a: name for a, name in self._manifest.aliases.items() if name != collection}
             self._save()
+            self._cache.forget()
             shard = self._shards.pop(collection, None)
             if shard is not None:
                 with mapped(f"closing {collection}"):
@@ -141,9 +146,12 @@ class QdrantEdgeStore:
     def put(self, collection: str, rows: Sequence[Row]) -> None:
         name, space, shard = self._find(collection)
         ready = _points.checked(rows, space)
-        with mapped(f"writing to {name}"):
-            for piece in _points.writes(ready):
-                shard.update(edge.UpdateOperation.upsert_points([_point(row) for row in piece]))
+        try:
+            with mapped(f"writing to {name}"):
+                for piece in _points.writes(ready):
+                    shard.update(edge.UpdateOperation.upsert_points([_point(row) for row in piece]))
+        finally:
+            self._cache.forget()
 
     def search(
         self, collection: str, vector: Floats | SparseVector, *, k: int, where: Where | None = None
@@ -183,9 +191,14 @@ class QdrantEdgeStore:
 
     def rows(self, collection: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
         name, space, shard = self._find(collection)
-        with mapped(f"reading {name}"):
-            records = shard.retrieve(list(_points.uuids(clip_ids)), True, _vector_names(space, units))
-            found = {str(r.id): _row(r) for r in records}
+        found, mark = self._cache.find(name, clip_ids) if units else ({}, 0)
+        missing = _points.uuids(clip_id for clip_id in clip_ids if clip_id not in found)
+        if missing:
+            with mapped(f"reading {name}"):
+                read = [_row(r) for r in shard.retrieve(list(missing), True, _vector_names(space, units))]
+            found.update((row.clip.clip_id, row) for row in read)
+            if units:
+                self._cache.keep(name, read, mark)
         return {clip_id: found[clip_id] for clip_id in clip_ids if clip_id in found}
 
     def scan(self, collection: str, *, units: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
@@ -209,6 +222,7 @@ class QdrantEdgeStore:
             _, _, shard = self._find(name)
             with mapped(f"deleting from {name}"):
                 shard.update(edge.UpdateOperation.delete_points_by_filter(video_filter(video_id)))
+        self._cache.forget()
 
     def count(self, collection: str) -> int:
         with self._mutex:
