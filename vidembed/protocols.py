@@ -59,11 +59,13 @@ class VideoReader(Protocol):
     def stream(
         self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
     ) -> Iterator[Frame]:
-        """Frames at about rate_hz in one forward pass, each at its own timestamp; never the same frame twice.
+        """One frame of every 1 / rate_hz seconds in one forward pass, each at its own timestamp; none twice.
 
-        mode "fixed": the first frame of each 1 / rate_hz seconds; "adaptive": a keyframe there if one is near, which
-        is cheaper; "keyframes": keyframes only.
-        Memory does not grow with the length. Corrupt frames are counted and skipped.
+        mode "fixed": the first frame of each interval; "adaptive": its first keyframe where it has one, else its first
+        frame, which decodes less; "keyframes": keyframes only, which may leave intervals out. The intervals count from
+        t = 0, so a span gives the frames the whole video has there (where none begins inside it, the one on show).
+        Memory does not grow with the length. Corrupt frames are counted and skipped. NoSuchStream without a picture;
+        MediaUnreadable when not one picture of the whole video can be decoded.
         """
         ...
 

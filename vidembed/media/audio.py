@@ -24,9 +24,7 @@ _GAP_S = 0.05  # times that differ more than this from a steady clock are a gap;
 class AudioTracks:
     """Sound of one file; keeps one position per asked rate, so that consecutive spans cost one pass in all."""
 
-    def __init__(
-        self, path: Path, limits: Limits, headers: Headers, track: int | None, counts: dict[str, int]
-    ) -> None:
+    def __init__(self, path: Path, limits: Limits, headers: Headers, track: int | None, counts: dict[str, int]) -> None:
         self._path, self._limits, self._headers, self._counts = path, limits, headers, counts
         self._open: dict[int, _Track] = {}
         indices = headers.audio_indices
@@ -63,6 +61,8 @@ class _Track:
         self._path, self._limits, self._index = path, limits, index
         self._rate_hz, self._counts, self._start_s = rate_hz, counts, headers.start_s
         self._container: Any = None
+        self._blocks: list[tuple[int, Floats]] = []  # decoded, not yet outlived: (position, samples)
+        self._kept_from = _BEGINNING  # what lies before is gone
         self._rewind()
 
     def close(self) -> None:
@@ -97,8 +97,8 @@ class _Track:
         self._restart(_BEGINNING)
 
     def _restart(self, kept_from: int) -> None:
-        self._blocks: list[tuple[int, Floats]] = []  # decoded, not yet outlived: (position, samples)
-        self._kept_from = kept_from  # what lies before is gone
+        self._blocks = []
+        self._kept_from = kept_from
         self._reached = max(0, kept_from)  # what lies before has been decoded
         self._packets = packets(self._container, self._stream, self._counts, "audio_corrupt")
         self._resampler: Any = None

@@ -54,28 +54,41 @@ def cut(
         origin_s = (container.start_time or 0) / 1_000_000
     span = _checked(span, headers, out, overwrite)
     with_picture = headers.info.has_video and out.suffix.lower() not in _AUDIO_SUFFIXES
+    seek_s = span.start_s
+    if with_picture and not exact:
+        seek_s, start_s = _keyframe_before(path, headers, span.start_s, limits)
+        span = Span(start_s, span.end_s)
     partial = out.with_name(f".{out.stem}.{os.getpid()}.part{out.suffix}")
     try:
-        stream = _graph(headers, span, partial, exact=exact, with_picture=with_picture, origin_s=origin_s)
+        # ffmpeg counts from the first packet of any stream, we from the first shown picture.
+        from_s = max(0.0, seek_s + headers.start_s - origin_s - _CLOSE_S)
+        stream = _graph(headers, from_s, span.end_s - seek_s, partial, exact=exact, with_picture=with_picture)
         program.run(stream, doing=f"cutting {path.name}", timeout_s=timeout_s)
         _check_made(partial, path, limits)
         _publish(partial, out, overwrite)
     finally:
         partial.unlink(missing_ok=True)
-    if exact or not with_picture:
-        return CutFile(out, span, exact)
-    return CutFile(out, Span(min(span.start_s, keyframe_before(path, headers, span.start_s, limits)), span.end_s), exact)
+    return CutFile(out, span, exact)
 
 
-def keyframe_before(path: Path, headers: Headers, time_s: float, limits: Limits) -> float:
-    """The time of the last keyframe at or before time_s (or of the first packet after it)."""
-    with open_container(path, limits) as container, mapped_errors(path, "read"):
-        stream = container.streams[headers.video_index]
-        container.seek(round((time_s + headers.start_s) / stream.time_base), stream=stream)
-        for packet in container.demux(stream):
-            if packet.pts is not None and packet.is_keyframe:
-                return max(0.0, float(packet.pts * packet.time_base) - headers.start_s)
-    return time_s
+def _keyframe_before(path: Path, headers: Headers, time_s: float, limits: Limits) -> tuple[float, float]:
+    """(time to seek to, time of the keyframe that this leads to): the last one at or before time_s, or an earlier one.
+
+    Formats without an index (MPEG-TS) land behind the time asked for; then from further back.
+    """
+    assert headers.video_index is not None
+    for back_s in (0.0, 1.0, 3.0, 10.0, 30.0):
+        goal_s = max(0.0, time_s - back_s)
+        with open_container(path, limits) as container, mapped_errors(path, "read"):
+            stream: Any = container.streams[headers.video_index]
+            container.seek(round((goal_s + headers.start_s) / stream.time_base), stream=stream)
+            for packet in container.demux(stream):
+                if packet.pts is not None and packet.is_keyframe:
+                    key_s = float(packet.pts * packet.time_base) - headers.start_s
+                    if key_s <= time_s + _CLOSE_S:
+                        return goal_s, max(0.0, min(key_s, time_s))
+                    break
+    return 0.0, 0.0
 
 
 def _checked(span: Span, headers: Headers, out: Path, overwrite: bool) -> Span:
@@ -92,16 +105,14 @@ def _checked(span: Span, headers: Headers, out: Path, overwrite: bool) -> Span:
 
 
 def _graph(
-    headers: Headers, span: Span, partial: Path, *, exact: bool, with_picture: bool, origin_s: float
+    headers: Headers, from_s: float, duration_s: float, partial: Path, *, exact: bool, with_picture: bool
 ) -> Any:
     import ffmpeg
 
-    # ffmpeg counts from the first packet of any stream, we from the first shown picture.
-    start_s = max(0.0, span.start_s + headers.start_s - origin_s - _CLOSE_S)
     source = ffmpeg.input(
         f"file:{headers.info.path.absolute()}",
-        ss=f"{start_s:.6f}",
-        t=f"{span.duration_s:.6f}",
+        ss=f"{from_s:.6f}",
+        t=f"{duration_s:.6f}",
         protocol_whitelist="file",
         format_whitelist=DEMUXERS,
     )

@@ -2,8 +2,9 @@
 
 decord finds frames by number. Measured against a full decode, the numbers lead to wrong pictures in MPEG-TS, MPEG-PS
 and AVI files, after seeks in files with open GOPs, and where an edit list hides frames. So the packets are looked
-through first (without decoding), and a file that decord would get wrong is refused instead. It ships an FFmpeg of
-2020: no AV1. A file is given to it only after PyAV's allow-list let it pass.
+through first (without decoding), and a file that decord would get wrong is refused instead, as is one whose damage it
+covers up with copies of neighbouring frames (half-damaged pictures it does not notice). It ships an FFmpeg of 2020:
+no AV1. A file is given to it only after PyAV's allow-list let it pass.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from numpy.typing import NDArray
 from vidembed.errors import MediaUnreadable, NoSuchStream, missing_dependency
 from vidembed.media.audio import AudioTracks
 from vidembed.media.container import open_container, packets
-from vidembed.media.gops import StreamMode, group, slot_of
+from vidembed.media.gops import group, slot_of
 from vidembed.media.limits import Limits
 from vidembed.media.probe import read_headers
-from vidembed.protocols import Frame
+from vidembed.protocols import Frame, StreamMode
 from vidembed.types import AudioSamples, FrameBatch, Image, Span
 
 _EPSILON_S = 1e-6
 _CHUNK = 16  # frames decoded in one call when streaming
-_LEAST_PX = 32  # decord fails on smaller pictures (a row must fill its alignment)
+_ALIGNED_PX = 32  # decord fails on narrower pictures, and on turned ones whose rows do not fill this alignment
+_NO_REPAIRS = 1e-9  # share of damaged frames that decord may replace by copies of their neighbours without saying so
 _SAME_TIME_S = 2e-3  # Matroska rounds to milliseconds
 _TRUSTED = ("mov", "matroska")
 
@@ -36,9 +38,12 @@ _FOREIGN = Exception
 
 
 class DecordReader:
-    """One opened video (`protocols.VideoReader`)."""
+    """One opened video (`protocols.VideoReader`).
 
-    backend = "decord"
+    counts["decoded"] are the frames handed over: decord does not say how many it decoded for them.
+    """
+
+    backend: str = "decord"
 
     def __init__(
         self, path: str | Path, limits: Limits | None = None, *, audio_track: int | None = None, threads: int = 0
@@ -46,6 +51,7 @@ class DecordReader:
         self._path, self._threads = Path(path), threads
         self._limits = limits = limits or Limits()
         self._counts = {"decoded": 0, "corrupt": 0, "seeks": 0, "audio_corrupt": 0}
+        self.counts: Mapping[str, int] = self._counts
         with open_container(self._path, limits) as container:
             self._headers = read_headers(container, self._path, limits)
         self.info = self._headers.info
@@ -53,11 +59,6 @@ class DecordReader:
         self._reader: Any = None
         self._size: tuple[int, int] | None = None
         self._times_s: NDArray[np.float64] = np.empty(0)
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """decoded: frames handed over (decord does not say how many it decoded for them)."""
-        return self._counts
 
     def frames(self, times_s: Sequence[float], *, short_side_px: int) -> FrameBatch:
         """See `protocols.VideoReader.frames`."""
@@ -82,12 +83,7 @@ class DecordReader:
             numbers = [max(0, int(np.searchsorted(self._times_s, span.start_s + _EPSILON_S, side="right")) - 1)]
         for start in range(0, len(numbers), _CHUNK):
             chunk = np.asarray(numbers[start : start + _CHUNK])
-            try:
-                images = self._decode(chunk)
-            except MediaUnreadable:
-                yield from self._one_by_one(chunk)
-                continue
-            for number, image in zip(chunk, images, strict=True):
+            for number, image in zip(chunk, self._decode(chunk), strict=True):
                 yield Frame(float(self._times_s[number]), image)
 
     def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
@@ -118,27 +114,18 @@ class DecordReader:
                 chosen[slot] = number
         return sorted(chosen.values())
 
-    def _one_by_one(self, numbers: NDArray[np.int64]) -> Iterator[Frame]:
-        for number in numbers:
-            try:
-                image = self._decode(np.asarray([number]))[0]
-            except MediaUnreadable:
-                self._counts["corrupt"] += 1
-                continue
-            yield Frame(float(self._times_s[number]), image)
-
     def _decode(self, numbers: NDArray[np.int64]) -> list[Image]:
         try:
             batch = self._reader.get_batch(numbers.tolist()).asnumpy()
         except _FOREIGN as error:
             raise self._unreadable(error) from error
-        assert self._headers.geometry is not None and self._size is not None
+        assert self._size is not None
         width, height = self._size
         self._counts["decoded"] += len(numbers)
         self._counts["seeks"] += 1
         images = []
         for image in batch:
-            # decord turns pictures itself; only those below its least size are left to scale.
+            # decord turns pictures itself; those it was asked for in another size are left to scale.
             images.append(image if image.shape[:2] == (height, width) else _resized(image, width, height))
         return images
 
@@ -162,9 +149,10 @@ class DecordReader:
             self._reader = decord.VideoReader(
                 str(self._path.absolute()),
                 ctx=decord.cpu(0),
-                width=max(_LEAST_PX, size[0]),
-                height=max(_LEAST_PX, size[1]),
+                width=_asked(size[0], geometry.turns),
+                height=_asked(size[1], geometry.turns),
                 num_threads=self._threads,
+                fault_tol=_NO_REPAIRS,
             )
             stamps = self._reader.get_frame_timestamp(range(len(self._reader)))[:, 0]
         except _FOREIGN as error:
@@ -177,6 +165,7 @@ class DecordReader:
 
     def _scan(self) -> NDArray[np.float64]:
         """(T,) times of all frames, from the packets. Raises MediaUnreadable for what decord gets wrong."""
+        assert self._headers.video_index is not None
         with open_container(self._path, self._limits) as container:
             if container.format.name.split(",")[0] not in _TRUSTED:
                 raise self._refused(f"it finds wrong frames in {container.format.name} files")
@@ -200,6 +189,11 @@ class DecordReader:
 
     def _unreadable(self, error: BaseException) -> MediaUnreadable:
         return self._refused(f"it fails with: {' '.join(str(error).split())[:200]}")
+
+
+def _asked(side_px: int, turns: int) -> int:
+    """The side to ask decord for; what is not the side wanted is scaled afterwards."""
+    return -(-side_px // _ALIGNED_PX) * _ALIGNED_PX if turns or side_px < _ALIGNED_PX else side_px
 
 
 def _resized(image: Image, width: int, height: int) -> Image:

@@ -13,13 +13,18 @@ from pathlib import Path
 
 from vidembed.errors import MediaNotFound, MediaUnreadable
 
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # What a folder walk picks up. A file named explicitly is always tried, whatever its extension.
-VIDEO_EXTENSIONS = frozenset(
+VIDEO_EXTENSIONS = _words(
     ".3g2 .3gp .asf .avi .divx .dv .f4v .flv .gif .h264 .hevc .ivf .m1v .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 "
-    ".mpeg .mpg .mts .mxf .nut .ogm .ogv .rm .rmvb .ts .vob .webm .wmv .wtv .y4m".split()
+    ".mpeg .mpg .mts .mxf .nut .ogm .ogv .rm .rmvb .ts .vob .webm .wmv .wtv .y4m"
 )
-AUDIO_EXTENSIONS = frozenset(
-    ".aac .ac3 .aif .aiff .amr .ape .au .caf .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .tta .wav .wma .wv".split()
+AUDIO_EXTENSIONS = _words(
+    ".aac .ac3 .aif .aiff .amr .ape .au .caf .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .tta .wav .wma .wv"
 )
 MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | AUDIO_EXTENSIONS
 LIST_EXTENSIONS = frozenset({".txt", ".csv", ".lst"})

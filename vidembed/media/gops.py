@@ -16,16 +16,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-StreamMode = Literal["fixed", "adaptive", "keyframes"]
+from vidembed.protocols import StreamMode
 
 # Where keyframe flags and packet times can be trusted for leaving packets out. Others (GIF, whose frames build on one
 # another although all are flagged as keys) are decoded whole.
-PLANNABLE = frozenset(
-    "h264 hevc av1 vp8 vp9 mpeg1video mpeg2video mpeg4 msmpeg4v2 msmpeg4v3 h263 flv1 wmv1 wmv2 wmv3 vc1 theora mjpeg "
-    "prores dnxhd".split()
+_NAMES = (
+    "h264 hevc av1 vp8 vp9 mpeg1video mpeg2video mpeg4 msmpeg4v2 msmpeg4v3 h263 flv1 wmv1 wmv2 wmv3 vc1 theora "
+    "mjpeg prores dnxhd"
 )
+PLANNABLE = frozenset(_NAMES.split())
 _MAX_HELD_BYTES = 32 << 20  # of one GOP's packets; a longer GOP is decoded whole
 _MAX_HELD_PACKETS = 1200
 
@@ -111,7 +112,7 @@ def plan(gop: Gop, *, rate_hz: float, mode: StreamMode, last_slot: int, from_s: 
     for position, (packet, time_s) in enumerate(zip(gop.packets, gop.times_s, strict=True)):
         if time_s is None or packet.is_discard or not from_s <= time_s < until_s:
             continue
-        # Only "fixed" asks for the very first frame of a slot, so only it needs leading pictures and what they refer to.
+        # Only "fixed" asks for the very first frame of a slot; only it needs leading pictures and their references.
         if (mode == "keyframes" and position > 0) or (mode == "adaptive" and gop.is_leading(position)):
             continue
         slot = slot_of(time_s, rate_hz)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidembed.errors import MediaUnreadable, NoSuchStream
+from vidembed.errors import NoSuchStream
 from vidembed.media.container import mapped_errors, open_container, packets
 from vidembed.media.files import video_id
 from vidembed.media.geometry import Geometry

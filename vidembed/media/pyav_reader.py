@@ -12,11 +12,10 @@ import numpy as np
 from vidembed.errors import MediaUnreadable, NoSuchStream
 from vidembed.media.audio import AudioTracks
 from vidembed.media.container import mapped_errors, only, open_container, packets
-from vidembed.media.geometry import Geometry
-from vidembed.media.gops import PLANNABLE, Gop, Plan, StreamMode, everything, group, plan, slot_of
+from vidembed.media.gops import PLANNABLE, Gop, Plan, everything, group, plan, slot_of
 from vidembed.media.limits import Limits
 from vidembed.media.probe import Headers, read_headers
-from vidembed.protocols import Frame
+from vidembed.protocols import Frame, StreamMode
 from vidembed.types import AudioSamples, FrameBatch, Image, Span
 
 _EPSILON_S = 1e-6  # a time that came from a frame finds that frame again
@@ -27,7 +26,7 @@ _MAX_THREADS = 4  # each thread of a decoder holds a whole picture
 class PyavReader:
     """One opened video (`protocols.VideoReader`)."""
 
-    backend = "pyav"
+    backend: str = "pyav"
 
     def __init__(
         self, path: str | Path, limits: Limits | None = None, *, audio_track: int | None = None, threads: int = 0
@@ -36,16 +35,13 @@ class PyavReader:
         self._path = Path(path)
         self._limits = limits or Limits()
         self._counts = {"decoded": 0, "corrupt": 0, "seeks": 0, "audio_corrupt": 0}
+        self.counts: Mapping[str, int] = self._counts
         self._threads = threads or min(_MAX_THREADS, os.cpu_count() or 1)
         with open_container(self._path, self._limits) as container:
             self._headers = read_headers(container, self._path, self._limits)
         self.info = self._headers.info
         self._audio = AudioTracks(self._path, self._limits, self._headers, audio_track, self._counts)
         self._decoder: _Decoder | None = None
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        return self._counts
 
     def frames(self, times_s: Sequence[float], *, short_side_px: int) -> FrameBatch:
         """See `protocols.VideoReader.frames`."""
@@ -77,7 +73,11 @@ class PyavReader:
         for frame, time_s in decoder.sample(rate_hz, mode, span):
             served = True
             yield Frame(time_s, decoder.rgb(frame, short_side_px))
-        if not served and span is not None:
+        if served:
+            return
+        if span is None:
+            raise MediaUnreadable(f"{self._path.name}: no picture can be decoded", hint="try playing it with ffplay")
+        if mode != "keyframes":
             # A picture that stands for longer than the span: what is on show when the span begins.
             found = decoder.shown_at(span.start_s)
             if found is not None:
@@ -113,7 +113,8 @@ class _Decoder:
     def __init__(self, path: Path, headers: Headers, limits: Limits, threads: int, counts: dict[str, int]) -> None:
         from av.video.reformatter import Interpolation, VideoReformatter
 
-        assert headers.geometry is not None and headers.video_index is not None
+        assert headers.geometry is not None
+        assert headers.video_index is not None
         self._path, self._limits, self._threads, self._counts = path, limits, threads, counts
         self._index, self._geometry, self._start_s = headers.video_index, headers.geometry, headers.start_s
         self._frame_s = float(1 / headers.info.fps) if headers.info.fps else 0.04
@@ -152,7 +153,7 @@ class _Decoder:
             scaled = self._reformatter.reformat(
                 frame, width=width, height=height, format="rgb24", interpolation=self._interpolation, threads=1
             )
-            return self._geometry.turn(scaled.to_ndarray())
+            return self._geometry.turn(np.asarray(scaled.to_ndarray(), dtype=np.uint8))
 
     def sample(self, rate_hz: float, mode: StreamMode, span: Span | None) -> Iterator[tuple[Any, float]]:
         """The frame of each slot, in one forward pass (see `gops`)."""

@@ -28,7 +28,7 @@ def open_video(
     """Open one local file. A context manager; the reader says in `backend` what reads its pictures.
 
     backend: "pyav" (default: right on every file tried and the faster one for long videos) or "decord" (fewer
-    codecs: no AV1). Sound is read through PyAV by both. audio_track: number of the sound track from 0; None = the first.
+    codecs: no AV1). Sound is read through PyAV by both. audio_track: number of the sound track, from 0; None = 0.
     threads: of one decoder, 0 = as many as cores but at most 4; give 1 where several videos are decoded at once.
     Raises MediaNotFound, MediaUnreadable, NoSuchStream (neither picture nor sound), MissingDependency, ConfigError.
     """
@@ -44,7 +44,12 @@ def open_video(
 
 
 def load_audio(
-    path: str | Path, rate_hz: int, *, limits: Limits | None = None, max_s: float = 600.0, audio_track: int | None = None
+    path: str | Path,
+    rate_hz: int,
+    *,
+    limits: Limits | None = None,
+    max_s: float = 600.0,
+    audio_track: int | None = None,
 ) -> AudioSamples:
     """The sound of a file (sound or video) as mono float32, its first `max_s` seconds at most. For queries.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from vidembed.errors import ConfigError, did_you_mean
@@ -63,7 +64,7 @@ class KnownSpans:
     """
 
     def __init__(self, spans: Sequence[Span], *, max_frames: int = MAX_CLIP_FRAMES) -> None:
-        if any(later.start_s < earlier.start_s for earlier, later in zip(spans, spans[1:], strict=False)):
+        if any(later.start_s < earlier.start_s for earlier, later in pairwise(spans)):
             raise ValueError("spans must rise by start_s")
         self.spans, self._max_frames = tuple(spans), max_frames
 
@@ -94,7 +95,11 @@ class FixedWindows:
     """Windows of window_s, each overlapping the one before by overlap_s; a last sliver joins the window before it."""
 
     def __init__(
-        self, window_s: float = 10.0, overlap_s: float = 0.0, *, min_s: float | None = None,
+        self,
+        window_s: float = 10.0,
+        overlap_s: float = 0.0,
+        *,
+        min_s: float | None = None,
         max_frames: int = MAX_CLIP_FRAMES,
     ) -> None:
         """min_s: a last window shorter than this joins the one before; default: half a step."""
@@ -183,7 +188,7 @@ class Shots:
             pieces -= 1
         length_s = (end_s - start_s) / pieces
         edges = [start_s + number * length_s for number in range(pieces)] + [end_s]
-        for number, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+        for number, (low, high) in enumerate(pairwise(edges)):
             last = number == pieces - 1
             kept = Thinned(self._max_frames)
             for frame in held:

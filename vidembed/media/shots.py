@@ -1,10 +1,10 @@
 """Shot changes from the frames that stream by.
 
 Change between neighbouring frames = the mean difference of hue, saturation and brightness on a small grid, plus a
-difference of colour histograms that forgives motion. A cut is a frame whose change is both large in itself and several
-times the changes around it, so that shaky or fast footage does not fall apart into shots; the method of PySceneDetect's
-AdaptiveDetector (BSD-3, scenedetect.com/docs), with the neighbourhood's median in place of its mean, because at one frame
-a second two cuts can be neighbours.
+difference of colour histograms that forgives motion. A cut is a frame whose change is both large in itself and
+several times the changes around it, so that shaky or fast footage does not fall apart into shots; the method of
+PySceneDetect's AdaptiveDetector (scenedetect.com/docs), with the neighbourhood's median in place of its mean, because
+at one frame a second two cuts can be neighbours.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def appearance(rgb: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     bins = (small >> 5).astype(np.int32).reshape(-1, 3)
     flat = (bins[:, 0] * _BINS + bins[:, 1]) * _BINS + bins[:, 2]
     histogram = np.bincount(flat, minlength=_BINS**3).astype(np.float32)
-    return grid, histogram / len(flat)
+    return grid, (histogram / len(flat)).astype(np.float32)
 
 
 def change(
