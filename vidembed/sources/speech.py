@@ -23,7 +23,7 @@ from vidembed.errors import (
 )
 from vidembed.protocols import ClipMedia, VideoReader
 from vidembed.sources._transcript import Thresholds, Transcript, Utterance, Word, sentences, without_echoes
-from vidembed.types import AudioSamples, Floats, Modality, Span, TimedText, VideoInfo
+from vidembed.types import AudioSamples, Modality, Span, TimedText, VideoInfo
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -32,6 +32,7 @@ RATE_HZ = 16_000  # Whisper's and the voice detector's
 CHUNK_S = 600.0  # 38 MB of samples
 SMALLEST_S = 30.0  # around damage the sound is read in pieces down to this
 SILENCE_RMS = 1e-4  # -80 dBFS: not worth asking the voice detector
+NOT_UNDERSTOOD_S = 4.0  # so much speech without one sentence is worth telling; less may be a shout or a saxophone
 KEPT_TRANSCRIPTS = 8  # lanes over the same video come soon after each other
 
 
@@ -111,20 +112,25 @@ class SpeechSource:
         voices: list[Span] = []
         start_s = 0.0
         while start_s < info.duration_s - 0.05:
-            end_s = min(start_s + CHUNK_S, info.duration_s)
-            last = end_s == info.duration_s
+            end_s = next_s = min(start_s + CHUNK_S, info.duration_s)
             for sound in _read(video, Span(start_s, end_s), failed):
-                heard, stop_s = _voices(sound, may_cut=not last)
-                end_s = min(end_s, stop_s)
+                heard = _voices(sound)
+                sound_end_s = sound.start_s + sound.duration_s
+                if end_s < info.duration_s and abs(sound_end_s - end_s) < 0.1 and _runs_out(heard, sound):
+                    # Somebody is still speaking: that stretch is left to the next chunk, whole.
+                    next_s = heard.pop().start_s
+                    sound = AudioSamples(
+                        sound.samples[: round((next_s - sound.start_s) * RATE_HZ)], RATE_HZ, sound.start_s
+                    )
                 if heard:
                     voices.extend(heard)
-                    samples = sound.samples[: max(1, round((stop_s - sound.start_s) * RATE_HZ))]
-                    utterances.extend(self._recognise(samples, sound.start_s))
-            start_s = end_s
+                    utterances.extend(self._recognise(sound))
+            start_s = next_s
         kept = tuple(without_echoes(utterances))
         heard_s = sum(voice.duration_s for voice in voices)
-        if heard_s >= 5.0 and not kept:
-            failed.append((voices[0], self._not_understood(info, heard_s)))
+        if heard_s >= NOT_UNDERSTOOD_S and not kept:
+            middle_s = voices[0].middle_s
+            failed.append((Span(middle_s, middle_s + 0.001), self._not_understood(info, heard_s)))
         return Transcript(kept, heard_s, tuple(failed))
 
     def _not_understood(self, info: VideoInfo, heard_s: float) -> MediaUnreadable:
@@ -135,7 +141,7 @@ class SpeechSource:
             f"{', ...' if len(knows) > 3 else ''}); a larger one may know more: source_options.model: small",
         )
 
-    def _recognise(self, samples: Floats, offset_s: float) -> Iterator[Utterance]:
+    def _recognise(self, sound: AudioSamples) -> Iterator[Utterance]:
         """Whisper's segments that are to be believed, as sentences on the video's clock."""
         import ctranslate2
 
@@ -144,7 +150,7 @@ class SpeechSource:
         # Retries sample: the same file must give the same words.
         ctranslate2.set_random_seed(0)
         segments, info = self._whisper.transcribe(
-            samples,
+            sound.samples,
             language=self.language,
             beam_size=self._beam_size,
             best_of=2,
@@ -153,11 +159,12 @@ class SpeechSource:
             word_timestamps=True,
             hallucination_silence_threshold=2.0,
             vad_filter=True,
-            vad_parameters=_VAD,
+            vad_parameters=_SHOWN,
         )
         for segment in segments:
             words = [
-                Word(offset_s + max(w.start, 0.0), offset_s + w.end, w.word, w.probability) for w in segment.words or ()
+                Word(sound.start_s + max(float(w.start), 0.0), sound.start_s + float(w.end), w.word, w.probability)
+                for w in segment.words or ()
             ]
             if words and self._thresholds.believes(
                 logprob=segment.avg_logprob,
@@ -183,8 +190,11 @@ def shared(**options: Any) -> SpeechSource:
     return SpeechSource(**options)
 
 
-# Speech pieces closer than half a second are one; 0.2 s around them are kept, so that no first sound is cut off.
-_VAD = {"threshold": 0.5, "min_speech_duration_ms": 200, "min_silence_duration_ms": 500, "speech_pad_ms": 200}
+# What Whisper is shown: Silero's defaults as faster-whisper has them. Shorter pauses or pads cost words at the seams:
+# on a film scene, 0.5 s and 0.2 s turn "If you so much as" into "It is so much as".
+_SHOWN = {"min_speech_duration_ms": 200, "min_silence_duration_ms": 2000, "speech_pad_ms": 400}
+# For finding pauses to cut a chunk in, and for how long somebody speaks.
+_PAUSES = {"min_speech_duration_ms": 200, "min_silence_duration_ms": 300, "speech_pad_ms": 100}
 
 
 def _read(video: VideoReader, span: Span, failed: list[tuple[Span, VidembedError]]) -> Iterator[AudioSamples]:
@@ -203,22 +213,24 @@ def _read(video: VideoReader, span: Span, failed: list[tuple[Span, VidembedError
         yield from _read(video, Span(span.middle_s, span.end_s), failed)
 
 
-def _voices(sound: AudioSamples, *, may_cut: bool) -> tuple[list[Span], float]:
-    """Where voices are detected, and where to end: a last voice that runs into the end is left to the next chunk."""
-    end_s = sound.start_s + sound.duration_s
+def _voices(sound: AudioSamples) -> list[Span]:
+    """Where voices are detected."""
     if sound.rms < SILENCE_RMS:
-        return [], end_s
+        return []
     try:
         from faster_whisper.vad import get_speech_timestamps
     except ImportError as error:
         raise missing_dependency("faster-whisper", extra="speech", purpose="speech recognition") from error
-    found = [
+    return [
         Span(sound.start_s + voice["start"] / RATE_HZ, sound.start_s + voice["end"] / RATE_HZ)
-        for voice in get_speech_timestamps(sound.samples, **_VAD)
+        for voice in get_speech_timestamps(sound.samples, **_PAUSES)
     ]
-    if may_cut and found and found[-1].end_s > end_s - 1.0 and found[-1].start_s > sound.start_s + sound.duration_s / 2:
-        return found[:-1], found[-1].start_s
-    return found, end_s
+
+
+def _runs_out(voices: list[Span], sound: AudioSamples) -> bool:
+    """Whether the last voice goes on past the end; not when it fills more than half, or there would be no end."""
+    end_s = sound.start_s + sound.duration_s
+    return bool(voices) and voices[-1].end_s > end_s - 1.0 and voices[-1].start_s > (sound.start_s + end_s) / 2
 
 
 def _load_whisper(
