@@ -11,7 +11,7 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from vidembed.errors import StoreError, StoreUnavailable
+from vidembed.errors import ConfigError, StoreError, StoreUnavailable
 from vidembed.stores._server_calls import call
 from vidembed.stores.qdrant_server import QdrantServerStore
 from vidembed.types import Clip, Row, Space, Span
@@ -103,6 +103,12 @@ def test_prefixes_keep_indexes_apart() -> None:
     second.drop(NAME)
     assert first.collections() == {NAME: space}
     assert [c.name for c in client.get_collections().collections] == [f"a__{NAME}"]
+
+
+@pytest.mark.parametrize("prefix", ["", "a__b", "a_", "_a", "a/b"])
+def test_prefixes_that_could_overlap_are_refused(prefix: str) -> None:
+    with pytest.raises(ConfigError, match="prefix"):
+        QdrantServerStore(client=QdrantClient(":memory:"), prefix=prefix)
 
 
 def test_a_foreign_collection_is_not_touched() -> None:

@@ -52,7 +52,9 @@ def _ours(error: Exception, action: str) -> StoreError:
     status = error.status_code if isinstance(error, UnexpectedResponse) else None
     code = _grpc_code(error)
     if status in (401, 403) or code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
-        return StoreUnavailable(f"{action}: the server refused the API key", hint="set store.api_key")
+        return StoreUnavailable(
+            f"{action}: the server refused the API key", hint="name the variable that holds it in store.api_key_env"
+        )
     if status == 507 or "No space left" in str(error):
         return StoreUnavailable(f"{action}: the server's disk is full", hint="free space on the server and run again")
     if _busy(error):

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from qdrant_client import QdrantClient, models
 
-from vidembed.errors import StoreError
+from vidembed.errors import ConfigError, StoreError
 from vidembed.stores import _points
 from vidembed.stores._points import DENSE, UNITS, WORDS
 from vidembed.stores._server_calls import call
@@ -57,6 +57,8 @@ class QdrantServerStore:
         client: QdrantClient | None = None,
     ) -> None:
         _points.check_name(prefix, "prefix")
+        if "__" in prefix or prefix.endswith("_"):  # or one index would see another's collections as its own
+            raise ConfigError(f"prefix {prefix!r} is not usable", hint="no double underscore, none at the end")
         self._prefix = f"{prefix}__"
         self._codes = quantization_config(quantization)
         self._quantization = quantization
