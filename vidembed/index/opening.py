@@ -44,7 +44,7 @@ def open_index(
 
 
 def _made(folder: Path, profile: str | None, config: str | Path | None, overrides: Overrides | None) -> VideoIndex:
-    from vidembed import __version__
+    import vidembed
 
     settings = load_config(profile, config, overrides)
     for name, given in settings.channels.items():
@@ -56,7 +56,7 @@ def _made(folder: Path, profile: str | None, config: str | Path | None, override
         layout=layout_of(settings),
         store=settings.store.model_dump(mode="json"),
         settings=merged_layers(file_layer(config), override_layer(overrides)),
-        made_by=f"vidembed {__version__}",
+        made_by=f"vidembed {vidembed.__version__}",
     )
     manifest.write(folder)
     return VideoIndex(folder, settings, manifest, readonly=False)
