@@ -44,7 +44,7 @@ def err() -> Console:
 
 def out() -> Console:
     """Where tables for people go when they are the answer itself."""
-    width = None if sys.stdout.isatty() else 160
+    width = None if sys.stdout.isatty() else 400  # a pipe has no margin to fold at
     return Console(highlight=False, width=width)
 
 

@@ -12,7 +12,7 @@ from vidembed.media.files import stat_regular
 from vidembed.media.limits import Limits
 from vidembed.types import Image
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM", "MPO")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 _MAX_BYTES = 256 << 20
 
 

@@ -1,0 +1,257 @@
+"""The command line as people use it: exit codes, messages, data on stdout and talk on stderr (toy profile)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from media_factory import Media
+
+from vidembed.cli import main
+
+Run = tuple[int, str, str]
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a command in an empty folder: (exit code, stdout, stderr with line breaks made spaces)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "400")
+
+    def run(*arguments: str) -> Run:
+        capsys.readouterr()
+        code = main(list(arguments))
+        printed = capsys.readouterr()
+        return code, printed.out, " ".join(printed.err.split())
+
+    return run
+
+
+def lines(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory, media: Media) -> Path:
+    """An index of three shots, a tone and a sound without picture."""
+    folder = tmp_path_factory.mktemp("library") / "index"
+    files = [str(media.path(name)) for name in ("three_shots.mp4", "tone.mp4", "audio_only.m4a")]
+    settings = ["--set", "segment.kind=windows", "--set", "segment.window_s=1", "--set", "sample.rate_hz=4"]
+    assert main(["index", *files, "--index", str(folder), "--profile", "toy", *settings]) == 0
+    return folder
+
+
+def test_index_search_and_the_json_record(cli: Any, indexed: Path, media: Media) -> None:
+    code, out, _ = cli("search", "green", "-i", str(indexed), "--json", "-k", "1")
+    assert code == 0
+    (best,) = lines(out)
+    # The second second of the three shots is green; both files that hold it are right.
+    assert Path(best["path"]).name in {"three_shots.mp4", "tone.mp4"}
+    assert 0.9 <= best["start_s"] <= best["best_s"] < best["end_s"] <= 2.1
+    assert best["channels"]["vision"]["rank"] <= 2  # the two are equal
+    assert set(best) >= {"path", "start_s", "end_s", "best_s", "score", "confidence", "channels"}
+
+
+def test_a_sound_is_found_by_words(cli: Any, indexed: Path) -> None:
+    code, out, _ = cli("search", "low tone", "-i", str(indexed), "--json", "--path", "*.m4a")
+    assert code == 0
+    assert {Path(record["path"]).name for record in lines(out)} == {"audio_only.m4a"}
+    assert "sound" in lines(out)[0]["channels"]
+
+
+def test_the_table_is_for_people_and_talk_goes_to_stderr(cli: Any, indexed: Path) -> None:
+    code, out, err = cli("search", "red", "-i", str(indexed), "-k", "2")
+    assert code == 0
+    assert "confidence" in out
+    assert "three_shots.mp4" in out
+    assert "three_shots.mp4" not in err
+
+
+def test_filters_paging_and_one_moment_a_video(cli: Any, indexed: Path) -> None:
+    page = ["search", "red", "-i", str(indexed), "--json"]
+    everything = lines(cli(*page, "-k", "4")[1])
+    assert lines(cli(*page, "-k", "2", "--offset", "2")[1]) == everything[2:4]
+    paths = [record["path"] for record in lines(cli(*page, "--by-video")[1])]
+    assert len(paths) == len(set(paths))
+    late = lines(cli(*page, "--within", "0:02-0:03")[1])
+    assert late
+    assert all(record["end_s"] > 2 for record in late)
+    assert lines(cli(*page, "--min-duration", "100")[1]) == []
+
+
+def test_more_like_this_leaves_the_clip_itself_out(cli: Any, indexed: Path) -> None:
+    first = lines(cli("search", "red", "-i", str(indexed), "--json", "-k", "1")[1])[0]
+    code, out, _ = cli("search", "--like", first["clip_id"], "-i", str(indexed), "--json")
+    assert code == 0
+    assert first["clip_id"] not in {record["clip_id"] for record in lines(out)}
+
+
+def test_info_and_doctor_answer_in_json(cli: Any, indexed: Path) -> None:
+    code, out, _ = cli("info", "-i", str(indexed), "--json", "--videos")
+    assert code == 0
+    facts = lines(out)
+    assert facts[0]["videos"] == 3
+    assert len(facts) == 4
+    code, out, _ = cli("doctor", "-i", str(indexed), "--json")
+    assert code == 0
+    assert {row["check"]: row["ok"] for row in lines(out)}["ffmpeg"] is True
+
+
+def test_a_second_run_changes_nothing(cli: Any, indexed: Path, media: Media) -> None:
+    code, out, _ = cli("index", str(media.path("tone.mp4")), "-i", str(indexed), "--json")
+    assert code == 0
+    (report,) = lines(out)
+    assert (report["done"], len(report["unchanged"]), report["failed"]) == ([], 1, [])
+
+
+def test_remove_and_what_is_not_there(cli: Any, media: Media) -> None:
+    assert cli("index", str(media.path("tone.mp4")), "-i", "x", "-p", "toy")[0] == 0
+    assert cli("remove", str(media.path("tone.mp4")), "-i", "x")[0] == 0
+    assert lines(cli("info", "-i", "x", "--json")[1])[0]["videos"] == 0
+    assert cli("remove", "*.nothing", "-i", "x")[0] == 2
+    assert media.path("tone.mp4").exists()
+
+
+def test_cut_writes_the_span_and_never_over_a_file(cli: Any, media: Media, tmp_path: Path) -> None:
+    from vidembed.media.probe import probe
+
+    video = str(media.path("three_shots.mp4"))
+    assert cli("cut", video, "0:01", "2.5", "part.mp4")[0] == 0
+    assert probe(tmp_path / "part.mp4").duration_s == pytest.approx(1.5, abs=0.11)
+    code, _, err = cli("cut", video, "1", "2", "part.mp4")
+    assert code == 2
+    assert "part.mp4" in err
+    assert cli("cut", video, "2", "1", "other.mp4")[0] == 2
+
+
+def test_config_show_names_origins(cli: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDEMBED__SEARCH__RRF_K", "30")
+    code, out, _ = cli("config", "show", "-p", "toy", "--set", "run.batch_size=3")
+    assert code == 0
+    shown = {line.split(" = ")[0]: line for line in out.splitlines()}
+    assert "30" in shown["search.rrf_k"]
+    assert "environment" in shown["search.rrf_k"].lower() or "VIDEMBED__SEARCH__RRF_K" in shown["search.rrf_k"]
+    assert shown["run.batch_size"].startswith("run.batch_size = 3")
+
+
+# What is given -> what is said. Each is (arguments, exit code, words in the message).
+BAD: list[tuple[str, list[str], int, str]] = [
+    ("missing path", ["index", "nowhere", "-p", "toy"], 2, "nowhere"),
+    ("empty folder", ["index", "{empty}", "-p", "toy"], 2, "no video"),
+    ("no index", ["search", "red"], 2, "no index at"),
+    ("unknown profile", ["index", "{tone}", "-p", "labtop"], 2, "laptop"),
+    ("unknown model", ["index", "{tone}", "-p", "toy", "--set", "channels.vision.model=clipp"], 4, "clipp"),
+    ("unknown setting", ["index", "{tone}", "-p", "toy", "--set", "search.rrfk=3"], 2, "rrfk"),
+    ("setting out of bounds", ["index", "{tone}", "-p", "toy", "--set", "search.rrf_k=0"], 2, "search.rrf_k"),
+    ("empty query", ["search", "  ", "-i", "{index}"], 2, "no letter or digit"),
+    ("nothing asked", ["search", "-i", "{index}"], 2, "nothing to look for"),
+    ("undecodable image", ["search", "--image", "{junk}", "-i", "{index}"], 2, "junk"),
+    ("missing image", ["search", "--image", "nowhere.jpg", "-i", "{index}"], 2, "nowhere.jpg"),
+    ("bad weight", ["search", "red", "--weight", "vision", "-i", "{index}"], 2, "--weight takes NAME=NUMBER"),
+    ("unknown channel", ["search", "red", "--channels", "smell", "-i", "{index}"], 2, "smell"),
+    ("bad date", ["search", "red", "--after", "yesterday", "-i", "{index}"], 2, "2026-01-31"),
+    ("bad span", ["search", "red", "--within", "9-3", "-i", "{index}"], 2, "start before its end"),
+    ("unknown option", ["search", "--nonsense"], 2, "nonsense"),
+    ("another model", ["index", "{tone}", "-i", "{index}", "-p", "starter"], 4, "toy"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
+def test_bad_input_says_what_was_wrong(
+    cli: Any, indexed: Path, media: Media, tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {
+        "empty": str(tmp_path / "empty"),
+        "tone": str(media.path("tone.mp4")),
+        "junk": str(media.path("junk.mp4")),
+        "index": str(indexed),
+    }
+    got, _, err = cli(*(argument.format(**places) for argument in arguments))
+    assert got == code, err
+    assert words in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("junk.mp4", "junk.mp4"),
+        ("empty.mp4", "empty"),
+        ("playlist.mp4", "playlist.mp4"),
+        ("concat.mp4", "concat.mp4"),
+        ("no_index.mp4", "no_index.mp4"),
+    ],
+)
+def test_a_bad_file_is_listed_and_the_rest_is_done(cli: Any, media: Media, name: str, words: str) -> None:
+    code, out, err = cli(
+        "index", str(media.path(name)), str(media.path("one_frame.mp4")), "-i", "x", "-p", "toy", "--json"
+    )
+    (report,) = lines(out)
+    assert code == 3
+    assert [Path(path).name for path in report["done"]] == ["one_frame.mp4"]
+    assert [Path(failure["item"]).name for failure in report["failed"]] == [name]
+    assert report["failed"][0]["message"]
+    assert words in err
+
+
+def test_truncated_audio_only_and_one_frame_are_indexed(cli: Any, media: Media) -> None:
+    names = ("truncated.mp4", "audio_only.m4a", "one_frame.mp4", "bitrot.mp4")
+    code, out, _ = cli("index", *(str(media.path(name)) for name in names), "-i", "x", "-p", "toy", "--json")
+    (report,) = lines(out)
+    assert code == 0
+    assert len(report["done"]) == len(names)
+    assert report["clips"] >= len(names)
+
+
+def test_missing_weights_name_the_way_out(cli: Any, media: Media) -> None:
+    code, _, err = cli(
+        "index",
+        str(media.path("tone.mp4")),
+        "-i",
+        "x",
+        "-p",
+        "laptop",
+        "--set",
+        "offline=true",
+        "--set",
+        "weights_dir=w",
+    )
+    assert code == 4
+    assert "hint:" in err
+    assert "weights" in err.lower()
+
+
+def test_an_index_in_use_by_another_process_says_so(cli: Any, media: Media) -> None:
+    assert cli("index", str(media.path("tone.mp4")), "-i", "x", "-p", "toy")[0] == 0
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import vidembed, sys\nindex = vidembed.open_index('x')\nindex.search('red')\n"
+            "print('open', flush=True)\nsys.stdin.read()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "open\n"
+        code, _, err = cli("index", str(media.path("three_shots.mp4")), "-i", "x")
+        assert code == 4
+        assert "another process" in err or "in use" in err
+        assert "hint:" in err
+    finally:
+        holder.communicate("")
+    assert cli("index", str(media.path("three_shots.mp4")), "-i", "x")[0] == 0
+
+
+def test_python_dash_m_is_the_same_command() -> None:
+    run = subprocess.run([sys.executable, "-m", "vidembed", "--version"], capture_output=True, text=True, check=False)
+    assert run.returncode == 0
+    assert run.stdout.startswith("vidembed ")
