@@ -1,0 +1,123 @@
+"""How sure a figure is: bootstrap intervals, and the comparison of two runs over the same queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Doubles = NDArray[np.float64]
+Statistic = Callable[[Doubles], Doubles]  # (B, N) resampled values -> (B,) statistics
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with the bounds that hold it at `level`."""
+
+    value: float
+    low: float
+    high: float
+    level: float = 0.95
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Run b against run a over the same queries. p: chance of so large a difference if the runs were alike."""
+
+    difference: Interval  # mean of b minus mean of a
+    p: float
+    better: int  # queries on which b is better
+    worse: int
+    same: int
+
+
+def mean_statistic(values: Doubles) -> Doubles:
+    return values.mean(axis=-1)
+
+
+def median_statistic(values: Doubles) -> Doubles:
+    return np.median(values, axis=-1)
+
+
+def interval(
+    values: ArrayLike,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    statistic: Statistic = mean_statistic,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap interval of a statistic of per-query values (Efron 1979). NaN without values.
+
+    groups: one label per value, such as its video. Then whole groups are drawn, because queries on the same video
+    are not independent (the interval would be too narrow).
+    """
+    data = np.asarray(values, dtype=np.float64)
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {level}")
+    if not len(data):
+        return Interval(float("nan"), float("nan"), float("nan"), level)
+    rng = np.random.default_rng(seed)
+    drawn = np.empty(resamples)
+    if groups is None:
+        step = max(1, 4_000_000 // len(data))  # a few MB of indices at a time
+        for start in range(0, resamples, step):
+            stop = min(start + step, resamples)
+            drawn[start:stop] = statistic(data[rng.integers(0, len(data), (stop - start, len(data)))])
+    else:
+        members = _members(groups, len(data))
+        for i in range(resamples):
+            picked = np.concatenate([members[j] for j in rng.integers(0, len(members), len(members))])
+            drawn[i] = statistic(data[picked][None])[0]
+    tail = (1 - level) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return Interval(float(statistic(data[None])[0]), float(low), float(high), level)
+
+
+def compare(
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    level: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Comparison:
+    """Paired comparison of per-query values, higher is better: bootstrap of the difference, randomisation test.
+
+    The test flips the sign of each difference (with groups: of each group's together) at random (Fisher 1935); p has
+    the observed arrangement counted in, so it is never 0.
+    """
+    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    if first.shape != second.shape or first.ndim != 1:
+        raise ValueError(f"the runs must answer the same queries, got {first.shape} and {second.shape}")
+    gain = second - first
+    spread = interval(gain, groups=groups, level=level, resamples=resamples, seed=seed)
+    sums = gain if groups is None else np.array([gain[m].sum() for m in _members(groups, len(gain))])
+    rng = np.random.default_rng(seed)
+    extreme = 0
+    for _ in range(resamples):
+        flipped = float(sums @ rng.choice([-1.0, 1.0], len(sums)))
+        extreme += abs(flipped) >= abs(float(sums.sum())) - 1e-12
+    return Comparison(
+        difference=spread,
+        p=(extreme + 1) / (resamples + 1),
+        better=int(np.count_nonzero(gain > 0)),
+        worse=int(np.count_nonzero(gain < 0)),
+        same=int(np.count_nonzero(gain == 0)),
+    )
+
+
+def _members(groups: Sequence[Hashable], n: int) -> list[NDArray[np.int64]]:
+    if len(groups) != n:
+        raise ValueError(f"need one group per value, got {len(groups)} for {n}")
+    places: dict[Hashable, list[int]] = {}
+    for i, group in enumerate(groups):
+        places.setdefault(group, []).append(i)
+    return [np.array(members, dtype=np.int64) for members in places.values()]
