@@ -64,7 +64,7 @@ def test_a_sound_is_found_by_words(cli: Any, indexed: Path) -> None:
 
 
 def test_the_table_is_for_people_and_talk_goes_to_stderr(cli: Any, indexed: Path) -> None:
-    code, out, err = cli("search", "red", "-i", str(indexed), "-k", "2")
+    code, out, err = cli("search", "red", "-i", str(indexed), "-k", "5")
     assert code == 0
     assert "confidence" in out
     assert "three_shots.mp4" in out
