@@ -129,8 +129,8 @@ class SpeechSource:
         kept = tuple(without_echoes(utterances))
         heard_s = sum(voice.duration_s for voice in voices)
         if heard_s >= NOT_UNDERSTOOD_S and not kept:
-            middle_s = voices[0].middle_s
-            failed.append((Span(middle_s, middle_s + 0.001), self._not_understood(info, heard_s)))
+            start_s = voices[0].start_s
+            failed.append((Span(start_s, start_s + 0.001), self._not_understood(info, heard_s)))
         return Transcript(kept, heard_s, tuple(failed))
 
     def _not_understood(self, info: VideoInfo, heard_s: float) -> MediaUnreadable:

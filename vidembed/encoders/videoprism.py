@@ -1,0 +1,89 @@
+"""Clips and text through VideoPrism's video-text towers (Zhao et al. 2024), transformers' `videoprism`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from vidembed import weights
+from vidembed.encoders import _torch
+from vidembed.encoders._tower import Tower, frames_of, pooled, texts_of
+from vidembed.types import Item, Space
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vidembed.model_spec import ModelSpec
+
+
+class VideoPrismEncoder(Tower):
+    """An `Encoder` of clips and text. Made by `load`. Each clip is seen as num_frames frames, evenly spaced."""
+
+    def __init__(self, space: Space, model: Any, processor: Any, tokenizer: Any, device: torch.device) -> None:
+        super().__init__(space, model, device, frozenset({"text", "video"}))
+        self._processor, self._tokenizer = processor, tokenizer
+        self._count = int(model.config.vision_config.num_frames)
+        self._side_px = _side(model.config.vision_config.image_size)
+        self._max_tokens = int(model.config.text_config.max_position_embeddings)
+
+    def _video(self, items: Sequence[Item]) -> Tensor:
+        pixels = torch.cat([self._pixels(item) for item in items])
+        return pooled(self._model.get_video_features(**self._placed({"pixel_values_videos": pixels})))
+
+    def _pixels(self, item: Item) -> Tensor:
+        """(1, T, 3, H, W). The model was trained on squashed squares in 0..1 (its reference code: no mean, no crop)."""
+        made: Tensor = self._processor(
+            videos=[frames_of(item, self._count)],
+            do_sample_frames=False,
+            do_normalize=False,
+            size={"height": self._side_px, "width": self._side_px},
+            input_data_format="channels_last",
+            return_tensors="pt",
+        )["pixel_values_videos"]
+        return made
+
+    def _text(self, items: Sequence[Item]) -> Tensor:
+        # Trained on lower-case texts padded to the full length (videoprism/models.py: tokenize_texts, canonicalize).
+        inputs = self._tokenizer(
+            [canonical(text) for text in texts_of(items)],
+            padding="max_length", truncation=True, max_length=self._max_tokens, return_tensors="pt",
+        )  # fmt: skip
+        return pooled(self._model.get_text_features(**self._placed(inputs)))
+
+
+def canonical(text: str) -> str:
+    """Lower case, without punctuation, single spaces: the texts that VideoPrism's text tower was trained on."""
+    kept = "".join(char for char in text.replace("_", " ") if char not in _PUNCTUATION)
+    return " ".join(kept.lower().split())
+
+
+_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~")
+
+
+def _side(size: int | Sequence[int]) -> int:
+    return int(size if isinstance(size, int) else size[0])
+
+
+def load(
+    spec: ModelSpec,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    weights_dir: Path | None = None,
+    offline: bool = False,
+) -> VideoPrismEncoder:
+    """Load model, video processor and tokenizer from one folder. Raises WeightsMissing, ConfigError."""
+    from transformers import AutoTokenizer, AutoVideoProcessor, VideoPrismClipModel
+
+    chosen = _torch.pick_device(device)
+    kind = _torch.pick_dtype(dtype, chosen)
+    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
+    with weights.loading(spec, at):
+        model = _torch.load_transformers(VideoPrismClipModel, at)
+        processor = AutoVideoProcessor.from_pretrained(at, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(at, local_files_only=True)
+    space = spec.space or Space(weights.space_name(spec, at), int(model.config.text_config.hidden_size))
+    return VideoPrismEncoder(space, _torch.settle(model, chosen, kind), processor, tokenizer, chosen)
