@@ -99,6 +99,7 @@ STARTER = ModelSpec(
     summary="Pictures, sound and text, with weights that pip brings: works without a hub",
     license="Apache-2.0",
     commercial=True,
+    space=Space("starter-v1", 384),
     modalities=frozenset({"text", "image", "audio"}),
     size_gb=0.12,  # EfficientNet-Lite2 and MiniLM, in their pip packages
     input=ModelInput(image_px=256, max_tokens=256),

@@ -126,5 +126,24 @@ def check_sha256(path: Path, expected: str, spec: ModelSpec) -> None:
         )
 
 
+def space_name(spec: ModelSpec, at: Path) -> str:
+    """A space's name for a model without a record: that of the hub id, or of the local weights by their content.
+
+    So a folder may move without its vectors becoming another space's, and new weights in it make a new space.
+    """
+    if spec.path is None:
+        return spec.name
+    files = [at] if at.is_file() else sorted(p for pattern in WEIGHTS + PICKLED for p in at.glob(pattern))
+    digest = hashlib.blake2b(digest_size=4)
+    for path in files:
+        size = path.stat().st_size
+        digest.update(f"{path.name}:{size}".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(2**20))
+            file.seek(max(0, size - 2**20))
+            digest.update(file.read())
+    return f"{at.resolve().stem}-{digest.hexdigest()}"
+
+
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [repr(error)])[0][:300]

@@ -36,10 +36,9 @@ def test_there_are_records() -> None:
 
 @pytest.mark.parametrize("spec", ALL, ids=lambda spec: f"{spec.kind}-{spec.name}")
 def test_every_record_is_complete(spec: ModelSpec) -> None:
-    assert 0 < len(spec.summary) <= 80
+    assert 0 < len(spec.summary) <= 100
     assert spec.license != "unknown"
-    assert spec.reference
-    assert spec.repo is None or spec.size_gb > 0
+    assert spec.repo is None or (spec.size_gb > 0 and spec.reference)
     assert spec.kind == "captioner" or spec.modalities
     module = spec.factory.partition(":")[0].replace(".", "/") + ".py"
     assert (Path(models.__file__).parents[1] / module).is_file()

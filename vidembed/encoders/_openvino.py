@@ -1,0 +1,151 @@
+"""OpenVINO as the CPU engine of an image tower: bfloat16 where the CPU has it, and only where it agrees with torch.
+
+Measured by benchmarks/image_tower.py: several times torch float32 on CPUs with AVX512-BF16 or AMX.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from vidembed.errors import ConfigError, missing_dependency
+from vidembed.vectors import unit_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+AGREEMENT = 0.999  # smallest cosine with torch float32 at which a faster precision may be used by default
+_log = logging.getLogger(__name__)
+
+
+def available() -> bool:
+    """Whether the package is installed, without importing it."""
+    return find_spec("openvino") is not None
+
+
+def cache_folder() -> Path:
+    """Where converted towers are kept: $VIDEMBED_CACHE, or vidembed/ in the user's cache folder."""
+    root = os.environ.get("VIDEMBED_CACHE")
+    base = Path(root) if root else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vidembed"
+    return base / "openvino"
+
+
+@dataclass(frozen=True)
+class CpuTower:
+    """A compiled tower. Called with (N, 3, H, W) float32, gives (N, D) float32."""
+
+    compiled: Any
+    precision: str  # "bf16", "f16", "f32"
+    agreement: float  # smallest cosine with torch float32 on the probe
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        # A fresh request per call: requests are not to be shared between threads.
+        request = self.compiled.create_infer_request()
+        (output,) = request.infer([np.ascontiguousarray(pixels.numpy())]).to_tuple()
+        return torch.from_numpy(np.array(output, dtype=np.float32))
+
+
+def compile_tower(
+    tower: nn.Module, size: tuple[int, int], *, dtype: str = "auto", cache: Path | None = None
+) -> CpuTower:
+    """Compile an image tower, (N, 3, *size) float32 -> (N, D), in the fastest precision that agrees with it.
+
+    dtype "auto": the CPU's own half precision where the smallest cosine with float32 on probe pictures is at least
+    AGREEMENT, else float32; a named dtype is taken as it is, and its agreement noted.
+    The converted tower is kept in `cache` (default: cache_folder()), under a hash of its weights.
+    """
+    if not available():
+        raise missing_dependency("openvino", extra="openvino", purpose="engine openvino")
+    import openvino
+
+    core = openvino.Core()
+    core.set_property({"CACHE_DIR": str((cache or cache_folder()) / "compiled")})
+    path = _converted(tower, size, cache or cache_folder())
+    probe = _probe(size)
+    reference: np.ndarray[Any, Any] | None = None
+    for precision in _precisions(dtype, core):
+        # LATENCY: one batch at a time over all cores, which is how batches come.
+        compiled = core.compile_model(
+            path, "CPU", {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+        )
+        candidate = CpuTower(compiled, precision, 1.0)
+        if reference is None:
+            with torch.inference_mode():
+                reference = unit_rows(tower(probe).numpy())
+        agreement = _agreement(candidate, probe, reference)
+        if dtype != "auto" or precision == "f32" or agreement >= AGREEMENT:
+            return CpuTower(compiled, precision, agreement)
+        _log.info("OpenVINO %s agrees with float32 to %.5f only; trying the next precision", precision, agreement)
+    raise AssertionError("f32 is always the last choice")
+
+
+def _precisions(dtype: str, core: Any) -> list[str]:
+    if dtype == "auto":
+        able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        return [*[name.lower() for name in ("BF16", "FP16") if name in able][:1], "f32"]
+    names = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
+    if dtype not in names:
+        raise ConfigError(f"unknown dtype {dtype!r}; allowed: auto, {', '.join(names)}")
+    return [names[dtype]]
+
+
+def _agreement(candidate: Callable[[Tensor], Tensor], probe: Tensor, reference: np.ndarray[Any, Any]) -> float:
+    output = candidate(probe).numpy()
+    if not np.all(np.isfinite(output)):
+        return -1.0
+    return float((unit_rows(output) * reference).sum(axis=1).min())
+
+
+def _probe(size: tuple[int, int]) -> Tensor:
+    """(4, 3, *size): noise, a slope each way, stripes: what is smooth and what is not."""
+    rows = torch.linspace(-1.5, 1.5, size[0]).view(1, -1, 1).expand(3, *size)
+    columns = torch.linspace(1.5, -1.5, size[1]).view(1, 1, -1).expand(3, *size)
+    noise = torch.randn(3, *size, generator=torch.Generator().manual_seed(0))
+    return torch.stack([noise, rows, columns, torch.sign(torch.sin(40 * rows + 20 * columns))]).contiguous()
+
+
+def _converted(tower: nn.Module, size: tuple[int, int], cache: Path) -> Path:
+    """The tower as an OpenVINO file, converted once per set of weights."""
+    import openvino
+
+    path = cache / f"{_digest(tower, size, openvino.__version__)}.xml"
+    if path.is_file() and path.with_suffix(".bin").is_file() and path.with_suffix(".json").is_file():
+        return path
+    cache.mkdir(parents=True, exist_ok=True)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning)  # OpenVINO still traces with torch.jit
+        model = openvino.convert_model(tower, example_input=_probe(size)[:2], input=[-1, 3, *size])
+    # Written under another name and renamed, so that a killed or parallel run leaves no half file; the note is last.
+    for suffix, temporary in _save(model, path).items():
+        temporary.replace(path.with_suffix(suffix))
+    note = {"openvino": openvino.__version__, "torch": torch.__version__, "size": list(size)}
+    path.with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
+    return path
+
+
+def _save(model: Any, path: Path) -> dict[str, Path]:
+    import openvino
+
+    temporary = path.with_name(f"{path.stem}.{os.getpid()}.xml")
+    openvino.save_model(model, temporary, compress_to_fp16=False)
+    return {".bin": temporary.with_suffix(".bin"), ".xml": temporary}
+
+
+def _digest(tower: nn.Module, size: tuple[int, int], version: str) -> str:
+    digest = hashlib.blake2b(f"{type(tower).__name__}:{size}:{version}:{torch.__version__}".encode(), digest_size=16)
+    digest.update(repr(tower).encode())
+    for name, value in sorted(tower.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().contiguous().cpu().numpy().tobytes())
+    return digest.hexdigest()
