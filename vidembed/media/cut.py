@@ -55,14 +55,15 @@ def cut(
     span = _checked(span, headers, out, overwrite)
     with_picture = headers.info.has_video and out.suffix.lower() not in _AUDIO_SUFFIXES
     seek_s = span.start_s
-    if with_picture and not exact:
+    if with_picture:
         seek_s, start_s = _keyframe_before(path, headers, span.start_s, limits)
-        span = Span(start_s, span.end_s)
+        span = span if exact else Span(start_s, span.end_s)
+    # ffmpeg counts from the first packet of any stream, we from the first shown picture.
+    from_s = max(0.0, seek_s + headers.start_s - origin_s - _CLOSE_S)
+    skip_s = span.start_s - seek_s if exact else 0.0
     partial = out.with_name(f".{out.stem}.{os.getpid()}.part{out.suffix}")
     try:
-        # ffmpeg counts from the first packet of any stream, we from the first shown picture.
-        from_s = max(0.0, seek_s + headers.start_s - origin_s - _CLOSE_S)
-        stream = _graph(headers, from_s, span.end_s - seek_s, partial, exact=exact, with_picture=with_picture)
+        stream = _graph(headers, from_s, skip_s, span.end_s - seek_s - skip_s, partial, exact, with_picture)
         program.run(stream, doing=f"cutting {path.name}", timeout_s=timeout_s)
         _check_made(partial, path, limits)
         _publish(partial, out, overwrite)
@@ -105,19 +106,22 @@ def _checked(span: Span, headers: Headers, out: Path, overwrite: bool) -> Span:
 
 
 def _graph(
-    headers: Headers, from_s: float, duration_s: float, partial: Path, *, exact: bool, with_picture: bool
+    headers: Headers, from_s: float, skip_s: float, duration_s: float, partial: Path, exact: bool, with_picture: bool
 ) -> Any:
+    """Seek to from_s, leave out skip_s by decoding, write duration_s."""
     import ffmpeg
 
     source = ffmpeg.input(
         f"file:{headers.info.path.absolute()}",
         ss=f"{from_s:.6f}",
-        t=f"{duration_s:.6f}",
+        fflags="+genpts",  # AVI does not say when a frame is shown
         protocol_whitelist="file",
         format_whitelist=DEMUXERS,
     )
     streams = [source["a?"]]
-    settings: dict[str, Any] = {"map_metadata": 0, "dn": None, "sn": None}
+    settings: dict[str, Any] = {"t": f"{duration_s:.6f}", "map_metadata": 0, "dn": None, "sn": None}
+    if skip_s > 0:
+        settings["ss"] = f"{skip_s:.6f}"
     if with_picture:
         streams.insert(0, source[str(headers.video_index)])
     if not exact:

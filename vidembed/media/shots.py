@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from vidembed.protocols import Frame
 from vidembed.types import Image
 
-_SIDE = 4  # frames looked at on each side
-_LEAST_CHANGE = 0.22  # of 0..1: below this nothing is a cut, however quiet the surroundings
+_SIDE = 2  # frames looked at on each side
+_LEAST_CHANGE = 0.36  # of 0..1: below this nothing is a cut, however quiet the surroundings
 _SURE_CHANGE = 0.60  # above this everything is
 _BINS = 8
 _GRID = 24
@@ -32,7 +32,7 @@ class ShotDetector:
         self._threshold = threshold
 
     def mark(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
-        """(frame, whether a shot begins with it), in order. Holds 2 x 4 + 1 frames."""
+        """(frame, whether a shot begins with it), in order. Holds 2 x 2 + 1 frames."""
         before: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
         window: deque[tuple[Frame, float]] = deque(maxlen=2 * _SIDE + 1)
         ahead = 0  # entries of the window not handed out yet

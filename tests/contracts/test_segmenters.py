@@ -1,0 +1,186 @@
+"""What every `Segmenter` must do, whatever the frames: spans in order, none empty, the frames where they belong."""
+
+from __future__ import annotations
+
+import tracemalloc
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vidembed.errors import ConfigError
+from vidembed.media.segment import (
+    MAX_CLIP_FRAMES,
+    FixedWindows,
+    KnownSpans,
+    Shots,
+    Thinned,
+    WholeVideo,
+    make_segmenter,
+)
+from vidembed.protocols import Frame, Segmenter
+from vidembed.types import Span
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+SEGMENTERS = {
+    "windows": lambda: FixedWindows(10.0),
+    "overlapping": lambda: FixedWindows(10.0, 4.0),
+    "tiny windows": lambda: FixedWindows(0.7, 0.2),
+    "shots": lambda: Shots(2.0, 20.0),
+    "short shots": lambda: Shots(0.5, 3.0),
+    "whole": lambda: WholeVideo(),
+}
+
+
+def frame(time_s: float, colour: tuple[int, int, int] = RED) -> Frame:
+    return Frame(time_s, np.full((12, 16, 3), colour, dtype=np.uint8))
+
+
+def coloured(duration_s: float, cuts_s: list[float], rate_hz: float = 2.0) -> Iterator[Frame]:
+    """Red, green, blue, red ... changing at each cut."""
+    colours = (RED, GREEN, BLUE)
+    for number in range(int(duration_s * rate_hz)):
+        time_s = number / rate_hz
+        yield frame(time_s, colours[sum(cut <= time_s for cut in cuts_s) % 3])
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+@settings(max_examples=25, deadline=None)
+@given(
+    duration_s=st.floats(0.04, 200.0),
+    rate_hz=st.sampled_from([0.2, 1.0, 3.0]),
+    cuts=st.lists(st.floats(0.0, 200.0), max_size=12),
+    decodable=st.sampled_from([0.0, 0.5, 1.0, 1.1]),
+)
+def test_contract(name: str, duration_s: float, rate_hz: float, cuts: list[float], decodable: float) -> None:
+    segmenter: Segmenter = SEGMENTERS[name]()
+    frames = list(coloured(duration_s * decodable, sorted(cuts), rate_hz))
+    clips = list(segmenter.clips(iter(frames), duration_s=duration_s))
+    spans = [span for span, _ in clips]
+    assert spans[0].start_s == 0.0
+    assert max(span.end_s for span in spans) == pytest.approx(duration_s)
+    for earlier, later in pairwise(spans):
+        assert earlier.start_s < later.start_s
+        assert later.start_s <= earlier.end_s + 1e-9, "nothing between clips is left out"
+    for span, held in clips:
+        times_s = [one.time_s for one in held]
+        assert times_s == sorted(set(times_s))
+        assert len(held) <= MAX_CLIP_FRAMES
+        assert all(span.start_s <= time_s < max(span.end_s, duration_s + 100) for time_s in times_s)
+        inside = [one.time_s for one in frames if span.contains(one.time_s)]
+        if inside:
+            assert times_s[0] == inside[0], "the first frame of a clip is kept"
+        if 0 < len(inside) <= MAX_CLIP_FRAMES:
+            assert times_s[: len(inside)] == inside
+
+
+def test_fixed_windows_and_the_last_sliver() -> None:
+    assert FixedWindows(10).spans(25) == [Span(0, 10), Span(10, 20), Span(20, 25)]
+    assert FixedWindows(10).spans(24) == [Span(0, 10), Span(10, 24)], "4 s is less than half a window"
+    assert FixedWindows(10).spans(20) == [Span(0, 10), Span(10, 20)]
+    assert FixedWindows(10).spans(3) == [Span(0, 3)]
+    assert FixedWindows(10, 5).spans(21) == [Span(0, 10), Span(5, 15), Span(10, 21)]
+    assert FixedWindows(10, 5).spans(23) == [Span(0, 10), Span(5, 15), Span(10, 20), Span(15, 23)]
+    assert FixedWindows(10, min_s=0).spans(20.5) == [Span(0, 10), Span(10, 20), Span(20, 20.5)]
+
+
+def test_overlapping_windows_share_frames() -> None:
+    clips = list(FixedWindows(4, 2).clips(coloured(8, []), duration_s=8))
+    assert [span for span, _ in clips] == [Span(0, 4), Span(2, 6), Span(4, 8)]
+    assert [[one.time_s for one in held] for _, held in clips] == [
+        [number / 2 for number in range(8)],
+        [number / 2 for number in range(4, 12)],
+        [number / 2 for number in range(8, 16)],
+    ]
+
+
+def test_shots_are_cut_where_the_colour_changes() -> None:
+    spans = [span for span, _ in Shots(1, 20).clips(coloured(12, [3.0, 7.5]), duration_s=12)]
+    assert spans == [Span(0, 3), Span(3, 7.5), Span(7.5, 12)]
+
+
+def test_a_shot_below_the_least_length_joins_the_one_before() -> None:
+    spans = [span for span, _ in Shots(2, 20).clips(coloured(12, [3.0, 4.0, 11.0]), duration_s=12)]
+    assert spans == [Span(0, 3), Span(3, 12)], "1 s after the cut at 3 s, and 1 s before the end"
+
+
+def test_long_shots_are_split() -> None:
+    spans = [span for span, _ in Shots(2, 10).clips(coloured(25, []), duration_s=25)]
+    assert spans == [Span(0, 10), Span(10, 20), Span(20, 25)]
+    spans = [span for span, _ in Shots(2, 10).clips(coloured(11, []), duration_s=11)]
+    assert spans == [Span(0, 5.5), Span(5.5, 11)]
+
+
+def test_fades_and_flicker_are_no_cuts() -> None:
+    def fading() -> Iterator[Frame]:
+        for number in range(40):
+            yield frame(number / 2, (6 * number, 40, 240 - 6 * number))
+
+    assert len(list(Shots(1, 30).clips(fading(), duration_s=20))) == 1
+
+
+def test_without_a_picture_windows_take_over() -> None:
+    spans = [span for span, held in Shots(2, 10).clips([], duration_s=25) if held == []]
+    assert spans == [Span(0, 10), Span(10, 20), Span(20, 25)]
+
+
+def test_known_spans_stay_as_they_are() -> None:
+    known = [Span(0, 4), Span(1, 2), Span(3, 8), Span(30, 40)]
+    clips = list(KnownSpans(known).clips(coloured(10, []), duration_s=10))
+    assert [span for span, _ in clips] == known
+    assert [[one.time_s for one in held][:2] for _, held in clips] == [[0.0, 0.5], [1.0, 1.5], [3.0, 3.5], []]
+    with pytest.raises(ValueError, match="must rise"):
+        KnownSpans([Span(3, 4), Span(1, 2)])
+
+
+def test_whole_video_is_thinned_evenly() -> None:
+    ((span, held),) = WholeVideo(max_frames=8).clips(coloured(500, [], rate_hz=1), duration_s=500)
+    times_s = [one.time_s for one in held]
+    assert span == Span(0, 500)
+    assert times_s == [0, 64, 128, 192, 256, 320, 384, 448]
+
+
+def test_thinning_keeps_the_first_and_even_steps() -> None:
+    for total in range(1, 200):
+        thinned = Thinned(10)
+        for number in range(total):
+            thinned.add(frame(float(number)))
+        times_s = [one.time_s for one in thinned.frames]
+        assert times_s[0] == 0
+        assert len(times_s) <= 10
+        assert len(set(np.diff(times_s))) <= 1
+        assert len(times_s) >= min(total, 5)
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+def test_memory_does_not_grow_with_the_length(name: str) -> None:
+    """Frames of 64 KB: twenty minutes of them would be 156 MB; what is held stays below 12 MB."""
+
+    def frames() -> Iterator[Frame]:
+        for number in range(2400):
+            yield Frame(number / 2, np.full((128, 170, 3), number % 7, dtype=np.uint8))
+
+    tracemalloc.start()
+    for _span, _held in SEGMENTERS[name]().clips(frames(), duration_s=1200.0):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12e6
+
+
+def test_settings_are_checked() -> None:
+    assert isinstance(make_segmenter("windows", window_s=5), FixedWindows)
+    assert isinstance(make_segmenter("shots", min_s=1, max_s=5), Shots)
+    assert isinstance(make_segmenter("whole"), WholeVideo)
+    with pytest.raises(ConfigError, match="unknown segmenter 'shot'") as caught:
+        make_segmenter("shot")
+    assert "did you mean shots" in caught.value.hint
+    with pytest.raises(ConfigError, match="does not take these settings"):
+        make_segmenter("whole", window_s=5)
+    for make in (lambda: FixedWindows(0), lambda: FixedWindows(5, 5), lambda: Shots(0, 5), lambda: Shots(6, 5)):
+        with pytest.raises(ConfigError, match="segment"):
+            make()

@@ -1,0 +1,102 @@
+"""Cutting: what the new file holds, and that nothing is overwritten or left half made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media_factory import GREEN, RED, Media
+
+from vidembed.errors import InputError, MediaNotFound, MediaUnreadable, MissingDependency
+from vidembed.media import ffmpeg
+from vidembed.media.cut import cut
+from vidembed.media.reader import open_video
+from vidembed.types import Span
+
+
+def colours(path: Path) -> list[tuple[float, tuple[int, ...]]]:
+    """(time, colour) of every frame, the colour rounded to full channels."""
+    with open_video(path) as video:
+        return [
+            (round(frame.time_s, 2), tuple(int(value) for value in np.where(frame.rgb[24, 32] > 127, 255, 0)))
+            for frame in video.stream(rate_hz=1000, short_side_px=99)
+        ]
+
+
+def test_exact_begins_and_ends_at_the_frame(media: Media, tmp_path: Path) -> None:
+    made = cut(media.path("tone.mp4"), Span(0.7, 1.3), tmp_path / "-out 'a'.mp4", exact=True)
+    assert made.span == Span(0.7, 1.3)
+    assert colours(made.path) == [(0.0, RED), (0.1, RED), (0.2, RED), (0.3, GREEN), (0.4, GREEN), (0.5, GREEN)]
+    with open_video(made) as video:
+        assert video.info.duration_s == pytest.approx(0.6, abs=0.1)
+        assert video.audio(Span(0.1, 0.5), rate_hz=16000).rms == pytest.approx(0.0884, rel=0.1)
+    assert [path.name for path in tmp_path.iterdir()] == ["-out 'a'.mp4"], "nothing left over"
+
+
+def test_lossless_begins_at_the_keyframe_before(media: Media, tmp_path: Path) -> None:
+    """Keyframes lie every 0.5 s; the copied pictures are the same to the last bit."""
+    made = cut(media.path("three_shots.mp4"), Span(0.7, 1.3), tmp_path / "out.mkv")
+    assert made.span == Span(0.5, 1.3)
+    found = colours(made.path)
+    assert found[:8] == [(n / 10, RED) for n in range(5)] + [(0.5, GREEN), (0.6, GREEN), (0.7, GREEN)]
+    with open_video(made) as copy, open_video(media.path("three_shots.mp4")) as source:
+        np.testing.assert_array_equal(
+            copy.frames([0.0, 0.5], short_side_px=48).rgb, source.frames([0.5, 1.0], short_side_px=48).rgb
+        )
+
+
+@pytest.mark.parametrize("name", ["mpeg2.ts", "open_gop.mkv", "offset.mkv", "vp9.webm", "mpeg4.avi", "hevc_open.mkv"])
+@pytest.mark.parametrize("exact", [False, True])
+def test_span_is_covered_in_every_container(media: Media, tmp_path: Path, name: str, exact: bool) -> None:
+    made = cut(media.path(name), Span(1.2, 2.0), tmp_path / "out.mkv", exact=exact)
+    found = colours(made.path)
+    assert made.span.start_s <= 1.2
+    assert GREEN in {colour for _, colour in found}
+    if exact:
+        assert {colour for _, colour in found} == {GREEN}
+        assert len(found) == 8
+
+
+def test_sound_alone(media: Media, tmp_path: Path) -> None:
+    made = cut(media.path("ladder.mp4"), Span(2.0, 3.0), tmp_path / "out.wav", exact=True)
+    with open_video(made) as video:
+        assert not video.info.has_video
+        assert video.info.duration_s == pytest.approx(1.0, abs=0.02)
+
+
+def test_nothing_is_overwritten_unasked(media: Media, tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"precious")
+    source = media.path("three_shots.mp4")
+    with pytest.raises(InputError, match="exists"):
+        cut(source, Span(0, 1), out)
+    assert out.read_bytes() == b"precious"
+    with pytest.raises(InputError, match="the file to cut from"):
+        cut(source, Span(0, 1), source, overwrite=True)
+    with pytest.raises(MediaNotFound, match="no such folder"):
+        cut(source, Span(0, 1), tmp_path / "none" / "out.mp4")
+    with pytest.raises(InputError, match="begins after its end"):
+        cut(source, Span(3.5, 4), tmp_path / "late.mp4")
+    assert cut(source, Span(0, 1), out, overwrite=True, exact=True).path == out
+    assert len(colours(out)) == 10
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4"]
+
+
+def test_ffmpegs_own_words_are_in_the_error(media: Media, tmp_path: Path) -> None:
+    with pytest.raises(MediaUnreadable, match=r"cutting three_shots\.mp4: ffmpeg failed: .*webm"):
+        cut(media.path("three_shots.mp4"), Span(0, 1), tmp_path / "out.webm")  # H.264 cannot be copied into WebM
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_ffmpeg_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    ffmpeg.find_ffmpeg.cache_clear()
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert "imageio" in ffmpeg.find_ffmpeg(), "the package's own binary stands in"
+    ffmpeg.find_ffmpeg.cache_clear()
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
+    with pytest.raises(MissingDependency, match="no ffmpeg"):
+        ffmpeg.find_ffmpeg()
+    ffmpeg.find_ffmpeg.cache_clear()

@@ -1,0 +1,127 @@
+"""Query pictures and sounds, thumbnails, and leaving out repeats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+from media_factory import Media
+
+from vidembed.errors import BadQuery, MediaNotFound, MediaUnreadable
+from vidembed.media.images import load_image
+from vidembed.media.limits import Limits
+from vidembed.media.reader import load_audio, open_video
+from vidembed.media.sampling import DEFAULT_THRESHOLD, distance, distinct, kept, thumbprint
+from vidembed.media.thumbnails import save_jpeg
+from vidembed.protocols import Frame
+
+
+def test_exif_rotation_is_applied(tmp_path: Path) -> None:
+    picture = np.zeros((20, 40, 3), dtype=np.uint8)
+    picture[:, :20] = (255, 0, 0)
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6  # "turn clockwise to see it upright": left becomes top
+    PIL.Image.fromarray(picture).save(tmp_path / "phone.png", exif=exif)
+    rgb = load_image(tmp_path / "phone.png")
+    assert rgb.shape == (40, 20, 3)
+    assert rgb[5, 10].tolist() == [255, 0, 0]
+    assert rgb[35, 10].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "L", "P", "1", "I;16", "CMYK"])
+def test_every_kind_of_picture_becomes_rgb(tmp_path: Path, mode: str) -> None:
+    suffix = ".jpg" if mode == "CMYK" else ".png"
+    PIL.Image.new(mode, (8, 6)).save(tmp_path / f"x{suffix}")
+    rgb = load_image(tmp_path / f"x{suffix}")
+    assert (rgb.shape, rgb.dtype) == ((6, 8, 3), np.uint8)
+    if mode == "RGBA":
+        assert rgb[0, 0].tolist() == [255, 255, 255], "what is transparent shows white"
+
+
+def test_bad_pictures(tmp_path: Path, media: Media) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    with pytest.raises(BadQuery, match=r"text\.jpg: not a picture"):
+        load_image(tmp_path / "text.jpg")
+    PIL.Image.new("RGB", (300, 300)).save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:60])
+    with pytest.raises(BadQuery):
+        load_image(tmp_path / "cut.png")
+    with pytest.raises(BadQuery):
+        load_image(media.path("three_shots.mp4"))
+    with pytest.raises(MediaNotFound):
+        load_image(tmp_path / "none.png")
+    PIL.Image.new("1", (400, 300)).save(tmp_path / "bomb.png")
+    with pytest.raises(MediaUnreadable, match="400 x 300"):
+        load_image(tmp_path / "bomb.png", limits=Limits(max_pixels=100_000))
+
+
+def test_sound_of_a_query(media: Media) -> None:
+    audio = load_audio(media.path("audio_only.m4a"), 16000)
+    assert audio.duration_s == pytest.approx(2.0, abs=0.1)
+    assert load_audio(media.path("ladder.mp4"), 8000, max_s=3.0).duration_s == 3.0
+    assert load_audio(media.path("tone.mp4"), 8000).rms == pytest.approx(0.0884, rel=0.1)
+    with pytest.raises(BadQuery, match="no sound to search with"):
+        load_audio(media.path("three_shots.mp4"), 16000)
+    with pytest.raises(MediaUnreadable):
+        load_audio(media.path("junk.mp4"), 16000)
+
+
+def test_thumbnail(tmp_path: Path) -> None:
+    rgb = np.full((900, 1600, 3), (10, 200, 30), dtype=np.uint8)
+    path = save_jpeg(rgb, tmp_path / "a.jpg", long_side_px=320)
+    with PIL.Image.open(path) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (320, 180))
+        assert np.abs(np.asarray(picture)[90, 160].astype(int) - (10, 200, 30)).max() < 5
+    save_jpeg(rgb[:10, :20], path)
+    with PIL.Image.open(path) as picture:
+        assert picture.size == (20, 10), "never enlarged"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.jpg"]
+
+
+def noisy(base: np.ndarray, seed: int, level: int = 6) -> np.ndarray:
+    noise = np.random.default_rng(seed).integers(-level, level + 1, base.shape)
+    return np.clip(base.astype(int) + noise, 0, 255).astype(np.uint8)
+
+
+def test_noise_repeats_and_a_small_figure_does_not() -> None:
+    scene = np.random.default_rng(0).integers(0, 255, (9, 16, 3), dtype=np.uint8).repeat(20, 0).repeat(20, 1)
+    walker = scene.copy()
+    walker[100:150, 150:170] = 255  # 1.7 % of the picture
+    frames = [Frame(float(n), noisy(scene, n)) for n in range(5)] + [Frame(5.0, noisy(walker, 5))]
+    assert [frame.repeats for frame in distinct(frames)] == [False, True, True, True, True, False]
+    assert [frame.repeats for frame in distinct(frames, threshold=-1)] == [False] * 6
+
+
+def test_slow_change_is_noticed_when_it_adds_up() -> None:
+    """Each frame is compared with the last one kept, not with its neighbour."""
+    frames = [Frame(float(n), np.full((48, 64, 3), 2 * n, dtype=np.uint8)) for n in range(40)]
+    firsts = [frame.time_s for frame in distinct(frames) if not frame.repeats]
+    assert firsts[:3] == [0.0, 4.0, 8.0]  # 4 steps of 2/255 = 0.031 > 0.03
+    assert DEFAULT_THRESHOLD == 0.03
+
+
+def test_the_first_frame_of_a_clip_is_kept_even_when_it_repeats() -> None:
+    still = [Frame(float(n), np.zeros((48, 64, 3), dtype=np.uint8)) for n in range(6)]
+    marked = list(distinct(still))
+    assert [frame.time_s for frame in kept(marked[:3])] == [0.0]
+    assert [frame.time_s for frame in kept(marked[3:])] == [3.0]
+    assert kept([]) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 300), (16, 16), (17, 31), (1080, 1920)])
+def test_thumbprint_is_the_mean_grey_of_each_cell(shape: tuple[int, int]) -> None:
+    white, black = np.full((*shape, 3), 255, dtype=np.uint8), np.zeros((*shape, 3), dtype=np.uint8)
+    assert thumbprint(white).shape == (16, 16)
+    assert distance(thumbprint(white), thumbprint(black)) == pytest.approx(1.0)
+    green = black.copy()
+    green[..., 1] = 255
+    assert thumbprint(green).mean() == pytest.approx(0.587, abs=1e-3)
+
+
+def test_a_static_video_costs_one_frame_a_clip(media: Media) -> None:
+    with open_video(media.path("silent_track.mp4")) as video:
+        frames = list(distinct(video.stream(rate_hz=10, short_side_px=48)))
+    assert len(frames) == 20
+    assert len(kept(frames)) == 1
