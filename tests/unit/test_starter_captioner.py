@@ -1,0 +1,157 @@
+"""The starter captioner: writing against a network whose words can be worked out, then the shipped weights."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from vidembed.captions.captioners._decoder import END, CaptionNet, DecoderShape, build
+from vidembed.captions.captioners._writing import Writing, beam_search, sample
+from vidembed.captions.captioners.starter import StarterCaptioner
+from vidembed.errors import ConfigError, NoSuchStream
+from vidembed.protocols import ClipMedia, VideoReader
+from vidembed.types import Clip, Floats, FrameBatch, Image, Span, VideoInfo
+
+WORDS = ("<pad>", "<start>", "<end>", "<unknown>", "a", "dog", "cat", "runs", "sits", "red")
+SHAPE = DecoderShape(len(WORDS), features=6, tokens=4, width=16, heads=2, inner=24, layers=2, positions=24)
+
+
+@pytest.fixture
+def net() -> CaptionNet:
+    torch.manual_seed(1)
+    return CaptionNet(SHAPE).eval().requires_grad_(False)
+
+
+class Chain:
+    """Stands in for the network: the next word's probabilities follow from the last word alone, by a table."""
+
+    shape = SHAPE
+
+    def __init__(self, table: dict[int, dict[int, float]]) -> None:
+        self.table = table
+
+    def memory(self, seen: Tensor) -> list[Any]:
+        return [(seen, seen)]
+
+    def step(self, ids: Tensor, at: int, memory: Any, past: Any, mask: Tensor) -> tuple[Tensor, Any]:
+        raw = torch.full((len(ids), len(WORDS)), -30.0)
+        for row, word in enumerate(ids.tolist()):
+            for follower, share in self.table.get(word, {END: 1.0}).items():
+                raw[row, follower] = float(np.log(share))
+        return raw, [(ids[:, None], ids[:, None])]
+
+
+def ids(text: str) -> list[int]:
+    return [WORDS.index(word) for word in text.split()]
+
+
+def test_words_one_by_one_are_the_words_at_once(net: CaptionNet) -> None:
+    """The cached step gives what the whole-sentence pass gives: two ways to the same numbers."""
+    seen = net.look(torch.randn(2, 1, 4, 6))
+    memory, sentence = net.memory(seen), torch.tensor([[1, 4, 5, 7], [1, 4, 9, 6]])
+    whole = net(sentence, memory)
+    past: list[Any] = []
+    everything = torch.ones(2, 1, 1, 4, dtype=torch.bool)
+    for at in range(4):
+        raw, past = net.step(sentence[:, at], at, memory, past, everything)
+        torch.testing.assert_close(raw, whole[:, at], atol=1e-5, rtol=1e-4)
+
+
+def test_later_words_do_not_change_earlier_scores(net: CaptionNet) -> None:
+    memory = net.memory(net.look(torch.randn(1, 1, 4, 6)))
+    one, other = net(torch.tensor([[1, 4, 5, 7]]), memory), net(torch.tensor([[1, 4, 5, 9]]), memory)
+    torch.testing.assert_close(one[:, :3], other[:, :3])
+    assert not torch.allclose(one[:, 3], other[:, 3])
+
+
+def test_beam_search_beats_greed() -> None:
+    """Greed takes "a" (0.6) and then only weak followers; "red cat" is likelier as a whole: 0.4 x 0.9 > 0.6 x 0.4."""
+    chain = Chain({1: {4: 0.6, 9: 0.4}, 4: {5: 0.4, 6: 0.35, 7: 0.25}, 9: {6: 0.9, 5: 0.1}})
+    writing = Writing(beams=3, min_words=1, length_power=0.0)
+    found = beam_search(cast(CaptionNet, chain), torch.zeros(1, 4, 16), torch.ones(1, 4, dtype=torch.bool), writing)[0]
+    assert found[0][0] == ids("red cat")
+    assert found[0][1] == pytest.approx(np.log(0.4 * 0.9), abs=1e-3)
+    assert found[1][0] == ids("a dog")
+
+
+def test_no_word_pair_twice_and_length_limits() -> None:
+    """A table that would go round in circles for ever stops at its first repeat or at the longest length."""
+    circle = Chain({1: {4: 1.0}, 4: {5: 1.0}, 5: {4: 0.9, END: 0.1}})
+    seen, mask = torch.zeros(1, 4, 16), torch.ones(1, 4, dtype=torch.bool)
+    best = beam_search(cast(CaptionNet, circle), seen, mask, Writing(min_words=2, max_words=7))[0]
+    for words, _ in best:
+        pairs = list(zip(words, words[1:], strict=False))
+        assert len(pairs) == len(set(pairs))
+        assert 2 <= len(words) <= 7
+    drawn = sample(cast(CaptionNet, circle), seen, mask, [np.full((3, 8), 0.5)], Writing(min_words=2, max_words=7))[0]
+    assert all(len(words) <= 7 for words in drawn)
+
+
+def test_sampling_follows_its_draws() -> None:
+    """First word: "a" 0.6, "red" 0.3, "dog" 0.1; top_p 0.8 keeps two, so 0.7 falls on "red" only above 2/3."""
+    chain = Chain({1: {4: 0.6, 9: 0.3, 5: 0.1}})
+    luck = np.array([[0.0, 0.0], [0.66, 0.0], [0.68, 0.0], [0.999, 0.0]])
+    writing = Writing(top_p=0.8, temperature=1.0, min_words=1, max_words=1)
+    drawn = sample(cast(CaptionNet, chain), torch.zeros(1, 4, 16), torch.ones(1, 4, dtype=torch.bool), [luck], writing)
+    assert drawn == [[ids("a"), ids("a"), ids("red"), ids("red")]]
+
+
+def look(images: list[Image]) -> Floats:
+    """Picture tokens for tests: mean red, green, blue in three places each, on four tokens."""
+    means = np.stack([image.reshape(-1, 3).mean(0) / 255 for image in images]).astype(np.float32)
+    return np.repeat(np.concatenate([means, 1 - means], axis=1)[:, None], 4, axis=1)
+
+
+def clip(number: int, frames: int = 3, value: int = 90) -> ClipMedia:
+    info = VideoInfo("0" * 32, Path("x.mp4"), 1, 1, 9.0, 4, 4, Fraction(1), None, None)
+    rgb = np.full((frames, 4, 4, 3), value, np.uint8) + np.arange(frames, dtype=np.uint8)[:, None, None, None]
+    made = Clip.make(info.video_id, number, Span(float(number), number + 1.0))
+    return ClipMedia(made, info, FrameBatch(rgb, np.arange(frames, dtype=np.float64)), cast(VideoReader, None))
+
+
+def captioner(net: CaptionNet, **writing: Any) -> StarterCaptioner:
+    return StarterCaptioner(net, WORDS, look, frames=2, writing=Writing(**writing))
+
+
+def test_candidates_differ_and_do_not_depend_on_the_batch(net: CaptionNet) -> None:
+    speaks = captioner(net, max_words=8, min_words=2)
+    clips = [clip(0, value=20), clip(1, frames=1, value=200), clip(2, frames=7)]
+    together = speaks.candidates(clips, n=4, seed=5)
+    assert together == [speaks.candidates([one], n=4, seed=5)[0] for one in clips]
+    assert together == speaks.candidates(clips, n=4, seed=5)
+    assert together != speaks.candidates(clips, n=4, seed=6)
+    for texts in together:
+        assert 1 <= len(texts) <= 4
+        assert len(set(texts)) == len(texts)
+        assert all(2 <= len(text.split()) <= 8 and text[0].isupper() for text in texts)
+    assert speaks.candidates([], n=4) == []
+
+
+def test_one_candidate_is_the_best_beam(net: CaptionNet) -> None:
+    speaks = captioner(net)
+    assert speaks.candidates([clip(0)], n=1)[0] == speaks.candidates([clip(0)], n=5)[0][:1]
+
+
+def test_it_says_what_it_cannot_do(net: CaptionNet) -> None:
+    speaks = captioner(net)
+    blind = clip(0)
+    with pytest.raises(NoSuchStream):
+        speaks.candidates([ClipMedia(blind.clip, blind.info, None, blind.video)], n=2)
+    with pytest.raises(ConfigError, match="takes no prompt"):
+        speaks.candidates([blind], n=2, prompt="Say it in French")
+    with pytest.raises(ConfigError, match="words"):
+        StarterCaptioner(net, WORDS[:-1], look)
+
+
+def test_half_precision_weights_make_the_same_network(net: CaptionNet) -> None:
+    again = build({k: v.half() for k, v in net.state_dict().items()}, SHAPE)
+    x, words = torch.randn(1, 1, 4, 6), torch.tensor([[1, 4, 5]])
+    torch.testing.assert_close(
+        again(words, again.memory(again.look(x))), net(words, net.memory(net.look(x))), atol=0.02, rtol=0.02
+    )
