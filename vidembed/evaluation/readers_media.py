@@ -1,0 +1,123 @@
+"""Captioned sounds and pictures: AudioCaps, Clotho, Flickr8k and 30k, COCO."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from vidembed.evaluation.annotations import Record, csv_records, json_records, line_records, read_json
+from vidembed.evaluation.dataset import DataSet, MediaFolder, unique
+from vidembed.evaluation.readers_video import captioned
+
+
+def audiocaps(file: Path, media: MediaFolder, split: str) -> DataSet:
+    """CSV: audiocap_id, youtube_id, start_time, caption. A file is named by YouTube id, with "Y" or start, or by id."""
+    names: dict[str, tuple[str, ...]] = {}
+    pairs: list[tuple[str, str]] = []
+    seen: dict[str, None] = {}
+    for record in csv_records(file):
+        unique(record.key("audiocap_id"), seen, record, "audiocap_id")
+        video, start = record.key("youtube_id"), int(record.number("start_time"))
+        key = f"{video}_{start}"  # the captions of one clip in test and val have ids of their own
+        names.setdefault(key, (video, f"Y{video}", key, f"{video}_{start * 1000}", record.key("audiocap_id")))
+        pairs.append((key, record.text("caption")))
+    return captioned(pairs, media, names=lambda key: names[key], lane="audio")
+
+
+def clotho(file: Path, media: MediaFolder, split: str) -> DataSet:
+    """CSV: file_name, caption_1 to caption_5."""
+    pairs: list[tuple[str, str]] = []
+    seen: dict[str, None] = {}
+    for record in csv_records(file):
+        key = record.key("file_name")
+        unique(key, seen, record, "file_name")
+        pairs.extend((key, record.text(f"caption_{i}")) for i in range(1, 6))
+    return captioned(pairs, media, lane="audio")
+
+
+def flickr(file: Path, media: MediaFolder, split: str) -> DataSet:
+    """Karpathy's JSON (with splits), "<image>#<n> TAB <caption>" lines, or CSV with image and caption columns."""
+    if file.suffix == ".json":
+        return karpathy(file, media, split)
+    wanted = None if split == "all" else _listed(file, split)
+    pairs: list[tuple[str, str]] = []
+    seen: dict[str, None] = {}
+    for record in _flickr_records(file):
+        image = record.text("image")
+        if "number" in record:
+            unique(f"{image}#{record.key('number')}", seen, record, "caption")
+        if wanted is None or image in wanted:
+            pairs.append((image, record.text("caption")))
+    return captioned(pairs, media)
+
+
+def _flickr_records(file: Path) -> Iterable[Record]:
+    if file.suffix == ".csv":  # Flickr30k from Kaggle: image_name| comment_number| comment
+        for record in csv_records(file, delimiter="|"):
+            fields = {new: record.fields.get(old) for old, new in _COLUMNS.items() if old in record.fields}
+            yield record.renamed(fields)
+    elif file.name == "captions.txt":  # Flickr8k from Kaggle: image,caption
+        yield from csv_records(file)
+    else:
+        yield from line_records(file, _token_line)
+
+
+_COLUMNS = {"image_name": "image", "comment_number": "number", "comment": "caption"}
+
+
+def _token_line(line: str) -> dict[str, str] | None:
+    name, tab, caption = line.partition("\t")
+    image, mark, number = name.partition("#")
+    return {"image": image, "number": number.strip(), "caption": caption} if tab and mark else None
+
+
+def _listed(file: Path, split: str) -> dict[str, None]:
+    """The images that Flickr_8k.<split>Images.txt beside the file names ("dev" is its word for val)."""
+    word = {"val": "dev"}.get(split, split)
+    wanted: dict[str, None] = {}
+    for record in line_records(file.with_name(f"Flickr_8k.{word}Images.txt"), lambda line: {"image": line.strip()}):
+        unique(record.text("image"), wanted, record, "image")
+    return wanted
+
+
+def karpathy(file: Path, media: MediaFolder, split: str) -> DataSet:
+    """{"images": [{filename, filepath, split, sentences: [{raw}]}]} (Karpathy and Fei-Fei 2015)."""
+    pairs: list[tuple[str, str]] = []
+    names: dict[str, tuple[str, ...]] = {}
+    for i, record in enumerate(json_records(file, "images")):
+        key = record.key("filename")
+        if key in names:
+            raise record.wrong(f"duplicate image {key!r}")
+        folder = record.text("filepath") if "filepath" in record else ""
+        names[key] = (f"{folder}/{key}", key) if folder else (key,)
+        if split != "all" and record.text("split") != split:
+            continue
+        for sentence in record.list("sentences"):
+            if not isinstance(sentence, dict) or not isinstance(sentence.get("raw"), str):
+                raise record.wrong(f"sentences of image {i} need the field 'raw'")
+            pairs.append((key, " ".join(sentence["raw"].split())))
+    return captioned(pairs, media, names=lambda key: names[key])
+
+
+def coco(file: Path, media: MediaFolder, split: str) -> DataSet:
+    """{"images": [{id, file_name}], "annotations": [{id, image_id, caption}]}, or Karpathy's file."""
+    data, record_at = read_json(file)
+    if "annotations" not in record_at(data, ()).fields:
+        return karpathy(file, media, split)
+    images: dict[str, str] = {}
+    for record in json_records(file, "images"):
+        key = record.key("id")
+        if key in images:
+            raise record.wrong(f"duplicate image id {key!r}")
+        images[key] = record.text("file_name")
+
+    def pairs() -> Iterable[tuple[str, str]]:
+        seen: dict[str, None] = {}
+        for record in json_records(file, "annotations"):
+            unique(record.key("id"), seen, record, "annotation id")
+            key = record.key("image_id")
+            if key not in images:
+                raise record.wrong(f"unknown image {key!r}: it is not among `images`")
+            yield images[key], record.text("caption")
+
+    return captioned(pairs(), media)
