@@ -113,7 +113,7 @@ def test_didemo(tmp_path: Path, media: Path) -> None:
         {
             "annotation_id": 1,
             "video": "a.mov",
-            "description": "the sun sets",
+            "description": "dusk falls",
             "times": [[1, 2], [2, 2], [2, 2], [0, 5]],
         },
         {"annotation_id": 2, "video": "a.mov", "description": "a bird flies", "times": [[0, 0], [1, 1]]},
