@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -86,7 +87,7 @@ def test_no_word_pair_twice_and_length_limits() -> None:
     seen, mask = torch.zeros(1, 4, 16), torch.ones(1, 4, dtype=torch.bool)
     best = beam_search(cast(CaptionNet, circle), seen, mask, Writing(min_words=2, max_words=7))[0]
     for words, _ in best:
-        pairs = list(zip(words, words[1:], strict=False))
+        pairs = list(pairwise(words))
         assert len(pairs) == len(set(pairs))
         assert 2 <= len(words) <= 7
     drawn = sample(cast(CaptionNet, circle), seen, mask, [np.full((3, 8), 0.5)], Writing(min_words=2, max_words=7))[0]

@@ -43,6 +43,9 @@ def mel_filters() -> NDArray[np.float32]:
 class LogMel(nn.Module):
     """(B, N) samples at 16 kHz -> (B, 1, 64, N / 160) log-mel energies, level-normalised per row."""
 
+    filters: Tensor
+    taper: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("filters", torch.from_numpy(mel_filters()), persistent=False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +53,7 @@ class _Attention(nn.Module):
         return self.out(out.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class _Layer(nn.Module):
@@ -61,9 +62,9 @@ class _Layer(nn.Module):
     def __init__(self, shape: DecoderShape, dropout: float, *, crosses: bool) -> None:
         super().__init__()
         width = shape.width
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3 if crosses else 2))
+        self.norms: Any = nn.ModuleList(nn.LayerNorm(width) for _ in range(3 if crosses else 2))
         self.own = _Attention(shape, dropout)
-        self.cross = _Attention(shape, dropout) if crosses else None
+        self.cross: Any = _Attention(shape, dropout) if crosses else None
         self.up, self.down = nn.Linear(width, shape.inner), nn.Linear(shape.inner, width)
         self.drop = nn.Dropout(dropout)
 
@@ -88,7 +89,7 @@ class CaptionNet(nn.Module):
         self.encoded = nn.LayerNorm(shape.width)
         self.words = nn.Embedding(shape.vocabulary, shape.width, padding_idx=PAD)
         self.positions = nn.Parameter(torch.randn(shape.positions, shape.width) * 0.02)
-        self.layers = nn.ModuleList(_Layer(shape, dropout, crosses=True) for _ in range(shape.layers))
+        self.layers: Any = nn.ModuleList(_Layer(shape, dropout, crosses=True) for _ in range(shape.layers))
         self.norm = nn.LayerNorm(shape.width)
         self.bias = nn.Parameter(torch.zeros(shape.vocabulary))
         self.drop = nn.Dropout(dropout)
@@ -101,7 +102,7 @@ class CaptionNet(nn.Module):
         x = self.drop(self.project(x)) + self.places
         own = self.encoder.norms[0](x)
         x = self.encoder.feed(x + self.drop(self.encoder.own(own, *self.encoder.own.keys_values(own))))
-        return self.encoded(x).unflatten(0, (batch, count)).flatten(1, 2)  # type: ignore[no-any-return]
+        return self.encoded(x).reshape(batch, -1, self.shape.width)  # type: ignore[no-any-return]
 
     def memory(self, seen: Tensor) -> Memory:
         return [layer.cross.keys_values(seen) for layer in self.layers]

@@ -68,10 +68,11 @@ def beam_search(net: CaptionNet, seen: Tensor, mask: Tensor, writing: Writing) -
     totals = torch.full((batch, width), -torch.inf)
     totals[:, 0] = 0.0
     finished: list[list[tuple[list[int], float]]] = [[] for _ in range(batch)]
-    ids, past = torch.full((len(rows),), START), []
+    past: Memory = []
+    ids = torch.full((len(rows),), START)
     for at in range(writing.max_words + 1):
         raw, past = net.step(ids, at, memory, past, wide_mask)
-        steps = _scores(raw, texts, writing).unflatten(0, (batch, width)) + totals[..., None]
+        steps = _scores(raw, texts, writing).reshape(batch, width, -1) + totals[..., None]
         vocabulary = steps.shape[-1]
         best, where = steps.flatten(1).topk(2 * width, dim=1)
         source, next_texts, next_ids = [], [], []
@@ -103,7 +104,8 @@ def sample(
     luck = np.concatenate(draws)
     memory, wide_mask = _pick(net.memory(seen), rows), mask[rows][:, None, None]
     texts: list[list[int]] = [[] for _ in rows]
-    ids, past = torch.full((len(rows),), START), []
+    past: Memory = []
+    ids = torch.full((len(rows),), START)
     open_rows = np.ones(len(rows), bool)
     for at in range(writing.max_words + 1):
         raw, past = net.step(ids, at, memory, past, wide_mask)
