@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_models
+import tiny_models_av
 
 from vidembed import models
 from vidembed.protocols import Encoder
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch, Item, Modality
 
-FAMILIES = ("toy", "open_clip", "clip", "siglip", "metaclip_2")
+FAMILIES = ("toy", "open_clip", "clip", "siglip", "metaclip_2", *tiny_models_av.BUILDERS)
 
 
 @pytest.fixture(scope="session", params=FAMILIES)
@@ -25,7 +26,10 @@ def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if family == "open_clip":
         tiny_models.open_clip_folder(folder)
         return models.load_encoder(str(folder), device="cpu", engine="torch")  # type: ignore[return-value]
-    tiny_models.dual_folder(folder, family)
+    if family in tiny_models_av.BUILDERS:
+        tiny_models_av.BUILDERS[family](folder)
+    else:
+        tiny_models.dual_folder(folder, family)
     return models.load_encoder(str(folder), device="cpu")  # type: ignore[return-value]
 
 

@@ -91,7 +91,7 @@ def load(
     at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
     with weights.loading(spec, at):
         model = _torch.load_transformers(ClapModel, at)
-        extractor = AutoFeatureExtractor.from_pretrained(at, local_files_only=True)
+        extractor = AutoFeatureExtractor.from_pretrained(at, local_files_only=True)  # type: ignore[no-untyped-call]
         tokenizer = AutoTokenizer.from_pretrained(at, local_files_only=True)
     space = spec.space or Space(weights.space_name(spec, at), int(model.config.projection_dim))
     return ClapEncoder(space, _torch.settle(model, chosen, kind), extractor, tokenizer, chosen)

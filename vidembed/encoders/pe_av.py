@@ -12,7 +12,7 @@ import torch
 
 from vidembed import weights
 from vidembed.encoders import _torch
-from vidembed.encoders._tower import Tower, frames_of, sound_of, texts_of
+from vidembed.encoders._tower import Tower, frames_of, pooled, sound_of, texts_of
 from vidembed.errors import ConfigError
 from vidembed.types import AudioVisual, Floats, FrameBatch, Item, Modality, Space
 
@@ -47,18 +47,29 @@ class PeAvEncoder(Tower):
             texts_of(items), padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt"
         )
         placed = self._placed({k: inputs[k] for k in ("input_ids", "attention_mask")})
-        rows: Tensor = getattr(self._model, f"get_text_{self._target}_embeds")(**placed)
+        # As PeAudioVideoModel.forward does it; its get_text_*_embeds do not run in transformers 5.23.
+        first = self._model.text_model(**placed, output_hidden_states=True).hidden_states[-1][:, 0]
+        rows: Tensor = self._text_head()(first)
         return rows
 
+    def _text_head(self) -> Any:
+        if self._target == "audio":
+            return self._model.audio_model.text_audio_head
+        return self._model.video_model.text_video_head if self._target == "video" else self._model.text_audio_video_head
+
+    # One item at a time: they differ in length, and padding would take part in the codec's convolutions.
+
     def _audio(self, items: Sequence[Item]) -> Tensor:
-        return torch.cat([self._model.get_audio_embeds(**self._sound_inputs([item])) for item in items])
+        tower = self._model.audio_model
+        return torch.cat([tower.audio_head(pooled(tower.audio_encoder(**self._sound_inputs(item)))) for item in items])
 
     def _video(self, items: Sequence[Item]) -> Tensor:
-        # One clip at a time: clips differ in length, and padding would take part in the codec's convolutions.
         if self._target == "video":
-            return torch.cat([self._model.get_video_embeds(**self._picture_inputs(item)) for item in items])
-        both = [{**self._picture_inputs(item), **self._sound_inputs([item])} for item in items]
-        return torch.cat([self._model.get_audio_video_embeds(**inputs).audio_video_embeds for inputs in both])
+            head, encoder = self._model.video_model.video_head, self._model.video_model.video_encoder
+            return torch.cat([head(pooled(encoder(**self._picture_inputs(item)))) for item in items])
+        head, encoder = self._model.audio_video_head, self._model.audio_video_encoder
+        both = [{**self._picture_inputs(item), **self._sound_inputs(item)} for item in items]
+        return torch.cat([head(pooled(encoder(**inputs))) for inputs in both])
 
     def _picture_inputs(self, item: Item) -> dict[str, Tensor]:
         made = self._processor.video_processor(
@@ -69,9 +80,8 @@ class PeAvEncoder(Tower):
         )
         return self._placed({"pixel_values_videos": made["pixel_values_videos"]})
 
-    def _sound_inputs(self, items: Sequence[Item]) -> dict[str, Tensor]:
-        sounds = [self._sound(item) for item in items]
-        made = self._processor.feature_extractor(sounds, sampling_rate=self._rate_hz, return_tensors="pt")
+    def _sound_inputs(self, item: Item) -> dict[str, Tensor]:
+        made = self._processor.feature_extractor([self._sound(item)], sampling_rate=self._rate_hz, return_tensors="pt")
         return self._placed({k: made[k] for k in ("input_values", "padding_mask") if k in made})
 
     def _sound(self, item: Item) -> Floats:
@@ -82,13 +92,34 @@ class PeAvEncoder(Tower):
         return sound_of(item, self._rate_hz)
 
 
+def _model_class() -> Any:
+    """PeAudioVideoModel, able to load beside newer versions of timm.
+
+    transformers 5.23 ties the weights of its two copies of the picture tower by a pattern that leaves out the buffer
+    `rope.pos_embed`; timm 1.0.31 has others there (`rope.bands`), and loading fails on them as "not an nn.Parameter".
+    """
+    from transformers import PeAudioVideoModel
+
+    class Model(PeAudioVideoModel):  # type: ignore[misc, no-untyped-call]
+        _tied_weights_keys = {  # noqa: RUF012
+            key.replace(_ROPE, r".*\.rope\."): value.replace(_ROPE, r".*\.rope\.")
+            for key, value in PeAudioVideoModel._tied_weights_keys.items()
+        }
+
+    return Model
+
+
+_ROPE = r".*\.rope\.pos_embed"
+
+
 @lru_cache(maxsize=1)
 def _loaded(at: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
     """Model and processor; kept, so that the channels of one profile share them."""
-    from transformers import AutoProcessor, PeAudioVideoModel
+    from transformers import AutoProcessor
 
-    model = _torch.load_transformers(PeAudioVideoModel, at)
-    return _torch.settle(model, device, dtype), AutoProcessor.from_pretrained(at, local_files_only=True)
+    model = _torch.load_transformers(_model_class(), at)
+    processor = AutoProcessor.from_pretrained(at, local_files_only=True)  # type: ignore[no-untyped-call]
+    return _torch.settle(model, device, dtype), processor
 
 
 def load(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +32,8 @@ class VideoPrismEncoder(Tower):
 
     def _video(self, items: Sequence[Item]) -> Tensor:
         pixels = torch.cat([self._pixels(item) for item in items])
-        return pooled(self._model.get_video_features(**self._placed({"pixel_values_videos": pixels})))
+        features = pooled(self._model.get_video_features(**self._placed({"pixel_values_videos": pixels})))
+        return features.reshape(len(items), -1)  # (N, 1, D) as it comes
 
     def _pixels(self, item: Item) -> Tensor:
         """(1, T, 3, H, W). The model was trained on squashed squares in 0..1 (its reference code: no mean, no crop)."""
@@ -46,7 +48,7 @@ class VideoPrismEncoder(Tower):
         return made
 
     def _text(self, items: Sequence[Item]) -> Tensor:
-        # Trained on lower-case texts padded to the full length (videoprism/models.py: tokenize_texts, canonicalize).
+        # Padded to the full length, as in training.
         inputs = self._tokenizer(
             [canonical(text) for text in texts_of(items)],
             padding="max_length", truncation=True, max_length=self._max_tokens, return_tensors="pt",
@@ -55,12 +57,11 @@ class VideoPrismEncoder(Tower):
 
 
 def canonical(text: str) -> str:
-    """Lower case, without punctuation, single spaces: the texts that VideoPrism's text tower was trained on."""
-    kept = "".join(char for char in text.replace("_", " ") if char not in _PUNCTUATION)
-    return " ".join(kept.lower().split())
+    """Lower case, spaces for punctuation, a full stop: what the text tower was trained on (its utils.py, 2025)."""
+    return " ".join(text.translate(_SPACES).lower().split()) + "."
 
 
-_PUNCTUATION = frozenset("!\"#$%&'()*+,-./:;<=>?@[\\]^`{|}~")
+_SPACES = str.maketrans(string.punctuation, " " * len(string.punctuation))
 
 
 def _side(size: int | Sequence[int]) -> int:
@@ -83,7 +84,7 @@ def load(
     at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
     with weights.loading(spec, at):
         model = _torch.load_transformers(VideoPrismClipModel, at)
-        processor = AutoVideoProcessor.from_pretrained(at, local_files_only=True)
+        processor = AutoVideoProcessor.from_pretrained(at, local_files_only=True)  # type: ignore[no-untyped-call]
         tokenizer = AutoTokenizer.from_pretrained(at, local_files_only=True)
     space = spec.space or Space(weights.space_name(spec, at), int(model.config.text_config.hidden_size))
     return VideoPrismEncoder(space, _torch.settle(model, chosen, kind), processor, tokenizer, chosen)

@@ -65,7 +65,7 @@ def load(
     at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
     with weights.loading(spec, at):
         model = _torch.load_transformers(XCLIPModel, at)
-        processor = AutoImageProcessor.from_pretrained(at, local_files_only=True)
+        processor = AutoImageProcessor.from_pretrained(at, local_files_only=True)  # type: ignore[no-untyped-call]
         tokenizer = AutoTokenizer.from_pretrained(at, local_files_only=True)
     space = spec.space or Space(weights.space_name(spec, at), int(model.config.projection_dim))
     return XclipEncoder(space, _torch.settle(model, chosen, kind), processor, tokenizer, chosen)
