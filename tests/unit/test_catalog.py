@@ -116,10 +116,14 @@ def test_a_models_caption_never_replaces_a_persons(catalog: Catalog) -> None:
 
 
 def test_an_error_inside_a_transaction_leaves_no_trace(catalog: Catalog) -> None:
-    with pytest.raises(RuntimeError, match="stop"), catalog.transaction():
-        catalog.videos.put(info(OTHER), reader="")
-        catalog.put_failure(Failure("/v/x.mp4", "probe", "MediaUnreadable", "broken"))
-        raise RuntimeError("stop")
+    def write() -> None:
+        with catalog.transaction():
+            catalog.videos.put(info(OTHER), reader="")
+            catalog.put_failure(Failure("/v/x.mp4", "probe", "MediaUnreadable", "broken"))
+            raise RuntimeError("stop")
+
+    with pytest.raises(RuntimeError, match="stop"):
+        write()
     assert catalog.videos.get(OTHER) is None
     assert catalog.failures() == []
 

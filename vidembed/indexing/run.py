@@ -115,7 +115,7 @@ class _Run:
                     self._waiting.append(event)
                 elif isinstance(event, Outcome):
                     self._ended.append(event)
-                if event is None or self._enough():
+                if event is None or self._enough() or not self._waiting:
                     self._flush()
             self._flush()
             self._writer.flush(at_once=True)

@@ -1,0 +1,74 @@
+"""kill -9 at many points of indexing; a run after that ends in the same index as an undisturbed one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import toy_videos
+
+from vidembed import VideoIndex, open_index
+
+COLOURS = ("red", "lime", "blue", "yellow", "cyan", "magenta", "white", "gray")
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("many")
+    for number in range(12):
+        first, second = COLOURS[number % 8], COLOURS[(number * 3 + 1) % 8]
+        hz = None if number % 4 == 3 else 200 + 700 * number
+        toy_videos.make(folder / f"{number:02d}.mp4", first, second, second, hz=hz, second_each=1.0 + 0.1 * number)
+    (folder / "broken.mp4").write_text("no video")
+    return folder
+
+
+@pytest.mark.parametrize(("seed", "workers"), [(1, 1), (2, 2)])
+def test_killed_runs_end_in_the_same_index(videos: Path, tmp_path: Path, seed: int, workers: int) -> None:
+    driver = Path(__file__).with_name("kill_driver.py")
+    command = [sys.executable, str(driver), str(videos), str(tmp_path / "index"), str(seed), "8", str(workers)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout.splitlines()[-1])
+    assert result["kills"] == 8
+    assert result["steps"] > 50
+    with open_index(result["plain"]) as plain, open_index(result["killed"]) as killed:
+        assert contents(killed) == contents(plain)
+        assert plain.info().videos == 12
+        for query in ("red", "yellow", "high", "blue low"):
+            assert answers(killed, query) == answers(plain, query)
+
+
+def contents(index: VideoIndex) -> dict[str, Any]:
+    """Everything but the times at which things were done."""
+    catalog = index.catalog
+    assert catalog.lanes.pending() == []
+    vectors = {}
+    for name, lane in index.lanes.items():
+        for rows in index.store.scan(lane.collection, units=True):
+            for row in rows:
+                units = None if row.units is None else (row.units.tobytes(), row.unit_times_s.tobytes())
+                vectors[name, row.clip.clip_id] = (row.clip, np.asarray(row.vector).tobytes(), units)
+    return {
+        "videos": catalog.videos.all(),
+        "paths": catalog.videos.paths(),
+        "clips": catalog.videos.clips(),
+        "lanes": catalog.lanes.all(),
+        "failures": catalog.failures(),
+        "collections": index.store.collections(),
+        "aliases": index.store.aliases(),
+        "thumbnails": sorted(path.name for path in index.thumbnails.rglob("*.jpg")),
+        "vectors": vectors,
+    }
+
+
+def answers(index: VideoIndex, query: str) -> list[tuple[Any, ...]]:
+    return [(moment.path, moment.span, round(moment.score, 9)) for moment in index.search(query, k=5)]
