@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vidembed.encoders.pooled import PooledEncoder
+from vidembed.encoders.toy import ToyEncoder
 from vidembed.errors import ConfigError, InputError
 from vidembed.protocols import Channel
 from vidembed.search.calibration import (
@@ -15,6 +17,7 @@ from vidembed.search.calibration import (
     Backgrounds,
     BankVectors,
     Null,
+    encode_texts,
     expected_largest,
     has_match,
     null_of_bank,
@@ -215,3 +218,11 @@ def test_no_good_match_is_said() -> None:
     assert not has_match([], 0.5)
     assert not has_match([weak], 0.5)
     assert has_match([weak], 0.2)
+
+
+def test_many_queries_at_once_are_the_queries_one_by_one() -> None:
+    pooled = PooledEncoder(ToyEncoder(), "image", templates=("{}", "a video of {}"), batch_size=3)
+    texts = ["red", "blue green", "high tone", "something else"]
+    at_once = encode_texts(Channel("vision", None, pooled, "0"), texts)  # type: ignore[arg-type]
+    assert at_once is not None
+    np.testing.assert_allclose(at_once, np.stack([pooled.encode_query("text", text) for text in texts]), atol=1e-6)

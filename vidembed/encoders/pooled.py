@@ -62,6 +62,14 @@ class _Batched:
             raise BadQuery("the query text is empty", hint="give at least one word")
         return pool(self.query_rows("text", [template.format(text.strip()) for template in self.templates]))
 
+    def encode_queries(self, modality: Modality, values: Sequence[str]) -> Floats | None:
+        """(N, D) query vectors of texts in few passes, row by row what `encode_query` gives; None without text."""
+        if modality != "text" or "text" not in self.encoder.modalities:
+            return None
+        filled = [template.format(value.strip()) for value in values for template in self.templates]
+        rows = self.query_rows("text", filled).reshape(len(values), len(self.templates), -1)
+        return np.stack([pool(parts) for parts in rows])
+
 
 class PooledEncoder(_Batched):
     """A `ClipEncoder` from an encoder of single frames, sounds or lines.
