@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ import torch
 from PIL import Image as PILImage
 
 from vidembed import models
-from vidembed.encoders import _torch
+from vidembed.encoders import _openvino, _torch
 from vidembed.encoders._pixels import Preparation
 from vidembed.encoders.open_clip import OpenClipEncoder, load
 from vidembed.errors import ConfigError, UnknownModel, WeightsMissing
@@ -125,8 +128,13 @@ def test_half_precision_agrees(folder: Path) -> None:
         assert 0.99 < cosines.min() < 1.001
 
 
+def _needs_openvino() -> None:
+    if not _openvino.available():
+        pytest.skip("the extra openvino is not installed")
+
+
 def test_openvino_agrees_and_is_converted_once(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    openvino = pytest.importorskip("openvino")
+    _needs_openvino()
     monkeypatch.setenv("VIDEMBED_CACHE", str(tmp_path))
     images = [picture(90, 160), picture(64, 64, 2), picture(33, 35, 4)]
     expected = encoder_of(folder).encode("image", images)
@@ -134,17 +142,30 @@ def test_openvino_agrees_and_is_converted_once(folder: Path, tmp_path: Path, mon
     assert exact.engine == "openvino"
     np.testing.assert_allclose(exact.encode("image", images), expected, atol=1e-4)
     np.testing.assert_allclose(exact.encode("image", images[:1]), expected[:1], atol=1e-4)
-    monkeypatch.setattr(openvino, "convert_model", lambda *a, **k: pytest.fail("converted again"))
+    monkeypatch.setattr(_openvino, "_translated", lambda *_: pytest.fail("converted again"))
     fast = encoder_of(folder, engine="openvino")
     assert (fast.encode("image", images) * expected).sum(axis=1).min() >= 0.998
+
+
+def test_openvino_reports_to_nobody(folder: Path, tmp_path: Path) -> None:
+    """Imported as it is, it would send an event, for which it makes a client id in the home folder."""
+    _needs_openvino()
+    code = (
+        "import sys; from vidembed import models; "
+        f"models.load_encoder({str(folder)!r}, device='cpu', engine='openvino'); "
+        "print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
+    )
+    home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "VIDEMBED_CACHE": str(tmp_path / "cache")}
+    environment = {k: v for k, v in os.environ.items() if k != "CI"} | home
+    out = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["True", "False"]
+    assert not (tmp_path / "intel").exists()
 
 
 def test_openvino_falls_back_to_float32_where_half_precision_disagrees(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("openvino")
-    from vidembed.encoders import _openvino
-
+    _needs_openvino()
     monkeypatch.setenv("VIDEMBED_CACHE", str(tmp_path))
     monkeypatch.setattr(_openvino, "AGREEMENT", 1.1)  # nothing agrees that well
     tower: Any = encoder_of(folder, engine="openvino")._tower

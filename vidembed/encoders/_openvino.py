@@ -6,9 +6,11 @@ Measured by benchmarks/image_tower.py: several times torch float32 on CPUs with 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,9 +69,7 @@ def compile_tower(
     """
     if not available():
         raise missing_dependency("openvino", extra="openvino", purpose="engine openvino")
-    import openvino
-
-    core = openvino.Core()
+    core = _package().Core()
     core.set_property({"CACHE_DIR": str((cache or cache_folder()) / "compiled")})
     path = _converted(tower, size, cache or cache_folder())
     probe = _probe(size)
@@ -117,28 +117,44 @@ def _probe(size: tuple[int, int]) -> Tensor:
 
 def _converted(tower: nn.Module, size: tuple[int, int], cache: Path) -> Path:
     """The tower as an OpenVINO file, converted once per set of weights."""
-    import openvino
-
-    path = cache / f"{_digest(tower, size, openvino.__version__)}.xml"
+    version = str(_package().__version__)
+    path = cache / f"{_digest(tower, size, version)}.xml"
     if path.is_file() and path.with_suffix(".bin").is_file() and path.with_suffix(".json").is_file():
         return path
     cache.mkdir(parents=True, exist_ok=True)
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", category=FutureWarning)  # OpenVINO still traces with torch.jit
-        model = openvino.convert_model(tower, example_input=_probe(size)[:2], input=[-1, 3, *size])
+    model = _translated(tower, size)
     # Written under another name and renamed, so that a killed or parallel run leaves no half file; the note is last.
     for suffix, temporary in _save(model, path).items():
         temporary.replace(path.with_suffix(suffix))
-    note = {"openvino": openvino.__version__, "torch": torch.__version__, "size": list(size)}
+    note = {"openvino": version, "torch": torch.__version__, "size": list(size)}
     path.with_suffix(".json").write_text(json.dumps(note), encoding="utf-8")
     return path
 
 
-def _save(model: Any, path: Path) -> dict[str, Path]:
-    import openvino
+def _translated(tower: nn.Module, size: tuple[int, int]) -> Any:
+    """The tower as an OpenVINO model for any batch size."""
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=FutureWarning)  # it still traces with torch.jit
+        return _package().convert_model(tower, example_input=_probe(size)[:2], input=[-1, 3, *size])
 
+
+def _package() -> Any:
+    """The package openvino, without its reports: imported as it is, it tells Intel so over the network, unasked.
+
+    Where its telemetry package cannot be imported it uses a stub of its own; None in sys.modules makes it so.
+    """
+    if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+        try:
+            importlib.import_module("openvino")
+        finally:
+            del sys.modules["openvino_telemetry"]
+    return importlib.import_module("openvino")
+
+
+def _save(model: Any, path: Path) -> dict[str, Path]:
     temporary = path.with_name(f"{path.stem}.{os.getpid()}.xml")
-    openvino.save_model(model, temporary, compress_to_fp16=False)
+    _package().save_model(model, temporary, compress_to_fp16=False)
     return {".bin": temporary.with_suffix(".bin"), ".xml": temporary}
 
 
