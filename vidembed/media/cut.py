@@ -37,6 +37,7 @@ def cut(
     *,
     exact: bool = False,
     overwrite: bool = False,
+    height_px: int | None = None,
     limits: Limits | None = None,
     timeout_s: float = 3600.0,
 ) -> CutFile:
@@ -44,6 +45,7 @@ def cut(
 
     exact = False copies pictures and sound without encoding them again: fast and lossless, but the file begins at
     the keyframe at or before the start. exact = True encodes again (H.264 or, for .webm, VP9) and begins at the frame.
+    height_px: with exact = True, shrink a higher picture to this height, and pack it harder: a preview.
     The file appears under its name only when it is whole; an existing one is replaced only with overwrite.
     Raises MediaNotFound, MediaUnreadable, InputError (out exists, span beyond the end).
     """
@@ -63,7 +65,7 @@ def cut(
     skip_s = span.start_s - seek_s if exact else 0.0
     partial = out.with_name(f".{out.stem}.{os.getpid()}.part{out.suffix}")
     try:
-        stream = _graph(headers, from_s, skip_s, span.end_s - seek_s - skip_s, partial, exact, with_picture)
+        stream = _graph(headers, from_s, skip_s, span.end_s - seek_s - skip_s, partial, exact, with_picture, height_px)
         program.run(stream, doing=f"cutting {path.name}", timeout_s=timeout_s)
         _check_made(partial, path, limits)
         _publish(partial, out, overwrite)
@@ -106,7 +108,14 @@ def _checked(span: Span, headers: Headers, out: Path, overwrite: bool) -> Span:
 
 
 def _graph(
-    headers: Headers, from_s: float, skip_s: float, duration_s: float, partial: Path, exact: bool, with_picture: bool
+    headers: Headers,
+    from_s: float,
+    skip_s: float,
+    duration_s: float,
+    partial: Path,
+    exact: bool,
+    with_picture: bool,
+    height_px: int | None,
 ) -> Any:
     """Seek to from_s, leave out skip_s by decoding, write duration_s."""
     import ffmpeg
@@ -132,6 +141,8 @@ def _graph(
         # H.264 in 4:2:0 needs even sides; this is what every player shows.
         settings |= {"vf": "scale='max(2,trunc(iw/2)*2)':'max(2,trunc(ih/2)*2)'", "pix_fmt": "yuv420p"}
         settings |= {"c:v": "libx264", "crf": 18, "preset": "veryfast", "c:a": "aac", "b:a": "192k"}
+        if height_px is not None:
+            settings |= {"vf": f"scale=-2:'max(2,trunc(min(ih,{int(height_px)})/2)*2)'", "crf": 26, "b:a": "96k"}
     if partial.suffix.lower() in (".mp4", ".m4v", ".mov", ".m4a"):
         settings["movflags"] = "+faststart"
     return ffmpeg.output(*streams, f"file:{partial.absolute()}", **settings)

@@ -48,6 +48,7 @@ class Gop:
     times_s: list[float | None] = field(default_factory=list)
     planned: bool = True
     refers_back: bool = False
+    next_key_s: float | None = None  # when the keyframe after it is shown, where that is known
 
     def add(self, packet: Any, time_s: float | None) -> None:
         self.packets.append(packet)
@@ -88,7 +89,9 @@ def group(packets: Iterable[Any], time_of: Callable[[Any], float | None]) -> Ite
             if before is not None:
                 yield before
             before, gop, held = gop, Gop(planned=packet.is_keyframe), 0
-            if not packet.is_keyframe:
+            if packet.is_keyframe:
+                before.next_key_s = time_of(packet)
+            else:
                 before.planned = False
         gop.add(packet, time_of(packet))
         held += packet.size
@@ -109,6 +112,10 @@ def plan(gop: Gop, *, rate_hz: float, mode: StreamMode, last_slot: int, from_s: 
     last_slot: the last one served before. Frames outside [from_s, until_s) are not wanted.
     """
     best: dict[int, tuple[float, int]] = {}
+    # A slot that the next keyframe falls into is left to it.
+    awaited = None
+    if mode == "adaptive" and gop.next_key_s is not None and from_s <= gop.next_key_s < until_s:
+        awaited = slot_of(gop.next_key_s, rate_hz)
     for position, (packet, time_s) in enumerate(zip(gop.packets, gop.times_s, strict=True)):
         if time_s is None or packet.is_discard or not from_s <= time_s < until_s:
             continue
@@ -117,6 +124,8 @@ def plan(gop: Gop, *, rate_hz: float, mode: StreamMode, last_slot: int, from_s: 
             continue
         slot = slot_of(time_s, rate_hz)
         keyframe_stands = mode == "adaptive" and best.get(slot, (0.0, -1))[1] == 0
+        if slot == awaited and position > 0:
+            continue
         if slot > last_slot and not keyframe_stands:
             prefers_key = mode == "adaptive" and position == 0
             if slot not in best or prefers_key or time_s < best[slot][0]:
