@@ -1,0 +1,176 @@
+"""What each lane costs, as a multiple of real time: seconds of work for one second of video.
+
+    python benchmarks/lanes.py video.mp4 [--seconds 60] [--json lanes.json]
+
+One lane at a time: its source and encoder over clips of ten seconds, frames once a second, after one clip to warm up.
+Reading is counted apart ("decode"). Lanes whose package is missing are left out and named. `clap (random weights)`
+has the size of laion/clap-htsat-unfused, built from its settings: the cost is that of the real one, the rows are not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _machine import facts, peak_memory_mb
+
+from vidembed.errors import ConfigError, MissingDependency, WeightsMissing
+from vidembed.media.reader import open_video
+from vidembed.protocols import ClipEncoder, ClipMedia, Source, VideoReader
+from vidembed.types import Clip, FrameBatch, Span
+
+CLIP_S = 10.0
+
+
+def clips_of(video: VideoReader, seconds: float, side_px: int) -> Iterator[ClipMedia]:
+    """The video's clips with their frames; a short video is gone through once."""
+    frames = list(video.stream(rate_hz=1.0, short_side_px=side_px, span=Span(0, seconds))) if side_px else []
+    for index, start_s in enumerate(np.arange(0, seconds, CLIP_S).tolist()):
+        span = Span(start_s, min(start_s + CLIP_S, seconds))
+        inside = [frame for frame in frames if span.contains(frame.time_s)]
+        batch = FrameBatch(np.stack([f.rgb for f in inside]), np.array([f.time_s for f in inside])) if inside else None
+        yield ClipMedia(Clip.make(video.info.video_id, index, span), video.info, batch, video)
+
+
+def measure(
+    name: str, make: Callable[[], tuple[Source, ClipEncoder | None]], path: Path, seconds: float
+) -> dict[str, Any]:
+    """Times of one lane over the video; a lane without an encoder is its source alone."""
+    started = time.perf_counter()
+    source, encoder = make()
+    loaded_s = time.perf_counter() - started
+    with open_video(path) as video:
+        seconds = min(seconds, video.info.duration_s)
+        started = time.perf_counter()
+        media = list(clips_of(video, seconds, source.short_side_px))
+        decode_s = time.perf_counter() - started
+        if encoder is not None and (item := source.item(media[0])) is not None:
+            encoder.encode_clips([item], [media[0].clip])
+        started = time.perf_counter()
+        items = [source.item(one) for one in media]
+        source_s = time.perf_counter() - started
+        started = time.perf_counter()
+        rows = encoder.encode_clips(items, [one.clip for one in media]) if encoder is not None else items
+        encode_s = time.perf_counter() - started
+    work_s = source_s + encode_s
+    return {
+        "lane": name,
+        "video_s": round(seconds, 2),
+        "clips_with_something": sum(row is not None for row in rows),
+        "load_s": round(loaded_s, 2),
+        "decode_s": round(decode_s, 3),
+        "source_s": round(source_s, 3),
+        "encode_s": round(encode_s, 3),
+        "work_per_second_of_video": round(work_s / seconds, 4),
+        "times_real_time": round(seconds / max(work_s, 1e-9), 1),
+        "peak_memory_mb": peak_memory_mb(),
+    }
+
+
+def vision() -> tuple[Source, ClipEncoder]:
+    from vidembed.encoders.pooled import PooledEncoder
+    from vidembed.sources.frames import FramesSource
+
+    return FramesSource(short_side_px=292), PooledEncoder(_starter(), "image")
+
+
+def sound() -> tuple[Source, ClipEncoder]:
+    from vidembed import models
+    from vidembed.encoders.pooled import PooledEncoder
+    from vidembed.sources.audio import AudioSource
+
+    spec = models.find("starter").input
+    source = AudioSource(rate_hz=spec.rate_hz or 16_000, silence_rms=0.0005)
+    return source, PooledEncoder(_starter(), "audio", window_s=spec.window_s, hop_s=spec.window_s and spec.window_s / 2)
+
+
+def clap() -> tuple[Source, ClipEncoder]:
+    import torch
+    import transformers
+
+    from vidembed.encoders.clap import ClapEncoder
+    from vidembed.encoders.pooled import PooledEncoder
+    from vidembed.sources.audio import AudioSource
+    from vidembed.types import Space
+
+    class NoTokenizer:
+        model_max_length = 77
+
+    torch.manual_seed(0)
+    model = transformers.ClapModel(transformers.ClapConfig()).eval().requires_grad_(False)
+    extractor = transformers.ClapFeatureExtractor(truncation="rand_trunc")
+    encoder = ClapEncoder(Space("clap", 512), model, extractor, NoTokenizer(), torch.device("cpu"))
+    return AudioSource(rate_hz=48_000, silence_rms=0.0005), PooledEncoder(encoder, "audio", window_s=10.0, hop_s=5.0)
+
+
+def speech() -> tuple[Source, None]:
+    from vidembed.sources.speech import SpeechSource
+
+    return SpeechSource(), None
+
+
+def ocr() -> tuple[Source, None]:
+    from vidembed.sources.ocr import OcrSource
+
+    return OcrSource(), None
+
+
+def words() -> tuple[Source, ClipEncoder]:
+    from vidembed.encoders.words import Bm25Words, WordsEncoder
+    from vidembed.sources.speech import shared
+
+    return shared(), WordsEncoder(Bm25Words())
+
+
+LANES: dict[str, Callable[[], tuple[Source, ClipEncoder | None]]] = {
+    "vision (starter)": vision,
+    "sound (starter)": sound,
+    "clap (random weights)": clap,
+    "speech (Whisper tiny.en, int8)": speech,
+    "speech + words": words,
+    "ocr (PP-OCR small, 480 px)": ocr,
+}
+
+
+def _starter() -> Any:
+    from vidembed import models
+
+    return models.load_encoder("starter", device="cpu")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("video", type=Path, help="a video with speech and pictures")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of the video, from its beginning")
+    parser.add_argument("--lanes", nargs="*", default=list(LANES), choices=list(LANES), metavar="LANE")
+    parser.add_argument("--json", type=Path, help="where to write the result; else to standard output")
+    given = parser.parse_args(arguments)
+    results, left_out = [], {}
+    for name in given.lanes:
+        try:
+            results.append(measure(name, LANES[name], given.video, given.seconds))
+            print(f"{name}: {results[-1]['times_real_time']} x real time", file=sys.stderr)
+        except (ConfigError, MissingDependency, WeightsMissing) as error:
+            left_out[name] = f"{error.message}; {error.hint}"
+    report = {
+        "video": given.video.name,
+        "lanes": results,
+        "left_out": left_out,
+        "machine": facts(("torch", "transformers", "faster-whisper", "rapidocr", "onnxruntime")),
+    }
+    text = json.dumps(report, indent=2)
+    if given.json:
+        given.json.write_text(text + "\n", encoding="utf-8")
+    else:
+        print(text)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
