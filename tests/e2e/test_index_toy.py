@@ -218,6 +218,21 @@ class TestAddingAgain:
             with pytest.raises(ConfigError, match="no channel 'speach' in profile 'toy'"):
                 index.add(videos, channels=["+speach"])
 
+    def test_a_lane_that_is_off_is_switched_on_for_good(self, videos: Path, tmp_path: Path) -> None:
+        tint = {"channels.tint": {"source": "frames", "model": "toy", "pool": "max", "enabled": False}}
+        with open_index(tmp_path / "off", profile="toy", overrides=tint) as index:
+            index.add(videos, channels=["vision"])
+            assert "tint" not in index.lanes
+            assert index.info().channels["tint"].enabled is False
+            index.add(videos, channels=["+tint", "-sound", "-caption"])
+            assert list(index.lanes) == ["vision", "tint"]
+        with open_index(tmp_path / "off") as index:
+            assert index.info().channels["tint"].stored == 4
+            assert index.search("red", k=1, channels=["tint"])[0].path.name == "red_blue.mp4"
+            toy_videos.make(videos / "new.mp4", "white", hz=None)
+            index.add(videos)
+            assert index.info().channels["tint"].stored == 5, "later runs fill it without being told"
+
     def test_search_goes_on_while_another_thread_adds(self, index: VideoIndex, videos: Path) -> None:
         for number in range(4):
             toy_videos.make(videos / f"extra{number}.mp4", "white", "red", hz=300 + number)
