@@ -22,6 +22,7 @@ _PUBLIC = {
     "AudioSamples": "vidembed.types",
     "AudioVisual": "vidembed.types",
     "Caption": "vidembed.types",
+    "CaptionedVideo": "vidembed.index.captioning",
     "Clip": "vidembed.types",
     "Config": "vidembed.config",
     "Failure": "vidembed.types",
@@ -40,14 +41,19 @@ _PUBLIC = {
     "VideoInfo": "vidembed.types",
     "VideoRecord": "vidembed.index",
     "VidembedError": "vidembed.errors",
+    "caption": "vidembed.index.captioning",
     "load_config": "vidembed.config",
     "open_index": "vidembed.index",
+    "to_cues": "vidembed.captions.cues",
+    "write_srt": "vidembed.captions.subtitles",
+    "write_vtt": "vidembed.captions.subtitles",
 }
 
 __all__ = [
     "AudioSamples",
     "AudioVisual",
     "Caption",
+    "CaptionedVideo",
     "Clip",
     "Config",
     "Failure",
@@ -67,14 +73,21 @@ __all__ = [
     "VideoInfo",
     "VideoRecord",
     "__version__",
+    "caption",
     "load_config",
     "open_index",
+    "to_cues",
+    "write_srt",
+    "write_vtt",
 ]
 
 if TYPE_CHECKING:
+    from vidembed.captions.cues import to_cues
+    from vidembed.captions.subtitles import write_srt, write_vtt
     from vidembed.config import Config, load_config
     from vidembed.errors import VidembedError
     from vidembed.index import IndexInfo, VideoIndex, VideoRecord, open_index
+    from vidembed.index.captioning import CaptionedVideo, caption
     from vidembed.indexing import Progress
     from vidembed.types import (
         AudioSamples,

@@ -14,6 +14,14 @@ SPECS: tuple[ModelSpec, ...] = (
         commercial=True,
     ),
     ModelSpec(
+        name="starter-captioner",
+        kind="captioner",
+        factory="vidembed.captions.captioners.starter:load",
+        summary="Small decoder trained by this project on Flickr8k; offline, on a CPU",
+        license="Apache-2.0 (trained on Flickr8k: non-commercial research data)",
+        reference="vidembed/assets/starter/MODEL_CARD_CAPTIONER.md",
+    ),
+    ModelSpec(
         name="openai-compatible",
         kind="captioner",
         factory="vidembed.captions.captioners.openai:load",

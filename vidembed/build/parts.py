@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from vidembed.settings import Config, StoreSettings
 from vidembed.types import Image
 
 if TYPE_CHECKING:
+    from vidembed.build.channels import Lane
     from vidembed.media.limits import Limits
     from vidembed.search import BankVectors, SearchSettings
 
@@ -128,6 +129,28 @@ def make_store(settings: StoreSettings, folder: Path, *, namespace: str) -> Stor
         api_key=key,
         prefix=settings.namespace or namespace,
         quantization=quantization,
+    )
+
+
+def make_judged(lanes: Mapping[str, Lane], rerank: Mapping[str, float]) -> dict[str, float]:
+    """channel -> weight in choosing captions: as set, or every lane of picture or sound whose model takes text."""
+    able = [
+        name
+        for name, entry in lanes.items()
+        if entry.settings.source in ("frames", "audio", "av")
+        and entry.spec.kind == "encoder"
+        and (not entry.spec.modalities or "text" in entry.spec.modalities)
+    ]
+    unknown = set(rerank) - set(able)
+    if unknown:
+        raise ConfigError(
+            f"caption.rerank names {', '.join(sorted(unknown))}, which cannot compare a clip with text",
+            hint=f"channels that can: {', '.join(able) or 'none'}",
+        )
+    return (
+        {name: rerank.get(name, 0.0) for name in able if rerank.get(name, 0.0) > 0}
+        if rerank
+        else dict.fromkeys(able, 1.0)
     )
 
 

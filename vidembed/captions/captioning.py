@@ -56,7 +56,14 @@ class Judge:
 class ClipCaptioning:
     """Captions clips of one video after the other. Not thread-safe; make one per worker."""
 
-    def __init__(self, captioner: Captioner, judges: Mapping[str, Judge], settings: CaptionSettings) -> None:
+    def __init__(
+        self,
+        captioner: Captioner,
+        judges: Mapping[str, Judge],
+        settings: CaptionSettings,
+        *,
+        maker: str | None = None,
+    ) -> None:
         unknown = {name for name, weight in settings.choice.weights.items() if weight > 0} - set(judges)
         if unknown:
             raise ConfigError(
@@ -64,6 +71,7 @@ class ClipCaptioning:
                 hint=f"channels that can: {', '.join(sorted(judges)) or 'none'}",
             )
         self.captioner = captioner
+        self.maker = maker or captioner.name  # what is saved as the caption's model
         self.judges = judges
         self.settings = settings
 
@@ -141,7 +149,7 @@ class ClipCaptioning:
             text=texts[choice.order[0]],
             score=choice.score,
             candidates=choice.candidates,
-            model=model or self.captioner.name,
+            model=model or self.maker,
             confident=choice.confident,
         )
 

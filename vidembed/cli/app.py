@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from vidembed.cli import caption, demo, doctor, index, library, models, search, store
 from vidembed.cli import config as config_command
-from vidembed.cli import demo, doctor, index, library, models, search, store
 
 app = typer.Typer(
     name="vidembed",
@@ -37,6 +37,8 @@ def root(
 
 app.command("index")(index.index)
 app.command("search")(search.search)
+app.command("caption")(caption.caption)
+app.command("export")(caption.export)
 app.command("cut")(library.cut)
 app.command("info")(library.info)
 app.command("remove")(library.remove)

@@ -96,11 +96,11 @@ def progress_bar(unit: str = "videos") -> Iterator[Any]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.progress import Progress as Bar
 
     columns = (
         TextColumn("{task.description}"),
@@ -111,7 +111,7 @@ def progress_bar(unit: str = "videos") -> Iterator[Any]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None, rate="")
 
         def update(state: Progress) -> None:
@@ -126,6 +126,18 @@ def progress_bar(unit: str = "videos") -> Iterator[Any]:
             )
 
         yield update
+
+
+@contextmanager
+def caption_bar() -> Iterator[Any]:
+    """As `progress_bar`, for runs that tell (path, done, in all)."""
+    with progress_bar() as update:
+        if update is None:
+            yield None
+            return
+        from vidembed.indexing import Progress
+
+        yield lambda path, done, total: update(Progress(path, "caption" if path else "", done, total, 0.0, 0.0, 0.0))
 
 
 def parse_pairs(items: Sequence[str] | None, *, option: str) -> dict[str, float] | None:

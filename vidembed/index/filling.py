@@ -19,6 +19,7 @@ from vidembed.settings import Config
 from vidembed.types import RunReport
 
 if TYPE_CHECKING:
+    from vidembed.catalog import Catalog
     from vidembed.index.video_index import VideoIndex
 
 _log = logging.getLogger(__name__)
@@ -206,6 +207,25 @@ def _under(inputs: Iterable[str | Path], *, globs: bool = False) -> Callable[[st
         return path in exact or path.startswith(folders) or any(fnmatchcase(path, glob) for glob in patterns)
 
     return under
+
+
+def select(catalog: Catalog, given: str | Path | Iterable[str | Path] | None) -> list[str]:
+    """Ids of the videos that are there, by path; of those given by path, folder, glob or id. None = all.
+
+    Raises MediaNotFound for a name that fits no video.
+    """
+    present = {video_id: [row.path for row in rows] for video_id, rows in catalog.videos.present_paths().items()}
+    ordered = sorted(present, key=lambda video_id: present[video_id][0])
+    if given is None:
+        return ordered
+    chosen: set[str] = set()
+    for name in [given] if isinstance(given, str | Path) else list(given):
+        under = _under([name], globs=True)
+        found = {v for v, paths in present.items() if v == str(name) or any(under(path) for path in paths)}
+        if not found:
+            raise MediaNotFound(f"no video of this index is {str(name)!r}", hint="vidembed info --videos lists them")
+        chosen |= found
+    return [video_id for video_id in ordered if video_id in chosen]
 
 
 def folder_bytes(path: Path) -> int:

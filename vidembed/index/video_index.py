@@ -23,6 +23,7 @@ from vidembed.settings import Config
 from vidembed.types import Caption, Clip, Failure, Filter, Moment, Query, Row, RunReport, TimedText
 
 if TYPE_CHECKING:
+    from vidembed.index.captioning import CaptionedVideo
     from vidembed.index.lookup import Lookup
     from vidembed.search import Searcher
 
@@ -174,6 +175,30 @@ class VideoIndex:
             self._invalidate()
         return saved
 
+    def caption(
+        self,
+        videos: str | Path | Iterable[str | Path] | None = None,
+        *,
+        model: str | None = None,
+        candidates: int | None = None,
+        prompt: str | None = None,
+        seed: int | None = None,
+        redo: bool = False,
+        options: Mapping[str, Any] | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Iterator[CaptionedVideo]:
+        """Caption videos of the index, by path, folder, glob or id (None: all); yields each as it is done and saved.
+
+        What the same captioner with the same settings has done is kept (redo: done anew), a person's captions always.
+        None takes the setting of the index (caption.*). Captions are searchable at once, in the `caption` channels.
+        Errors of single clips and files are in `CaptionedVideo.failures`; ConfigError and model errors are raised.
+        """
+        from vidembed.index.captioning import CaptionRequest, caption_videos
+        from vidembed.index.filling import select
+
+        request = CaptionRequest(model, candidates, prompt, seed, redo, dict(options) if options else None)
+        yield from caption_videos(self, select(self.catalog, videos), request, progress=progress)
+
     def move_store(self, to: str) -> dict[str, int]:
         """Copy all vectors to a Qdrant server (its address) or back ("edge"), compare, use it from now on.
 
@@ -255,6 +280,13 @@ class VideoIndex:
 
     def captions(self, video_id: str | None = None) -> list[Caption]:
         return self.catalog.captions.get(video_id)
+
+    def captioned(self, videos: str | Path | Iterable[str | Path] | None = None) -> Iterator[CaptionedVideo]:
+        """What is captioned already, video by video; nothing is captioned."""
+        from vidembed.index.captioning import captioned_videos
+        from vidembed.index.filling import select
+
+        yield from captioned_videos(self, select(self.catalog, videos))
 
     def rows(self, channel: str, clip_ids: Sequence[str]) -> dict[str, Row]:
         """clip_id -> the stored vectors; clips without any are left out."""

@@ -1,0 +1,149 @@
+"""Captioning from files to records and subtitles, with the toy captioner whose sentences can be worked out."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from media_factory import Media
+
+import vidembed as ve
+from vidembed.captions.subtitles import parse
+from vidembed.cli import main
+
+WINDOWS = ["segment.kind=windows", "segment.window_s=1", "sample.rate_hz=4"]
+
+
+def open_toy(folder: Path) -> ve.VideoIndex:
+    return ve.open_index(folder, profile="toy", overrides=WINDOWS)
+
+
+def test_each_second_is_named_by_its_colour(media: Media, tmp_path: Path) -> None:
+    with open_toy(tmp_path / "index") as index:
+        index.add(media.path("tone.mp4"))
+        (video,) = index.caption()
+        assert [c.text for c in video.captions] == [
+            "red frames, low tone",
+            "green frames, low tone",
+            "blue frames, low tone",
+        ]
+        assert video.failures == ()
+        assert [(c.span.start_s, c.text) for c in ve.to_cues(video.captions)] == [
+            (0.0, "red frames, low tone"),
+            (1.0, "green frames, low tone"),
+            (2.0, "blue frames, low tone"),
+        ]
+        moment = index.search("green", channels=["caption"], k=1)[0]
+        assert moment.span.contains(1.5)
+        assert moment.caption == "green frames, low tone"
+
+
+def test_a_second_run_asks_nobody_and_a_person_is_never_overwritten(media: Media, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    with open_toy(tmp_path / "index") as index:
+        index.add(media.path("tone.mp4"))
+        (first,) = index.caption()
+        assert not first.unchanged
+        (second,) = index.caption()
+        assert second.unchanged
+        assert second.captions == first.captions
+        index.save_captions([replace(first.captions[0], text="my own words", human=True)])
+        (third,) = index.caption(redo=True)
+        assert third.captions[0].text == "my own words"
+        assert third.captions[1].text == "green frames, low tone"
+
+
+def test_one_call_without_an_index_reports_the_bad_file_and_goes_on(media: Media) -> None:
+    results = list(ve.caption([media.path("junk.mp4"), media.path("one_frame.mp4")], profile="toy"))
+    assert [(Path(r.path).name, len(r.captions), len(r.failures)) for r in results] == [
+        ("junk.mp4", 0, 1),
+        ("one_frame.mp4", 1, 0),
+    ]
+    assert results[1].captions[0].text == "red frames"
+
+
+def test_the_command_writes_everything_it_is_asked_for(media: Media, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = [part for setting in WINDOWS for part in ("--set", setting)]
+    arguments = ["caption", str(media.path("tone.mp4")), "-p", "toy", "-i", "index", *settings]
+    outputs = ["--out", "c.jsonl", "--srt", "subs", "--vtt", "subs", "--csv", "c.csv"]
+    assert main([*arguments, *outputs]) == 0
+    first = (tmp_path / "c.jsonl").read_text()
+    records = [json.loads(line) for line in first.splitlines()]
+    assert [r["kind"] for r in records] == ["caption", "caption", "caption", "summary"]
+    cues = parse((tmp_path / "subs" / "tone.srt").read_text())
+    assert [c.text for c in cues] == [r["text"] for r in records[:3]]
+    assert parse((tmp_path / "subs" / "tone.vtt").read_text()) == cues
+    assert (tmp_path / "c.csv").read_text().count("\n") == 4
+    assert main([*arguments, *outputs]) == 0
+    assert (tmp_path / "c.jsonl").read_text() == first  # every clip exactly once
+    assert main(["export", "-i", "index", "--srt", "again"]) == 0
+    assert (tmp_path / "again" / "tone.srt").read_text() == (tmp_path / "subs" / "tone.srt").read_text()
+
+
+def test_bad_outputs_are_refused_before_any_work(media: Media, tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.jsonl").write_text('{"schema": 99}\n')
+    (tmp_path / "file").write_text("")
+    arguments = ["caption", str(media.path("tone.mp4")), "-p", "toy", "-i", "index"]
+    for outputs, words in ((["--out", "old.jsonl"], "schema 99"), (["--srt", "file/subs"], "cannot make the folder")):
+        assert main([*arguments, *outputs]) == 2
+        assert words in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "index").exists()
+    assert main(["export", "-i", "index", "--srt", "x"]) == 2
+
+
+def test_an_unknown_judge_and_no_captioner_are_clear_errors(media: Media, tmp_path: Path) -> None:
+    with open_toy(tmp_path / "index") as index:
+        index.add(media.path("one_frame.mp4"))
+        with pytest.raises(ve.VidembedError, match="toy-captionr"):
+            list(index.caption(model="toy-captionr"))
+    with (
+        ve.open_index(tmp_path / "index", overrides=["caption.rerank={smell: 1.0}"]) as index,
+        pytest.raises(ve.VidembedError, match="smell"),
+    ):
+        list(index.caption())
+
+
+RUN = """
+import sys
+from vidembed.cli import main
+sys.exit(main(["caption", sys.argv[1], "-p", "toy", "-i", "index", "--out", "c.jsonl",
+               "--set", "segment.kind=windows", "--set", "segment.window_s=0.5", "--set", "segment.min_s=0.1"]))
+"""
+
+
+@pytest.mark.slow
+def test_killed_five_times_every_clip_is_there_exactly_once(media: Media, tmp_path: Path) -> None:
+    """Twenty files of about six clips each, killed whenever the record file has grown, then left alone."""
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    source = media.path("tone.mp4").read_bytes()
+    for i in range(20):
+        (videos / f"{i:02d}.mp4").write_bytes(source + bytes([i]) * (i + 1))  # same picture, another id
+    out = tmp_path / "c.jsonl"
+    for round_ in range(5):
+        size = out.stat().st_size if out.exists() else 0
+        process = subprocess.Popen([sys.executable, "-c", RUN, str(videos)], cwd=tmp_path, stderr=subprocess.DEVNULL)
+        while not out.exists() or out.stat().st_size <= size + 2000 * round_:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.02)
+                break
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(videos)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in out.read_text().splitlines()]
+    clips = [r["clip_id"] for r in records if r["kind"] == "caption"]
+    with ve.open_index(tmp_path / "index", readonly=True) as index:
+        assert sorted(clips) == sorted(clip.clip_id for clip in index.clips())
+        assert len(clips) == len(set(clips)) == 120
