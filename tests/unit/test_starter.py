@@ -1,0 +1,152 @@
+"""The starter's picture and text towers: what the shipped weights know, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from vidembed.encoders import starter
+from vidembed.encoders.starter import FOLDER, PICTURE_FILE, SPACE, TEXT_FILE, StarterEncoder, add_to_manifest
+from vidembed.errors import BadQuery, ConfigError, WeightsMissing
+from vidembed.models import load_encoder
+from vidembed.types import Span, TextLine, TimedText
+
+
+@pytest.fixture(scope="module")
+def encoder() -> StarterEncoder:
+    return StarterEncoder()
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+def test_the_registry_loads_it(encoder: StarterEncoder) -> None:
+    found = load_encoder("starter", device="cpu")
+    assert isinstance(found, StarterEncoder)
+    assert found.space == SPACE == encoder.space
+    assert {"text", "image"} <= found.modalities
+    with pytest.raises(ConfigError, match="float32 only"):
+        load_encoder("starter", device="cpu", dtype="float16")
+
+
+def test_rows_are_unit_and_do_not_depend_on_the_batch(encoder: StarterEncoder) -> None:
+    texts = ["a dog", "a woman in a red dress rides a bicycle through a crowded street in the rain", "snow"]
+    together = encoder.encode("text", texts)
+    assert together.shape == (3, SPACE.dim)
+    assert together.dtype == np.float32
+    assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-5)
+    assert np.allclose(together, np.concatenate([encoder.encode("text", [t]) for t in texts]), atol=1e-5)
+    pictures = [noise(64, 48), noise(30, 200, 1)]
+    rows = encoder.encode("image", pictures)
+    assert np.allclose(rows, np.concatenate([encoder.encode("image", [p]) for p in pictures]), atol=1e-4)
+    assert encoder.encode("text", []).shape == encoder.encode("image", []).shape == (0, SPACE.dim)
+
+
+def test_sentences_of_like_meaning_are_near(encoder: StarterEncoder) -> None:
+    dog, puppy, guitar = encoder.encode(
+        "text", ["a dog runs across the grass", "a puppy is running in a field", "a man plays the guitar on a stage"]
+    )
+    assert dog @ puppy > 0.5 > dog @ guitar
+
+
+def test_photographs_find_their_descriptions(encoder: StarterEncoder) -> None:
+    datasets = pytest.importorskip("sklearn.datasets")
+    photos = [np.ascontiguousarray(p) for p in datasets.load_sample_images().images]  # a temple in China, a flower
+    texts = [
+        "a large building with a curved roof",
+        "a close up of a pink flower",
+        "two dogs play in the snow",
+        "a man on a surfboard",
+    ]
+    scores = encoder.encode("image", photos) @ encoder.encode("text", texts).T
+    assert scores.argmax(1).tolist() == [0, 1]
+
+
+def test_timed_text_is_its_words(encoder: StarterEncoder) -> None:
+    timed = TimedText((TextLine(Span(0, 1), "a dog"), TextLine(Span(1, 2), "runs")))
+    assert np.allclose(encoder.encode("text", [timed]), encoder.encode("text", ["a  dog\nruns"]), atol=1e-6)
+
+
+def test_features_for_heads_and_captioners(encoder: StarterEncoder) -> None:
+    pictures = [noise(40, 60)]
+    features = encoder.picture_features(pictures)
+    assert features.shape == (1, starter.PICTURE_FEATURES)
+    assert np.allclose(encoder.place_pictures(features), encoder.encode("image", pictures), atol=1e-6)
+    tokens = encoder.features("image", pictures)
+    assert tokens.shape == (1, 16, 1280)
+    assert np.allclose(tokens.mean(1), features[:, :1280], atol=1e-5)
+    assert encoder.class_scores(features).sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_wrong_items_are_refused(encoder: StarterEncoder) -> None:
+    with pytest.raises(BadQuery, match="non-empty"):
+        encoder.encode("text", ["  "])
+    with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8, got \(4, 4\) float64"):
+        encoder.encode("image", [np.zeros((4, 4))])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="does not understand 'video'"):
+        encoder.encode("video", [])
+
+
+def copy_of(folder: Path) -> Path:
+    for name in ("manifest.json", PICTURE_FILE, TEXT_FILE):
+        shutil.copy(FOLDER / name, folder / name)
+    return folder
+
+
+def test_damaged_weights_are_refused_when_first_used(tmp_path: Path) -> None:
+    folder = copy_of(tmp_path)
+    data = bytearray((folder / TEXT_FILE).read_bytes())
+    data[-1] ^= 1
+    (folder / TEXT_FILE).write_bytes(data)
+    with pytest.raises(WeightsMissing, match="SHA-256"):
+        StarterEncoder(folder).encode("text", ["x"])
+    (folder / TEXT_FILE).unlink()
+    with pytest.raises(WeightsMissing, match="no text.safetensors"):
+        StarterEncoder(folder).encode("text", ["x"])
+    (folder / "manifest.json").write_text(json.dumps({"space": "other", "dim": 3, "files": {}}))
+    with pytest.raises(WeightsMissing, match="made for other"):
+        StarterEncoder(folder)
+    with pytest.raises(WeightsMissing, match="no usable starter weights"):
+        StarterEncoder(tmp_path / "none")
+
+
+def test_training_enters_a_file_without_touching_the_others(tmp_path: Path) -> None:
+    folder = copy_of(tmp_path)
+    before = json.loads((folder / "manifest.json").read_text())["files"]
+    (folder / "extra.bin").write_bytes(b"abc")
+    add_to_manifest(folder, "extra.bin", note="x")
+    after = json.loads((folder / "manifest.json").read_text())["files"]
+    assert after["extra.bin"] == {
+        "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", "note": "x"}  # fmt: skip
+    assert {name: after[name] for name in (PICTURE_FILE, TEXT_FILE)} == {
+        n: before[n] for n in (PICTURE_FILE, TEXT_FILE)
+    }
+
+
+def test_a_correction_of_the_text_tower_is_the_same_merged_and_beside() -> None:
+    import torch
+
+    from vidembed.encoders import _minilm
+
+    torch.manual_seed(0)
+    beside, tokenizer = _minilm.load()
+    _minilm.add_corrections(beside, first=5, rank=2)
+    with torch.no_grad():
+        for parameter in beside.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.02)
+    found = _minilm.corrections(beside)
+    assert len(found) == 2 * len(_minilm.CORRECTED)
+    merged, _ = _minilm.load()
+    batch = tokenizer(["a dog runs"])
+    plain = merged(*batch)
+    _minilm.correct(merged, found)
+    assert torch.allclose(beside(*batch), merged(*batch), atol=1e-5)
+    assert not torch.allclose(plain, merged(*batch), atol=1e-3)
+    with pytest.raises(WeightsMissing, match="unknown tensor"):
+        _minilm.correct(merged, {"layers.9.linear1.weight.down": torch.zeros(1, 1)})

@@ -1,0 +1,128 @@
+"""Measure the starter on what it was not trained on: Flickr8k's dev pictures, and a folder of captioned videos.
+
+Beside it the way without training (v0): a picture is the sum of its class names' sentence vectors, weighed by the
+classifier's probabilities. Prints the tables of the model card and writes the figures as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vidembed.align import Direction, Pair, read_pairs
+from vidembed.align.measuring import both_ways, unique_texts
+from vidembed.encoders import _minilm
+from vidembed.encoders.starter import FOLDER, StarterEncoder
+from vidembed.media.reader import open_video
+from vidembed.types import Floats
+from vidembed.vectors import unit_rows
+
+
+class ClassNames:
+    """v0: pictures and texts as MiniLM sentence vectors, pictures through their ImageNet class names."""
+
+    def __init__(self, starter: StarterEncoder) -> None:
+        from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
+
+        self.starter = starter
+        self.net, self.tokenizer = _minilm.load()
+        self.names = self.texts([f"a photo of a {name}" for name in IMAGENET_CLASSNAMES])
+
+    def texts(self, texts: Sequence[str]) -> Floats:
+        import torch
+
+        with torch.inference_mode():
+            parts = []
+            for start in range(0, len(texts), 64):
+                ids, mask = self.tokenizer(texts[start : start + 64])
+                parts.append(_minilm.mean_pool(self.net(ids, mask), mask).numpy())
+        return unit_rows(np.concatenate(parts))
+
+    def pictures(self, features: Floats) -> Floats:
+        return unit_rows(self.starter.class_scores(features) @ self.names)
+
+
+class Trained:
+    """v1: the starter itself."""
+
+    def __init__(self, starter: StarterEncoder) -> None:
+        self.starter = starter
+
+    def texts(self, texts: Sequence[str]) -> Floats:
+        return self.starter.encode("text", texts)
+
+    def pictures(self, features: Floats) -> Floats:
+        return self.starter.place_pictures(features)
+
+
+def frames_of(path: Path) -> list[NDArray[np.uint8]]:
+    """One frame a second, as indexing takes them."""
+    with open_video(path) as video:
+        return [frame.rgb for frame in video.stream(rate_hz=1.0, short_side_px=256)]
+
+
+def videos(folder: Path) -> list[Pair]:
+    """The captioned videos, with up to five captions each: people's where the data set has them."""
+    found = []
+    for line in (folder / "captions.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        texts = list(dict.fromkeys([*row.get("dataset_captions", []), row["caption"]]))[:5]
+        if all(text for text in texts):
+            found.append(Pair(folder / row["file"], "video", tuple(texts)))
+    return found
+
+
+def features_of(
+    starter: StarterEncoder, dev: Sequence[Pair], clips: Sequence[Pair], cache: Path | None
+) -> tuple[Floats, list[Floats]]:
+    """Backbone features of the pictures, and of each video's frames."""
+    files = [(cache or Path()) / name for name in ("dev.npy", "frames.npy", "counts.npy")]
+    if cache is None or not all(file.is_file() for file in files):
+        pictures = [np.asarray(Image.open(item.path).convert("RGB")) for item in dev]
+        found = [starter.picture_features(frames_of(clip.path)) for clip in clips]
+        arrays = [starter.picture_features(pictures), np.concatenate(found), np.array([len(f) for f in found])]
+        if cache is None:
+            return arrays[0], found
+        for file, array in zip(files, arrays):
+            np.save(file, array)
+    dev_features, frames, counts = (np.load(file) for file in files)
+    return dev_features, np.split(frames, np.cumsum(counts)[:-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with images/ and video/")
+    parser.add_argument("--weights", type=Path, default=FOLDER)
+    parser.add_argument("--out", type=Path, required=True, help="JSON file for the figures")
+    parser.add_argument("--cache", type=Path, help="folder to keep the features in: weights change, they do not")
+    args = parser.parse_args()
+    starter = StarterEncoder(args.weights)
+    systems = {"v0 class names": ClassNames(starter), "v1": Trained(starter)}
+    dev = read_pairs(args.data / "images" / "captions.csv", modality="image").split("dev")
+    clips = videos(args.data / "video")
+    dev_features, clip_features = features_of(starter, dev, clips, args.cache)
+    figures: dict[str, dict[str, Direction]] = {}
+    for name, system in systems.items():
+        found: dict[str, Direction] = {}
+        pooled = unit_rows(np.stack([system.pictures(frames).mean(0) for frames in clip_features]))
+        for kind, items, rows in (("image", dev, system.pictures(dev_features)), ("video", clips, pooled)):
+            texts, right = unique_texts(items)
+            found |= both_ways(kind, rows, system.texts(texts), right)
+        figures[name] = found
+    print("| | direction | R@1 | R@5 | R@10 | median rank | queries | candidates |\n" + "| --- " * 8 + "|")
+    for name, found in figures.items():
+        for what, d in found.items():
+            recalls = f"{d.r1:.3f} | {d.r5:.3f} | {d.r10:.3f} | {d.median_rank:g}"
+            print(f"| {name} | {what} | {recalls} | {d.queries} | {d.candidates} |")
+    content = {name: {what: vars(d) for what, d in found.items()} for name, found in figures.items()}
+    args.out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""Pairs of media and text, read from CSV or JSON Lines; bad rows are reported with their line and skipped."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vidembed.errors import InputError, MediaNotFound
+from vidembed.types import MODALITIES, Modality, Span
+
+MAX_TEXT_CHARS = 10_000
+_MEDIA_COLUMNS = ("media", "path", "file")
+_TEXT_COLUMNS = ("text", "caption", "texts", "captions")
+_TRAIN, _HELD_OUT = "train", ("val", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One item of media with all its right texts.
+
+    span: the stretch of a sound or video; None is the whole file. split: "train", "val", "dev", "test" or "" when
+    the file does not say. line: where the item first stands in its pairs file, from 1.
+    """
+
+    path: Path
+    modality: Modality
+    texts: tuple[str, ...]
+    span: Span | None = None
+    split: str = ""
+    source: str = ""
+    line: int = 0
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What makes two rows the same item."""
+        span = "" if self.span is None else f"{round(self.span.start_s * 1000)}-{round(self.span.end_s * 1000)}"
+        return str(self.path), self.modality, span
+
+
+@dataclass(frozen=True)
+class BadRow:
+    """A row that cannot be used, and why."""
+
+    source: str
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The usable items, in the order of the files, and the rows left out."""
+
+    items: tuple[Pair, ...]
+    bad: tuple[BadRow, ...] = ()
+
+    def split(self, *names: str) -> tuple[Pair, ...]:
+        return tuple(item for item in self.items if item.split in names)
+
+
+def read_pairs(
+    paths: Path | str | Sequence[Path | str], *, modality: Modality | None = None, root: Path | None = None
+) -> Pairs:
+    """Read one or more pairs files (.csv, .jsonl).
+
+    Columns or keys: `media` (also path, file), relative to `root` or to the pairs file; `text` (also caption), or in
+    JSON Lines `texts`, a list; optional `start_s` and `end_s`, `modality` and `split`. Rows of the same media, span and
+    modality are one item with several texts. `modality` is for rows that do not name one.
+    Raises MediaNotFound (no pairs file), InputError (unknown format, no usable row: the first reasons are named).
+    """
+    files = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(p) for p in paths]
+    merged: dict[tuple[str, str, str], Pair] = {}
+    bad: list[BadRow] = []
+    for file in files:
+        for line, row in _rows(file):
+            try:
+                if isinstance(row, str):
+                    raise ValueError(row)
+                pair = _pair(row, base=root or file.parent, modality=modality, source=file.name, line=line)
+                known = merged.get(pair.key)
+                if known is not None and known.split != pair.split:
+                    raise ValueError(f"the same media stands in split {known.split!r} and in {pair.split!r}")
+            except ValueError as error:
+                bad.append(BadRow(file.name, line, str(error)))
+                continue
+            merged[pair.key] = pair if known is None else _with_texts(known, pair.texts)
+    if not merged:
+        reasons = "; ".join(str(row) for row in bad[:3]) or "no rows"
+        raise InputError(
+            f"no usable pair in {', '.join(map(str, files))}: {reasons}",
+            hint="each row needs media (a file that exists, relative to the pairs file) and text",
+        )
+    return Pairs(tuple(merged.values()), tuple(bad))
+
+
+def _with_texts(pair: Pair, texts: Sequence[str]) -> Pair:
+    joined = tuple(dict.fromkeys((*pair.texts, *texts)))  # the same text twice is one text
+    return Pair(pair.path, pair.modality, joined, pair.span, pair.split, pair.source, pair.line)
+
+
+def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
+    """(line number, row) pairs; a str in place of a row says why the line is unreadable."""
+    if not file.is_file():
+        raise MediaNotFound(f"no pairs file {file}")
+    kind = file.suffix.lower()
+    if kind not in (".csv", ".jsonl"):
+        raise InputError(f"{file.name} is neither .csv nor .jsonl")
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            if kind == ".csv":
+                reader = csv.DictReader(lines)
+                for row in reader:
+                    yield reader.line_num, {k: v for k, v in row.items() if k is not None}
+                return
+            for number, text in enumerate(lines, 1):
+                if text.strip():
+                    yield number, _json_row(text)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{file} is not readable as UTF-8 {kind[1:].upper()}: {error}") from error
+
+
+def _json_row(text: str) -> Mapping[str, Any] | str:
+    try:
+        row = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        return f"not JSON: {error}"
+    return row if isinstance(row, dict) else "not a JSON object"
+
+
+def _pair(row: Mapping[str, Any], *, base: Path, modality: Modality | None, source: str, line: int) -> Pair:
+    media = next((row[c] for c in _MEDIA_COLUMNS if row.get(c)), None)
+    if not isinstance(media, str) or not media.strip():
+        raise ValueError(f"no media; allowed columns: {', '.join(_MEDIA_COLUMNS)}")
+    texts = _texts(row)
+    kind = row.get("modality") or modality
+    if kind not in MODALITIES or kind == "text":
+        raise ValueError(f"modality {kind!r}; allowed: image, audio, video")
+    split = str(row.get("split") or "").strip().lower()
+    if split not in ("", _TRAIN, *_HELD_OUT):
+        raise ValueError(f"split {split!r}; allowed: train, val, dev, test or none")
+    path = base / media.strip()
+    if "\0" in media or not path.is_file():
+        raise ValueError(f"missing media {media!r}")
+    return Pair(path, kind, texts, _span(row), split, source, line)
+
+
+def _texts(row: Mapping[str, Any]) -> tuple[str, ...]:
+    value = next((row[c] for c in _TEXT_COLUMNS if row.get(c)), None)
+    values = value if isinstance(value, list) else [value]
+    texts = tuple(dict.fromkeys(v.strip() for v in values if isinstance(v, str) and v.strip()))
+    if not texts:
+        raise ValueError(f"empty text; allowed columns: {', '.join(_TEXT_COLUMNS)}")
+    if any(len(text) > MAX_TEXT_CHARS for text in texts):
+        raise ValueError(f"a text of more than {MAX_TEXT_CHARS} characters")
+    return texts
+
+
+def _span(row: Mapping[str, Any]) -> Span | None:
+    start, end = row.get("start_s"), row.get("end_s")
+    if start in (None, "") and end in (None, ""):
+        return None
+    try:
+        bounds = float(start or 0), float(end)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise ValueError(f"span {start!r}..{end!r} is not two numbers of seconds") from None
+    if not all(map(math.isfinite, bounds)):
+        raise ValueError(f"span {start!r}..{end!r} is not finite")
+    return Span(*bounds)

@@ -1,0 +1,38 @@
+"""Pictures as the starter's picture tower sees them; training and inference both come through here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image as PILImage
+
+from vidembed.encoders._efficientnet import SIDE_PX
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from vidembed.types import Image
+
+
+def prepare(images: Sequence[Image]) -> Tensor:
+    """(H, W, 3) uint8 pictures of any sizes -> (B, 3, 256, 256) float32, channels-last, as the network expects.
+
+    The whole picture is squashed to a square: nothing at the edges is lost, and the pairs it was trained on
+    come squashed from mostly 4:3. (x - 127) / 128 is the scaling EfficientNet-Lite was trained with.
+    """
+    import torch
+
+    rows = [np.asarray(PILImage.fromarray(i).resize((SIDE_PX, SIDE_PX), PILImage.Resampling.BICUBIC)) for i in images]
+    pixels = torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2)  # strides of channels-last
+    return (pixels.float() - 127.0) / 128.0
+
+
+def grid(maps: Tensor, side: int) -> NDArray[np.float32]:
+    """(B, C, H, W) maps averaged over a side x side grid: (B, side * side, C)."""
+    from torch.nn import functional as F
+
+    cells: NDArray[np.float32] = F.adaptive_avg_pool2d(maps.float(), side).flatten(2).transpose(1, 2).cpu().numpy()
+    return cells
