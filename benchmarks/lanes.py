@@ -133,7 +133,7 @@ LANES: dict[str, Callable[[], tuple[Source, ClipEncoder | None]]] = {
     "sound (starter)": sound,
     "clap (random weights)": clap,
     "speech (Whisper tiny.en, int8)": speech,
-    "speech + words": words,
+    "words (of the speech above)": words,
     "ocr (PP-OCR small, 480 px)": ocr,
 }
 

@@ -42,11 +42,14 @@ class TestWhatIsBelieved:
     def test_an_ordinary_sentence_is(self) -> None:
         assert Thresholds().believes(**BELIEVED)  # type: ignore[arg-type]
 
+    def test_a_chorus_that_is_clearly_sung_is(self) -> None:
+        assert Thresholds().believes(**{**BELIEVED, "compression": 2.8, "probability": 0.9})  # type: ignore[arg-type]
+
     @pytest.mark.parametrize(
         "signs",
         [
             {"logprob": -1.1},
-            {"compression": 2.5},
+            {"compression": 2.5, "probability": 0.75},
             {"no_speech": 0.5, "logprob": -0.75},
             {"probability": 0.4},
             {"probability": 0.55, "temperature": 0.4},

@@ -77,7 +77,8 @@ class Thresholds:
     """
 
     min_logprob: float = -0.95  # mean log probability of the tokens
-    max_compression: float = 2.4  # text that gzip shrinks more than this is a loop
+    max_compression: float = 2.4  # a window's text that gzip shrinks more than this is a loop, or a chorus:
+    min_repeated: float = 0.8  # then the words' probability must reach this
     max_no_speech: float = 0.4  # together with a log probability below -0.7
     min_probability: float = 0.45  # mean of the words'
     min_retried: float = 0.6  # the same where only a retry at a higher temperature gave a result
@@ -88,11 +89,12 @@ class Thresholds:
     ) -> bool:
         """Whether somebody is likely to have said this."""
         needed = self.min_retried if temperature > 0 else self.min_probability
+        if compression > self.max_compression:
+            needed = max(needed, self.min_repeated)
         if _BOILERPLATE.search(text):
             needed = max(needed, self.min_boilerplate)
         return (
             logprob >= self.min_logprob
-            and compression <= self.max_compression
             and not (no_speech > self.max_no_speech and logprob < -0.7)
             and probability >= needed
             and any(char.isalnum() for char in text)
