@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from vidembed import weights
 from vidembed.encoders import _openvino, _torch
 from vidembed.encoders._pixels import Preparation
+from vidembed.encoders._tower import Tower, texts_of
 from vidembed.errors import ConfigError, UnknownModel, WeightsMissing, did_you_mean
-from vidembed.types import Floats, Item, Modality, Space, TimedText
+from vidembed.types import Item, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,10 +34,8 @@ CHECKPOINTS = (
 ENGINES = ("auto", "torch", "openvino")
 
 
-class OpenClipEncoder:
+class OpenClipEncoder(Tower):
     """An `Encoder` of pictures and text. Made by `load`."""
-
-    modalities: frozenset[Modality] = frozenset({"text", "image"})
 
     def __init__(
         self,
@@ -50,27 +48,17 @@ class OpenClipEncoder:
         tower: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """tower: the image tower's engine; None: the model's own."""
-        self.space = space
-        self.device, self.dtype = device, dtype
-        self.prepare = prepare
-        self._model, self._tokenizer = model, tokenizer
+        super().__init__(space, model, device, frozenset({"text", "image"}))
+        self.dtype, self.prepare = dtype, prepare
+        self._tokenizer = tokenizer
         self.engine = "torch" if tower is None else "openvino"
         self._tower = tower or model.visual
-
-    def encode(self, modality: Modality, items: Sequence[Item]) -> Floats:
-        if modality not in self.modalities:
-            raise ValueError(f"{self.space.name} understands text and image, not {modality!r}")
-        if not len(items):
-            return np.zeros((0, self.space.dim), dtype=np.float32)
-        with _torch.running(self.device):
-            return _torch.rows(self._text(items) if modality == "text" else self._image(items))
 
     def _image(self, items: Sequence[Item]) -> Tensor:
         return self._tower(self.prepare(items, self.device).to(self.dtype))  # type: ignore[arg-type]
 
     def _text(self, items: Sequence[Item]) -> Tensor:
-        texts = [item.text if isinstance(item, TimedText) else str(item) for item in items]
-        output: Tensor = self._model.encode_text(self._tokenizer(texts).to(self.device))
+        output: Tensor = self._model.encode_text(self._tokenizer(texts_of(items)).to(self.device))
         return output
 
 
