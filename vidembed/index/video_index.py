@@ -17,6 +17,7 @@ from vidembed.errors import BadQuery, ConfigError, IndexBusy, MediaNotFound, Sto
 from vidembed.index.filling import Filling, Paths
 from vidembed.index.info import IndexInfo, VideoRecord
 from vidembed.index.manifest import Manifest
+from vidembed.index.wanted import wanted_lanes, with_channel, with_run
 from vidembed.indexing import ProgressCallback
 from vidembed.protocols import Channel, Store
 from vidembed.settings import Config
@@ -85,7 +86,7 @@ class VideoIndex:
             return
         with self._mutex:
             given = wanted.settings.model_copy(update={"enabled": True})
-            self.config = _with_channel(self.config, wanted.name, given)
+            self.config = with_channel(self.config, wanted.name, given)
             self._manifest = self._manifest.with_lane(wanted)
             self._manifest.write(self.path)
             self._searcher = self._lookup = None
@@ -110,8 +111,8 @@ class VideoIndex:
         Raises MediaNotFound, ConfigError, model and store errors at once; errors of single files are in the report.
         """
         run = {"workers": workers, "on_error": on_error}
-        config = _with_run(self.config, {key: value for key, value in run.items() if value is not None})
-        lanes = self._wanted(channels)
+        config = with_run(self.config, {key: value for key, value in run.items() if value is not None})
+        lanes = wanted_lanes(self.config, channels)
         with self._writing():
             report = Filling(self).add(paths, lanes, config=config, progress=progress, prune=prune)
             self._changed(report)
@@ -137,7 +138,7 @@ class VideoIndex:
         if channel not in wanted.channels:
             raise ConfigError(f"no channel {channel!r} in these settings", hint=did_you_mean(channel, wanted.channels))
         new = lane(channel, wanted.channels[channel])
-        run = _with_run(self.config, {} if workers is None else {"workers": workers})
+        run = with_run(self.config, {} if workers is None else {"workers": workers})
         with self._writing():
             old = self.lanes.get(channel)
             report, _ = Filling(self).reencode(old, new, config=run, progress=progress)
@@ -334,24 +335,6 @@ class VideoIndex:
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _wanted(self, names: Sequence[str] | None) -> dict[str, Lane]:
-        """The lanes a run is to fill: the enabled ones, changed by "+name" and "-name", or just those named."""
-        known = self.config.channels
-        names = list(names or ())
-        for name in names:
-            if name.lstrip("+-") not in known:
-                raise ConfigError(
-                    f"no channel {name.lstrip('+-')!r} in profile {self.config.profile!r}",
-                    hint=did_you_mean(name.lstrip("+-"), known),
-                )
-        plain = [name for name in names if name[0] not in "+-"]
-        wanted = set(plain) or {name for name, given in known.items() if given.enabled}
-        wanted |= {name[1:] for name in names if name[0] == "+"}
-        wanted -= {name[1:] for name in names if name[0] == "-"}
-        if not wanted:
-            raise ConfigError("no channel is left to fill", hint=f"this profile has: {', '.join(known) or 'none'}")
-        return {name: lane(name, known[name]) for name in known if name in wanted}
-
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One writer at a time, among threads and among processes."""
@@ -400,15 +383,3 @@ class VideoIndex:
     def _caption_of(self, clip_id: str) -> str | None:
         found = self.catalog.captions.of_many([clip_id])
         return found[clip_id].text if clip_id in found else None
-
-
-def _with_run(config: Config, changes: Mapping[str, Any]) -> Config:
-    if not changes:
-        return config
-    if not 1 <= changes.get("workers", 1) <= 256 or changes.get("on_error", "record") not in ("record", "raise"):
-        raise ConfigError(f"need 1 <= workers <= 256 and on_error record or raise, got {dict(changes)}")
-    return config.model_copy(update={"run": config.run.model_copy(update=dict(changes))})
-
-
-def _with_channel(config: Config, name: str, given: Any) -> Config:
-    return config.model_copy(update={"channels": {**config.channels, name: given}})
