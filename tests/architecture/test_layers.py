@@ -17,7 +17,7 @@ LAYERS = {
     "media": 2, "sources": 2, "encoders": 2, "stores": 2, "executors": 2, "catalog": 2, "config": 2, "models": 2,
     "indexing": 3, "demo": 3, "search": 3, "captions": 3, "align": 3, "evaluation": 3,
     "build": 4, "index": 4,
-    "cli": 5, "__main__": 5,
+    "cli": 5, "__main__": 5, "app": 5,
 }  # fmt: skip
 
 # A door that is there for everybody: the lazy public names, and the registry of models, which encoders read their

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vidembed.cli import caption, demo, doctor, index, library, models, search, store
+from vidembed.cli import caption, demo, doctor, index, library, models, search, serve, store
 from vidembed.cli import config as config_command
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ app.command("cut")(library.cut)
 app.command("info")(library.info)
 app.command("remove")(library.remove)
 app.command("demo")(demo.demo)
+app.command("serve")(serve.serve)
 app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config_command.app, name="config")

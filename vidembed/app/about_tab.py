@@ -1,0 +1,48 @@
+"""The About tab: models with licences, facts of the index, links."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from vidembed.app.html import clock, e
+from vidembed.app.site import DOCS_URL
+
+if TYPE_CHECKING:
+    from vidembed.app.site import Site
+
+
+def about_tab(site: Site, tab: gr.Tab) -> None:
+    """Build the tab inside the Blocks that are open; drawn anew whenever it is opened."""
+    about = gr.HTML(about_html(site), elem_id="ve-about")
+    tab.select(lambda: about_html(site), None, about, api_visibility="private", show_progress="hidden")
+
+
+def about_html(site: Site) -> str:
+    """Facts first, then one row a lane."""
+    import vidembed
+
+    info = site.index.info()
+    size = sum(info.sizes_bytes.values()) / 1e6
+    facts = (
+        (info.videos, "videos"),
+        (info.clips, "clips"),
+        (clock(round(info.duration_s)), "of video"),
+        (info.captions, "captions"),
+        (f"{size:.0f} MB", "on disk"),
+        (info.profile, "profile"),
+        (info.store, "store"),
+    )
+    rows = "".join(
+        f"<tr><td><b>{e(lane.name)}</b></td><td>{e(lane.source)}</td><td>{e(lane.model)}</td><td>{e(lane.license)}</td>"
+        f"<td>{f'{lane.stored} clips' if lane.enabled else 'off'}</td></tr>"
+        for lane in info.channels.values()
+    )
+    caption = site.index.config.caption.model
+    return f"""<div class="ve-facts">{"".join(f"<div><b>{e(v)}</b><span>{e(k)}</span></div>" for v, k in facts)}</div>
+<div class="ve-scroll"><table class="ve-table ve-plain"><thead><tr><th>Lane</th><th>Looks at</th><th>Model</th>
+<th>Licence</th><th>Holds</th></tr></thead><tbody>{rows}</tbody></table></div>
+<p>Captions are written by <b>{e(caption)}</b>. Search runs on this machine; nothing is sent elsewhere.</p>
+<p>vidembed {e(vidembed.__version__)} · <a href="{e(DOCS_URL)}" target="_blank" rel="noopener">documentation</a> ·
+<a href="{e(site.url("gradio_api/info"))}" target="_blank" rel="noopener">API</a></p>"""

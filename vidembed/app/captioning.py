@@ -1,0 +1,84 @@
+"""Captions as the page handles them: lists, edits, subtitles, and captioning a video in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidembed.captions.cues import clean, to_cues
+from vidembed.captions.records import caption_record, dump
+from vidembed.captions.subtitles import srt, vtt
+from vidembed.errors import BadQuery, InputError
+from vidembed.indexing import ProgressCallback
+from vidembed.types import Caption
+
+if TYPE_CHECKING:
+    from vidembed.app.jobs import Job
+    from vidembed.app.site import Site
+
+SUBTITLES = {
+    "srt": "application/x-subrip; charset=utf-8",
+    "vtt": "text/vtt; charset=utf-8",
+    "jsonl": "application/jsonl; charset=utf-8",
+}
+MAX_CAPTION = 1000
+
+
+def can_caption(site: Site) -> bool:
+    """Whether this build of the index can write captions by itself."""
+    return not site.readonly and callable(getattr(site.index, "caption", None))
+
+
+def caption_videos(site: Site, videos: Sequence[str], *, model: str | None, prompt: str | None) -> Job:
+    """Caption these videos in the background. Raises InputError when none is named or captions are off."""
+    if not can_caption(site):
+        raise InputError("captions cannot be written here")
+    known = {row.info.video_id for row in site.index.catalog.videos.all()}
+    wanted = [video_id for video_id in videos if video_id in known]
+    if not wanted:
+        raise InputError("choose a video first")
+    names = site.index.path_of(wanted[0]).name + (f" and {len(wanted) - 1} more" if len(wanted) > 1 else "")
+
+    def work(report: ProgressCallback) -> str:
+        run = site.index.caption(wanted, model=model or None, prompt=prompt or None, progress=report)
+        return str(run)
+
+    return site.jobs.start(f"Captioning {names}", work)
+
+
+def edit(site: Site, clip_id: str, text: str) -> Caption:
+    """Save a person's words for a clip; searchable at once, and no model replaces them.
+
+    Raises InputError for an empty or endless text, BadQuery for an unknown clip.
+    """
+    if site.readonly:
+        raise InputError("this page only shows the library: nothing can be changed")
+    text = clean(text)
+    if not text:
+        raise InputError("a caption needs some words")
+    if len(text) > MAX_CAPTION:
+        raise InputError(f"a caption has at most {MAX_CAPTION} characters, this one {len(text)}")
+    clip = site.index.clip(clip_id)
+    before = next((c for c in site.index.captions(clip.video_id) if c.clip.clip_id == clip_id), None)
+    mine = Caption(clip, text, 1.0, (), "human", confident=True, human=True)
+    if before is not None:  # the candidates stay, so that the choice can be looked up
+        mine = replace(before, text=text, score=1.0, confident=True, human=True)
+    site.index.save_captions([mine])
+    return mine
+
+
+def subtitles(site: Site, video_id: str, kind: str) -> tuple[str, str]:
+    """(text, file name) of a video's captions. Raises BadQuery when there are none."""
+    path = site.index.path_of(video_id)
+    captions = site.index.captions(video_id)
+    if not captions:
+        raise BadQuery("this video has no captions yet")
+    if kind == "jsonl":
+        shown = Path(site.shown(path))
+        text = "".join(dump(caption_record(caption, shown)) + "\n" for caption in captions)
+    else:
+        cues = to_cues(captions)
+        text = srt(cues) if kind == "srt" else vtt(cues)
+    return text, f"{path.stem}.{kind}"

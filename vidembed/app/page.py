@@ -1,0 +1,60 @@
+"""The page: all tabs in one `gr.Blocks`."""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from vidembed.app.about_tab import about_tab
+from vidembed.app.api import add_api
+from vidembed.app.captions_tab import captions_tab
+from vidembed.app.explore_tab import explore_tab
+from vidembed.app.library_tab import library_tab
+from vidembed.app.search_tab import search_tab
+from vidembed.app.site import AppSettings, Site
+
+if TYPE_CHECKING:
+    from vidembed.index import VideoIndex
+
+TITLE = "vidembed"
+_FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # of the device: nothing is fetched
+_MONO = ["ui-monospace", "SFMono-Regular", "Consolas", "monospace"]
+_KEEP_S = 3600  # gradio's temporary files of queries
+
+
+def build_app(index: VideoIndex | Site, settings: AppSettings | None = None) -> gr.Blocks:
+    """The page over an open index. Media, thumbnails and exports need the routes of `make_server` beside it."""
+    site = index if isinstance(index, Site) else Site(index, settings)
+    with gr.Blocks(
+        title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_KEEP_S // 2, _KEEP_S)
+    ) as blocks:
+        gr.HTML(
+            '<div class="ve-top"><h1>vidembed</h1><p>Find the moment: by words, by a picture, by a sound.</p></div>'
+        )
+        with gr.Tabs():
+            with gr.Tab("Search", id="search"):
+                search_tab(site)
+            with gr.Tab("Library", id="library"):
+                library_tab(site)
+            with gr.Tab("Captions", id="captions") as captions:
+                captions_tab(site, captions)
+            with gr.Tab("Explore", id="explore") as explore:
+                explore_tab(site, explore)
+            with gr.Tab("About", id="about") as about:
+                about_tab(site, about)
+        add_api(site)
+    blocks.queue(default_concurrency_limit=site.settings.searches_at_once, max_size=128)
+    return blocks
+
+
+def looks() -> dict[str, Any]:
+    """theme, css and head, as `launch` and `mount_gradio_app` take them."""
+    theme = gr.themes.Default(
+        primary_hue="indigo", neutral_hue="slate", font=list(_FONTS), font_mono=list(_MONO), radius_size="md"
+    )
+    static = resources.files("vidembed.app") / "static"
+    script = (static / "app.js").read_text(encoding="utf-8")
+    head = f'<meta name="viewport" content="width=device-width, initial-scale=1"><script>{script}</script>'
+    return {"theme": theme, "css": (static / "app.css").read_text(encoding="utf-8"), "head": head}

@@ -1,0 +1,116 @@
+"""What all tabs and routes share: the open index, the limits, the running job, remembered answers."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidembed.app.jobs import Jobs
+from vidembed.app.media import MediaFiles
+from vidembed.errors import ConfigError, InputError
+from vidembed.types import Moment, Query
+
+if TYPE_CHECKING:
+    from vidembed.index import VideoIndex
+
+DOCS_URL = "https://github.com/vidembed/vidembed/tree/main/docs"
+
+
+@dataclass(frozen=True)
+class AppSettings:
+    """What the page allows.
+
+    roots: folders of this machine from which videos may be added. readonly: nothing can be added, removed or edited.
+    show_paths: exports and the API give whole paths instead of file names (the people are on this machine).
+    max_upload_mb, max_uploads: per file, and files at once. check_s: longest time one upload is tried out.
+    proxy_mb: disk that transcoded pieces may take. max_results: answers of one search. searches_at_once: threads.
+    root_path: the prefix under which a reverse proxy serves the page, "/videos".
+    """
+
+    roots: tuple[Path, ...] = ()
+    readonly: bool = False
+    show_paths: bool = False
+    max_upload_mb: int = 2048
+    max_uploads: int = 50
+    check_s: float = 30.0
+    proxy_mb: int = 2048
+    max_results: int = 60
+    searches_at_once: int = 4
+    root_path: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("max_upload_mb", "max_uploads", "check_s", "proxy_mb", "max_results", "searches_at_once"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        roots = tuple(Path(root).expanduser().resolve() for root in self.roots)
+        for root in roots:
+            if not root.is_dir():
+                raise InputError(f"--root {str(root)!r}: no such folder")
+        object.__setattr__(self, "roots", roots)
+        prefix = self.root_path.strip("/")
+        object.__setattr__(self, "root_path", f"/{prefix}" if prefix else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One finished search. name: what was asked, for people."""
+
+    token: str
+    query: Query
+    name: str
+    moments: tuple[Moment, ...]
+    options: dict[str, object] = field(default_factory=dict)  # channels and weights, for the timeline
+
+
+class Answers:
+    """The last searches by a token nobody can guess; the oldest are forgotten."""
+
+    def __init__(self, keep: int = 500) -> None:
+        self._keep = keep
+        self._known: OrderedDict[str, Answer] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, query: Query, name: str, moments: list[Moment], options: dict[str, object]) -> Answer:
+        answer = Answer(secrets.token_urlsafe(16), query, name, tuple(moments), options)
+        with self._lock:
+            self._known[answer.token] = answer
+            while len(self._known) > self._keep:
+                self._known.popitem(last=False)
+        return answer
+
+    def get(self, token: str) -> Answer | None:
+        with self._lock:
+            return self._known.get(token)
+
+
+class Site:
+    """One page over one open index."""
+
+    def __init__(self, index: VideoIndex, settings: AppSettings | None = None) -> None:
+        self.index = index
+        self.settings = settings or AppSettings()
+        self.readonly = self.settings.readonly or index.readonly
+        self.answers = Answers()
+        self.jobs = Jobs()
+        self.media = MediaFiles(index, index.path / "cache" / "proxies", max_bytes=self.settings.proxy_mb << 20)
+
+    @property
+    def uploads(self) -> Path:
+        """Where uploaded videos are kept."""
+        return self.index.path / "uploads"
+
+    def url(self, path: str) -> str:
+        """The address of one of our routes, as the browser sees it."""
+        return f"{self.settings.root_path}/{path}"
+
+    def shown(self, path: Path) -> str:
+        """A file as people see it: its whole path only to those who sit at this machine."""
+        return str(path) if self.settings.show_paths else path.name
+
+    def close(self) -> None:
+        """Stop the running job; the index stays open, it is the caller's."""
+        self.jobs.close()

@@ -1,0 +1,80 @@
+"""`vidembed serve`: the web page."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vidembed.cli.common import DEFAULT_INDEX, ConfigOption, IndexOption, ProfileOption, SetOption, err, opened
+from vidembed.errors import InputError, MissingDependency
+
+AUTH_ENV = "VIDEMBED_AUTH"
+
+
+def serve(
+    index: IndexOption = Path(DEFAULT_INDEX),
+    profile: ProfileOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 = every network.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 7860,
+    root: Annotated[
+        list[Path] | None, typer.Option(help="Folder from which videos may be added by path; may be repeated.")
+    ] = None,
+    root_path: Annotated[str, typer.Option(help="Prefix under which a reverse proxy serves the page.")] = "",
+    auth: Annotated[
+        str | None, typer.Option(help=f"USER:PASSWORD, better in ${AUTH_ENV} or --auth-file: others see arguments.")
+    ] = None,
+    auth_file: Annotated[Path | None, typer.Option(help="File whose first line is USER:PASSWORD.")] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Name under which the page is reached, behind a proxy; may be repeated.")
+    ] = None,
+    readonly: Annotated[bool, typer.Option("--readonly", help="Search only: nothing can be changed.")] = False,
+    max_upload_mb: Annotated[int, typer.Option(help="Largest upload, in MB.", min=1)] = 2048,
+    max_uploads: Annotated[int, typer.Option(help="Most files uploaded at once.", min=1)] = 50,
+    mcp: Annotated[bool, typer.Option("--mcp", help="Offer search and captions to agents, as MCP tools.")] = False,
+) -> None:
+    """Open a web page to add, search and caption videos."""
+    from importlib.util import find_spec
+
+    if find_spec("gradio") is None:
+        raise MissingDependency("the web page needs gradio", hint="pip install 'vidembed[app]'")
+    password = read_auth(auth, auth_file)
+    from vidembed.app import AppSettings, ServerSettings
+    from vidembed.app import serve as run
+
+    server = ServerSettings(host=host, port=port, auth=password, hosts=tuple(allow_host or ()), mcp=mcp)
+    if not server.on_loopback and password is None:
+        err().print("[yellow]warning[/]: others on the network can use this page; give it a password with --auth-file")
+    app = AppSettings(
+        roots=tuple(root or ()),
+        readonly=readonly,
+        show_paths=server.on_loopback and not allow_host,
+        max_upload_mb=max_upload_mb,
+        max_uploads=max_uploads,
+        root_path=root_path,
+    )
+    with opened(index, profile=profile, config=config, settings=settings, create=True) as open_index:
+        err().print(f"open http://{host}:{port}{app.root_path}/ in a browser; Ctrl-C stops", markup=False)
+        run(open_index, app, server, quiet=True)
+
+
+def read_auth(auth: str | None, file: Path | None) -> tuple[str, str] | None:
+    """From the option, the file or the environment, in this order. Raises InputError for what is not USER:PASSWORD."""
+    text = auth
+    if text is None and file is not None:
+        try:
+            text = file.read_text(encoding="utf-8").splitlines()[0]
+        except (OSError, UnicodeDecodeError, IndexError) as error:
+            raise InputError(f"--auth-file {str(file)!r} cannot be read or is empty") from error
+    if text is None:
+        text = os.environ.get(AUTH_ENV)
+    if text is None:
+        return None
+    user, colon, password = text.strip().partition(":")
+    if not (user and colon and password):
+        raise InputError("a login looks like USER:PASSWORD, and neither may be empty")
+    return user, password
