@@ -108,6 +108,16 @@ def test_a_second_run_changes_nothing(cli: Any, indexed: Path, media: Media) -> 
     assert (report["done"], len(report["unchanged"]), report["failed"]) == ([], 1, [])
 
 
+def test_one_lane_is_encoded_anew_with_other_settings(cli: Any, media: Media) -> None:
+    assert cli("index", str(media.path("tone.mp4")), "-i", "x", "-p", "toy")[0] == 0
+    code, _, err = cli("index", str(media.path("tone.mp4")), "-i", "x", "--set", "channels.vision.pool=max")
+    assert code == 4
+    assert "--reencode vision" in err
+    assert cli("index", "-i", "x", "--reencode", "vision", "--set", "channels.vision.pool=max")[0] == 0
+    assert cli("index", str(media.path("tone.mp4")), "-i", "x", "--set", "channels.vision.pool=max")[0] == 0
+    assert lines(cli("search", "red", "-i", "x", "--json")[1])
+
+
 def test_remove_and_what_is_not_there(cli: Any, media: Media) -> None:
     assert cli("index", str(media.path("tone.mp4")), "-i", "x", "-p", "toy")[0] == 0
     assert cli("remove", str(media.path("tone.mp4")), "-i", "x")[0] == 0
@@ -141,6 +151,7 @@ def test_config_show_names_origins(cli: Any, monkeypatch: pytest.MonkeyPatch) ->
 # What is given -> what is said. Each is (arguments, exit code, words in the message).
 BAD: list[tuple[str, list[str], int, str]] = [
     ("missing path", ["index", "nowhere", "-p", "toy"], 2, "nowhere"),
+    ("no videos", ["index", "-p", "toy"], 2, "nothing to index"),
     ("empty folder", ["index", "{empty}", "-p", "toy"], 2, "no video"),
     ("no index", ["search", "red"], 2, "no index at"),
     ("unknown profile", ["index", "{tone}", "-p", "labtop"], 2, "laptop"),

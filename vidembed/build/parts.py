@@ -129,6 +129,7 @@ def make_store(settings: StoreSettings, folder: Path, *, namespace: str) -> Stor
         api_key=key,
         prefix=settings.namespace or namespace,
         quantization=quantization,
+        timeout_s=max(1, round(settings.timeout_s)),
     )
 
 

@@ -20,11 +20,14 @@ from vidembed.cli.common import (
     print_json,
     progress_bar,
 )
+from vidembed.errors import InputError
 from vidembed.types import RunReport
 
 
 def index(
-    videos: Annotated[list[str], typer.Argument(help="Folders, files or globs; a .txt names one a line.")],
+    videos: Annotated[
+        list[str] | None, typer.Argument(help="Folders, files or globs; a .txt names one a line.")
+    ] = None,
     index: IndexOption = Path(DEFAULT_INDEX),
     profile: ProfileOption = None,
     config: ConfigOption = None,
@@ -34,6 +37,10 @@ def index(
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Videos decoded side by side.", min=1)] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Stay and index what is added or changed.")] = False,
+    reencode: Annotated[
+        str | None,
+        typer.Option(help="Encode this lane anew, with the model that --profile or --set names."),
+    ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Forget videos whose files are gone.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -41,6 +48,11 @@ def index(
 
     Running it again does only what is missing. Failed files are listed with the reason and tried again next time.
     """
+    if reencode is not None:
+        _reencode(index, reencode, profile, config, settings, workers, as_json=json)
+        return
+    if not videos:
+        raise InputError("nothing to index", hint="name folders, files or globs: vidembed index VIDEOS")
     with opened(index, profile=profile, config=config, settings=settings, create=True) as open_index:
         if watch:
             err().print("watching; stop with Ctrl-C")
@@ -51,6 +63,26 @@ def index(
                 videos, channels=parse_names(channels), progress=update, workers=workers, prune=prune
             )
     _show(report, index, as_json=json)
+    if report.failed:
+        raise typer.Exit(3)
+
+
+def _reencode(
+    index: Path,
+    channel: str,
+    profile: str | None,
+    config: Path | None,
+    settings: list[str] | None,
+    workers: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """The index opens as it is: the new settings are for this channel alone, the old vectors serve meanwhile."""
+    with opened(index) as open_index, progress_bar() as update:
+        report = open_index.reencode(
+            channel, profile=profile, config=config, overrides=settings, progress=update, workers=workers
+        )
+    _show(report, index, as_json=as_json)
     if report.failed:
         raise typer.Exit(3)
 
