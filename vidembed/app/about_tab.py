@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from vidembed.app.html import clock, e
+from vidembed.app.parts import html_part
 from vidembed.app.site import DOCS_URL
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def about_tab(site: Site, tab: gr.Tab) -> None:
     """Build the tab inside the Blocks that are open; drawn anew whenever it is opened."""
-    about = gr.HTML(about_html(site), elem_id="ve-about")
+    about = html_part(about_html(site), elem_id="ve-about")
     tab.select(lambda: about_html(site), None, about, api_visibility="private", show_progress="hidden")
 
 

@@ -10,7 +10,7 @@ from vidembed.app import html
 from vidembed.app.captioning import SUBTITLES, can_caption, caption_videos, edit
 from vidembed.app.html import clock, e
 from vidembed.app.library_tab import act, jobs_html
-from vidembed.app.search_tab import BRIDGE
+from vidembed.app.parts import html_part
 from vidembed.errors import VidembedError
 from vidembed.types import Caption, Clip
 
@@ -32,13 +32,13 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
                            placeholder="one short sentence, present tense")  # fmt: skip
         go = gr.Button("Caption", variant="primary", scale=1, min_width=120, interactive=can_caption(site),
                        elem_id="ve-caption-go")  # fmt: skip
-    said = gr.HTML("", elem_id="ve-caption-said")
-    jobs = gr.HTML("", js_on_load=BRIDGE, elem_id="ve-caption-jobs")
+    said = html_part(elem_id="ve-caption-said")
+    jobs = html_part(elem_id="ve-caption-jobs")
     with gr.Row(elem_classes="ve-stage"):
         with gr.Column(elem_classes="ve-side"):
-            gr.HTML(html.PLAYER)
+            html_part(html.PLAYER)
         with gr.Column(elem_classes="ve-main"):
-            lines = gr.HTML(lines_html(site, []), js_on_load=BRIDGE, elem_id="ve-lines")
+            lines = html_part(lines_html(site, []), elem_id="ve-lines")
     seen = gr.State("")
     timer = gr.Timer(_TICK_S, active=False)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -95,7 +95,8 @@ def _video(site: Site, video_id: str, codec: str) -> str:
         f'<a class="ve-btn" href="{e(site.url(f"captions/{video_id}.{kind}"))}" download>{kind.upper()}</a>'
         for kind in SUBTITLES
     )
-    head = f'<div class="ve-bar"><strong>{e(name)}</strong><span class="ve-actions">{links if captions else ""}</span></div>'
+    links = links if captions else ""
+    head = f'<div class="ve-bar"><strong>{e(name)}</strong><span class="ve-actions">{links}</span></div>'
     lines = "".join(_line(site, clip, name, codec, captions.get(clip.clip_id)) for clip in clips[:_LINES])
     more = f'<p class="ve-why">{len(clips) - _LINES} more clips</p>' if len(clips) > _LINES else ""
     return f'{head}<div class="ve-lines">{lines}</div>{more}'
@@ -112,6 +113,7 @@ def _line(site: Site, clip: Clip, name: str, codec: str, caption: Caption | None
     else:
         sure = "" if caption.confident else " · unsure"
         origin = f'<span class="ve-pill">{e(caption.model)} · {caption.score:.0%}{sure}</span>'
+    text = caption.text if caption else ""
     disabled = " readonly" if site.readonly else ""
     save = "" if site.readonly else html.button(
         "Save", "save", clip=clip.clip_id, reads="textarea", title=f"Save the caption of {name} at {span}"
@@ -119,7 +121,7 @@ def _line(site: Site, clip: Clip, name: str, codec: str, caption: Caption | None
     return f"""<div class="ve-line" data-record>
 <button type="button" class="ve-thumb" data-action="play"{data} aria-label="{e(f"Play {name} from {span}")}">
 {html.thumb(site, clip.clip_id)}<span class="ve-span">{e(clock(clip.span.start_s))}</span></button>
-<div><textarea aria-label="{e(f"Caption of {name} at {span}")}" maxlength="1000"{disabled}>{e(caption.text if caption else "")}</textarea>
+<div><textarea aria-label="{e(f"Caption of {name} at {span}")}" maxlength="1000"{disabled}>{e(text)}</textarea>
 <div class="ve-line-foot">{save}{origin}</div></div></div>"""
 
 

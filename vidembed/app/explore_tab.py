@@ -9,6 +9,7 @@ import gradio as gr
 from vidembed.app import html
 from vidembed.app.html import clock, e
 from vidembed.app.mapping import MAX_COMPARED, ClipMap, Pair, clip_map, dense_channels, near_duplicates, vectors
+from vidembed.app.parts import html_part
 from vidembed.errors import VidembedError
 from vidembed.types import Clip, VideoInfo
 
@@ -31,10 +32,10 @@ def explore_tab(site: Site, tab: gr.Tab) -> None:
         above = gr.Slider(0.8, 1.0, value=0.95, step=0.01, label="Near-duplicates: alike at least", scale=3)
     with gr.Row(elem_classes="ve-stage"):
         with gr.Column(elem_classes="ve-side"):
-            gr.HTML(html.PLAYER)
+            html_part(html.PLAYER)
         with gr.Column(elem_classes="ve-main"):
-            shown = gr.HTML("", elem_id="ve-map")
-            twins = gr.HTML("", elem_id="ve-twins")
+            shown = html_part(elem_id="ve-map")
+            twins = html_part(elem_id="ve-twins")
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal", "concurrency_limit": 2}
 
     def opened(name: str | None, by: str, least: float) -> list[Any]:
@@ -44,7 +45,7 @@ def explore_tab(site: Site, tab: gr.Tab) -> None:
 
     def drawn(name: str | None, by: str, least: float) -> list[str]:
         if name is None:
-            return [html.empty("Nothing to draw yet", "Add videos in the Library tab first.", "map"), ""]
+            return [html.empty("Nothing to draw yet", "Add videos in the Library tab first."), ""]
         try:
             return [map_html(site, clip_map(site, name), by), twins_html(site, name, least)]
         except VidembedError as error:
@@ -57,7 +58,7 @@ def explore_tab(site: Site, tab: gr.Tab) -> None:
 def map_html(site: Site, made: ClipMap, by: str) -> str:
     """The map as SVG; each dot plays its clip."""
     if not made.clips:
-        return html.empty("Nothing to draw yet", "This lane holds no clips.", "map")
+        return html.empty("Nothing to draw yet", "This lane holds no clips.")
     infos = _infos(site)
     order = {video_id: i for i, video_id in enumerate(dict.fromkeys(clip.video_id for clip in made.clips))}
     dots = []
@@ -67,9 +68,10 @@ def map_html(site: Site, made: ClipMap, by: str) -> str:
             continue
         paint = COLOURS[(order[clip.video_id] if by == "video" else group) % len(COLOURS)]
         cx, cy = _EDGE + x * (_WIDTH - 2 * _EDGE), _EDGE + (1 - y) * (_HEIGHT - 2 * _EDGE)
+        picture = site.url(f"thumb/{clip.clip_id}")
         dots.append(
             f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="8" fill="{paint}" role="button" tabindex="0" '
-            f'aria-label="{e(_label(clip, info))}" {_play(site, clip, info)} data-thumb="{e(site.url(f"thumb/{clip.clip_id}"))}"/>'
+            f'aria-label="{e(_label(clip, info))}" {_play(site, clip, info)} data-thumb="{e(picture)}"/>'
         )
     names = "".join(
         f'<span><i style="background:{COLOURS[i % len(COLOURS)]}"></i>{e(infos[v].path.name)}</span>'
@@ -99,14 +101,15 @@ def twins_html(site: Site, channel: str, above: float) -> str:
 
 def _pair(site: Site, pair: Pair, infos: dict[str, VideoInfo]) -> str:
     sides = "".join(
-        f'<button type="button" class="ve-thumb" data-action="play" {_play(site, clip, infos[clip.video_id])} '
+        f'<button type="button" class="ve-thumb" {_play(site, clip, infos[clip.video_id])} '
         f'aria-label="{e(f"Play {_label(clip, infos[clip.video_id])}")}">{html.thumb(site, clip.clip_id)}'
         f'<span class="ve-span">{e(clock(clip.span.start_s))}</span></button>'
         for clip in (pair.one, pair.other)
     )
     names = " · ".join(dict.fromkeys(infos[clip.video_id].path.name for clip in (pair.one, pair.other)))
     return (
-        f'<article class="ve-card"><div class="ve-pair">{sides}</div><div class="ve-body"><div class="ve-file">{e(names)}</div>'
+        f'<article class="ve-card"><div class="ve-pair">{sides}</div><div class="ve-body">'
+        f'<div class="ve-file">{e(names)}</div>'
         f'<div class="ve-lanes"><span class="ve-lane">alike <b>{pair.cosine:.3f}</b></span></div></div></article>'
     )
 

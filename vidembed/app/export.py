@@ -81,11 +81,9 @@ def as_edl(site: Site, answer: Answer) -> bytes:
         track = "AA/V" if info is None or (info.has_video and info.has_audio) else "V" if info.has_video else "AA"
         length = max(1, round(moment.span.duration_s * record_fps))
         source = f"{timecode(moment.span.start_s, fps)} {timecode(moment.span.end_s, fps)}"
-        placed = (
-            f"{timecode(float(at / record_fps), record_fps)} {timecode(float((at + length) / record_fps), record_fps)}"
-        )
+        begin, end = (timecode(float(frame / record_fps), record_fps) for frame in (at, at + length))
         lines += [
-            f"{number:03d}  AX       {track:<5} C        {source} {placed}",
+            f"{number:03d}  AX       {track:<5} C        {source} {begin} {end}",
             f"* FROM CLIP NAME: {_one_line(moment.path.name)}",
             f"* CONFIDENCE: {moment.confidence:.0%}",
             "",

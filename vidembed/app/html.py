@@ -30,15 +30,17 @@ def clock(seconds: float) -> str:
 def notice(kind: str, title: str, text: str = "") -> str:
     """A box that says something. kind: info, warn, error."""
     body = f"<p>{e(text)}</p>" if text else ""
-    return f'<div class="ve-notice ve-{e(kind)}" role="{"alert" if kind == "error" else "status"}"><strong>{e(title)}</strong>{body}</div>'
+    role = "alert" if kind == "error" else "status"
+    return f'<div class="ve-notice ve-{e(kind)}" role="{role}"><strong>{e(title)}</strong>{body}</div>'
 
 
 def error_box(error: VidembedError) -> str:
     return notice("error", error.message, error.hint)
 
 
-def empty(title: str, text: str, icon: str = "search") -> str:
-    return f'<div class="ve-empty"><span class="ve-icon ve-icon-{e(icon)}" aria-hidden="true"></span><h3>{e(title)}</h3><p>{e(text)}</p></div>'
+def empty(title: str, text: str) -> str:
+    """What stands where nothing is yet, with what to do about it."""
+    return f'<div class="ve-empty"><h3>{e(title)}</h3><p>{e(text)}</p></div>'
 
 
 def button(label: str, action: str, *, title: str = "", kind: str = "", confirm: str = "", **data: object) -> str:
@@ -158,7 +160,8 @@ def suggestions(texts: Sequence[str]) -> str:
 
 PLAYER = """<section class="ve-player" hidden aria-label="Player">
 <div class="ve-player-head"><span class="ve-player-name"></span>
-<button type="button" class="ve-btn" data-action="close-player" aria-label="Close the player" title="Close">×</button></div>
+<button type="button" class="ve-btn" data-action="close-player" aria-label="Close the player" title="Close">×</button>
+</div>
 <video controls playsinline preload="metadata" aria-label="The chosen moment"></video>
 <p class="ve-player-note" role="status"></p>
 <div class="ve-timeline"></div>

@@ -13,7 +13,7 @@ from vidembed.app import html
 from vidembed.app.html import e
 from vidembed.app.intake import Refusal, discard_upload, files_under_roots, take_uploads
 from vidembed.app.jobs import Job
-from vidembed.app.search_tab import BRIDGE
+from vidembed.app.parts import html_part
 from vidembed.demo import demo_videos
 from vidembed.errors import InputError, VidembedError
 from vidembed.indexing import ProgressCallback
@@ -27,14 +27,15 @@ _ROWS = 100
 _TICK_S = 1.0
 
 
-def library_tab(site: Site) -> None:
+def library_tab(site: Site, tab: gr.Tab) -> None:
     """Build the tab inside the Blocks that are open."""
-    said = gr.HTML("", elem_id="ve-said")
+    said = html_part(elem_id="ve-said")
     if not site.readonly:
         with gr.Row(elem_classes="ve-add"):
             with gr.Column(scale=3, min_width=280):
                 files = gr.File(
-                    label=f"Upload videos or sounds (up to {site.settings.max_upload_mb} MB each)", file_count="multiple",
+                    label=f"Upload videos or sounds (up to {site.settings.max_upload_mb} MB each)",
+                    file_count="multiple",
                     type="filepath", height=150, elem_id="ve-upload",
                 )  # fmt: skip
             with gr.Column(scale=2, min_width=280):
@@ -45,24 +46,26 @@ def library_tab(site: Site) -> None:
                 with gr.Row():
                     add = gr.Button("Add folder", interactive=bool(site.settings.roots), elem_id="ve-add-folder")
                     demo = gr.Button("Add the demo library", elem_id="ve-add-demo")
-    jobs = gr.HTML(jobs_html(site), js_on_load=BRIDGE, elem_id="ve-jobs")
+    jobs = html_part(jobs_html(site), elem_id="ve-jobs")
     wanted = gr.Textbox(label="Show only files with", placeholder="part of the name", lines=1, elem_id="ve-filter")
-    table = gr.HTML(table_html(site, ""), js_on_load=BRIDGE, elem_id="ve-table")
+    table = html_part(table_html(site, ""), elem_id="ve-table")
     seen = gr.State(_state_key(site))
-    timer = gr.Timer(_TICK_S)
+    timer = gr.Timer(_TICK_S, active=False)  # ticks only while something runs
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
     def refresh(name: str) -> list[Any]:
-        return [jobs_html(site), table_html(site, name), _state_key(site)]
+        return [jobs_html(site), table_html(site, name), _state_key(site), gr.Timer(active=site.jobs.busy)]
 
     def tick(name: str, key: str) -> list[Any]:
         now = _state_key(site)
         if now == key:
-            return [gr.skip(), gr.skip(), gr.skip()]
+            return [gr.skip(), gr.skip(), gr.skip(), gr.Timer(active=site.jobs.busy)]
         videos = key.partition("|")[0] != now.partition("|")[0]
-        return [jobs_html(site), table_html(site, name) if videos else gr.skip(), now]
+        drawn = table_html(site, name) if videos else gr.skip()
+        return [jobs_html(site), drawn, now, gr.Timer(active=site.jobs.busy)]
 
-    timer.tick(tick, [wanted, seen], [jobs, table, seen], queue=False, **quiet)
+    timer.tick(tick, [wanted, seen], [jobs, table, seen, timer], queue=False, **quiet)
+    tab.select(refresh, wanted, [jobs, table, seen, timer], **quiet)
     wanted.change(lambda name: table_html(site, name), wanted, table, **quiet)
 
     def acting(action: str, data: dict[str, Any]) -> str:
@@ -74,7 +77,7 @@ def library_tab(site: Site) -> None:
     def clicked(name: str, event: gr.EventData) -> list[Any]:
         return [acting(str(event._data.get("action", "")), dict(event._data)), *refresh(name)]
 
-    views = [said, jobs, table, seen]
+    views = [said, jobs, table, seen, timer]
     gr.on([jobs.select, table.select], clicked, wanted, views, **quiet)
     if site.readonly:
         return
@@ -226,8 +229,8 @@ def _running(job: Job) -> str:
             state += f" · {Path(now.item).name}"
     return (
         f'<div class="ve-job"><strong>{e(job.title)}</strong>'
-        f'<div class="ve-progress" role="progressbar" aria-label="{e(job.title)}" aria-valuemin="0" aria-valuemax="100" '
-        f'aria-valuenow="{round(100 * share)}"><div style="width:{share:.1%}"></div></div>'
+        f'<div class="ve-progress" role="progressbar" aria-label="{e(job.title)}" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{round(100 * share)}"><div style="width:{share:.1%}"></div></div>'
         f"<span>{e(state)}</span> {html.button('Cancel', 'cancel', title=f'Cancel: {job.title}')}</div>"
     )
 
@@ -242,7 +245,7 @@ def table_html(site: Site, wanted: str) -> str:
             return html.empty("No such file", "No file of the library has this in its name.")
         start = "" if site.readonly else html.button("Add the demo library", "demo", kind="ve-primary")
         text = "Upload videos, add a folder, or begin with a handful of real videos that come along."
-        return html.empty("Nothing in the library yet", text, "film") + f'<p style="text-align:center">{start}</p>'
+        return html.empty("Nothing in the library yet", text) + f'<p style="text-align:center">{start}</p>'
     first = _first_clips(site, records[:_ROWS])
     rows = "".join(_video_row(site, record, first.get(record.info.video_id)) for record in records[:_ROWS])
     rows += "".join(_failure_row(site, failure) for failure in failed[:_ROWS])
@@ -286,7 +289,8 @@ def _video_row(site: Site, record: VideoRecord, clip_id: str | None) -> str:
                                confirm=f"Take {name} out of the library?")  # fmt: skip
     return (
         f'<tr><td>{picture}</td><td><div class="ve-name">{e(name)}</div><div class="ve-why">{e(facts)}</div>{why}</td>'
-        f'<td><span class="ve-pill ve-{e(record.state)}">{e(record.state)}</span></td><td><div class="ve-pills">{lanes}</div></td>'
+        f'<td><span class="ve-pill ve-{e(record.state)}">{e(record.state)}</span></td>'
+        f'<td><div class="ve-pills">{lanes}</div></td>'
         f'<td><div class="ve-actions">{actions}</div></td></tr>'
     )
 
@@ -299,7 +303,8 @@ def _failure_row(site: Site, failure: Failure) -> str:
     hint = f" {failure.hint}" if failure.hint else ""
     return (
         f'<tr><td><span class="ve-mini"></span></td><td><div class="ve-name">{e(name)}</div>'
-        f'<div class="ve-why">{e(_plain(failure))}{e(hint)}</div></td><td><span class="ve-pill ve-failed">failed</span></td>'
+        f'<div class="ve-why">{e(_plain(failure))}{e(hint)}</div></td>'
+        '<td><span class="ve-pill ve-failed">failed</span></td>'
         f'<td class="ve-why">{e(failure.stage)}</td><td><div class="ve-actions">{again}</div></td></tr>'
     )
 

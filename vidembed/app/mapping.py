@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ MAX_POINTS = 2000
 MAX_COMPARED = 20_000
 _FIT_ROWS = 5000
 _BLOCK = 1024
+_PER_VIDEOS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +129,10 @@ def cluster(rows: Floats, count: int, *, rounds: int = 20) -> NDArray[np.int64]:
 
 
 def near_duplicates(clips: Sequence[Clip], rows: Floats, *, above: float, most: int = 50) -> list[Pair]:
-    """The most alike pairs, best first. Neighbours in one video are alike by nature and do not count."""
+    """The most alike pairs, best first; of two videos, or of one with itself, the best `_PER_VIDEOS` stand for all.
+
+    Neighbours in one video are alike by nature and do not count.
+    """
     pairs: list[Pair] = []
     for start in range(0, len(rows), _BLOCK):
         alike = rows[start : start + _BLOCK] @ rows[start:].T
@@ -136,9 +141,19 @@ def near_duplicates(clips: Sequence[Clip], rows: Floats, *, above: float, most: 
             if one.video_id == other.video_id and abs(one.index - other.index) <= 1:
                 continue
             pairs.append(Pair(one, other, float(alike[i, j])))
-        if len(pairs) > 40 * most:
-            pairs = sorted(pairs, key=_order)[:most]
-    return sorted(pairs, key=_order)[:most]
+        pairs = _best(pairs)
+    return pairs[:most]
+
+
+def _best(pairs: list[Pair]) -> list[Pair]:
+    kept: list[Pair] = []
+    seen: Counter[frozenset[str]] = Counter()
+    for pair in sorted(pairs, key=_order):
+        videos = frozenset((pair.one.video_id, pair.other.video_id))
+        seen[videos] += 1
+        if seen[videos] <= _PER_VIDEOS:
+            kept.append(pair)
+    return kept
 
 
 def _order(pair: Pair) -> tuple[float, str, str]:

@@ -12,6 +12,7 @@ from vidembed.app.api import add_api
 from vidembed.app.captions_tab import captions_tab
 from vidembed.app.explore_tab import explore_tab
 from vidembed.app.library_tab import library_tab
+from vidembed.app.parts import html_part
 from vidembed.app.search_tab import search_tab
 from vidembed.app.site import AppSettings, Site
 
@@ -30,14 +31,14 @@ def build_app(index: VideoIndex | Site, settings: AppSettings | None = None) -> 
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_KEEP_S // 2, _KEEP_S)
     ) as blocks:
-        gr.HTML(
+        html_part(
             '<div class="ve-top"><h1>vidembed</h1><p>Find the moment: by words, by a picture, by a sound.</p></div>'
         )
         with gr.Tabs():
             with gr.Tab("Search", id="search"):
                 search_tab(site)
-            with gr.Tab("Library", id="library"):
-                library_tab(site)
+            with gr.Tab("Library", id="library") as library:
+                library_tab(site, library)
             with gr.Tab("Captions", id="captions") as captions:
                 captions_tab(site, captions)
             with gr.Tab("Explore", id="explore") as explore:

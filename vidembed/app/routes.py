@@ -1,4 +1,4 @@
-"""The site's own addresses beside gradio's: media, thumbnails, timelines, exports, subtitles. All by id, never by path."""
+"""The site's own addresses: media, thumbnails, timelines, exports, subtitles. All by id, never by path."""
 
 from __future__ import annotations
 

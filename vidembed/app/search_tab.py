@@ -10,13 +10,13 @@ import gradio as gr
 
 from vidembed.app import html
 from vidembed.app.asking import Ask, run
+from vidembed.app.parts import html_part
 from vidembed.demo import DEMO_QUERIES
 from vidembed.errors import VidembedError
 
 if TYPE_CHECKING:
     from vidembed.app.site import Site
 
-BRIDGE = "window.vidembed.bridge(element, trigger);"
 _PAGE = 12
 _MAX_EXAMPLES = 8
 
@@ -45,10 +45,10 @@ def search_tab(site: Site) -> None:
     with gr.Row(elem_classes="ve-ask", equal_height=True):
         text = gr.Textbox(
             label="What are you looking for?", placeholder="a dog jumps into a lake", lines=1, max_lines=3, scale=8,
-            elem_id="ve-text", autofocus=True, submit_btn=False,
+            elem_id="ve-text", autofocus=True, show_label=False, container=False,
         )  # fmt: skip
         go = gr.Button("Search", variant="primary", scale=1, min_width=110, elem_id="ve-go")
-    suggested = gr.HTML(html.suggestions(DEMO_QUERIES), js_on_load=BRIDGE, elem_id="ve-suggested")
+    suggested = html_part(html.suggestions(DEMO_QUERIES), elem_id="ve-suggested")
     with gr.Accordion("Look for a picture, a sound or a video", open=False, elem_id="ve-media"), gr.Row():
         image = gr.Image(
             label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=220, elem_id="ve-image"
@@ -56,12 +56,12 @@ def search_tab(site: Site) -> None:
         audio = gr.Audio(label="Sound", type="filepath", sources=["upload", "microphone"], elem_id="ve-audio")
         video = gr.Video(label="Video", sources=["upload", "webcam"], height=220, elem_id="ve-video")
     options = _options(site)
-    terms = gr.HTML("", js_on_load=BRIDGE, elem_id="ve-terms")
+    terms = html_part(elem_id="ve-terms")
     with gr.Row(elem_classes="ve-stage"):
         with gr.Column(elem_classes="ve-side"):
-            gr.HTML(html.PLAYER)
+            html_part(html.PLAYER)
         with gr.Column(elem_classes="ve-main"):
-            found = gr.HTML(_welcome(site), js_on_load=BRIDGE, elem_id="ve-results")
+            found = html_part(_welcome(site), elem_id="ve-results")
             more = gr.Button("Show more", visible=False, elem_id="ve-more")
 
     fields: dict[str, Any] = {"text": text, "image": image, "audio": audio, "video": video, **options}
@@ -90,8 +90,8 @@ def search_tab(site: Site) -> None:
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "search"}
     quiet |= {"concurrency_limit": site.settings.searches_at_once, "show_progress": "minimal"}
     gr.on([go.click, text.submit], search, inputs, outputs, **quiet)
-    gr.on([image.upload, audio.upload, video.upload, audio.stop_recording, video.stop_recording], search, inputs, outputs,
-          **quiet)  # fmt: skip
+    given = [image.upload, audio.upload, video.upload, audio.stop_recording, video.stop_recording]
+    gr.on(given, search, inputs, outputs, **quiet)
     more.click(further, inputs, outputs, **quiet)
     found.select(clicked, inputs, outputs, **quiet)
     terms.select(clicked, inputs, outputs, **quiet)

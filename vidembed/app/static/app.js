@@ -17,7 +17,6 @@
     note.textContent = "";
     document.querySelectorAll(".ve-card.ve-now").forEach((card) => card.classList.remove("ve-now"));
     button.closest(".ve-card")?.classList.add("ve-now");
-    player.dataset.end = d.end;
     player.dataset.piece = d.piece;
     player.dataset.video = d.video;
     load(player, d.src, Number(d.start), Number(d.end));
@@ -33,6 +32,7 @@
     const begin = (offset) => {
       if (player.ticket !== ticket) return;
       player.dataset.offset = offset;
+      player.dataset.stop = end; // play the moment, then wait; pressing play goes on
       video.currentTime = Math.max(0, start - offset);
       video.play().catch(() => {}); // without a click just before, browsers may refuse; the controls are there
     };
@@ -59,11 +59,8 @@
     if (video.dataset.src === src && !video.src.startsWith("blob:") && video.readyState > 0) return begin(0);
     video.dataset.src = src;
     video.onerror = fallback;
-    video.onloadedmetadata = () => {
-      if (video.videoWidth === 0 && player.dataset.sound !== "1" && /mp4|webm|ogv|mov/.test(src)) { /* sound only: fine */ }
-      begin(0);
-    };
-    video.src = `${src}#t=${start.toFixed(3)},${end.toFixed(3)}`;
+    video.onloadedmetadata = () => begin(0);
+    video.src = src;
   }
 
   async function timeline(player, d) {
@@ -81,7 +78,7 @@
   function seek(player, time, end) {
     const video = player.querySelector("video");
     const offset = Number(player.dataset.offset || 0);
-    if (end) player.dataset.end = end;
+    player.dataset.stop = end || "";
     const at = time - offset;
     if (offset > 0 || video.src.startsWith("blob:")) {
       if (at < 0 || at > (video.duration || 0)) return load(player, "", time, Number(end || time + 5));
@@ -92,9 +89,14 @@
 
   document.addEventListener("timeupdate", (event) => {
     const player = event.target.closest?.(".ve-player");
-    const strip = player?.querySelector(".ve-strip[data-duration]");
-    if (!strip) return;
+    if (!player) return;
     const now = event.target.currentTime + Number(player.dataset.offset || 0);
+    if (player.dataset.stop && now >= Number(player.dataset.stop) - 0.05 && !event.target.paused) {
+      event.target.pause();
+      player.dataset.stop = "";
+    }
+    const strip = player.querySelector(".ve-strip[data-duration]");
+    if (!strip) return;
     const head = strip.querySelector(".ve-head");
     if (head) head.style.left = `${Math.min(100, (100 * now) / Number(strip.dataset.duration))}%`;
   }, true);

@@ -1,0 +1,65 @@
+"""Screenshots of the page over the demo library, for docs/images: python tests/browser/take_screenshots.py URL OUT"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from browsing import CHROMIUM_ARGS, chromium
+from playwright.sync_api import Page, sync_playwright
+
+SIZES = {390: 844, 1280: 860, 1920: 1080}
+
+
+def search(page: Page, words: str) -> None:
+    page.get_by_role("tab", name="Search").click()
+    page.locator("#ve-text textarea").fill(words)
+    page.locator("#ve-go").click()
+    page.wait_for_selector("#ve-results .ve-card", timeout=60_000)
+    page.wait_for_function("() => [...document.querySelectorAll('#ve-results img')].slice(0, 6).every((i) => i.complete)")
+
+
+def play(page: Page) -> None:
+    page.locator("#ve-results .ve-thumb").first.click()
+    page.wait_for_function("() => document.querySelector('.ve-player:not([hidden]) video')?.currentTime > 0.3")
+    page.wait_for_selector(".ve-strip[data-duration]")
+    page.evaluate("document.querySelector('.ve-player:not([hidden]) video').pause()")
+
+
+def tab(page: Page, name: str, selector: str) -> None:
+    page.get_by_role("tab", name=name).click()
+    page.wait_for_selector(selector, timeout=30_000)
+    page.wait_for_timeout(700)
+
+
+def main(url: str, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
+        for width, height in SIZES.items():
+            for scheme in ("light", "dark"):
+                page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+                page.goto(url)
+                page.wait_for_selector("#ve-text textarea")
+                search(page, "a man in a suit talks in a car")
+                page.screenshot(path=out / f"search-{width}-{scheme}.png")
+                play(page)
+                page.screenshot(path=out / f"player-{width}-{scheme}.png")
+                tab(page, "Library", "#ve-table .ve-table")
+                page.screenshot(path=out / f"library-{width}-{scheme}.png")
+                tab(page, "Captions", "#ve-caption-videos")
+                page.locator("#ve-caption-videos input").click()
+                page.get_by_role("option").first.click()
+                page.keyboard.press("Escape")
+                page.wait_for_selector("#ve-lines .ve-line")
+                page.screenshot(path=out / f"captions-{width}-{scheme}.png")
+                tab(page, "Explore", ".ve-map circle")
+                page.screenshot(path=out / f"explore-{width}-{scheme}.png")
+                tab(page, "About", "#ve-about .ve-table")
+                page.screenshot(path=out / f"about-{width}-{scheme}.png")
+                page.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
