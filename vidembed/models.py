@@ -48,6 +48,7 @@ FAMILIES = {
     "pe_audio_video": "vidembed.encoders.pe_av:load",
 }
 ALIGNED = "vidembed.align.aligned:load_spec"
+CAPTIONER = "vidembed.captions.captioners.vlm:load"
 _log = logging.getLogger(__name__)
 
 
@@ -102,9 +103,9 @@ def find(name: str, role: Role = "encoder") -> ModelSpec:
     """The record of a model's name (see the module's doc for the forms). Raises UnknownModel with close names."""
     if (role, name) in _registry():
         return _registry()[role, name]
-    if role == "captioner":
-        raise _unknown(name, role)
     scheme, _, rest = name.partition(":")
+    if role == "captioner":
+        return _captioner(name, scheme, rest)
     if scheme == "open_clip":
         return _open_clip(name, rest)
     if scheme in ("hf", "hf-hub"):
@@ -132,6 +133,18 @@ def _unknown(name: str, role: Role) -> UnknownModel:
     return UnknownModel(f"no {role} is called {name!r}", hint=did_you_mean(name, known))
 
 
+def _captioner(name: str, scheme: str, rest: str) -> ModelSpec:
+    """A vision-language model without a record: any that transformers loads from a folder or the hub."""
+    path = Path(name).expanduser()
+    if scheme in ("hf", "hf-hub"):
+        _check_hub(name, rest)
+        known = next((s for (r, _), s in _registry().items() if r == "captioner" and s.repo == rest), None)
+        return known or ModelSpec(name=name, kind="captioner", factory=CAPTIONER, summary=rest, repo=rest)
+    if path.is_dir():
+        return ModelSpec(name=name, kind="captioner", factory=CAPTIONER, summary=f"local folder {path}", path=path)
+    raise _unknown(name, "captioner")
+
+
 def _open_clip(name: str, rest: str) -> ModelSpec:
     arch, _, tag = rest.partition("/")
     if not arch or not tag:
@@ -149,12 +162,16 @@ def _open_clip(name: str, rest: str) -> ModelSpec:
 
 
 def _hub(name: str, repo: str) -> ModelSpec:
-    if repo.count("/") != 1:
-        raise UnknownModel(f"{name!r} must be hf:ORG/NAME", hint="for example hf:google/siglip2-base-patch16-224")
-    for spec in _registry().values():
-        if spec.repo == repo:
+    _check_hub(name, repo)
+    for (role, _), spec in _registry().items():
+        if role == "encoder" and spec.repo == repo:
             return spec
     return ModelSpec(name=name, kind="encoder", factory="vidembed.models:load_any", summary=f"{repo}", repo=repo)
+
+
+def _check_hub(name: str, repo: str) -> None:
+    if repo.count("/") != 1:
+        raise UnknownModel(f"{name!r} must be hf:ORG/NAME", hint="for example hf:google/siglip2-base-patch16-224")
 
 
 def _folder(name: str, path: Path) -> ModelSpec:

@@ -90,15 +90,15 @@ def settle(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Any:
     return module.eval().requires_grad_(False).to(device=device, dtype=dtype)
 
 
-def load_transformers(model_class: Any, folder: Path, **settings: Any) -> Any:
-    """A transformers model from a local folder, in float32 on the CPU; every weight comes from the files.
+def load_transformers(model_class: Any, folder: Path, *, dtype: torch.dtype = torch.float32, **settings: Any) -> Any:
+    """A transformers model from a local folder, on the CPU; every weight comes from the files.
 
     Raises ValueError when weights are missing or of another shape, which transformers would fill with random
     numbers; call it inside `weights.loading`.
     """
     with _no_progress_bar():
         model, info = model_class.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True, dtype=torch.float32, **settings
+            folder, local_files_only=True, output_loading_info=True, dtype=dtype, **settings
         )
     wrong = sorted(info["missing_keys"]) + sorted(str(entry[0]) for entry in info["mismatched_keys"])
     if wrong:

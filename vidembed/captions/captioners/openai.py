@@ -17,12 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from vidembed.captions.captioners._wording import Wording
 from vidembed.errors import ConfigError, ModelError, NoSuchStream
 from vidembed.model_spec import ModelSpec
 from vidembed.protocols import ClipMedia
 from vidembed.types import FrameBatch
-
-PROMPT = "These are frames of one short video clip in order. Describe what happens in one plain sentence."
 
 
 class OpenAICaptioner:
@@ -31,6 +30,7 @@ class OpenAICaptioner:
     base_url: such as http://127.0.0.1:8000/v1; only http and https. model: the endpoint's name for it.
     api_key_env: environment variable with the key; none is sent when it is unset.
     frames: at most so many a clip, evenly spread, as JPEG. timeout_s: for one answer; nothing is retried.
+    language, style, max_words: wishes about the answer, see `Wording`.
     """
 
     def __init__(
@@ -43,6 +43,9 @@ class OpenAICaptioner:
         max_tokens: int = 60,
         temperature: float = 0.8,
         timeout_s: float = 120.0,
+        language: str | None = None,
+        style: str | None = None,
+        max_words: int | None = None,
     ) -> None:
         parts = urllib.parse.urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.netloc:
@@ -55,11 +58,13 @@ class OpenAICaptioner:
         self.name = f"openai:{model}"
         self.api_key_env, self.frames, self.max_tokens = api_key_env, frames, max_tokens
         self.temperature, self.timeout_s = temperature, timeout_s
+        self.wording = Wording(language, style, max_words)
 
     def candidates(
         self, clips: Sequence[ClipMedia], *, n: int, prompt: str | None = None, seed: int = 0
     ) -> list[list[str]]:
-        return [self._ask(media, n, prompt or PROMPT, seed) for media in clips]
+        request = self.wording.request(prompt, shown="pictures", heard=False)
+        return [self._ask(media, n, request, seed) for media in clips]
 
     def _ask(self, media: ClipMedia, n: int, prompt: str, seed: int) -> list[str]:
         if media.frames is None:
