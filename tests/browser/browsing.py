@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 
+from playwright.sync_api import Page
+
 CHROMIUM_ARGS = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--mute-audio"]
 
 
@@ -14,3 +16,13 @@ def chromium() -> str | None:
         if found:
             return found
     return None
+
+
+def open_tab(page: Page, name: str) -> None:
+    """On narrow screens gradio keeps the last tabs in a menu."""
+    tab = page.get_by_role("tab", name=name, exact=True)
+    if not tab.count() or not tab.first.is_visible():
+        page.locator(".overflow-menu > button").first.click()
+        page.locator(".overflow-dropdown button", has_text=name).first.click()
+        return
+    tab.first.click()

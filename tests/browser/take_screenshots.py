@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from browsing import CHROMIUM_ARGS, chromium
+from browsing import CHROMIUM_ARGS, chromium, open_tab
 from playwright.sync_api import Page, sync_playwright
 
 SIZES = {390: 844, 1280: 860, 1920: 1080}
 
 
 def search(page: Page, words: str) -> None:
-    page.get_by_role("tab", name="Search").click()
+    open_tab(page, "Search")
     page.locator("#ve-text textarea").fill(words)
     page.locator("#ve-go").click()
     page.wait_for_selector("#ve-results .ve-card", timeout=60_000)
@@ -27,7 +27,7 @@ def play(page: Page) -> None:
 
 
 def tab(page: Page, name: str, selector: str) -> None:
-    page.get_by_role("tab", name=name).click()
+    open_tab(page, name)
     page.wait_for_selector(selector, timeout=30_000)
     page.wait_for_timeout(700)
 

@@ -11,7 +11,7 @@ from vidembed.captions.cues import clean, to_cues
 from vidembed.captions.records import caption_record, dump
 from vidembed.captions.subtitles import srt, vtt
 from vidembed.errors import BadQuery, InputError
-from vidembed.indexing import ProgressCallback
+from vidembed.indexing import Progress, ProgressCallback
 from vidembed.types import Caption
 
 if TYPE_CHECKING:
@@ -26,15 +26,10 @@ SUBTITLES = {
 MAX_CAPTION = 1000
 
 
-def can_caption(site: Site) -> bool:
-    """Whether this build of the index can write captions by itself."""
-    return not site.readonly and callable(getattr(site.index, "caption", None))
-
-
 def caption_videos(site: Site, videos: Sequence[str], *, model: str | None, prompt: str | None) -> Job:
-    """Caption these videos in the background. Raises InputError when none is named or captions are off."""
-    if not can_caption(site):
-        raise InputError("captions cannot be written here")
+    """Caption these videos in the background. Raises InputError when none is named."""
+    if site.readonly:
+        raise InputError("this page only shows the library: nothing can be changed")
     known = {row.info.video_id for row in site.index.catalog.videos.all()}
     wanted = [video_id for video_id in videos if video_id in known]
     if not wanted:
@@ -42,8 +37,18 @@ def caption_videos(site: Site, videos: Sequence[str], *, model: str | None, prom
     names = site.index.path_of(wanted[0]).name + (f" and {len(wanted) - 1} more" if len(wanted) > 1 else "")
 
     def work(report: ProgressCallback) -> str:
-        run = site.index.caption(wanted, model=model or None, prompt=prompt or None, progress=report)
-        return str(run)
+        def step(path: str, done: int, total: int) -> None:
+            report(Progress(path, "caption" if path else "done", done, total, done_s=done, total_s=total, rate=0.0))
+
+        clips, failures = 0, []
+        for video in site.index.caption(wanted, model=model or None, prompt=prompt or None, progress=step):
+            clips += len(video.captions)
+            failures += video.failures
+        text = f"{clips} clips have a caption"
+        if failures:
+            reasons = "; ".join(dict.fromkeys(failure.message for failure in failures[:20]))
+            text += f", {len(failures)} failed: {reasons}"
+        return text
 
     return site.jobs.start(f"Captioning {names}", work)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from vidembed.app import html
-from vidembed.app.captioning import SUBTITLES, can_caption, caption_videos, edit
+from vidembed.app.captioning import SUBTITLES, caption_videos, edit
 from vidembed.app.html import clock, e
 from vidembed.app.library_tab import act, jobs_html
 from vidembed.app.parts import html_part
@@ -30,7 +30,7 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
         model = gr.Dropdown(_models(site), label="Written by", value=site.index.config.caption.model, scale=2)
         style = gr.Textbox(label="Style, in your words (for models that take it)", lines=1, scale=3,
                            placeholder="one short sentence, present tense")  # fmt: skip
-        go = gr.Button("Caption", variant="primary", scale=1, min_width=120, interactive=can_caption(site),
+        go = gr.Button("Caption", variant="primary", scale=1, min_width=120, interactive=not site.readonly,
                        elem_id="ve-caption-go")  # fmt: skip
     said = html_part(elem_id="ve-caption-said")
     jobs = html_part(elem_id="ve-caption-jobs")

@@ -34,7 +34,7 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
         with gr.Row(elem_classes="ve-add"):
             with gr.Column(scale=3, min_width=280):
                 files = gr.File(
-                    label=f"Upload videos or sounds (up to {site.settings.max_upload_mb} MB each)",
+                    label="Upload videos or sounds",
                     file_count="multiple",
                     type="filepath", height=150, elem_id="ve-upload",
                 )  # fmt: skip

@@ -47,9 +47,9 @@ def search_tab(site: Site) -> None:
             label="What are you looking for?", placeholder="a dog jumps into a lake", lines=1, max_lines=3, scale=8,
             elem_id="ve-text", autofocus=True, show_label=False, container=False,
         )  # fmt: skip
-        go = gr.Button("Search", variant="primary", scale=1, min_width=110, elem_id="ve-go")
+        go = gr.Button("Search", variant="primary", scale=1, min_width=90, elem_id="ve-go")
     suggested = html_part(html.suggestions(DEMO_QUERIES), elem_id="ve-suggested")
-    with gr.Accordion("Look for a picture, a sound or a video", open=False, elem_id="ve-media"), gr.Row():
+    with gr.Accordion("Picture, sound or video", open=False, elem_id="ve-media"), gr.Row():
         image = gr.Image(
             label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=220, elem_id="ve-image"
         )

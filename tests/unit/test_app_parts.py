@@ -1,0 +1,314 @@
+"""The page's pure parts: what is shown, exported, laid out; what people type; jobs."""
+
+from __future__ import annotations
+
+import json
+import threading
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from vidembed.app import export, html, mapping, timeline
+from vidembed.app.asking import Ask, filter_of, query_of
+from vidembed.app.intake import safe_name
+from vidembed.app.jobs import Jobs
+from vidembed.app.media import piece_at, plays_in_browsers
+from vidembed.app.search_tab import Examples
+from vidembed.app.site import Answer, AppSettings
+from vidembed.errors import BadQuery, ConfigError, InputError
+from vidembed.indexing import Progress
+from vidembed.types import Clip, Hit, Moment, Query, Span, VideoInfo
+
+VIDEO = "0" * 31 + "1"
+NASTY = "<img src=x onerror=alert(1)>\"${alert(2)}{{x}}'.mp4"
+
+
+def moment(name: str = "dog.mp4", start: float = 1.0, end: float = 3.0, **more: Any) -> Moment:
+    fields: dict[str, Any] = {
+        "video_id": VIDEO, "path": Path("/films") / name, "span": Span(start, end), "best_s": start, "score": 0.5,
+        "confidence": 0.8, "clip_id": Clip.make(VIDEO, 0, Span(start, end)).clip_id,
+        "hits": (Hit("c", "vision", 0.31, 1),),
+    } | more  # fmt: skip
+    return Moment(**fields)
+
+
+def site(*, show_paths: bool = True, fps: int = 25, has_audio: bool = True) -> Any:
+    """What the pure functions look at: settings, addresses, and one video of 25 frames a second, ten seconds long."""
+    info = VideoInfo(VIDEO, Path("/films/dog.mp4"), 1, 0, 10.0, 64, 48, Fraction(fps), 48000 if has_audio else None,
+                     2 if has_audio else None, "h264")  # fmt: skip
+    videos = SimpleNamespace(get=lambda video_id: SimpleNamespace(info=info))
+    settings = AppSettings(show_paths=show_paths)
+    return SimpleNamespace(
+        settings=settings,
+        index=SimpleNamespace(catalog=SimpleNamespace(videos=videos), info=lambda: SimpleNamespace(clips=1)),
+        url=lambda path: f"/p/{path}",
+        shown=lambda path: str(path) if show_paths else path.name,
+    )
+
+
+def answer(*moments: Moment) -> Answer:
+    return Answer("token", Query.text("a dog"), "“a dog”", moments)
+
+
+class TestCards:
+    def test_a_card_says_where_what_and_why(self) -> None:
+        text = html.results(site(), answer(moment(caption="a dog swims", texts={"speech": "fetch"})), floor=0.5)
+        for part in ("dog.mp4", "0:01 – 0:03", "80%", "a dog swims", "vision", "0.31", "fetch", "/p/media/" + VIDEO):
+            assert part in text
+        assert "No good match" not in text
+
+    def test_weak_answers_are_called_weak(self) -> None:
+        assert "No good match" in html.results(site(), answer(moment(confidence=0.2)), floor=0.5)
+        both = html.results(site(), answer(moment(), moment(confidence=0.2)), floor=0.5)
+        assert "No good match" not in both  # one is convincing
+
+    def test_names_captions_and_queries_are_text(self) -> None:
+        nasty = moment(NASTY, caption=NASTY, texts={NASTY: NASTY})
+        text = html.results(site(), Answer("t", Query.text("x"), NASTY, (nasty,)), floor=0.5)
+        assert "<img src=x" not in text
+        assert "${" not in text
+        assert "{{" not in text
+
+    def test_only_what_browsers_know_is_tried_as_it_is(self) -> None:
+        assert plays_in_browsers(Path("a.MP4"), "h264")
+        assert plays_in_browsers(Path("a.mp3"), "")
+        assert not plays_in_browsers(Path("a.mp4"), "hevc")
+        assert not plays_in_browsers(Path("a.avi"), "h264")
+        assert 'data-src=""' in html.results(site(), answer(moment("dog.avi")), floor=0.5)
+
+    @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (2.5, "0:02.5"), (83.04, "1:23"), (3723.9, "1:02:03")])
+    def test_clock(self, seconds: float, text: str) -> None:
+        assert html.clock(seconds) == text
+
+
+class TestExports:
+    def test_json_is_what_the_command_line_prints(self) -> None:
+        record = json.loads(export.as_json(site(), answer(moment())))["moments"][0]
+        assert (record["path"], record["start_s"], record["end_s"]) == ("/films/dog.mp4", 1.0, 3.0)
+        assert record["channels"] == {"vision": {"score": 0.31, "rank": 1}}
+
+    def test_people_elsewhere_see_no_folders(self) -> None:
+        far = site(show_paths=False)
+        for write in (export.as_json, export.as_csv, export.as_edl, export.as_fcpxml):
+            assert b"/films" not in write(far, answer(moment())), write.__name__
+
+    def test_csv_cells_are_no_formulas(self) -> None:
+        lines = export.as_csv(site(show_paths=False), answer(moment("=cmd().mp4", caption="@x"))).decode("utf-8-sig")
+        assert lines.splitlines()[1].startswith("'=cmd().mp4,1.0,3.0")
+        assert ",'@x," in lines
+
+    @pytest.mark.parametrize(
+        ("seconds", "fps", "text"),
+        [(1.0, Fraction(25), "00:00:01:00"), (61.48, Fraction(25), "00:01:01:12"),
+         (3600.5, Fraction(24), "01:00:00:12"), (1.0, Fraction(30000, 1001), "00:00:01:00")],
+    )  # fmt: skip
+    def test_timecode(self, seconds: float, fps: Fraction, text: str) -> None:
+        assert export.timecode(seconds, fps) == text
+
+    def test_edl_by_hand(self) -> None:
+        lines = export.as_edl(site(), answer(moment(), moment(start=4.0, end=4.52))).decode().split("\r\n")
+        assert lines[1] == "FCM: NON-DROP FRAME"
+        assert lines[3] == "001  AX       AA/V  C        00:00:01:00 00:00:03:00 00:00:00:00 00:00:02:00"
+        assert lines[4] == "* FROM CLIP NAME: dog.mp4"
+        assert lines[7] == "002  AX       AA/V  C        00:00:04:00 00:00:04:13 00:00:02:00 00:00:02:13"
+
+    def test_fcpxml_times_are_exact_fractions(self) -> None:
+        root = ElementTree.fromstring(export.as_fcpxml(site(), answer(moment(), moment(start=4.0, end=4.52))))
+        clips = root.findall(".//asset-clip")
+        assert [(c.get("offset"), c.get("start"), c.get("duration")) for c in clips] == [
+            ("0s", "1s", "2s"), ("2s", "4s", "13/25s")]  # fmt: skip
+        assert [media.get("src") for media in root.iter("media-rep")] == ["file:///films/dog.mp4"]
+        assert len(root.findall(".//asset")) == 1  # one file, two clips of it
+
+
+class TestTimeline:
+    def test_marks_lie_where_the_moments_are(self) -> None:
+        text = timeline.strip(np.array([0.5, 5.0, 9.5]), np.array([-1.0, 2.0, 1.0]), 10.0, [moment()])
+        assert 'data-time="1.000"' in text
+        assert "left:10.000%;width:20.000%" in text
+        # Below the background level counts as nothing: the first point is on the floor, the highest near the top.
+        assert f"M50.0,{timeline.HEIGHT}L50.0,80.0L500.0,6.0L950.0,43.0" in text
+
+    def test_thinning_keeps_the_peak(self) -> None:
+        scores = np.zeros(100_000)
+        scores[77_777] = 5.0
+        times, kept = timeline.thin(np.arange(100_000.0), scores)
+        assert len(kept) <= 600
+        assert (kept.max(), times[kept.argmax()]) == (5.0, 77_777)
+
+    def test_no_curve_is_a_flat_line(self) -> None:
+        assert "L1000,80Z" in timeline.strip(np.zeros(0), np.zeros(0), 10.0, [])
+
+
+class TestAsking:
+    def test_terms_and_weights(self) -> None:
+        query = query_of(Ask(text=" a dog ", without="snow", like=["a"], unlike=["b"]))
+        assert [(t.modality, t.value, t.weight) for t in query.terms] == [
+            ("text", "a dog", 1.0), ("clip", "a", 1.0), ("clip", "b", -1.0), ("text", "snow", -0.5)]  # fmt: skip
+
+    @pytest.mark.parametrize("ask", [Ask(), Ask(text="  "), Ask(unlike=["x"]), Ask(text="x" * 2001)])
+    def test_nothing_and_too_much_are_refused(self, ask: Ask) -> None:
+        with pytest.raises(BadQuery):
+            query_of(ask)
+
+    def test_filters(self) -> None:
+        found = filter_of(Ask(names="holiday, *.mkv", within="0:30-2:00", min_duration_s=0, max_duration_s=60))
+        assert found.paths == ("*holiday*", "*.mkv")
+        assert found.within == Span(30, 120)
+        assert (found.min_duration_s, found.max_duration_s) == (None, 60)
+
+    @pytest.mark.parametrize("wrong", [{"within": "2:00-1:00"}, {"within": "x"}, {"after": "yesterday"}])
+    def test_wrong_filters_say_what_is_meant(self, wrong: dict[str, str]) -> None:
+        with pytest.raises(InputError, match="looks like|needs|takes"):
+            filter_of(Ask(text="x", **cast("Any", wrong)))
+
+    def test_an_example_is_either_like_or_unlike(self) -> None:
+        chosen = Examples().with_("like", "a").with_("like", "b").with_("unlike", "a")
+        assert chosen == Examples(("b",), ("a",))
+        assert chosen.with_("drop", "a") == Examples(("b",), ())
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("given", "name"),
+        [("../../etc/passwd.mp4", "passwd.mp4"), ("..\\..\\x.MP4", "x.mp4"), (".hidden.mp4", "hidden.mp4"),
+         ("-rf.mp4", "rf.mp4"), ("a\x00b<c>.mp4", "a_b_c.mp4"), ("видео 日本語.mkv", "видео 日本語.mkv"),
+         ("...", "video")],
+    )  # fmt: skip
+    def test_safe(self, given: str, name: str) -> None:
+        assert safe_name(given) == name
+
+    def test_short(self) -> None:
+        assert len(safe_name("x" * 500 + ".mp4")) <= 120
+
+    @pytest.mark.parametrize(
+        ("start", "duration", "span"),
+        [(0.0, 10.0, (0, 10)), (34.0, 500.0, (0, 90)), (36.0, 500.0, (30, 120)), (499.0, 500.0, (480, 500)),
+         (9999.0, 10.0, (9.9, 10))],
+    )  # fmt: skip
+    def test_pieces_lie_on_a_grid_and_hold_the_moment(
+        self, start: float, duration: float, span: tuple[float, float]
+    ) -> None:
+        made = piece_at(start, duration)
+        assert (made.start_s, made.end_s) == pytest.approx(span)
+
+    @pytest.mark.parametrize("wrong", [{"max_upload_mb": 0}, {"check_s": -1.0}])
+    def test_settings_are_checked(self, wrong: dict[str, Any]) -> None:
+        with pytest.raises(ConfigError):
+            AppSettings(**wrong)
+
+    def test_root_path_has_one_slash_in_front(self) -> None:
+        assert [AppSettings(root_path=p).root_path for p in ("", "/", "x", "/x/")] == ["", "", "/x", "/x"]
+
+
+class TestMap:
+    def test_axes_of_largest_variance(self) -> None:
+        # Points on a line in three dimensions: the first axis is the line, the second is nothing.
+        rows = np.outer(np.arange(5.0), [3.0, 4.0, 0.0]).astype(np.float32)
+        flat = mapping.principal(rows)
+        assert np.diff(flat[:, 0]) == pytest.approx(np.full(4, 5.0), abs=1e-4)
+        assert flat[:, 1] == pytest.approx(np.zeros(5), abs=1e-4)
+
+    def test_groups(self) -> None:
+        rows = np.array([[1, 0], [0.99, 0.141], [0, 1], [0.141, 0.99]], np.float32)
+        a, b, c, d = mapping.cluster(rows, 2).tolist()
+        assert a == b != c == d
+        assert mapping.cluster(np.zeros((0, 2), np.float32), 3).shape == (0,)
+
+    @pytest.mark.parametrize("count", [0, 1, 2])
+    def test_few_clips_have_a_place(self, count: int) -> None:
+        places, method = mapping.lay_out(np.ones((count, 4), np.float32))
+        assert places.shape == (count, 2)
+        assert method == "PCA"
+
+    def test_near_duplicates_leave_neighbours_out(self) -> None:
+        other = "0" * 31 + "2"
+        clips = [Clip.make(VIDEO, 0, Span(0, 2)), Clip.make(VIDEO, 1, Span(2, 4)), Clip.make(other, 0, Span(0, 2)),
+                 Clip.make(other, 1, Span(2, 4))]  # fmt: skip
+        rows = np.array([[1, 0], [1, 0], [0.8, 0.6], [0, 1]], np.float32)
+        assert mapping.near_duplicates(clips, rows, above=0.9) == []
+        pairs = mapping.near_duplicates(clips, rows, above=0.79)
+        assert [(p.one, p.other, round(p.cosine, 3)) for p in pairs if p.one is clips[0]] == [(clips[0], clips[2], 0.8)]
+
+
+class TestJobs:
+    def step(self, stage: str = "index") -> Progress:
+        return Progress("/x/a.mp4", stage, 1, 4, 10.0, 40.0, 2.0)
+
+    def test_one_after_the_other(self) -> None:
+        jobs, order = Jobs(), []
+        made = [jobs.start(str(i), lambda report, i=i: (order.append(i), f"did {i}")[1]) for i in range(3)]
+        for job in made:
+            job.wait()
+        assert order == [0, 1, 2]
+        assert [job.message for job in made] == ["did 0", "did 1", "did 2"]
+        jobs.close()
+
+    def test_time_left_by_the_rate(self) -> None:
+        jobs, seen = Jobs(), threading.Event()
+        go = threading.Event()
+
+        def work(report: Any) -> str:
+            report(self.step())
+            seen.set()
+            go.wait(10)
+            return ""
+
+        job = jobs.start("x", work)
+        assert seen.wait(10)
+        assert job.left_s == pytest.approx(15.0)  # 30 of 40 seconds of video are left, at twice real time
+        go.set()
+        jobs.close()
+
+    def test_cancel_stops_at_the_next_step_and_drops_the_rest(self) -> None:
+        jobs, begun, go = Jobs(), threading.Event(), threading.Event()
+
+        def work(report: Any) -> str:
+            begun.set()
+            go.wait(10)
+            report(self.step())
+            return "not reached"
+
+        first, second = jobs.start("a", work), jobs.start("b", lambda report: "no")
+        assert begun.wait(10)
+        assert jobs.cancel() == 2
+        go.set()
+        for job in (first, second):
+            with pytest.raises(InputError, match="cancelled"):
+                job.wait()
+        assert jobs.wait(10)
+        third = jobs.start("c", lambda report: (report(self.step()), "yes")[1])
+        third.wait()
+        assert third.message == "yes"  # a cancel holds for what was there, not for what comes
+        jobs.close()
+
+    def test_errors_are_said_and_the_worker_lives(self) -> None:
+        jobs = Jobs()
+
+        def refuse(report: Any) -> str:
+            raise InputError("no such film", hint="look again")
+
+        job = jobs.start("a", refuse)
+        with pytest.raises(InputError):
+            job.wait()
+        assert (job.state, job.message) == ("failed", "no such film. look again")
+        after = jobs.start("b", lambda report: "fine")
+        after.wait()
+        jobs.close()
+        with pytest.raises(InputError, match="stopping"):
+            jobs.start("c", lambda report: "")
+
+    def test_the_queue_has_an_end(self) -> None:
+        jobs, go = Jobs(), threading.Event()
+        jobs.start("first", lambda report: (go.wait(10), "")[1])
+        while len(jobs.all()) < 17:  # one runs, sixteen wait
+            jobs.start("more", lambda report: "")
+        with pytest.raises(InputError, match="waiting already"):
+            jobs.start("too much", lambda report: "")
+        go.set()
+        jobs.close()
