@@ -55,10 +55,24 @@ def test_distribution_fusion_is_qdrants() -> None:
 
 
 def test_evidence_ignores_a_channel_where_nothing_stands_out() -> None:
-    loud = {"seen": [("a", 5.0), ("b", 0.0)], "heard": [("b", 0.5), ("a", 0.4)]}
-    fused = evidence_fusion(loud)
+    odds = {"seen": [("a", 3.0), ("b", -2.0)], "heard": [("b", -1.5), ("a", -1.6)]}
+    fused = evidence_fusion(odds)
     assert [item for item, _ in fused] == ["a", "b"]
     assert fused[0][1] == pytest.approx(math.log1p(math.exp(3)) + math.log1p(math.exp(-1.6)))
+
+
+def test_being_in_two_lanes_is_worth_nothing_by_itself() -> None:
+    # "a" is what is asked for and has no sound; "b" is not, and neither is its sound.
+    lanes = {"seen": [("a", 1.0), ("b", -0.2)], "heard": [("b", -4.0)]}
+    assert reciprocal_rank_fusion(lanes)[0][0] == "b"
+    assert evidence_fusion(lanes)[0][0] == "a"
+    assert evidence_fusion(lanes, main="seen")[0][0] == "a"
+
+
+def test_the_main_ranking_orders_what_nothing_is_sure_of() -> None:
+    odds = {"seen": [("a", 2.0), ("b", 1.0), ("c", -3.0)], "heard": [("c", 6.0), ("b", -4.0)]}
+    fused = dict(evidence_fusion(odds, main="seen"))
+    assert fused == pytest.approx({"a": 2.0, "b": 1.0 + math.log1p(math.exp(-4)), "c": -3.0 + math.log1p(math.exp(6))})
 
 
 @pytest.mark.parametrize("method", FUSIONS)

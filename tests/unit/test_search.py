@@ -306,7 +306,7 @@ def test_a_quoted_phrase_must_be_there_word_for_word(spoken: Index) -> None:
 def test_a_lane_without_an_answer_does_not_outvote_one_that_has(spoken: Index) -> None:
     # "bell" is seen in "short" alone, and nobody says it; "dog" is seen in "walk" and said in "evening".
     assert spoken.searcher().search("bell")[0].video_id == "short"
-    assert {m.video_id for m in spoken.searcher().search("dog", k=2)} == {"walk", "evening"}
+    assert {m.video_id for m in spoken.searcher().search("dog", k=2, group_by_video=True)} == {"walk", "evening"}
     only_seen = spoken.searcher().search("dog", weights={"speech_words": 0})
     assert only_seen[0].video_id == "walk"
     assert all(hit.channel == "vision" for m in only_seen for hit in m.hits)
@@ -449,3 +449,16 @@ def test_the_work_beside_the_store_does_not_grow_with_the_index(monkeypatch: pyt
     assert len(searcher.search("dog", k=10)) == 10
     assert time.process_time() - started < 2.0  # takes about 0.05 s
     assert fetched <= 50 + 24 * 7
+
+
+def test_a_sound_track_alone_lifts_no_clip() -> None:
+    """Few short clips, some with sound: being listed by a second lane must not beat showing what was asked for."""
+    made = Index()
+    made.add_channel("vision", AxesEncoder())
+    made.add_channel("sound", AxesEncoder())
+    for i, seen in enumerate(["dog", "dog", "dog", "beach", "beach", "cook", "cook", "night"]):
+        made.add("vision", f"{seen}{i}", [seen], clip_s=1)
+        if seen != "dog":
+            made.add("sound", f"{seen}{i}", ["snow" if i % 2 else "boat"], clip_s=1)
+    assert {m.video_id for m in made.searcher().search("dog", k=3)} == {"dog0", "dog1", "dog2"}
+    assert {m.video_id for m in made.searcher().search("boat", k=2)} == {"beach4", "cook6"}

@@ -16,12 +16,16 @@ from vidembed.types import Clip, Span
 
 @dataclass(frozen=True, eq=False)
 class LaneRanking:
-    """A lane with what it found. weight: asked for; trust: weight x how sure the lane is that it has an answer."""
+    """A lane with what it found. weight: asked for; trust: weight x how sure the lane is that it has an answer.
+
+    stored: clips it holds in all.
+    """
 
     lane: Lane
     found: Sequence[Found]
     weight: float
     trust: float
+    stored: int = 0
 
     @property
     def name(self) -> str:
@@ -170,6 +174,26 @@ def candidates(
             yield Candidate(key, window, proposal, inside, values, best_z, phrase)
 
 
+def fuse_lanes(
+    lists: Mapping[str, Sequence[tuple[str, float, float]]],
+    rankings: Sequence[LaneRanking],
+    *,
+    fusion: Fusion,
+    rrf_k: int,
+) -> list[tuple[str, float]]:
+    """(id, fused score), best first, of each lane's (id, value to rank by, z), best first."""
+    if fusion == "evidence" and rankings:
+        # How sure a lane is of a hit is in the odds already: trust would count it twice.
+        main = max(rankings, key=lambda r: r.stored)  # the first of equals, so the profile's order decides
+        odds = {}
+        for r in rankings:
+            ordinary = r.lane.odds(0.0) if r is main else 0.0
+            odds[r.name] = [(key, r.lane.odds(z) - ordinary) for key, _, z in lists[r.name]]
+        return fuse(fusion, odds, weights={r.name: r.weight for r in rankings}, main=main.name)
+    plain = {name: [(key, value) for key, value, _ in ranking] for name, ranking in lists.items()}
+    return fuse(fusion, plain, rrf_k=rrf_k, weights={r.name: r.trust for r in rankings})
+
+
 def _whole_clip(clip: Clip, curve: Curve, bounds: Span) -> Proposal:
     span = Span(max(clip.span.start_s, bounds.start_s), min(clip.span.end_s, bounds.end_s))
     return Proposal(span, best_time(curve, span), 0.0, float(score_spans(curve, [span])[0]))
@@ -183,8 +207,9 @@ def ranked(
     lists = {}
     for ranking in rankings:
         values = [(c.key, c.values[ranking.name]) for c in by_key.values() if ranking.name in c.values]
-        lists[ranking.name] = sorted(values, key=lambda pair: (-pair[1], pair[0]))
-    fused = fuse(fusion, lists, rrf_k=rrf_k, weights={ranking.name: ranking.trust for ranking in rankings})
+        ordered = sorted(values, key=lambda pair: (-pair[1], pair[0]))
+        lists[ranking.name] = [(key, value, value) for key, value in ordered]
+    fused = fuse_lanes(lists, rankings, fusion=fusion, rrf_k=rrf_k)
     if phrase_first and fused:
         lift = max(0.0, fused[0][1])
         fused = [(key, score + lift * by_key[key].phrase) for key, score in fused]

@@ -170,9 +170,13 @@ class Null:
     location: float
     scale: float
 
+    def odds(self, best: float) -> float:
+        """Logarithm of the odds that a hit with this score is an answer; 0 two scales above the location."""
+        return (best - self.location) / self.scale - 2.0
+
     def confidence(self, best: float) -> float:
         """0..1, rising with the score; 0.5 two scales above the location."""
-        return float(1 / (1 + math.exp(-max(-60.0, min(60.0, (best - self.location) / self.scale - 2.0)))))
+        return float(1 / (1 + math.exp(-max(-60.0, min(60.0, self.odds(best))))))
 
 
 def null_of_bank(best_z: NDArray[np.floating], *, sampled: int, indexed: int) -> Null:

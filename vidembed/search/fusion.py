@@ -52,22 +52,32 @@ def distribution_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | N
 
 
 def evidence_fusion(
-    rankings: Mapping[str, Ranking], *, floor: float = 2.0, weights: Weights | None = None
+    rankings: Mapping[str, Ranking], *, main: str | None = None, weights: Weights | None = None
 ) -> list[tuple[str, float]]:
-    """Weighted sum of log(1 + exp(z - floor)) for scores that are z-scores against ordinary queries.
+    """Weighted sum of log(1 + odds); scores are the logarithm of each hit's odds of being an answer.
 
-    Only for calibrated scores: a channel in which nothing stands out from the background (z below `floor`) adds next
-    to nothing, so a lane that has no answer cannot outvote one that has. Raises ConfigError if floor is not finite.
+    A ranking in which nothing stands out (odds far below 1) adds next to nothing, so a lane that has no answer cannot
+    outvote one that has, and being in many rankings is worth nothing by itself. The `main` ranking, the one that
+    covers most, adds its scores as they are: they order what no lane is sure of; there, 0 must be worth as much as
+    not being listed.
     """
-    if not math.isfinite(floor):
-        raise ConfigError(f"the evidence floor must be finite, got {floor}")
-    return _weighted_sum(rankings, weights, lambda scores: np.logaddexp(0.0, scores - floor))
+    total: dict[str, float] = {}
+    for name in sorted(rankings):
+        step = (lambda scores: scores) if name == main else (lambda scores: np.logaddexp(0.0, scores))
+        for item, part in _weighted_sum({name: rankings[name]}, weights, step):
+            total[item] = total.get(item, 0.0) + part
+    return _ordered(total)
 
 
 def fuse(
-    method: Fusion, rankings: Mapping[str, Ranking], *, rrf_k: int = 60, weights: Weights | None = None
+    method: Fusion,
+    rankings: Mapping[str, Ranking],
+    *,
+    rrf_k: int = 60,
+    weights: Weights | None = None,
+    main: str | None = None,
 ) -> list[tuple[str, float]]:
-    """The fusion of that name. Raises ConfigError on an unknown one."""
+    """The fusion of that name; main: for evidence. Raises ConfigError on an unknown one."""
     if method == "rrf":
         return reciprocal_rank_fusion(rankings, k=rrf_k, weights=weights)
     if method == "zscore":
@@ -75,7 +85,7 @@ def fuse(
     if method == "dbsf":
         return distribution_fusion(rankings, weights=weights)
     if method == "evidence":
-        return evidence_fusion(rankings, weights=weights)
+        return evidence_fusion(rankings, main=main, weights=weights)
     raise ConfigError(f"unknown fusion {method!r}; allowed: {', '.join(FUSIONS)}")
 
 
@@ -95,6 +105,10 @@ def _weighted_sum(
             continue
         for (item, _), part in zip(ranking, normalise(np.array([score for _, score in ranking], dtype=np.float64))):
             total[item] = total.get(item, 0.0) + weight * float(part)
+    return _ordered(total)
+
+
+def _ordered(total: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))
 
 

@@ -71,6 +71,10 @@ class Lane(Protocol):
         """The clip's dense vector, if it was loaded."""
         ...
 
+    def odds(self, z: float) -> float:
+        """Logarithm of the odds that a hit with this z is an answer: what lanes are compared and fused by."""
+        ...
+
     def confidence(self, z: float) -> float:
         """0..1: how sure a hit with this z is an answer."""
         ...
@@ -171,6 +175,9 @@ class DenseLane:
         row = self._rows.get(clip_id)
         return row.vector if row is not None and isinstance(row.vector, np.ndarray) else None
 
+    def odds(self, z: float) -> float:
+        return z - 2.0 if self._null is None else self._null.odds(z)
+
     def confidence(self, z: float) -> float:
         return 0.5 if self._null is None else self._null.confidence(z)
 
@@ -255,9 +262,11 @@ class WordsLane:
     def vector_of(self, clip_id: str) -> Floats | None:
         return None
 
+    def odds(self, z: float) -> float:
+        return z - 3.0  # all words there: confidence 0.88; half of them: 0.3; the phrase itself: 0.97
+
     def confidence(self, z: float) -> float:
-        # All words there: 0.88; half of them: 0.3; the phrase itself: 0.97.
-        return float(1 / (1 + np.exp(-(z - 3.0))))
+        return float(1 / (1 + np.exp(-self.odds(z))))
 
 
 def _words_z(share: float, phrase: bool) -> float:

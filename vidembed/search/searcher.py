@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from vidembed.encoders.phrases import quoted
 from vidembed.errors import BadQuery, ConfigError
 from vidembed.protocols import Channel, Store
-from vidembed.search.answers import Candidate, LaneRanking, Window, candidates, ranked, repeats, windows
+from vidembed.search.answers import Candidate, LaneRanking, Window, candidates, fuse_lanes, ranked, repeats, windows
 from vidembed.search.calibration import BackgroundCache, CalibrationSettings
-from vidembed.search.fusion import FUSIONS, Fusion, fuse
+from vidembed.search.fusion import FUSIONS, Fusion
 from vidembed.search.lanes import DenseLane, Lane, LaneTools, Texts, WordsLane
 from vidembed.search.moments import MomentSettings, smooth
 from vidembed.search.present import diverse, moment_of
@@ -54,7 +54,7 @@ class Catalog(Protocol):
 class SearchSettings:
     """Names as in the settings under `search`."""
 
-    fusion: Fusion = "rrf"
+    fusion: Fusion = "evidence"
     rrf_k: int = 60
     weights: Mapping[str, float] = field(default_factory=dict)  # channels that are not named weigh 1
     per_channel: int = 100  # clips each channel proposes
@@ -208,7 +208,8 @@ class Searcher:
             self._store, self._backgrounds, settings.calibration, settings.unit_score, max(settings.rescore, need)
         )
         for asked in self._encoder.encode(query, chosen_channels(self._channels, names, weights)):
-            if self._store.count(asked.channel.collection) == 0:
+            stored = self._store.count(asked.channel.collection)
+            if stored == 0:
                 continue
             lane: Lane
             if isinstance(asked.vector, SparseVector):
@@ -219,16 +220,16 @@ class Searcher:
             found = lane.rank(limit, None if where == Where() else where, texts)
             if found:
                 sure = max(lane.confidence(hit.z) for hit in found[:5]) if settings.adaptive else 1.0
-                rankings.append(LaneRanking(lane, found, float(weights.get(lane.channel.name, 1.0)), max(sure, 0.1)))
+                weight = float(weights.get(lane.channel.name, 1.0))
+                rankings.append(LaneRanking(lane, found, weight, max(sure, 0.1), stored))
         # The surest lane counts in full, so that a lone lane's scores do not depend on how sure it is.
         surest = max((ranking.trust for ranking in rankings), default=1.0)
         return [replace(ranking, trust=ranking.weight * ranking.trust / surest) for ranking in rankings]
 
     def _rounds(self, rankings: Sequence[LaneRanking], settings: SearchSettings) -> Iterator[list[Clip]]:
         """The fused ranking of clips in rounds of `seeds`, so that a further page does not change the ones before."""
-        lists = {r.name: [(hit.clip_id, _fusable(hit.value, hit.z, settings)) for hit in r.found] for r in rankings}
-        trust = {ranking.name: ranking.trust for ranking in rankings}
-        fused = fuse(settings.fusion, lists, rrf_k=settings.rrf_k, weights=trust)
+        lists = {r.name: [(hit.clip_id, hit.value, hit.z) for hit in r.found] for r in rankings}
+        fused = fuse_lanes(lists, rankings, fusion=settings.fusion, rrf_k=settings.rrf_k)
         for start in range(0, len(fused), settings.seeds):
             ids = [clip_id for clip_id, _ in fused[start : start + settings.seeds]]
             known = self._catalog.clips(ids)  # what a crash left in the store alone is no answer
@@ -314,8 +315,3 @@ class _TextsOnce:
             found = self._catalog.texts(missing)
             self._known.update({clip_id: found.get(clip_id, {}) for clip_id in missing})
         return {clip_id: self._known[clip_id] for clip_id in clip_ids}
-
-
-def _fusable(value: float, z: float, settings: SearchSettings) -> float:
-    """What a fusion by score adds up: the corrected score, or z for the fusion that is made for it."""
-    return z if settings.fusion == "evidence" else value
