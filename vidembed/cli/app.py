@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vidembed.cli import align as align_command
 from vidembed.cli import caption, demo, doctor, index, library, models, search, serve, store
 from vidembed.cli import config as config_command
 
@@ -46,5 +47,6 @@ app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
 app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
+app.add_typer(align_command.app, name="align")
 app.add_typer(config_command.app, name="config")
 app.add_typer(store.app, name="store")
