@@ -15,7 +15,7 @@ install: $(STAMP) ## Make .venv and install vidembed with what the demo and the 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[app,demo,speech,ocr,align,caption,sentence,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[all,demo,dev]'
 	touch $(STAMP)
 
 demo: $(STAMP) ## Index real videos and search them
