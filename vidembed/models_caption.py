@@ -44,6 +44,15 @@ SPECS: tuple[ModelSpec, ...] = (
         reference="vidembed/assets/starter/MODEL_CARD_CAPTIONER.md",
     ),
     ModelSpec(
+        name="retrieval",
+        kind="captioner",
+        factory="vidembed.captions.captioners.retrieval:load",
+        summary="Nearest sentences of a bank, ours or your own file; compares stored vectors only",
+        license="Apache-2.0",
+        commercial=True,
+        reference="https://arxiv.org/abs/2403.03715",
+    ),
+    ModelSpec(
         name="openai-compatible",
         kind="captioner",
         factory="vidembed.captions.captioners.openai:load",

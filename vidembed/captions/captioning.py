@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -53,6 +54,13 @@ class Judge:
     others: Callable[[Clip], Floats]
 
 
+@runtime_checkable
+class Comparing(Protocol):
+    """A captioner that works on the clips' stored vectors: it is told, before its first clip, how to compare."""
+
+    def compare_by(self, judges: Mapping[str, Judge], settings: ChoiceSettings) -> None: ...
+
+
 class ClipCaptioning:
     """Captions clips of one video after the other. Not thread-safe; make one per worker."""
 
@@ -74,6 +82,8 @@ class ClipCaptioning:
         self.maker = maker or captioner.name  # what is saved as the caption's model
         self.judges = judges
         self.settings = settings
+        if isinstance(captioner, Comparing):
+            captioner.compare_by(judges, settings.choice)
 
     def run(self, clips: Iterable[ClipMedia]) -> Iterator[Caption | Failure]:
         """One Caption or Failure per clip, in order. ConfigError and StoreError stop the run."""

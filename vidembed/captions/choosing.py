@@ -77,20 +77,25 @@ def choose(texts: Sequence[str], lanes: Mapping[str, Lane], settings: ChoiceSett
     if not texts:
         raise ValueError("choosing needs at least one candidate")
     used = {name: lane for name, lane in lanes.items() if settings.weights.get(name, 0.0) > 0}
-    total = np.zeros(len(texts))
     evidence: list[dict[str, float]] = [{} for _ in texts]
     for name, lane in used.items():
-        fit = lane.texts @ lane.clip
-        total += settings.weights[name] * _z_scores(lane, fit, settings.specificity)
-        for i, value in enumerate(fit):
+        for i, value in enumerate(lane.texts @ lane.clip):
             evidence[i][name] = round(float(value), 4)
-    weight_sum = sum(settings.weights[name] for name in used)
-    z = total / weight_sum if weight_sum else total
+    z = judged(len(texts), used, settings)
     ranked = z - settings.prior * np.arange(len(texts)) if used else -np.arange(len(texts), dtype=float)
     order = tuple(int(i) for i in np.argsort(-ranked, kind="stable"))
     score = logistic(float(z[order[0]]), settings) if used else 0.0
     candidates = tuple(Candidate(text, scores) for text, scores in zip(texts, evidence, strict=True))
     return Choice(order, score, score >= settings.min_score, candidates)
+
+
+def judged(count: int, lanes: Mapping[str, Lane], settings: ChoiceSettings) -> Floats:
+    """(count,) z-scores of that many texts: the weighted mean over the channels used; zeros where none is."""
+    used = {name: lane for name, lane in lanes.items() if settings.weights.get(name, 0.0) > 0}
+    total = np.zeros(count, dtype=np.float32)
+    for name, lane in used.items():
+        total += settings.weights[name] * _z_scores(lane, lane.texts @ lane.clip, settings.specificity)
+    return total / sum(settings.weights[name] for name in used) if used else total
 
 
 def logistic(z: float, settings: ChoiceSettings) -> float:

@@ -191,7 +191,7 @@ class _Work:
     def _media(self, video: Any, clips: Sequence[Clip]) -> Iterator[ClipMedia]:
         """The clips with their frames, in one forward pass."""
         config = self._index.config
-        if not video.info.has_video:
+        if not video.info.has_video or not getattr(self._loaded().captioner, "needs_frames", True):
             yield from (ClipMedia(clip, video.info, None, video) for clip in clips)
             return
         frames = video.stream(rate_hz=config.sample.rate_hz, short_side_px=384, mode=config.sample.mode)
