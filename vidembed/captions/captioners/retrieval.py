@@ -34,44 +34,11 @@ _PLACE = regex.compile(
     r"(?<=\p{L})\s+(?=(?:in|on|at|along|across|through|under|behind|beside|near|over|above|by|next to|in front of)\s)"
 )
 _WORD = regex.compile(r"\p{L}+")
-_EMPTY = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "and",
-        "or",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "with",
-        "by",
-        "for",
-        "from",
-        "into",
-        "through",
-        "over",
-        "under",
-        "up",
-        "down",
-        "out",
-        "is",
-        "are",
-        "be",
-        "its",
-        "his",
-        "her",
-        "their",
-        "it",
-        "this",
-        "that",
-        "as",
-        "next",
-        "front",
-    ]
+_LITTLE = (
+    "a an the and or of in on at to with by for from into through over under up down out is are be its his her their "
+    "it this that as next front"
 )
+_EMPTY = frozenset(_LITTLE.split())
 
 
 class RetrievalCaptioner:
