@@ -16,7 +16,9 @@ def search(page: Page, words: str) -> None:
     page.locator("#ve-text textarea").fill(words)
     page.locator("#ve-go").click()
     page.wait_for_selector("#ve-results .ve-card", timeout=60_000)
-    page.wait_for_function("() => [...document.querySelectorAll('#ve-results img')].slice(0, 6).every((i) => i.complete)")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('#ve-results img')].slice(0, 6).every((i) => i.complete)"
+    )
 
 
 def play(page: Page) -> None:
@@ -49,9 +51,13 @@ def main(url: str, out: Path) -> None:
                 page.screenshot(path=out / f"library-{width}-{scheme}.png")
                 tab(page, "Captions", "#ve-caption-videos")
                 page.locator("#ve-caption-videos input").click()
-                page.get_by_role("option").first.click()
-                page.keyboard.press("Escape")
+                page.get_by_role("option", name="bikes.mp4").click()
+                page.locator(".ve-top h1").click()
                 page.wait_for_selector("#ve-lines .ve-line")
+                if not page.locator("#ve-lines textarea").first.input_value():
+                    page.locator("#ve-caption-go").click()
+                    page.wait_for_function("() => document.querySelector('#ve-lines textarea')?.value", timeout=90_000)
+                page.wait_for_timeout(500)
                 page.screenshot(path=out / f"captions-{width}-{scheme}.png")
                 tab(page, "Explore", ".ve-map circle")
                 page.screenshot(path=out / f"explore-{width}-{scheme}.png")

@@ -89,7 +89,7 @@ class TestCards:
 class TestExports:
     def test_json_is_what_the_command_line_prints(self) -> None:
         record = json.loads(export.as_json(site(), answer(moment())))["moments"][0]
-        assert (record["path"], record["start_s"], record["end_s"]) == ("/films/dog.mp4", 1.0, 3.0)
+        assert (record["file"], record["start_s"], record["end_s"]) == ("/films/dog.mp4", 1.0, 3.0)
         assert record["channels"] == {"vision": {"score": 0.31, "rank": 1}}
 
     def test_people_elsewhere_see_no_folders(self) -> None:
@@ -304,10 +304,11 @@ class TestJobs:
             jobs.start("c", lambda report: "")
 
     def test_the_queue_has_an_end(self) -> None:
-        jobs, go = Jobs(), threading.Event()
-        jobs.start("first", lambda report: (go.wait(10), "")[1])
-        while len(jobs.all()) < 17:  # one runs, sixteen wait
-            jobs.start("more", lambda report: "")
+        jobs, begun, go = Jobs(), threading.Event(), threading.Event()
+        jobs.start("first", lambda report: (begun.set(), go.wait(10), "")[2])
+        assert begun.wait(10)
+        for number in range(16):
+            jobs.start(str(number), lambda report: "")
         with pytest.raises(InputError, match="waiting already"):
             jobs.start("too much", lambda report: "")
         go.set()

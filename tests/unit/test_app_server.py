@@ -152,7 +152,7 @@ class TestAnswers:
     def test_exports_and_timeline(self, web: TestClient, guard: Guard) -> None:
         answer = red_answer(guard)
         body = json.loads(web.get(f"/export/{answer.token}.json").text)
-        assert body["moments"][0]["path"] == "red_blue.mp4"
+        assert body["moments"][0]["file"] == "red_blue.mp4"
         csv = web.get(f"/export/{answer.token}.csv")
         assert "attachment" in csv.headers["content-disposition"]
         curve = web.get(f"/curve/{answer.token}/0").text

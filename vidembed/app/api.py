@@ -63,7 +63,7 @@ def add_api(site: Site) -> None:
             by_video: at most one moment a video
 
         Returns:
-            good_match: whether any answer is convincing; moments: path, start_s, end_s, confidence (0 to 1), caption,
+            good_match: whether any answer is convincing; moments: file, start_s, end_s, confidence (0 to 1), caption,
             clip_id and video_id of each, best first
         """
         ask = Ask(text=text, k=k, like=like or (), unlike=unlike or (), without=without, lanes=lanes or (), names=names,
@@ -132,4 +132,6 @@ def add_api(site: Site) -> None:
 
 
 def _caption(site: Site, caption: Caption) -> dict[str, Any]:
-    return caption_record(caption, site.shown(site.index.path_of(caption.clip.video_id)))
+    plain = caption_record(caption, "")
+    del plain["path"]  # gradio's clients would try to download it
+    return {"file": site.shown(site.index.path_of(caption.clip.video_id)), **plain}

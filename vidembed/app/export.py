@@ -35,8 +35,11 @@ _DEFAULT_FPS = Fraction(25)
 
 
 def record(site: Site, moment: Moment) -> dict[str, Any]:
-    """One answer as `vidembed search --json` prints it; `path` is the name alone for people elsewhere."""
-    return {**moment_record(moment), "path": site.shown(moment.path)}
+    """One answer as `vidembed search --json` prints it, but with `file` in place of `path`: the name alone for people
+    elsewhere (and gradio's clients would try to download whatever has a `path`)."""
+    plain = moment_record(moment)
+    del plain["path"]
+    return {"file": site.shown(moment.path), **plain}
 
 
 def as_json(site: Site, answer: Answer) -> bytes:
@@ -49,7 +52,7 @@ def as_csv(site: Site, answer: Answer) -> bytes:
     writer = csv.writer(out)
     writer.writerow(CSV_FIELDS)
     for moment in answer.moments:
-        row = {**record(site, moment), "file": site.shown(moment.path)}
+        row = record(site, moment)
         writer.writerow([_cell(row.get(name, "")) for name in CSV_FIELDS])
     return out.getvalue().encode("utf-8-sig")  # so that spreadsheets read it as UTF-8
 

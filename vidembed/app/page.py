@@ -54,6 +54,18 @@ def looks() -> dict[str, Any]:
     """theme, css and head, as `launch` and `mount_gradio_app` take them."""
     theme = gr.themes.Default(
         primary_hue="indigo", neutral_hue="slate", font=list(_FONTS), font_mono=list(_MONO), radius_size="md"
+    ).set(  # gradio's own are too pale to read for many (WCAG 2 asks for 4.5:1)
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_label_text_color="*neutral_700",
+        block_title_text_color="*neutral_700",
+        block_info_text_color="*neutral_600",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+        button_primary_background_fill_dark="*primary_600",
+        button_primary_background_fill_hover_dark="*primary_500",
     )
     static = resources.files("vidembed.app") / "static"
     script = (static / "app.js").read_text(encoding="utf-8")

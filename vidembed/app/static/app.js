@@ -12,6 +12,7 @@
     if (!player) return;
     const video = player.querySelector("video");
     const note = player.querySelector(".ve-player-note");
+    document.querySelectorAll(".ve-player video").forEach((other) => other !== video && other.pause());
     player.hidden = false;
     player.querySelector(".ve-player-name").textContent = d.name;
     note.textContent = "";

@@ -1,0 +1,57 @@
+"""The site on loopback, and its search endpoint as a plain function."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from vidembed import VideoIndex
+from vidembed.app import AppSettings, make_server
+
+Ask = Callable[[str, int], list[dict[str, Any]]]
+
+
+@contextmanager
+def served(index: VideoIndex) -> Iterator[Ask]:
+    """Ask(words, k) -> moments, through HTTP; safe for many threads."""
+    import uvicorn
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    app = make_server(index, AppSettings())
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+        try:
+            yield lambda words, k: _ask(client, words, k)
+        finally:
+            server.should_exit = True
+            thread.join(15)
+            app.site.close()
+
+
+def _ask(client: httpx.Client, words: str, k: int) -> list[dict[str, Any]]:
+    begun = client.post("/gradio_api/call/search_moments", json={"data": [words, k]})
+    begun.raise_for_status()
+    with client.stream("GET", f"/gradio_api/call/search_moments/{begun.json()['event_id']}") as stream:
+        event = ""
+        for line in stream.iter_lines():
+            if line.startswith("event:"):
+                event = line.removeprefix("event:").strip()
+            elif line.startswith("data:") and event == "complete":
+                moments: list[dict[str, Any]] = json.loads(line.removeprefix("data:"))[0]["moments"]
+                return moments
+            elif line.startswith("data:") and event == "error":
+                raise RuntimeError(f"the server answered: {line}")
+    raise RuntimeError("the answer broke off")

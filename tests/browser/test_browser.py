@@ -1,0 +1,222 @@
+"""The page in a real browser: what a person does on the first visit."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("gradio")
+pytest.importorskip("playwright")
+from browsing import CHROMIUM_ARGS, chromium, open_tab
+from playwright.sync_api import Page, expect, sync_playwright
+
+import vidembed
+from vidembed.app import AppSettings, ServerSettings, make_server
+from vidembed.demo import demo_videos
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(chromium() is None, reason="no Chromium; VIDEMBED_REQUIRE=browser makes this a failure"),
+]
+WAIT_MS = 30_000
+SHOWN = "[...document.querySelectorAll('.ve-player')].find((p) => p.offsetParent).querySelector('video')"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The site on loopback, over an empty index with the toy models."""
+    import uvicorn
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("site")
+    with vidembed.open_index(folder / "index", profile="toy") as index:
+        app = make_server(index, AppSettings(), ServerSettings(port=port))
+        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, daemon=True)
+        thread.start()
+        _until_up(f"http://127.0.0.1:{port}/healthz")
+        yield f"http://127.0.0.1:{port}/"
+        server.should_exit = True
+        thread.join(15)
+        app.site.close()
+
+
+def _until_up(url: str) -> None:
+    for _ in range(600):
+        try:
+            urllib.request.urlopen(url, timeout=1)
+            return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.05)
+    pytest.fail("the server did not start")
+
+
+@pytest.fixture(scope="module")
+def page(address: str) -> Iterator[Page]:
+    """One visit; the tests are its steps, each needs only the library to be there."""
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
+        made = browser.new_page(viewport={"width": 1280, "height": 900})
+        made.set_default_timeout(WAIT_MS)
+        made.errors = []  # type: ignore[attr-defined]
+        made.foreign = []  # type: ignore[attr-defined]
+        made.on("pageerror", lambda error: made.errors.append(str(error)))  # type: ignore[attr-defined]
+        made.on(
+            "request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else made.foreign.append(r.url)
+        )  # type: ignore[attr-defined]
+        made.goto(address)
+        made.locator("#ve-text textarea").wait_for()
+        yield made
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def filled(page: Page) -> Page:
+    """The demo library, added with its button."""
+    open_tab(page, "Library")
+    page.locator("#ve-table").get_by_role("button", name="Add the demo library").click()
+    expect(page.locator("#ve-jobs")).to_contain_text("7 added", timeout=90_000)
+    expect(page.locator("#ve-table tbody tr")).to_have_count(7)
+    return page
+
+
+def search(page: Page, words: str) -> None:
+    open_tab(page, "Search")
+    page.locator("#ve-text textarea").fill(words)
+    page.locator("#ve-go").click()
+    expect(page.locator("#ve-results")).to_contain_text(f"“{words}”")
+
+
+def playing(page: Page) -> Any:
+    player = page.locator(".ve-player:visible video")
+    player.wait_for()
+    page.wait_for_function(f"() => {SHOWN}.readyState > 1")
+    return player
+
+
+def test_an_empty_library_says_what_to_do(page: Page) -> None:
+    expect(page.locator("#ve-results")).to_contain_text(re.compile("library is empty|clips"))
+
+
+def test_a_moment_plays_inside_its_span(filled: Page) -> None:
+    search(filled, "green")
+    card = filled.locator("#ve-results .ve-thumb").first
+    start, end = float(card.get_attribute("data-start") or -1), float(card.get_attribute("data-end") or -1)
+    card.click()
+    video = playing(filled)
+    filled.wait_for_function(
+        f"() => {{ const t = {SHOWN}.currentTime; return t >= {start - 0.01} && t <= {end + 0.35}; }}"
+    )
+    expect(filled.locator(".ve-strip[data-duration] .ve-mark").first).to_be_visible()
+    mark = filled.locator(".ve-player:visible .ve-mark").first
+    mark.click()
+    filled.wait_for_function(f"() => {SHOWN}.currentTime >= {mark.get_attribute('data-time')}")
+    assert video.evaluate("v => v.error") is None
+
+
+def test_a_sound_only_file_plays(filled: Page) -> None:
+    search(filled, "high tone")
+    card = filled.locator("#ve-results .ve-thumb[data-name='sax.wav']").first
+    card.click()
+    filled.wait_for_function(f"() => {SHOWN}.duration > 15")
+
+
+def test_more_like_this_and_taking_it_back(filled: Page) -> None:
+    search(filled, "green")
+    filled.locator("#ve-results [data-action=like]").first.click()
+    expect(filled.locator("#ve-terms .ve-chip")).to_have_count(1)
+    expect(filled.locator("#ve-results")).to_contain_text("like 1 moment")
+    filled.locator("#ve-terms [data-action=drop]").click()
+    expect(filled.locator("#ve-terms .ve-chip")).to_have_count(0)
+
+
+def test_search_by_picture(filled: Page, tmp_path: Path) -> None:
+    import PIL.Image
+
+    PIL.Image.new("RGB", (64, 48), (0, 160, 0)).save(tmp_path / "green.png")
+    open_tab(filled, "Search")
+    filled.locator("#ve-text textarea").fill("")
+    filled.locator("#ve-media > button").click()
+    filled.locator("#ve-image input[type=file]").set_input_files(tmp_path / "green.png")
+    expect(filled.locator("#ve-results")).to_contain_text("a picture")
+    expect(filled.locator("#ve-results .ve-card").first).to_be_visible()
+    filled.reload()  # the picture would go on counting
+    filled.locator("#ve-text textarea").wait_for()
+
+
+def test_exports_download(filled: Page) -> None:
+    search(filled, "green")
+    filled.locator("#ve-results summary").click()
+    with filled.expect_download() as got:
+        filled.get_by_role("menuitem", name="EDL").click()
+    assert Path(got.value.path()).read_text().startswith("TITLE: “green”")
+
+
+def test_captions_by_model_and_by_hand(filled: Page) -> None:
+    open_tab(filled, "Captions")
+    filled.locator("#ve-caption-videos input").click()
+    filled.get_by_role("option", name="bigbuckbunny.mp4").click()
+    filled.locator(".ve-top h1").click()
+    filled.locator("#ve-caption-go").click()
+    expect(filled.locator("#ve-caption-jobs")).to_contain_text("have a caption", timeout=60_000)
+    line = filled.locator("#ve-lines .ve-line").first
+    expect(line.locator("textarea")).not_to_have_value("")
+    line.locator("textarea").fill("a grey rabbit <b>yawns</b>")
+    line.get_by_role("button", name=re.compile("Save")).click()
+    expect(filled.locator("#ve-lines .ve-line").first).to_contain_text("by hand")
+    with filled.expect_download() as got:
+        filled.get_by_role("link", name="SRT").click()
+    assert "a grey rabbit ‹b›yawns‹/b›" in Path(got.value.path()).read_text()
+
+
+def test_a_bad_upload_says_why(filled: Page, tmp_path: Path) -> None:
+    bad = tmp_path / "<img src=x onerror=alert(1)>.mp4"
+    bad.write_text("#EXTM3U\n#EXTINF:3,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
+    open_tab(filled, "Library")
+    filled.locator("#ve-upload input[type=file]").set_input_files(bad)
+    said = filled.locator("#ve-said")
+    expect(said).to_contain_text("Not taken")
+    expect(said).to_contain_text("playlist")
+    assert said.locator("img").count() == 0
+
+
+def test_the_map_plays(filled: Page) -> None:
+    open_tab(filled, "Explore")
+    dot = filled.locator(".ve-map circle").first
+    dot.wait_for()
+    dot.focus()
+    expect(filled.locator(".ve-tip img")).to_be_visible()
+    filled.keyboard.press("Enter")
+    playing(filled)
+
+
+@pytest.mark.parametrize("tab", ["Search", "Library", "Captions", "Explore", "About"])
+def test_accessibility(filled: Page, tab: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    open_tab(filled, tab)
+    filled.wait_for_timeout(300)  # gradio fades tabs in
+    found = axe.run(filled).response["violations"]
+    serious = {
+        v["id"]: [n["html"][:120] for n in v["nodes"]][:3] for v in found if v["impact"] in ("serious", "critical")
+    }
+    assert not serious
+
+
+def test_nothing_broke_and_nothing_came_from_elsewhere(filled: Page) -> None:
+    assert filled.errors == []  # type: ignore[attr-defined]
+    assert filled.foreign == []  # type: ignore[attr-defined]
+
+
+def test_demo_files_are_there() -> None:
+    assert len(demo_videos()) == 7
