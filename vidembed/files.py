@@ -33,4 +33,3 @@ def write_text_atomically(path: Path, text: str) -> None:
         if isinstance(error, OSError):
             raise InputError(f"cannot write {str(path)!r}: {error.strerror}") from error
         raise
-
