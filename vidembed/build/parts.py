@@ -167,14 +167,9 @@ def make_run_options(config: Config) -> RunOptions:
 
 
 def make_search_settings(config: Config) -> SearchSettings:
-    from vidembed.search import CalibrationSettings, MomentSettings, SearchSettings
+    from vidembed.search import SearchSettings
 
-    plain = config.search.model_dump(exclude={"min_confidence", "moments", "calibration"})
-    return SearchSettings(
-        **plain,
-        moments=MomentSettings(**config.search.moments.model_dump()),
-        calibration=CalibrationSettings(**config.search.calibration.model_dump()),
-    )
+    return SearchSettings.of(config.search)
 
 
 def make_bank(config: Config, cache: Path | None) -> BankVectors:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vidembed.cli import align as align_command
-from vidembed.cli import caption, demo, doctor, index, library, models, search, serve, store
+from vidembed.cli import caption, demo, doctor, evaluate, index, library, models, search, serve, store
 from vidembed.cli import config as config_command
 
 app = typer.Typer(
@@ -48,5 +48,6 @@ app.command("serve")(serve.serve)
 app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
 app.add_typer(align_command.app, name="align")
+app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(config_command.app, name="config")
 app.add_typer(store.app, name="store")

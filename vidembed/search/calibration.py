@@ -118,49 +118,45 @@ def encode_texts(channel: Channel, texts: Sequence[str]) -> Floats | None:
     return np.stack(vectors)
 
 
-@dataclass(frozen=True, eq=False)
-class Backgrounds:
-    """What ordinary queries score on N clips. mean, std: (N,); soft_max: (N,) a smooth maximum over the bank."""
+def soft_maximum(bank_scores: NDArray[np.floating], *, temperature: float = 0.05) -> Doubles:
+    """(N,) smooth maximum over the bank of (B, N) scores of B ordinary queries on N clips: each clip's background.
 
-    mean: Doubles
-    std: Doubles
-    soft_max: Doubles
+    temperature x log(mean(exp(score / temperature))). A score minus this is the log of the inverted softmax (Smith et
+    al., ICLR 2017; as query-bank normalisation, QB-Norm, in Bogolin et al., CVPR 2022, with 1 / temperature = 20), up
+    to a constant that does not change the order.
+    """
+    scores = np.asarray(bank_scores, dtype=np.float64)
+    top = scores.max(axis=0)
+    return top + temperature * np.log(np.exp((scores - top) / temperature).mean(axis=0))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Turns cosines of one collection into z-scores: hubs held back, 0 = as any query, 1 = one usual deviation.
+
+    One scale for all clips: on the project's measurements a deviation of each clip's own made answers worse.
+    """
+
+    mean: float = 0.0  # of ordinary queries, after the correction
+    spread: float = 1.0
+    background: float = 0.0  # a usual soft maximum: keeps corrected scores on the scale of cosines
+    hubness: float = 0.0  # strength of the correction, 0..1
+
+    def corrected(self, scores: NDArray[np.floating], background: NDArray[np.floating] | float = 0.0) -> Doubles:
+        """Scores with each clip's background taken off: hubs no longer win by being near everything. (..., N)."""
+        plain = np.asarray(scores, dtype=np.float64)
+        return plain - self.hubness * (background - self.background) if self.hubness else plain
+
+    def z(self, corrected: NDArray[np.floating]) -> Doubles:
+        return (np.asarray(corrected, dtype=np.float64) - self.mean) / self.spread
 
     @classmethod
-    def of(cls, bank_scores: NDArray[np.floating], *, temperature: float = 0.05) -> Backgrounds:
-        """From (B, N) scores of B bank queries on N clips.
-
-        soft_max = temperature x log(mean(exp(score / temperature))): subtracting it is the inverted softmax
-        (Smith et al., ICLR 2017; as query-bank normalisation, QB-Norm, in Bogolin et al., CVPR 2022, with
-        1 / temperature = 20), up to a constant that does not change the order.
-        """
-        scores = np.asarray(bank_scores, dtype=np.float64)
-        top = scores.max(axis=0)
-        soft = top + temperature * np.log(np.exp((scores - top) / temperature).mean(axis=0))
-        return cls(scores.mean(axis=0), np.maximum(scores.std(axis=0), 1e-3), soft)
-
-    def z(self, scores: NDArray[np.floating], *, common: float | None = None) -> Doubles:
-        """(..., N) scores of queries on the N clips, in deviations above what ordinary queries score there.
-
-        Each clip's deviation is drawn half-way to the common one (default: the mean of these clips'), because a few
-        hundred queries measure it only roughly.
-        """
-        spread = (self.std + (self.std.mean() if common is None else common)) / 2
-        return (np.asarray(scores, dtype=np.float64) - self.mean) / spread
-
-    def take(self, where: Sequence[int] | NDArray[np.int64]) -> Backgrounds:
-        return Backgrounds(self.mean[where], self.std[where], self.soft_max[where])
-
-
-def without_hubs(
-    scores: NDArray[np.floating], backgrounds: Backgrounds, *, strength: float = 1.0, common: float = 0.0
-) -> Doubles:
-    """Scores of one query with each clip's background taken off: hubs no longer win by being near everything.
-
-    strength 1 is QB-Norm's inverted softmax, 0 leaves the scores alone; common: a usual soft maximum, which keeps the
-    result on the scale of cosines.
-    """
-    return np.asarray(scores, dtype=np.float64) - strength * (backgrounds.soft_max - common)
+    def of_bank(cls, bank_scores: NDArray[np.floating], *, temperature: float, hubness: float) -> Scale:
+        """From (B, N) scores of the bank on a sample of the collection, N >= 1."""
+        background = soft_maximum(bank_scores, temperature=temperature)
+        usual = float(background.mean())
+        corrected = cls(background=usual, hubness=hubness).corrected(bank_scores, background)
+        return cls(float(corrected.mean()), max(float(corrected.std()), 1e-3), usual, hubness)
 
 
 @dataclass(frozen=True)
@@ -219,27 +215,25 @@ def has_match(moments: Sequence[Moment], min_confidence: float) -> bool:
 class BackgroundCache:
     """Backgrounds of clips already seen, by collection and clip; the oldest go when it is full. Thread-safe."""
 
-    def __init__(self, limit: int = 200_000) -> None:
+    def __init__(self, limit: int = 500_000) -> None:
         self._limit = limit
-        self._rows: OrderedDict[tuple[str, str], tuple[float, float, float]] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, collection: str, clip_ids: Sequence[str], make: Callable[[list[str]], Backgrounds]) -> Backgrounds:
-        """The backgrounds of the clips, in order; `make` is asked once for those that are not known."""
+    def get(self, collection: str, clip_ids: Sequence[str], make: Callable[[list[str]], Doubles]) -> Doubles:
+        """(N,) the backgrounds of the clips, in order; `make` is asked once for those that are not known."""
         with self._lock:
-            known = {i: self._rows.get((collection, i)) for i in clip_ids}
-        missing = [i for i, row in known.items() if row is None]
+            known = {clip_id: self._known.get((collection, clip_id)) for clip_id in clip_ids}
+        missing = [clip_id for clip_id, value in known.items() if value is None]
         if missing:
-            made = make(missing)
-            fresh = dict(zip(missing, zip(made.mean.tolist(), made.std.tolist(), made.soft_max.tolist()), strict=True))
+            fresh = dict(zip(missing, make(missing).tolist(), strict=True))
             known.update(fresh)
             with self._lock:
-                self._rows.update({(collection, i): row for i, row in fresh.items()})
-                while len(self._rows) > self._limit:
-                    self._rows.popitem(last=False)
-        table = np.array([known[i] for i in clip_ids], dtype=np.float64).reshape(-1, 3)
-        return Backgrounds(table[:, 0], table[:, 1], table[:, 2])
+                self._known.update({(collection, clip_id): value for clip_id, value in fresh.items()})
+                while len(self._known) > self._limit:
+                    self._known.popitem(last=False)
+        return np.array([known[clip_id] for clip_id in clip_ids], dtype=np.float64)
 
     def clear(self) -> None:
         with self._lock:
-            self._rows.clear()
+            self._known.clear()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vidembed.encoders.phrases import contains_phrase, match_span, quoted
 from vidembed.protocols import Channel, Store
-from vidembed.search.calibration import BackgroundCache, Backgrounds, CalibrationSettings, Null, without_hubs
+from vidembed.search.calibration import BackgroundCache, soft_maximum
 from vidembed.search.scoring import Collection, pool_scores, unit_matrix
 from vidembed.search.terms import ChannelQuery
 from vidembed.search.words import WordMatch
@@ -92,7 +92,7 @@ class LaneTools:
 
     store: Store
     backgrounds: BackgroundCache
-    calibration: CalibrationSettings
+    temperature: float  # of the soft maximum over the bank
     unit_score: UnitScore
     rescore: int  # how many of a ranking's best clips are seen through their units
 
@@ -104,18 +104,13 @@ class DenseLane:
         assert isinstance(query.vector, np.ndarray)
         self.channel = query.channel
         self._vector: Floats = query.vector
-        self._collection = collection
         self._tools = tools
         self._rows: dict[str, Row] = {}
-        self._bank = bank if query.ordinary else None
-        self._null: Null | None
-        if self._bank is not None:
-            self._null = collection.null
-            self._level = collection.query_level(self._vector)
+        self._bank = bank if query.ordinary and collection.scale is not None else None
+        if self._bank is not None and collection.scale is not None:
+            self._scale, self._null = collection.scale, collection.null
         else:
-            self._mean, self._deviation, null = collection.query_null(self._vector)
-            in_z = (null.location - self._mean) / self._deviation if null else 0.0
-            self._null = Null(in_z, null.scale / self._deviation) if null else None
+            self._scale, self._null = collection.for_query(query.vector)
 
     def rank(self, k: int, where: Where | None, texts: TextsOf) -> list[Found]:
         hits = self._tools.store.search(self.channel.collection, self._vector, k=k, where=where)
@@ -125,22 +120,15 @@ class DenseLane:
         if not head:
             return []
         scores = self._clip_scores(head)
-        if self._bank is not None:
-            known = self._background(head)
-            z = known.z(scores, common=self._collection.spread) - self._level
-            value = without_hubs(scores, known, strength=self._tools.calibration.hubness, common=self._collection.level)
-            spread = self._collection.spread
-        else:
-            value, spread = scores.astype(np.float64), self._deviation
-            z = (value - self._mean) / spread
+        value = self._scale.corrected(scores, self._background(head))
+        z = self._scale.z(value)
         found = [Found(*row) for row in zip(head, scores.tolist(), value.tolist(), z.tolist(), strict=True)]
         found.sort(key=lambda hit: (-hit.value, hit.clip_id))
         # The tail keeps the store's order and goes below: it was not looked at closely.
         last, edge = found[-1], hits[len(head) - 1][1]
-        lowest_z = float(z.min())
         for clip_id, score in hits[self._tools.rescore :]:
             below = edge - score
-            found.append(Found(clip_id, score, last.value - below, lowest_z - below / max(spread, 1e-6)))
+            found.append(Found(clip_id, score, last.value - below, last.z - below / self._scale.spread))
         return found
 
     def load(self, clip_ids: Sequence[str]) -> None:
@@ -155,14 +143,9 @@ class DenseLane:
             return Pieces.of([])
         rows = [self._rows[clip.clip_id] for clip in here]
         units, starts = unit_matrix(rows)
-        scores = (units @ self._vector).astype(np.float64)
         counts = np.diff([*starts.tolist(), len(units)])
-        if self._bank is not None:
-            known = self._background([clip.clip_id for clip in here])
-            spread = (known.std + self._collection.spread) / 2
-            z = (scores - np.repeat(known.mean, counts)) / np.repeat(spread, counts) - self._level
-        else:
-            z = (scores - self._mean) / self._deviation
+        background = np.repeat(self._background([clip.clip_id for clip in here]), counts)
+        z = self._scale.z(self._scale.corrected(units @ self._vector, background))
         starts_s, ends_s = _stretches(here, rows, starts, counts)
         what = [""] * len(units)
         for clip, row, start, count in zip(here, rows, starts.tolist(), counts.tolist()):
@@ -185,12 +168,16 @@ class DenseLane:
         units, starts = unit_matrix([self._rows[i] for i in clip_ids])
         return pool_scores((units @ self._vector)[None], starts, self._tools.unit_score)[0]
 
-    def _background(self, clip_ids: Sequence[str]) -> Backgrounds:
-        def make(missing: list[str]) -> Backgrounds:
+    def _background(self, clip_ids: Sequence[str]) -> NDArray[np.float64]:
+        """(N,) what ordinary queries score on these clips; zeros when the ranking is not corrected."""
+        if self._bank is None or not self._scale.hubness:
+            return np.zeros(len(clip_ids))
+
+        def make(missing: list[str]) -> NDArray[np.float64]:
             assert self._bank is not None
             units, starts = unit_matrix([self._rows[i] for i in missing])
             scores = pool_scores(self._bank @ units.T, starts, self._tools.unit_score)
-            return Backgrounds.of(scores, temperature=self._tools.calibration.temperature)
+            return soft_maximum(scores, temperature=self._tools.temperature)
 
         return self._tools.backgrounds.get(self.channel.collection, clip_ids, make)
 

@@ -31,7 +31,7 @@ class MomentSettings:
     nms_sigma: float = 0.3  # softness of the suppression of overlapping spans
     per_video: int = 10
     videos: int = 50
-    context_share: float = 0.5  # how much the contrast with the context counts against the level inside
+    context_share: float = 0.75  # how much the contrast with the context counts against the level inside
 
 
 @dataclass(frozen=True, eq=False)

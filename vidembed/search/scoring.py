@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.protocols import Channel, Store
-from vidembed.search.calibration import Backgrounds, Null, null_of_bank, null_of_sample
+from vidembed.search.calibration import CalibrationSettings, Null, Scale, null_of_bank, null_of_sample, soft_maximum
 from vidembed.types import Floats, Row
 from vidembed.vectors import UnitScore
 
 SAMPLE = 512  # clips that stand for a collection; ids are hashes, so the first ones are a fair sample
-_SOFT = 50  # how many sampled clips make the query's own mean count half
 
 
 def unit_matrix(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
@@ -45,58 +44,37 @@ def pool_scores(scores: NDArray[np.float32], starts: NDArray[np.int64], how: Uni
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """A channel's collection in numbers: how many clips, a sample of them, and the bank's scores on the sample.
-
-    mean, spread, null are in units of cosine (mean, spread) and background deviations (null); None without a bank.
-    """
+    """A channel's collection in numbers: how many clips, a sample of them, and what ordinary queries score there."""
 
     count: int
     sample: Floats  # (S, D)
-    backgrounds: Backgrounds | None = None  # of the sample
-    spread: float = 0.0  # common deviation of ordinary queries on a clip
-    level: float = 0.0  # common soft maximum
-    null: Null | None = None
+    scale: Scale | None = None  # None without a bank
+    null: Null | None = None  # in z
 
     @classmethod
-    def of(cls, count: int, sample: Floats, bank: Floats | None, *, temperature: float) -> Collection:
+    def of(cls, count: int, sample: Floats, bank: Floats | None, *, temperature: float, hubness: float) -> Collection:
         if bank is None or not len(sample):
             return cls(count, sample)
         scores = bank @ sample.T
-        backgrounds = Backgrounds.of(scores, temperature=temperature)
-        spread = float(backgrounds.std.mean())
-        z = backgrounds.z(scores, common=spread)
-        z -= centring(z)[:, None]
-        null = null_of_bank(z.max(axis=1), sampled=len(sample), indexed=count)
-        return cls(count, sample, backgrounds, spread, float(backgrounds.soft_max.mean()), null)
+        scale = Scale.of_bank(scores, temperature=temperature, hubness=hubness)
+        z = scale.z(scale.corrected(scores, soft_maximum(scores, temperature=temperature)))
+        return cls(count, sample, scale, null_of_bank(z.max(axis=1), sampled=len(sample), indexed=count))
 
-    def query_level(self, vector: Floats) -> float:
-        """What is taken off a query's z-scores because it scores high everywhere ("a video"); 0 in small indexes."""
-        if self.backgrounds is None:
-            return 0.0
-        z = self.backgrounds.z(self.sample @ vector, common=self.spread)
-        return float(centring(z[None])[0])
-
-    def query_null(self, vector: Floats) -> tuple[float, float, Null | None]:
-        """(mean, deviation, null) of this very query's cosines over the sample, for queries no bank fits."""
+    def for_query(self, vector: Floats) -> tuple[Scale, Null | None]:
+        """Scale and null of this very query from its cosines over the sample, for queries that no bank fits."""
         scores = self.sample @ vector
         null = null_of_sample(scores, indexed=self.count)
         if null is None:
-            return (float(scores.mean()) if len(scores) else 0.0), 0.1, None
-        middle = float(np.median(scores))
-        return middle, null.scale, null
-
-
-def centring(z: NDArray[np.floating]) -> NDArray[np.float64]:
-    """(Q,) half of each query's mean over (Q, S) sampled clips, less in a small sample, where it may be the answer."""
-    n = z.shape[1]
-    return 0.5 * np.asarray(z, dtype=np.float64).mean(axis=1) * n / (n + _SOFT)
+            return Scale(float(scores.mean()) if len(scores) else 0.0, 0.1), None
+        scale = Scale(float(np.median(scores)), null.scale)
+        return scale, Null((null.location - scale.mean) / scale.spread, 1.0)
 
 
 class Collections:
     """`Collection` of each channel, made when first asked for and again when its number of clips changes."""
 
-    def __init__(self, store: Store, bank: Callable[[Channel], Floats | None], *, temperature: float) -> None:
-        self._store, self._bank, self._temperature = store, bank, temperature
+    def __init__(self, store: Store, bank: Callable[[Channel], Floats | None], settings: CalibrationSettings) -> None:
+        self._store, self._bank, self._settings = store, bank, settings
         self._known: dict[str, Collection] = {}
         self._lock = threading.Lock()
 
@@ -105,7 +83,13 @@ class Collections:
         with self._lock:
             known = self._known.get(channel.collection)
             if known is None or known.count != count:
-                known = Collection.of(count, self._sample(channel), self._bank(channel), temperature=self._temperature)
+                known = Collection.of(
+                    count,
+                    self._sample(channel),
+                    self._bank(channel),
+                    temperature=self._settings.temperature,
+                    hubness=self._settings.hubness,
+                )
                 self._known[channel.collection] = known
             return known
 

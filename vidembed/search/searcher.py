@@ -28,6 +28,7 @@ from vidembed.search.terms import (
     example_clips,
     positive_text,
 )
+from vidembed.settings import SearchSettings as Section
 from vidembed.types import Clip, Filter, Floats, Moment, Query, SparseVector, TimedText, Where
 from vidembed.vectors import UnitScore
 
@@ -67,6 +68,13 @@ class SearchSettings:
     clip_share: float = 0.5  # what the clip's score counts for a moment against the span's own
     adaptive: bool = True  # a lane that finds nothing that stands out weighs less, down to a tenth
 
+    @classmethod
+    def of(cls, section: Section) -> SearchSettings:
+        """From the settings under `search`."""
+        plain = section.model_dump(exclude={"min_confidence", "moments", "calibration"})
+        moments = MomentSettings(**section.moments.model_dump())
+        return cls(**plain, moments=moments, calibration=CalibrationSettings(**section.calibration.model_dump()))
+
 
 class Searcher:
     """Answers queries over one index. Caches are dropped by `invalidate`, to be called after the index changed.
@@ -89,11 +97,25 @@ class Searcher:
         self._channels = channels
         self._catalog = catalog
         self._settings = settings or SearchSettings()
+        self._given = (load, bank)
         calibrated = self._settings.calibration.enabled and bank is not None
         self._bank: Callable[[Channel], Floats | None] = bank if calibrated and bank is not None else lambda _: None
         self._encoder = QueryEncoder(store, load)
-        self._collections = Collections(store, self._bank, temperature=self._settings.calibration.temperature)
+        self._collections = Collections(store, self._bank, self._settings.calibration)
         self._backgrounds = BackgroundCache()
+
+    def with_settings(
+        self, settings: SearchSettings, *, store: Store | None = None, catalog: Catalog | None = None
+    ) -> Searcher:
+        """A searcher over the same channels with other settings, and on other vectors of theirs if given."""
+        load, bank = self._given
+        return Searcher(
+            store or self._store, self._channels, catalog or self._catalog, load=load, bank=bank, settings=settings
+        )
+
+    @property
+    def catalog(self) -> Catalog:
+        return self._catalog
 
     def invalidate(self) -> None:
         """Forget what was remembered of the index: its size, samples, backgrounds of clips."""
@@ -205,7 +227,11 @@ class Searcher:
             limit *= 2
         rankings = []
         tools = LaneTools(
-            self._store, self._backgrounds, settings.calibration, settings.unit_score, max(settings.rescore, need)
+            self._store,
+            self._backgrounds,
+            settings.calibration.temperature,
+            settings.unit_score,
+            max(settings.rescore, need),
         )
         for asked in self._encoder.encode(query, chosen_channels(self._channels, names, weights)):
             stored = self._store.count(asked.channel.collection)

@@ -1,0 +1,214 @@
+"""Finding moments in long videos put together from captioned clips: python benchmarks/moments.py CLIPS --work FOLDER
+
+CLIPS holds the clips, MANIFEST.csv (file, duration_s, acodec) and captions.jsonl (file, caption, dataset_captions,
+segments). Its clips are split by seed into a tuning half and a held-out half; of each, long videos are put together,
+indexed once, and asked two texts a clip: its caption, and another one, its label, or the caption's first keywords.
+They are also written as queries.jsonl, for `vidembed evaluate` and its sweeps. Every place where a clip occurs is a right answer. Compared are:
+
+- gap-merging: the best max(8 k, 32) frames of all videos, hits at most 4 s apart merged, a span ends at its last hit
+- clips: the best clips as they were cut
+- ours: the index's own search
+
+Prints and saves one JSON report a half. Tune on the tuning half only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _machine import facts
+
+import vidembed
+from vidembed.evaluation import Answer, EvalQuery, compare, interval
+from vidembed.evaluation.assemble import Assembled, Piece, assemble, deal, placed
+from vidembed.evaluation.moment_metrics import Stretch, best_iou, moment_report
+from vidembed.index import VideoIndex
+from vidembed.search.moments import gap_merge
+
+
+LITTLE = frozenset("a an the is are of in on at to and with from by it its her his their that who while then".split())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("--work", type=Path, required=True, help="folder for the long videos and the indexes")
+    parser.add_argument("--half", choices=["tuning", "held-out"], action="append")
+    parser.add_argument("--videos", type=int, default=5, help="long videos a half")
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--profile", default="starter")
+    parser.add_argument("--set", action="append", default=[], help="a setting for indexing and search")
+    parser.add_argument("--search-set", action="append", default=[], help="a setting for search alone; vectors stay")
+    parser.add_argument("--name", default="index", help="name of the index folder: one for each way of indexing")
+    args = parser.parse_args()
+    for half in args.half or ["tuning", "held-out"]:
+        report = measure(args, half)
+        text = json.dumps(report, indent=1)
+        print(text)
+        (args.work / half / f"report-{args.name}.json").write_text(text + "\n", "utf-8")
+
+
+def measure(args: argparse.Namespace, half: str) -> dict[str, Any]:
+    folder = args.work / half
+    pieces, texts = read_clips(args.clips, half, args.seed)
+    videos = build(args, pieces, folder, half)
+    queries = ask(videos, texts)
+    write_queries(queries, folder / "queries.jsonl")
+    began = time.perf_counter()
+    index_folder = folder / args.name
+    with vidembed.open_index(index_folder, profile=args.profile, overrides=args.set, create=True) as index:
+        index.add(folder / "videos")
+    indexing_s = time.perf_counter() - began
+    with vidembed.open_index(index_folder, overrides=args.search_set, readonly=True) as index:
+        names = {record.info.video_id: record.paths[0].name for record in index.videos()}
+        frames = Frames(index, names)
+        ways = {
+            "gap-merging": lambda text: frames.gap_merged(text, k=5),
+            "clips": lambda text: frames.clips(text, k=5),
+            "ours": lambda text: [
+                Stretch(names[m.video_id], m.span.start_s, m.span.end_s) for m in index.search(text, k=5)
+            ],
+        }
+        found: dict[str, list[list[Stretch]]] = {}
+        timing: dict[str, float] = {}
+        for way, answer in ways.items():
+            began = time.perf_counter()
+            found[way] = [answer(str(query.value)) for query in queries]
+            timing[way] = round((time.perf_counter() - began) / len(queries) * 1000, 1)
+        settings = index.config.search.model_dump()
+    true = [query.stretches for query in queries]
+    clip_of = [query.query_id.split("#")[0] for query in queries]
+    hits = {way: hit_at_1(answers, true) for way, answers in found.items()}
+    return {
+        "half": half,
+        "videos": len(videos),
+        "seconds": round(sum(video.placed[-1][1].end_s for video in videos), 1),
+        "clips": len(pieces),
+        "queries": len(queries),
+        "figures": {way: rounded(moment_report(answers, true)) for way, answers in found.items()},
+        "R@1,IoU=0.5 with interval": {way: str(interval(values, groups=clip_of)) for way, values in hits.items()},
+        "ours against gap-merging": str(compare(hits["gap-merging"], hits["ours"], groups=clip_of)),
+        "ms per query": timing,
+        "indexing_s": round(indexing_s, 1),
+        "profile": args.profile,
+        "set": args.set,
+        "search": settings,
+        "seed": args.seed,
+        "machine": facts(["torch", "qdrant-edge-py"]),
+    }
+
+
+def read_clips(folder: Path, half: str, seed: int) -> tuple[list[Piece], dict[str, list[str]]]:
+    """The half's clips as pieces, and two texts for each."""
+    with (folder / "MANIFEST.csv").open(encoding="utf-8", newline="") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: row["file"])
+    rng = random.Random(seed)
+    chosen = set(rng.sample([row["file"] for row in rows], len(rows) // 2))
+    texts: dict[str, list[str]] = {}
+    for line in (folder / "captions.jsonl").read_text("utf-8").splitlines():
+        entry = json.loads(line)
+        others = [*entry["dataset_captions"], entry["label"].partition(" (")[0], keywords(entry["caption"])]
+        texts[entry["file"]] = list(dict.fromkeys(text for text in (entry["caption"], *others) if text))[:2]
+    pieces = []
+    for row in rows:
+        if (row["file"] in chosen) == (half == "tuning"):
+            path = folder / row["file"]
+            sound = None if row["acodec"] in ("", "none") else path
+            pieces.append(Piece(row["file"], float(row["duration_s"]), path, sound))
+    return pieces, {piece.name: texts[piece.name] for piece in pieces}
+
+
+def keywords(text: str) -> str:
+    """The first four words that mean something: how people ask who do not write sentences."""
+    words = [word.strip(".,;:()").lower() for word in text.split()]
+    return " ".join([word for word in words if word and word not in LITTLE][:4])
+
+
+def build(args: argparse.Namespace, pieces: list[Piece], folder: Path, half: str) -> list[Assembled]:
+    hands = deal(pieces, videos=args.videos, duration_s=args.minutes * 60, seed=args.seed)
+    outs = [folder / "videos" / f"{half}-{i:02d}.mkv" for i in range(len(hands))]
+    return [
+        placed(hand, out) if out.exists() else assemble(hand, out, cache=args.work / "pieces")
+        for hand, out in zip(hands, outs, strict=True)
+    ]
+
+
+def ask(videos: list[Assembled], texts: dict[str, list[str]]) -> list[EvalQuery]:
+    """Each text asks for every place of its clip."""
+    queries = []
+    for name, given in texts.items():
+        answers = tuple(Answer(v.path.name, v.spans_of(name)) for v in videos if v.spans_of(name))
+        if answers:
+            queries += [EvalQuery(f"{name}#{i}", "text", text, answers, "vision") for i, text in enumerate(given)]
+    return queries
+
+
+def write_queries(queries: list[EvalQuery], file: Path) -> None:
+    lines = []
+    for query in queries:
+        answers = [{"video": s.video, "start_s": s.start_s, "end_s": s.end_s} for s in query.stretches]
+        lines.append({"id": query.query_id, "text": query.value, "lane": query.lane, "answers": answers})
+    file.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
+
+
+class Frames:
+    """The plain ways to answer, on the very vectors the index holds."""
+
+    def __init__(self, index: VideoIndex, names: dict[str, str]) -> None:
+        self.channel = index.channels["vision"]
+        self.units: list[np.ndarray] = []
+        self.rows: list[np.ndarray] = []
+        self.spans: list[Stretch] = []
+        self.places: list[tuple[str, float]] = []
+        for batch in index.store.scan(self.channel.collection, units=True):
+            for row in batch:
+                assert isinstance(row.vector, np.ndarray)
+                video, span = names[row.clip.video_id], row.clip.span
+                self.rows.append(row.vector)
+                self.spans.append(Stretch(video, span.start_s, span.end_s))
+                if row.units is not None and row.unit_times_s is not None:
+                    self.units.extend(row.units.astype(np.float32))
+                    self.places.extend((video, float(t)) for t in row.unit_times_s)
+
+    def gap_merged(self, text: str, *, k: int) -> list[Stretch]:
+        scores = np.stack(self.units) @ self._vector(text)
+        best = np.argsort(-scores, kind="stable")[: max(8 * k, 32)]
+        per_video: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        for i in best:
+            video, time_s = self.places[int(i)]
+            per_video[video].append((time_s, float(scores[i])))
+        spans = []
+        for video, hits in per_video.items():
+            times, values = zip(*sorted(hits), strict=True)
+            spans += [(score, Stretch(video, a, b)) for a, b, score in gap_merge(times, values, threshold=-2.0)]
+        return [span for _, span in sorted(spans, key=lambda pair: -pair[0])[:k]]
+
+    def clips(self, text: str, *, k: int) -> list[Stretch]:
+        scores = np.stack(self.rows) @ self._vector(text)
+        return [self.spans[int(i)] for i in np.argsort(-scores, kind="stable")[:k]]
+
+    def _vector(self, text: str) -> np.ndarray:
+        vector = self.channel.encoder.encode_query("text", text)
+        assert isinstance(vector, np.ndarray)
+        return vector
+
+
+def hit_at_1(found: list[list[Stretch]], true: list[list[Stretch]]) -> list[float]:
+    return [float(best_iou(f, t) >= 0.5) for f, t in zip(found, true, strict=True)]
+
+
+def rounded(report: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in report.items()}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""`vidembed evaluate`: how good an index is, on own queries, standard benchmarks, captions, or the built-in one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+
+from vidembed.cli.common import (
+    DEFAULT_INDEX,
+    IndexOption,
+    JsonOption,
+    ProfileOption,
+    SetOption,
+    err,
+    opened,
+    out,
+    parse_names,
+    print_json,
+    progress_bar,
+)
+from vidembed.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from vidembed.evaluation import DataSet
+    from vidembed.evaluation.run import Report
+    from vidembed.index import VideoIndex
+
+
+class _FileOrCommand(typer.core.TyperGroup):
+    """`evaluate FILE` is `evaluate run FILE`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=_FileOrCommand, no_args_is_help=True, help="Measure retrieval, moments and captions, with intervals."
+)
+
+OutOption = Annotated[Path | None, typer.Option("--out", help="Save the report here as JSON.")]
+HtmlOption = Annotated[Path | None, typer.Option("--html", help="Save a page with plots and the worst queries here.")]
+ChannelsOption = Annotated[str | None, typer.Option(help="Lanes to search: 'vision,sound'. Default: all.")]
+AgainstOption = Annotated[Path | None, typer.Option(help="An earlier report (JSON) to compare with, query by query.")]
+
+
+@app.command("run")
+def run(
+    queries: Annotated[Path, typer.Argument(help="queries.jsonl, or the annotation file of a benchmark.")],
+    kind: Annotated[str, typer.Option(help="What the file is: queries, or a benchmark (msrvtt, qvhighlights...).")] = (
+        "queries"
+    ),
+    media: Annotated[Path | None, typer.Option(help="Folder of the media. Default: the file's own.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split or protocol of the benchmark.")] = None,
+    index: IndexOption = Path(DEFAULT_INDEX),
+    settings: SetOption = None,
+    channels: ChannelsOption = None,
+    save: OutOption = None,
+    html: HtmlOption = None,
+    against: AgainstOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Ask an index the queries of a file and report how well it answers. `vidembed evaluate FILE` is enough."""
+    from vidembed.evaluation.run import evaluate
+
+    with opened(index, settings=settings, readonly=True) as open_index:
+        dataset = _dataset(queries, kind, media, split, open_index)
+        report = evaluate(open_index, dataset, channels=parse_names(channels))
+        _finish(report, open_index, save, html, against, as_json=json)
+
+
+@app.command("builtin")
+def builtin(
+    work: Annotated[Path, typer.Option(help="Folder for the assembled videos and their index.")] = Path(
+        "builtin-benchmark"
+    ),
+    profile: ProfileOption = None,
+    settings: SetOption = None,
+    save: OutOption = None,
+    html: HtmlOption = None,
+    against: AgainstOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Measure on long videos put together from generated media and those pip packages carry; nothing is fetched."""
+    from vidembed.evaluation.builtin import build
+    from vidembed.evaluation.run import evaluate
+
+    dataset = build(work / "videos")
+    with opened(work / "index", profile=profile, settings=settings, create=True) as open_index:
+        with progress_bar() as update:
+            open_index.add(work / "videos", progress=update)
+        report = evaluate(open_index, dataset)
+        _finish(report, open_index, save, html, against, as_json=json)
+
+
+@app.command("captions")
+def captions(
+    references: Annotated[Path, typer.Argument(help='JSON lines: {"video": ..., "captions": [...]}.')],
+    media: Annotated[Path | None, typer.Option(help="Folder of the media. Default: the file's own.")] = None,
+    index: IndexOption = Path(DEFAULT_INDEX),
+    json: JsonOption = False,
+) -> None:
+    """Compare the captions of an index with human ones: BLEU, ROUGE-L, CIDEr-D, variety."""
+    from vidembed.evaluation.captions import evaluate_captions, read_references
+
+    dataset = read_references(references, media)
+    with opened(index, readonly=True) as open_index:
+        report = evaluate_captions(open_index, dataset)
+    if json:
+        print_json(report)
+        return
+    out().print(_figures_table({"captions": report["figures"]}))
+    _say_missing(report["missing"])
+
+
+@app.command("sweep")
+def sweep(
+    queries: Annotated[Path, typer.Argument(help="queries.jsonl, or the annotation file of a benchmark.")],
+    values: Annotated[
+        list[str], typer.Option("--try", help="Setting and values: search.fusion=rrf,evidence; may be repeated.")
+    ],
+    kind: Annotated[str, typer.Option(help="What the file is: queries, or a benchmark.")] = "queries",
+    media: Annotated[Path | None, typer.Option(help="Folder of the media. Default: the file's own.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split or protocol of the benchmark.")] = None,
+    index: IndexOption = Path(DEFAULT_INDEX),
+    channels: ChannelsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Try every combination of settings on the stored vectors; nothing is encoded again."""
+    from vidembed.evaluation.sweep import grid, sweep_settings
+
+    combinations = grid(values)
+    with opened(index, readonly=True) as open_index:
+        dataset = _dataset(queries, kind, media, split, open_index)
+        for setting, report in sweep_settings(open_index, dataset, combinations, channels=parse_names(channels)):
+            figures = report.figures.get("all", {})
+            if json:
+                print_json({"settings": setting, "figures": _finite(figures), "no_answer": report.no_answer})
+                continue
+            shown = ", ".join(f"{key}={value}" for key, value in setting.items())
+            names = [n for n in ("R@1", "R@5", "MRR", "R@1,IoU=0.5", "R@5,IoU=0.5", "mIoU") if n in figures]
+            out().print(f"{shown}: " + "  ".join(f"{name} {figures[name]:.3f}" for name in names), markup=False)
+
+
+def _dataset(file: Path, kind: str, media: Path | None, split: str | None, index: VideoIndex) -> DataSet:
+    from vidembed.evaluation import READERS, read_dataset, read_queries
+
+    if kind == "queries":
+        if split is not None:
+            raise InputError("own queries have no splits", hint="leave --split out, or name the benchmark with --kind")
+        known = [name for record in index.videos() for name in (record.info.video_id, *map(str, record.paths))]
+        return read_queries(file, media, known=known)
+    if kind not in READERS:
+        raise InputError(f"unknown kind {kind!r}; allowed: queries, {', '.join(READERS)}")
+    return read_dataset(kind, file, media or file.parent, split=split)
+
+
+def _finish(
+    report: Report, index: VideoIndex, save: Path | None, html: Path | None, against: Path | None, *, as_json: bool
+) -> None:
+    from vidembed.evaluation.run import compare_reports, read_report
+    from vidembed.files import write_text_atomically
+
+    if save is not None:
+        write_text_atomically(save, report.to_json() + "\n")
+    if html is not None:
+        from vidembed.evaluation.report_html import page
+
+        write_text_atomically(html, page(report, thumbnail=index.thumbnail))
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        _show(report)
+    if against is not None:
+        for name, found in compare_reports(read_report(against), report).items():
+            err().print(
+                f"{name} against {against.name}: {found.difference} p {found.p:.3f}, better on {found.better}, worse "
+                f"on {found.worse}, same on {found.same}",
+                markup=False,
+            )
+
+
+def _show(report: Report) -> None:
+    out().print(f"{report.name}: {report.protocol}", markup=False)
+    out().print(", ".join(f"{name} {count}" for name, count in report.counts.items()), markup=False)
+    out().print(_figures_table(report.figures))
+    for group, metrics in report.intervals.items():
+        shown = "  ".join(f"{name} {v:.3f} [{low:.3f}, {high:.3f}]" for name, (v, low, high) in metrics.items())
+        out().print(f"{group}, 95% interval: {shown}", markup=False)
+    if report.no_answer:
+        parts = (f"{name} {v:.3f}" if "ROC" in name else f"{v:.0f} {name}" for name, v in report.no_answer.items())
+        out().print("is there a match: " + ", ".join(parts), markup=False)
+    out().print(", ".join(f"{name} {value}" for name, value in report.timings.items()), markup=False)
+    models = (f"{lane} = {facts['model']} ({facts['revision']})" for lane, facts in report.models.items())
+    out().print("; ".join(models), markup=False)
+    _say_missing(report.missing)
+
+
+def _say_missing(missing: Any) -> None:
+    if missing:
+        err().print(f"[yellow]{len(missing)} media are not in the index[/]: {', '.join(list(missing)[:10])}")
+
+
+def _figures_table(figures: Any) -> Table:
+    from rich.table import Table
+
+    table = Table("", *figures)
+    for metric in dict.fromkeys(name for group in figures.values() for name in group):
+        cells = [group.get(metric) for group in figures.values()]
+        table.add_row(metric, *("" if c is None else f"{c:.3f}" if c != int_of(c) else f"{c:.0f}" for c in cells))
+    return table
+
+
+def int_of(value: float) -> float:
+    return float(round(value)) if abs(value) < 1e15 and value == value else value
+
+
+def _finite(figures: Any) -> dict[str, float | None]:
+    return {name: value if abs(value) < 1e300 else None for name, value in figures.items()}

@@ -1,0 +1,212 @@
+"""Many settings on the vectors an index holds: nothing is decoded or encoded again.
+
+What can be tried: every `search.*` setting; `pool`, how a clip's vector is made of its frames' (mean, max, topk,
+attention); `window_s`, clips of that length in place of those that were cut, made of the stored frames.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, get_args
+
+import numpy as np
+
+from vidembed.errors import ConfigError, InputError, did_you_mean
+from vidembed.evaluation.dataset import DataSet
+from vidembed.evaluation.run import Index, Report, evaluate
+from vidembed.protocols import Channel, Store
+from vidembed.search import Searcher, SearchSettings
+from vidembed.search.searcher import Catalog
+from vidembed.settings import Config
+from vidembed.stores.memory import MemoryStore
+from vidembed.types import Clip, Filter, Moment, Query, Row, Span, TimedText, Where
+from vidembed.vectors import Pooling, pool
+
+Settings = Mapping[str, Any]
+_MADE_ANEW = ("pool", "window_s")
+
+
+class OpenIndex(Index, Protocol):
+    """What a sweep needs of `vidembed.VideoIndex` besides."""
+
+    @property
+    def searcher(self) -> Searcher: ...
+
+    @property
+    def store(self) -> Store: ...
+
+    @property
+    def channels(self) -> Mapping[str, Channel]: ...
+
+    def clips(self, video_id: str | None = None) -> list[Clip]: ...
+
+
+def grid(values: Sequence[str]) -> list[dict[str, Any]]:
+    """Every combination of `["search.fusion=rrf,evidence", "pool=mean,max"]`. Raises InputError for what is none."""
+    axes: list[list[tuple[str, Any]]] = []
+    for given in values:
+        name, equals, listed = given.partition("=")
+        if not equals or not name.strip() or not listed.strip():
+            raise InputError(f"--try takes SETTING=VALUE,VALUE, got {given!r}", hint="search.fusion=rrf,evidence")
+        axes.append([(name.strip(), _value(part.strip())) for part in listed.split(",")])
+    return [dict(combination) for combination in itertools.product(*axes)]
+
+
+def sweep_settings(
+    index: OpenIndex, dataset: DataSet, combinations: Sequence[Settings], *, channels: Sequence[str] | None = None
+) -> Iterator[tuple[Settings, Report]]:
+    """Each combination with its report. Raises ConfigError for an unknown setting or a value out of bounds."""
+    configs = [_config(index.config, combination) for combination in combinations]  # all are checked before any runs
+    made: dict[tuple[Any, Any], tuple[Store, Catalog] | None] = {}
+    for combination, config in zip(combinations, configs):
+        key = (combination.get("pool"), combination.get("window_s"))
+        if key not in made:
+            made[key] = None if key == (None, None) else _made_anew(index, *key)
+        yield combination, evaluate(Variant(index, config, made[key]), dataset, channels=channels)
+
+
+class Variant:
+    """The index with other settings, on its own vectors or on some made of them."""
+
+    def __init__(self, index: OpenIndex, config: Config, vectors: tuple[Store, Catalog] | None = None) -> None:
+        self.config = config
+        self._index = index
+        store, catalog = vectors or (None, None)
+        settings = SearchSettings.of(config.search)
+        self._searcher = index.searcher.with_settings(settings, store=store, catalog=catalog)
+
+    def search(
+        self,
+        query: str | Query,
+        *,
+        k: int = 10,
+        channels: Sequence[str] | None = None,
+        where: Filter | None = None,
+        group_by_video: bool = False,
+    ) -> list[Moment]:
+        return self._searcher.search(query, k=k, channels=channels, where=where, group_by_video=group_by_video)
+
+    def videos(self) -> Sequence[Any]:
+        return self._index.videos()
+
+    def info(self) -> Any:
+        return self._index.info()
+
+
+class Recut:
+    """The catalog with other clips; what belongs to the old ones (texts, captions) is not there."""
+
+    def __init__(self, old: Catalog, clips: Sequence[Clip]) -> None:
+        self._old = old
+        self._by_id = {clip.clip_id: clip for clip in clips}
+        self._of: dict[str, list[Clip]] = {}
+        for clip in clips:
+            self._of.setdefault(clip.video_id, []).append(clip)
+
+    def resolve(self, wanted: Filter | None) -> Where:
+        return self._old.resolve(wanted)
+
+    def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]:
+        return {i: self._by_id[i] for i in clip_ids if i in self._by_id}
+
+    def clips_of(self, video_id: str) -> Sequence[Clip]:
+        return self._of.get(video_id, [])
+
+    def path_of(self, video_id: str) -> Path:
+        return self._old.path_of(video_id)
+
+    def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
+        return {clip_id: {} for clip_id in clip_ids}
+
+    def captions(self, clip_ids: Sequence[str]) -> Mapping[str, str]:
+        return {}
+
+
+def _made_anew(index: OpenIndex, how: Pooling | None, window_s: float | None) -> tuple[Store, Catalog]:
+    """Rows of the dense lanes pooled anew, in the old clips or in windows of `window_s`."""
+    old = {clip.clip_id: clip for clip in index.clips()}
+    cut = _windows(list(old.values()), window_s) if window_s else old
+    by_video: dict[str, list[Clip]] = {}
+    for clip in dict.fromkeys(cut.values()):
+        by_video.setdefault(clip.video_id, []).append(clip)
+    store = MemoryStore()
+    for channel in index.channels.values():
+        store.create(channel.collection, channel.encoder.space)
+        units: dict[str, list[tuple[float, Any]]] = {}
+        for batch in index.store.scan(channel.collection, units=True):
+            if channel.encoder.space.kind != "dense":
+                if window_s is None:
+                    store.put(channel.collection, batch)
+                continue
+            for row in batch:
+                times = row.unit_times_s if row.unit_times_s is not None else np.array([row.clip.span.middle_s])
+                rows = row.units if row.units is not None else np.asarray(row.vector)[None]
+                units.setdefault(row.clip.video_id, []).extend(zip(times.tolist(), rows, strict=True))
+        for video_id, parts in units.items():
+            parts.sort(key=lambda part: part[0])
+            times_s = np.array([time for time, _ in parts])
+            vectors = np.stack([vector for _, vector in parts]).astype(np.float32)
+            made = []
+            for clip in by_video.get(video_id, []):
+                inside = (times_s >= clip.span.start_s) & (times_s < clip.span.end_s)
+                if inside.any():
+                    own = vectors[inside]
+                    made.append(Row(clip, pool(own, how or "mean"), own.astype(np.float16), times_s[inside]))
+            store.put(channel.collection, made)
+    # The searcher's own catalog still knows videos and paths.
+    catalog = index.searcher.catalog
+    return store, catalog if window_s is None else Recut(catalog, list(dict.fromkeys(cut.values())))
+
+
+def _windows(clips: Sequence[Clip], window_s: float) -> dict[str, Clip]:
+    ends: dict[str, float] = {}
+    for clip in clips:
+        ends[clip.video_id] = max(ends.get(clip.video_id, 0.0), clip.span.end_s)
+    made: dict[str, Clip] = {}
+    for video_id, end_s in ends.items():
+        count = max(1, int(np.ceil(end_s / window_s - 0.25)))  # a rest under a quarter joins the last window
+        for i in range(count):
+            stop_s = end_s if i == count - 1 else (i + 1) * window_s
+            clip = Clip.make(video_id, i, Span(i * window_s, stop_s))
+            made[clip.clip_id] = clip
+    return made
+
+
+def _config(config: Config, combination: Settings) -> Config:
+    fields = config.model_dump()
+    for name, value in combination.items():
+        if name in _MADE_ANEW:
+            _check_made_anew(name, value)
+            continue
+        known = [path for path, _ in config.flat() if path.startswith("search.")]
+        if name not in known:
+            raise ConfigError(
+                f"{name!r} cannot be tried on stored vectors",
+                hint=did_you_mean(name, [*known, *_MADE_ANEW]) or "search.* settings, pool and window_s can",
+            )
+        *trail, last = name.split(".")
+        section = fields
+        for part in trail:
+            section = section[part]
+        section[last] = value
+    try:
+        return Config.model_validate(fields)
+    except ValueError as error:
+        raise ConfigError(f"{dict(combination)} is out of bounds: {error}") from error
+
+
+def _check_made_anew(name: str, value: Any) -> None:
+    if name == "pool" and value not in get_args(Pooling):
+        raise ConfigError(f"unknown pooling {value!r}; allowed: {', '.join(get_args(Pooling))}")
+    if name == "window_s" and not (isinstance(value, int | float) and 0.1 <= value <= 3600):
+        raise ConfigError(f"window_s must be between 0.1 and 3600, got {value!r}")
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
