@@ -40,7 +40,7 @@ def about_html(site: Site) -> str:
         f"<td>{f'{lane.stored} clips' if lane.enabled else 'off'}</td></tr>"
         for lane in info.channels.values()
     )
-    caption = site.index.config.caption.model
+    caption = site.index.config.caption.model or "the model you choose"
     return f"""<div class="ve-facts">{"".join(f"<div><b>{e(v)}</b><span>{e(k)}</span></div>" for v, k in facts)}</div>
 <div class="ve-scroll"><table class="ve-table ve-plain"><thead><tr><th>Lane</th><th>Looks at</th><th>Model</th>
 <th>Licence</th><th>Holds</th></tr></thead><tbody>{rows}</tbody></table></div>

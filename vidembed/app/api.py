@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
+from gradio.events import api
 
 from vidembed.app.asking import Ask, run
 from vidembed.app.captioning import caption_videos, edit, subtitles
@@ -98,9 +99,9 @@ def add_api(site: Site) -> None:
             return subtitles(site, video_id, kind)[0]
         return [_caption(site, caption) for caption in site.index.captions(video_id)]
 
-    gr.api(search_moments, api_name="search_moments", concurrency_limit=site.settings.searches_at_once)
-    gr.api(list_videos, api_name="list_videos")
-    gr.api(get_captions, api_name="get_captions")
+    api(search_moments, api_name="search_moments", concurrency_limit=site.settings.searches_at_once)
+    api(list_videos, api_name="list_videos")
+    api(get_captions, api_name="get_captions")
     if site.readonly:
         return
 
@@ -127,8 +128,8 @@ def add_api(site: Site) -> None:
         """
         return _caption(site, edit(site, clip_id, text))
 
-    gr.api(caption_video, api_name="caption_video", concurrency_limit=1)
-    gr.api(edit_caption, api_name="edit_caption")
+    api(caption_video, api_name="caption_video", concurrency_limit=1)
+    api(edit_caption, api_name="edit_caption")
 
 
 def _caption(site: Site, caption: Caption) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from vidembed.captions.records import caption_record, dump
 from vidembed.captions.subtitles import srt, vtt
 from vidembed.errors import BadQuery, InputError
 from vidembed.indexing import Progress, ProgressCallback
-from vidembed.types import Caption
+from vidembed.types import Caption, Failure
 
 if TYPE_CHECKING:
     from vidembed.app.jobs import Job
@@ -40,7 +40,8 @@ def caption_videos(site: Site, videos: Sequence[str], *, model: str | None, prom
         def step(path: str, done: int, total: int) -> None:
             report(Progress(path, "caption" if path else "done", done, total, done_s=done, total_s=total, rate=0.0))
 
-        clips, failures = 0, []
+        clips = 0
+        failures: list[Failure] = []
         for video in site.index.caption(wanted, model=model or None, prompt=prompt or None, progress=step):
             clips += len(video.captions)
             failures += video.failures

@@ -134,4 +134,4 @@ def _models(site: Site) -> list[str]:
 
     names = [spec.name for spec in specs("captioner")]
     usual = site.index.config.caption.model
-    return names if usual in names else [usual, *names]
+    return names if usual is None or usual in names else [usual, *names]
