@@ -14,16 +14,16 @@ from vidembed.errors import ConfigError, InputError
 from vidembed.protocols import Channel
 from vidembed.search.calibration import (
     BackgroundCache,
-    Backgrounds,
     BankVectors,
     Null,
+    Scale,
     encode_texts,
     expected_largest,
     has_match,
     null_of_bank,
     null_of_sample,
     read_bank,
-    without_hubs,
+    soft_maximum,
 )
 from vidembed.search.scoring import Collection, pool_scores, unit_matrix
 from vidembed.types import Clip, Moment, Row, Space, Span
@@ -53,12 +53,20 @@ def test_a_bank_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_backgrounds_by_hand() -> None:
-    known = Backgrounds.of(np.array([[0.1, 0.5], [0.3, 0.5]]), temperature=0.1)
-    assert known.mean.tolist() == pytest.approx([0.2, 0.5])
-    assert known.std.tolist() == pytest.approx([0.1, 0.001])
-    assert known.soft_max[0] == pytest.approx(0.1 * math.log((math.exp(1) + math.exp(3)) / 2))
-    # The deviation is the mean of the clip's and the common one.
-    assert known.z(np.array([0.4, 0.4]), common=0.3)[0] == pytest.approx((0.4 - 0.2) / 0.2)
+    background = soft_maximum(np.array([[0.1, 0.5], [0.3, 0.5]]), temperature=0.1)
+    assert background[0] == pytest.approx(0.1 * math.log((math.exp(1) + math.exp(3)) / 2))
+    assert background[1] == pytest.approx(0.5)
+
+
+def test_a_scale_by_hand() -> None:
+    # Without a correction: mean 0.35 and deviation of the four bank scores.
+    scores = np.array([[0.1, 0.5], [0.3, 0.5]])
+    plain = Scale.of_bank(scores, temperature=0.1, hubness=0.0)
+    assert (plain.mean, plain.spread) == pytest.approx((0.35, math.sqrt((0.0625 + 0.0025 + 2 * 0.0225) / 4)))
+    assert plain.z(np.array([0.35 + plain.spread])).tolist() == pytest.approx([1.0])
+    # With it, a clip's own background goes, and what is usual comes back.
+    scale = Scale(background=0.4, hubness=0.5)
+    assert scale.corrected(np.array([0.6, 0.6]), np.array([0.4, 0.6])).tolist() == pytest.approx([0.6, 0.5])
 
 
 def test_correcting_hubs_is_the_inverted_softmax() -> None:
@@ -66,19 +74,17 @@ def test_correcting_hubs_is_the_inverted_softmax() -> None:
     bank, query = rng.uniform(-0.2, 0.5, (50, 8)), rng.uniform(-0.2, 0.5, 8)
     beta = 20.0
     inverted = np.exp(beta * query) / np.exp(beta * bank).sum(axis=0)  # QB-Norm, equation 2
-    corrected = without_hubs(query, Backgrounds.of(bank, temperature=1 / beta))
+    corrected = Scale(hubness=1.0).corrected(query, soft_maximum(bank, temperature=1 / beta))
     assert np.argsort(-corrected).tolist() == np.argsort(-inverted).tolist()
     np.testing.assert_allclose(np.diff(corrected), np.diff(np.log(inverted)) / beta, atol=1e-9)
 
 
 def test_a_hub_no_longer_wins() -> None:
     # The hub is near every query; the right clip is near this one alone.
-    bank = np.array([[0.6, 0.1], [0.62, 0.1], [0.58, 0.3]])
+    background = soft_maximum(np.array([[0.6, 0.1], [0.62, 0.1], [0.58, 0.3]]))
     query = np.array([0.6, 0.55])
-    known = Backgrounds.of(bank)
-    assert int(np.argmax(query)) == 0
-    assert int(np.argmax(without_hubs(query, known))) == 1
-    assert without_hubs(query, known, strength=0).tolist() == query.tolist()
+    assert int(np.argmax(Scale(hubness=0.0).corrected(query, background))) == 0
+    assert int(np.argmax(Scale(hubness=1.0).corrected(query, background))) == 1
 
 
 def test_scores_through_units_agree_with_the_plain_rule() -> None:
@@ -138,26 +144,25 @@ def test_the_null_of_one_query_ignores_its_answers() -> None:
 def test_small_indexes_have_a_null_too() -> None:
     rng = np.random.default_rng(3)
     bank = unit_rows(rng.normal(size=(100, 16)))
-    known = Collection.of(4, unit_rows(rng.normal(size=(4, 16))), bank, temperature=0.05)
+    known = Collection.of(4, unit_rows(rng.normal(size=(4, 16))), bank, temperature=0.05, hubness=0.5)
     assert known.null is not None
     assert math.isfinite(known.null.location)
     assert known.null.scale > 0
-    one = Collection.of(1, unit_rows(rng.normal(size=(1, 16))), bank, temperature=0.05)
+    one = Collection.of(1, unit_rows(rng.normal(size=(1, 16))), bank, temperature=0.05, hubness=0.5)
     assert one.null is not None
-    assert Collection.of(0, np.zeros((0, 16), np.float32), bank, temperature=0.05).null is None
+    assert Collection.of(0, np.zeros((0, 16), np.float32), bank, temperature=0.05, hubness=0.5).null is None
 
 
 def test_backgrounds_are_made_once_per_clip_and_the_oldest_go() -> None:
     asked: list[list[str]] = []
 
-    def make(missing: list[str]) -> Backgrounds:
+    def make(missing: list[str]) -> np.ndarray:
         asked.append(list(missing))
-        values = np.array([float(i) for i in missing])
-        return Backgrounds(values, values + 1, values + 2)
+        return np.array([float(i) for i in missing])
 
     kept = BackgroundCache(limit=3)
-    assert kept.get("c", ["1", "2"], make).mean.tolist() == [1, 2]
-    assert kept.get("c", ["2", "3", "1"], make).soft_max.tolist() == [4, 5, 3]
+    assert kept.get("c", ["1", "2"], make).tolist() == [1, 2]
+    assert kept.get("c", ["2", "3", "1"], make).tolist() == [2, 3, 1]
     assert asked == [["1", "2"], ["3"]]
     kept.get("other", ["1"], make)  # another collection's clip is another clip; the first one is dropped
     kept.get("c", ["1"], make)
@@ -165,7 +170,7 @@ def test_backgrounds_are_made_once_per_clip_and_the_oldest_go() -> None:
     kept.clear()
     kept.get("c", ["2"], make)
     assert asked[-1] == ["2"]
-    assert kept.get("c", [], make).mean.shape == (0,)
+    assert kept.get("c", [], make).shape == (0,)
 
 
 class CountingEncoder:
