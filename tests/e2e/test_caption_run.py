@@ -88,6 +88,15 @@ def test_the_command_writes_everything_it_is_asked_for(media: Media, tmp_path: P
     assert (tmp_path / "again" / "tone.srt").read_text() == (tmp_path / "subs" / "tone.srt").read_text()
 
 
+def test_a_sidecar_leaves_the_videos_own_subtitles_alone(media: Media, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "film.mp4").write_bytes(media.path("tone.mp4").read_bytes())
+    (tmp_path / "film.srt").write_text("what people say")
+    assert main(["caption", "film.mp4", "-p", "toy", "-i", "index", "--sidecar"]) == 0
+    assert (tmp_path / "film.srt").read_text() == "what people say"
+    assert parse((tmp_path / "film.captions.srt").read_text())
+
+
 def test_bad_outputs_are_refused_before_any_work(media: Media, tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "old.jsonl").write_text('{"schema": 99}\n')

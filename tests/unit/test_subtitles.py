@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 from pathlib import Path
@@ -81,6 +82,36 @@ def test_subtitles_round_trip_to_the_millisecond(entries: list[tuple[int, int, s
     cues = [Cue(Span(start / 1000, (start + length) / 1000), clean(text)) for start, length, text in entries]
     assert parse(srt(cues)) == cues
     assert parse(vtt(cues)) == cues
+
+
+AWKWARD = [
+    Cue(Span(0.0, 1.234), "a --> b"),
+    Cue(Span(1.234, 59.999), "<b>bold</b> & <script>alert(1)</script>"),
+    Cue(Span(3599.999, 3600.001), "späť 日本語 ភាសាខ្មែរ العربية 🐕"),
+    Cue(Span(359998.0, 359999.5), "one line\n\nanother -->"),
+]
+
+
+def test_other_peoples_parsers_read_our_srt() -> None:
+    pysrt = pytest.importorskip("pysrt")
+    found = pysrt.from_string(srt(AWKWARD))
+    assert [(item.start.ordinal, item.end.ordinal) for item in found] == [
+        (0, 1234), (1234, 59_999), (3_599_999, 3_600_001), (359_998_000, 359_999_500)
+    ]  # fmt: skip
+    assert [item.text for item in found] == [
+        "a → b", "‹b›bold‹/b› & ‹script›alert(1)‹/script›", AWKWARD[2].text, "one line another →"
+    ]  # fmt: skip
+
+
+def test_other_peoples_parsers_read_our_vtt() -> None:
+    webvtt = pytest.importorskip("webvtt")
+    found = webvtt.from_string(vtt(AWKWARD))
+    assert [(item.start, item.end) for item in found] == [
+        ("00:00:00.000", "00:00:01.234"), ("00:00:01.234", "00:00:59.999"), ("00:59:59.999", "01:00:00.001"),
+        ("99:59:58.000", "99:59:59.500"),
+    ]  # fmt: skip
+    assert [html.unescape(item.text) for item in found] == [clean(cue.text) for cue in AWKWARD]
+    assert not any("<" in item.raw_text for item in found)
 
 
 def test_a_cue_that_ends_before_it_starts_is_named_by_line() -> None:

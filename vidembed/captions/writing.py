@@ -36,6 +36,7 @@ class Outputs:
 
     jsonl: appended to; a clip that has the same text there already is not written again, so a resumed run leaves
     every clip once. srt, vtt: folders, one file a video, named like it. csv: written whole at the end.
+    sidecar: VIDEO.captions.srt beside each video.
     """
 
     def __init__(
@@ -85,7 +86,8 @@ class Outputs:
             if video.summary is not None:
                 write_vtt(video.summary.chapters, self._vtt / f"{name}.chapters.vtt", chapters=True)
         if self._sidecar:
-            write_srt(cues, video.path.with_suffix(".srt"))
+            # Players offer it like VIDEO.srt, which may be there already and hold what people say.
+            write_srt(cues, video.path.with_suffix(".captions.srt"))
 
     def failures(self, failed: Sequence[Failure]) -> int:
         """Files that could not even be indexed; how many."""

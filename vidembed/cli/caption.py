@@ -31,7 +31,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="JSON Lines,
 SrtOption = Annotated[Path | None, typer.Option("--srt", help="Folder for one .srt a video.")]
 VttOption = Annotated[Path | None, typer.Option("--vtt", help="Folder for one .vtt a video, with .chapters.vtt.")]
 CsvOption = Annotated[Path | None, typer.Option("--csv", help="One table of all captions.")]
-SidecarOption = Annotated[bool, typer.Option("--sidecar", help="Subtitles beside each video, as VIDEO.srt.")]
+SidecarOption = Annotated[bool, typer.Option("--sidecar", help="Subtitles beside each video, as VIDEO.captions.srt.")]
 
 
 def caption(

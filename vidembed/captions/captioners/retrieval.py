@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vidembed.model_spec import ModelSpec
 
 LEAST = 20  # sentences of a bank
+HALVED = 6  # memories that are put together anew: up to 30 new sentences to embed
 # Where the place begins in a sentence such as "two dogs run | across the grass"; English only: others stay whole.
 _PLACE = regex.compile(
     r"(?<=\p{L})\s+(?=(?:in|on|at|along|across|through|under|behind|beside|near|over|above|by|next to|in front of)\s)"
@@ -131,7 +132,7 @@ def _stems(sentence: str) -> set[str]:
 
 def _composed(memory: Sequence[str]) -> dict[str, tuple[str, str]]:
     """New sentences of one memory's beginning and another's place, with the two they are from."""
-    halves = [(text, parts) for text in memory if len(parts := _PLACE.split(text, maxsplit=1)) == 2]
+    halves = [(text, parts) for text in memory if len(parts := _PLACE.split(text, maxsplit=1)) == 2][:HALVED]
     new: dict[str, tuple[str, str]] = {}
     for one, (begin, _) in halves:
         for other, (_, place) in halves:

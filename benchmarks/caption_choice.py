@@ -1,0 +1,250 @@
+"""Is choosing captions by embeddings worth it, and what is a score worth? Measured on pictures with human captions.
+
+    python benchmarks/caption_choice.py --images DIR --captions captions.csv [--captioner starter-captioner]
+
+The captioner proposes five captions a picture; `captions/choosing.py` chooses in the space of `--encoder`, with the
+bank and the other clips a run would use. The settings are fitted on a part of the split `train` and reported on `dev`:
+CIDEr-D of the captioner's own first choice, of a random one, of the one chosen with the shipped and with the fitted
+settings, of the best and of one person's caption against the others, with bootstrap intervals over pictures.
+
+The logistic that turns a z-score into 0..1 is fitted to whether the chosen caption reaches half of what a person's
+caption typically reaches; `reliability` says how often it does at each score.
+captions.csv: columns file, caption, split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, cast
+
+import _machine
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from vidembed.batching import batched
+from vidembed.captions.captioning import Comparing, Judge
+from vidembed.captions.choosing import ChoiceSettings, Lane, judged, logistic
+from vidembed.evaluation.bootstrap import compare, interval
+from vidembed.evaluation.caption_metrics import caption_report, cider_d, tokens
+from vidembed.models import load_captioner, load_encoder
+from vidembed.protocols import Captioner, ClipMedia, Encoder, VideoReader
+from vidembed.search.calibration import read_bank
+from vidembed.types import Clip, Floats, FrameBatch, Span, VideoInfo
+
+Doubles = NDArray[np.float64]
+LANE = "vision"
+OTHERS, UNLIKE = 64, 0.9  # as index/captioning.py does
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A split with what the captioner said. lanes[i]: picture i's view; scores[i]: CIDEr-D of each candidate."""
+
+    references: list[list[str]]
+    texts: list[list[str]]
+    lanes: list[Lane]
+    scores: list[Doubles]
+
+    def z(self, specificity: float) -> list[Floats]:
+        settings = ChoiceSettings({LANE: 1.0}, specificity=specificity)
+        return [judged(len(t), {LANE: lane}, settings) for t, lane in zip(self.texts, self.lanes, strict=True)]
+
+    def of(self, picks: Sequence[int]) -> Doubles:
+        return np.array([scores[k] for scores, k in zip(self.scores, picks, strict=True)])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=Path, required=True, help="folder the files are in")
+    parser.add_argument("--captions", type=Path, required=True)
+    parser.add_argument("--captioner", default="starter-captioner")
+    parser.add_argument("--encoder", default="starter")
+    parser.add_argument("--n", type=int, default=5)
+    parser.add_argument("--fit", type=int, default=500, help="pictures of train")
+    parser.add_argument("--report", type=int, default=1000, help="pictures of dev")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    table = read_captions(args.captions)
+    encoder = cast(Encoder, load_encoder(args.encoder))
+    captioner = load_captioner(args.captioner)
+    bank = encoder.encode("text", read_bank())
+    parts: dict[str, Part] = {}
+    speed: dict[str, float] = {}
+    for split, count in (("train", args.fit), ("dev", args.report)):
+        files = np.random.default_rng(5).permutation(sorted(table[split]))[:count].tolist()
+        began = time.perf_counter()
+        parts[split] = prepare(args.images, files, [table[split][f] for f in files], encoder, captioner, bank, args)
+        speed[split] = round(len(files) / (time.perf_counter() - began), 2)
+    settings, trace = fit(parts["train"])
+    shipped = ChoiceSettings({LANE: 1.0})
+    report = {
+        "captioner": args.captioner, "encoder": args.encoder, "candidates": args.n, "seed": args.seed,
+        "pictures": {name: len(part.texts) for name, part in parts.items()}, "pictures_per_second": speed,
+        "fitted": {name: round(getattr(settings, name), 3) for name in ("specificity", "prior", "middle_z", "slope")},
+        "fit_cider_d": trace, "dev": measure(parts["dev"], shipped, settings, args.seed),
+        "machine": _machine.facts(["torch", "transformers"]),
+    }  # fmt: skip
+    json.dump(report, sys.stdout, indent=2)
+    print()
+    return 0
+
+
+def read_captions(path: Path) -> dict[str, dict[str, list[str]]]:
+    """split -> file -> captions"""
+    table: dict[str, dict[str, list[str]]] = {}
+    with path.open(newline="", encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
+            table.setdefault(row["split"], {}).setdefault(row["file"], []).append(row["caption"])
+    return table
+
+
+def prepare(
+    folder: Path, files: Sequence[str], references: list[list[str]], encoder: Encoder, captioner: Captioner,
+    bank: Floats, args: argparse.Namespace,
+) -> Part:  # fmt: skip
+    """Look at the pictures, let the captioner speak, and embed what it said."""
+    vectors = np.concatenate(
+        [encoder.encode("image", [picture(folder / f) for f in part]) for part in batched(files, 32)]
+    )
+    media = [clip(i, folder / f) for i, f in enumerate(files)]
+    places = {m.clip.clip_id: i for i, m in enumerate(media)}
+
+    def others(one: Clip) -> Floats:
+        i = places[one.clip_id]
+        sample = np.random.default_rng(i).permutation(len(vectors))[:OTHERS]
+        unlike = vectors[sample[sample != i]]
+        return unlike[unlike @ vectors[i] < UNLIKE]
+
+    judge = Judge(
+        embed=lambda texts: encoder.encode("text", list(texts)), bank=bank,
+        vector=lambda one: vectors[places[one.clip_id]], others=others,
+    )  # fmt: skip
+    if isinstance(captioner, Comparing):
+        captioner.compare_by({LANE: judge}, ChoiceSettings({LANE: 1.0}))
+    texts: list[list[str]] = []
+    for batch in batched(media, 16):
+        shown = [replace(m, frames=FrameBatch(picture(m.info.path)[None], np.zeros(1))) for m in batch]
+        texts += captioner.candidates(shown, n=args.n, seed=args.seed)
+    lanes, scores = [], iter(cider(texts, references))
+    flat = iter(np.concatenate([encoder.encode("text", part) for part in batched([t for g in texts for t in g], 256)]))
+    for m, said in zip(media, texts, strict=True):
+        rows = np.stack([next(flat) for _ in said])
+        lanes.append(Lane(rows, judge.vector(m.clip), bank, others(m.clip)))  # type: ignore[arg-type]
+    return Part(references, texts, lanes, [np.array([next(scores) for _ in said]) for said in texts])
+
+
+def clip(number: int, path: Path) -> ClipMedia:
+    info = VideoInfo(f"{number:032x}", path, 1, 1, 1.0, 224, 224, Fraction(1), None, None)
+    return ClipMedia(Clip.make(info.video_id, 0, Span(0.0, 1.0)), info, None, cast(VideoReader, None))
+
+
+def picture(path: Path) -> NDArray[np.uint8]:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def cider(texts: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> list[float]:
+    """CIDEr-D of every text against its picture's references, words weighted over all pictures."""
+    words = [tokens(text) for said in texts for text in said]
+    split = [[tokens(r) for r in refs] for refs in references]
+    repeated = [refs for said, refs in zip(texts, split, strict=True) for _ in said]
+    return cider_d(words, repeated).tolist()  # type: ignore[no-any-return]
+
+
+def fit(part: Part) -> tuple[ChoiceSettings, dict[str, float]]:
+    """Specificity and prior by the mean CIDEr-D of what they choose; then the logistic on those choices."""
+    trace: dict[str, float] = {}
+    best = (-1.0, 0.0, 0.0)
+    for specificity in (0.0, 0.25, 0.5, 0.75, 1.0):
+        z = part.z(specificity)
+        for prior in (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8):
+            mean = float(part.of(pick(z, prior)).mean())
+            trace[f"specificity {specificity} prior {prior}"] = round(mean, 4)
+            best = max(best, (mean, specificity, prior))
+    _, specificity, prior = best
+    z = part.z(specificity)
+    chosen = pick(z, prior)
+    values = np.array([row[k] for row, k in zip(z, chosen, strict=True)], dtype=np.float64)
+    middle, slope = fit_logistic(values, part.of(chosen) >= good_enough(part))
+    return ChoiceSettings({LANE: 1.0}, specificity=specificity, prior=prior, middle_z=middle, slope=slope), trace
+
+
+def pick(z: Sequence[Floats], prior: float) -> list[int]:
+    return [int(np.argmax(row - prior * np.arange(len(row)))) for row in z]
+
+
+def people(part: Part) -> Doubles:
+    """CIDEr-D of each picture's first caption against the others: what a person reaches."""
+    alone = [[refs[0]] for refs in part.references]
+    return np.array(cider(alone, [refs[1:] for refs in part.references]))
+
+
+def good_enough(part: Part) -> float:
+    return float(np.median(people(part))) / 2
+
+
+def fit_logistic(z: Doubles, right: NDArray[np.bool_]) -> tuple[float, float]:
+    """(middle_z, slope) of P(right) = 1 / (1 + exp(-slope (z - middle_z))), by Newton's method."""
+    x = np.stack([z, np.ones_like(z)], axis=1)
+    w = np.zeros(2)
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-x @ w))
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-3 * np.eye(2)
+        w += np.linalg.solve(hessian, x.T @ (right - p) - 1e-3 * w)
+    return float(-w[1] / w[0]), float(w[0])
+
+
+def measure(part: Part, shipped: ChoiceSettings, fitted: ChoiceSettings, seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    picks = {
+        "own first choice": [0] * len(part.texts),
+        "random": [int(rng.integers(len(said))) for said in part.texts],
+        "chosen, shipped settings": pick(part.z(shipped.specificity), shipped.prior),
+        "chosen, fitted settings": pick(part.z(fitted.specificity), fitted.prior),
+        "best of all": [int(np.argmax(scores)) for scores in part.scores],
+    }
+    values = {name: part.of(chosen) for name, chosen in picks.items()}
+    report: dict[str, Any] = {"cider_d": {name: str(interval(v)) for name, v in values.items()}}
+    report["cider_d"]["a person"] = str(interval(people(part)))
+    for name in ("chosen, shipped settings", "chosen, fitted settings"):
+        for other in ("own first choice", "random"):
+            result = compare(values[other], values[name])
+            report[f"{name} - {other}"] = {
+                "difference": str(result.difference), "p": round(result.p, 4), "better": result.better,
+                "worse": result.worse, "same": result.same,
+            }  # fmt: skip
+        settings = shipped if "shipped" in name else fitted
+        z = [row[k] for row, k in zip(part.z(settings.specificity), picks[name], strict=True)]
+        scores = np.array([logistic(float(value), settings) for value in z])
+        report[f"{name}: reliability"] = reliability(scores, values[name] >= good_enough(part))
+    said = [texts[k] for texts, k in zip(part.texts, picks["chosen, shipped settings"], strict=True)]
+    report["chosen, shipped settings: all"] = {k: round(v, 4) for k, v in caption_report(said, part.references).items()}
+    return report
+
+
+def reliability(scores: Doubles, right: NDArray[np.bool_]) -> dict[str, Any]:
+    bins: dict[str, Any] = {}
+    for low in np.arange(0, 1, 0.2):
+        inside = (scores >= low) & (scores < low + 0.2)
+        if inside.any():
+            bins[f"{low:.1f}-{low + 0.2:.1f}"] = {
+                "captions": int(inside.sum()),
+                "right": round(float(right[inside].mean()), 3),
+            }
+    return {
+        "brier": round(float(np.mean((scores - right) ** 2)), 4),
+        "base": round(float(right.mean()), 3),
+        "bins": bins,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
