@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sound_classes import SOUNDS
+from sound_classes import DOUBLES, SOUNDS
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -49,6 +49,8 @@ class Bank:
         rows = [json.loads(line) for line in (folder / "bank.jsonl").open()]
         teacher = np.load(folder / "teacher.npz")
         for row in rows:
+            if row["split"] == "train" and row["name"].endswith(DOUBLES):
+                row["split"] = "double"
             if row["split"] != "train":
                 continue
             chosen = row["fold"] == validate_fold if row["fold"] else zlib.crc32(row["name"].encode()) % 10 == 0

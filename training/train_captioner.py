@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -113,7 +113,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--images", type=Path, required=True, help="what the file column is relative to")
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--init", type=Path, help="go on from these weights")
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--pictures", type=int, default=40, help="a batch, each with all its captions")
     parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--dropout", type=float, default=0.2)
@@ -173,7 +174,7 @@ def main(argv: list[str] | None = None) -> int:
             optimiser.step()
             schedule.step()
             step += 1
-            keep = min(0.998, (1 + step) / (10 + step))
+            keep = min(0.997, (1 + step) / (10 + step))
             with torch.no_grad():
                 for key, value in net.state_dict().items():
                     average[key].lerp_(value, 1 - keep)

@@ -1,18 +1,17 @@
 """Train the starter's sound tower: the network from a teacher and labels, then the head into the shared space.
 
     python training/train_sound.py net  --bank bank --out net.pt --epochs 20 --validate-fold 3
-    python training/train_sound.py head --bank bank --net net.pt --texts MODULE:FUNCTION --out sound.safetensors
+    python training/train_sound.py head --bank bank --net net.pt --out vidembed/assets/starter/sound.safetensors
 
 `net` learns three things at once from 2 s windows: the teacher's embedding, its 521 class scores, and the labels.
 `head` freezes the network and learns to land on the text vectors of a sound's phrases (multi-positive InfoNCE against
-the phrases of all sounds and of AudioSet's classes, with the teacher's scores as soft positives). --texts names a
-function that maps a list of strings to (N, D) unit rows of the space.
+the phrases of all sounds and of AudioSet's classes, with the teacher's scores as soft positives). It takes a minute or
+two and is run again whenever the starter's text tower changes.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 import time
 from pathlib import Path
@@ -26,8 +25,8 @@ from sound_classes import SOUNDS
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidembed.encoders.starter import MANIFEST, add_to_manifest
-from vidembed.encoders.starter_sound import FEATURES, LogMel, SoundHead, SoundNet, windows
+from vidembed.encoders.starter import FOLDER, MANIFEST, StarterEncoder, add_to_manifest
+from vidembed.encoders.starter_sound import FEATURES, LogMel, SoundHead, SoundNet, audible, windows
 
 # AudioSet classes that say nothing one would search for.
 VAGUE = {
@@ -73,7 +72,7 @@ def file_features(net: SoundNet, bank: Bank, which: list[int]) -> list[Tensor]:
         for i in which:
             row = bank.rows[i]
             samples = bank.samples[row["start"] : row["start"] + row["count"]].astype(np.float32) / 32768
-            out.append(net(mel(torch.from_numpy(windows(samples)))))
+            out.append(net(mel(torch.from_numpy(audible(windows(samples))))))
     return out
 
 
@@ -141,17 +140,34 @@ def texts_of_classes(names: list[str]) -> tuple[list[list[str]], NDArray[np.floa
     return phrases, matrix[:, : len(phrases)]
 
 
+@torch.no_grad()
+def report_val(net: SoundNet, head: SoundHead, bank: Bank, rows: Tensor, groups: list[NDArray[np.int64]]) -> None:
+    """Prints how often a validation file's best phrase, among those of our sounds, is one of its own sound."""
+    val = [i for i, row in enumerate(bank.rows) if row["split"] == "val"]
+    ours = [rows[g] for g in groups[: len(LABELS)]]
+    places: dict[str, list[int]] = {}
+    for features, i in zip(file_features(net, bank, val), val, strict=True):
+        vector = F.normalize(F.normalize(head(features.clone()), dim=1).mean(0), dim=0)
+        best = torch.stack([(phrases @ vector).max() for phrases in ours])
+        own = LABELS.index(bank.rows[i]["label"])
+        places.setdefault(LABELS[own], []).append(int((best > best[own]).sum()))
+    every = np.concatenate([np.array(p) for p in places.values()])
+    for k in (1, 5):
+        per_sound = np.mean([np.mean(np.array(p) < k) for p in places.values()])
+        print(
+            f"val: {len(every)} files, top-{k} {np.mean(every < k):.3f}, mean of {len(places)} sounds {per_sound:.3f}"
+        )
+
+
 def train_head(args: argparse.Namespace) -> None:
     bank = Bank.load(args.bank, args.validate_fold)
     torch.manual_seed(args.seed)
     net = SoundNet()
     net.load_state_dict(torch.load(args.net, weights_only=True)["net"])
     net.eval()
-    module, _, function = args.texts.partition(":")
-    embed = getattr(importlib.import_module(module), function)
     phrases, matrix = texts_of_classes(bank.names)
     flat = [p for group in phrases for p in group]
-    rows = F.normalize(torch.from_numpy(np.asarray(embed(flat), np.float32)), dim=1)
+    rows = torch.from_numpy(StarterEncoder(args.starter).encode("text", flat))
     groups = np.split(np.arange(len(flat)), np.cumsum([len(g) for g in phrases])[:-1])
     dim = rows.shape[1]
 
@@ -193,6 +209,7 @@ def train_head(args: argparse.Namespace) -> None:
         optimiser.step()
         schedule.step()
     print(f"head: {len(x)} windows, scale {scale.exp().item():.1f}, loss {loss.mean().item():.3f}", flush=True)
+    report_val(net, head, bank, rows, groups)
     state = {f"net.{k}": v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
     state |= {f"head.{k}": v for k, v in head.state_dict().items()}
     save_file({k: v.detach().half().contiguous() for k, v in state.items()}, args.out)
@@ -215,7 +232,7 @@ def main(argv: list[str] | None = None) -> int:
     head = commands.add_parser("head")
     head.set_defaults(run=train_head)
     head.add_argument("--net", type=Path, required=True)
-    head.add_argument("--texts", required=True, help="module:function, list of str -> (N, D) rows")
+    head.add_argument("--starter", type=Path, default=FOLDER, help="the folder with the text tower's weights")
     head.add_argument("--draws", type=int, default=120, help="batches of 256 windows whose features are kept")
     head.add_argument("--epochs", type=int, default=12)
     head.add_argument("--hidden", type=int, default=512)

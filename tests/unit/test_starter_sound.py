@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from vidembed.encoders import starter_sound as sound
+from vidembed.encoders.starter import StarterEncoder
 from vidembed.errors import WeightsMissing
 from vidembed.types import AudioSamples, Floats
 
@@ -97,6 +98,14 @@ def test_a_long_sound_is_the_mean_of_its_windows(tower: sound.SoundTower) -> Non
     )
 
 
+def test_pauses_do_not_count(tower: sound.SoundTower) -> None:
+    bark, pause = noise(2.0), np.zeros(4 * RATE_HZ, np.float32)
+    rows = tower.encode([AudioSamples(bark, RATE_HZ), AudioSamples(np.concatenate([bark, pause]), RATE_HZ)])
+    halves = tower.encode([AudioSamples(np.concatenate([bark[RATE_HZ:], pause[:RATE_HZ]]), RATE_HZ)])
+    expected = rows[0] + halves[0]
+    np.testing.assert_allclose(rows[1], expected / np.linalg.norm(expected), atol=1e-4)
+
+
 def test_loudness_does_not_matter(tower: sound.SoundTower) -> None:
     loud, soft = tower.encode([AudioSamples(noise(2.0, level), RATE_HZ) for level in (0.2, 0.01)])
     assert float(loud @ soft) > 0.9999
@@ -126,30 +135,20 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
         sound.load(path)
 
 
-class TestBundled:
-    """The shipped weights, on sounds that numpy can make."""
+@pytest.fixture(scope="module")
+def encoder() -> StarterEncoder:
+    return StarterEncoder()
 
-    @pytest.fixture(scope="class")
-    def encoder(self):  # type: ignore[no-untyped-def]
-        from vidembed.encoders.starter import StarterEncoder
 
-        return StarterEncoder()
-
-    @pytest.mark.parametrize(
-        ("samples", "right"),
-        [
-            (noise(4.0), "white noise"),
-            (np.tile(np.concatenate([tone(1000, 0.12), np.zeros(int(0.5 * RATE_HZ), np.float32)]), 6), "beeping"),
-        ],
-        ids=["noise", "beeps"],
-    )
-    def test_made_sounds_find_their_name(self, encoder, samples: Floats, right: str) -> None:  # type: ignore[no-untyped-def]
-        others = [
-            "a dog is barking",
-            "a baby is crying",
-            "someone plays the piano",
-            "a car engine",
-            "a person is speaking",
-        ]
-        scores = encoder.encode("text", [right, *others]) @ encoder.encode("audio", [AudioSamples(samples, RATE_HZ)])[0]
-        assert int(scores.argmax()) == 0
+@pytest.mark.parametrize(
+    ("samples", "right"),
+    [
+        (noise(4.0), "white noise"),
+        (np.tile(np.concatenate([tone(1000, 0.12), np.zeros(int(0.5 * RATE_HZ), np.float32)]), 6), "beeping"),
+    ],
+    ids=["noise", "beeps"],
+)
+def test_the_shipped_tower_names_made_sounds(encoder: StarterEncoder, samples: Floats, right: str) -> None:
+    others = ["a dog is barking", "a baby is crying", "someone plays the piano", "a car engine", "a person is speaking"]
+    scores = encoder.encode("text", [right, *others]) @ encoder.encode("audio", [AudioSamples(samples, RATE_HZ)])[0]
+    assert int(scores.argmax()) == 0

@@ -1,7 +1,7 @@
 """The sound tower of the starter model: log-mel windows, a small convolutional network, a head into the shared space.
 
 A sound is cut into windows of 2 s, one each second; every window becomes a unit vector, and a sound's vector is the
-unit vector of their mean. Trained by this project (training/train_sound.py); which sounds it knows is in the model
+unit vector of their mean, windows far quieter than the loudest left out. Trained by this project (training/train_sound.py); which sounds it knows is in the model
 card beside the weights. Silence is the caller's business: a silent sound has no meaning, but still gets a vector.
 """
 
@@ -26,6 +26,7 @@ BANDS, LOW_HZ, HIGH_HZ = 64, 60.0, 7800.0
 FEATURES = 512
 _FFT, _FRAME, _STEP = 512, 400, 160  # 25 ms frames each 10 ms, as in YAMNet and VGGish
 _LEVEL, _FLOOR = 0.1, 0.002  # windows are brought to -20 dBFS; what is below -54 dBFS is not raised further
+_QUIET = 10 ** (-30 / 20)
 _CHANNELS = ((24, 2), (32, 2), (64, 1), (96, 2), (128, 1), (192, 2), (256, 1))  # output channels, stride
 _WINDOW, _HOP = int(WINDOW_S * RATE_HZ), int(HOP_S * RATE_HZ)
 _BATCH = 64  # windows in one pass: 64 x 2 s of log-mel and activations is about 100 MB
@@ -111,7 +112,7 @@ class SoundTower:
         """(N, D) float32 unit rows, row i of sound i; any rate and length, shorter than a window is padded."""
         if not sounds:
             return np.zeros((0, self.dim), np.float32)
-        cut = [windows(at_rate(sound)) for sound in sounds]
+        cut = [audible(windows(at_rate(sound))) for sound in sounds]
         rows = self._rows(np.concatenate(cut))
         ends = np.cumsum([len(c) for c in cut])
         return unit_rows(np.stack([part.mean(axis=0) for part in np.split(rows, ends[:-1])]))
@@ -131,6 +132,12 @@ def windows(samples: Floats) -> NDArray[np.float32]:
     if len(samples) <= _WINDOW:
         return np.pad(samples, (0, _WINDOW - len(samples)))[None]
     return np.stack([samples[start : start + _WINDOW] for start in _starts(len(samples))])
+
+
+def audible(cut: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The windows at most 30 dB below the loudest one, which is always there: pauses between barks mean nothing."""
+    rms = np.sqrt(np.mean(np.square(cut, dtype=np.float64), axis=1))
+    return cut[rms >= rms.max() * _QUIET]
 
 
 def _starts(count: int) -> Iterator[int]:
