@@ -143,6 +143,8 @@ def main(argv: list[str] | None = None) -> int:
     some = views[0][np.sort(train)[::4]].astype(np.float32).reshape(-1, shape.features)
     net.mean.data, net.spread.data = torch.from_numpy(some.mean(0)), torch.from_numpy(some.std(0) + 1e-3)
     ids = [torch.from_numpy(to_ids(group, index, shape.positions)) for group in captions]
+    if args.init:
+        net.load_state_dict({key: value.float() for key, value in load_file(args.init).items()})
     print(
         f"{len(train)} pictures, {len(words)} words, {sum(p.numel() for p in net.parameters()) / 1e6:.2f} M", flush=True
     )

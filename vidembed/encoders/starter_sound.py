@@ -1,8 +1,9 @@
 """The sound tower of the starter model: log-mel windows, a small convolutional network, a head into the shared space.
 
 A sound is cut into windows of 2 s, one each second; every window becomes a unit vector, and a sound's vector is the
-unit vector of their mean, windows far quieter than the loudest left out. Trained by this project (training/train_sound.py); which sounds it knows is in the model
-card beside the weights. Silence is the caller's business: a silent sound has no meaning, but still gets a vector.
+unit vector of their mean, windows far quieter than the loudest left out. Trained by this project
+(training/train_sound.py); which sounds it knows is in the model card beside the weights. Silence is the caller's
+business: a silent sound has no meaning, but still gets a vector.
 """
 
 from __future__ import annotations
