@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 
 from vidembed import VideoIndex
-from vidembed.app import AppSettings, make_server
+from vidembed.app import AppSettings, ServerSettings, make_server
+from vidembed.app.server import make_runner
 
 Ask = Callable[[str, int], list[dict[str, Any]]]
 
@@ -21,13 +22,11 @@ Ask = Callable[[str, int], list[dict[str, Any]]]
 @contextmanager
 def served(index: VideoIndex) -> Iterator[Ask]:
     """Ask(words, k) -> moments, through HTTP; safe for many threads."""
-    import uvicorn
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     app = make_server(index, AppSettings())
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=1))
+    server = make_runner(app, ServerSettings(port=port))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -42,7 +41,9 @@ def served(index: VideoIndex) -> Iterator[Ask]:
 
 
 def _ask(client: httpx.Client, words: str, k: int) -> list[dict[str, Any]]:
-    begun = client.post("/gradio_api/call/search_moments", json={"data": [words, k]})
+    begun = client.post(
+        "/gradio_api/call/search_moments", json={"data": [words, k, None, None, "", None, "", "", False]}
+    )
     begun.raise_for_status()
     with client.stream("GET", f"/gradio_api/call/search_moments/{begun.json()['event_id']}") as stream:
         event = ""

@@ -21,6 +21,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 import vidembed
 from vidembed.app import AppSettings, ServerSettings, make_server
+from vidembed.app.server import make_runner
 from vidembed.demo import demo_videos
 
 pytestmark = [
@@ -34,15 +35,13 @@ SHOWN = "[...document.querySelectorAll('.ve-player')].find((p) => p.offsetParent
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The site on loopback, over an empty index with the toy models."""
-    import uvicorn
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder = tmp_path_factory.mktemp("site")
     with vidembed.open_index(folder / "index", profile="toy") as index:
         app = make_server(index, AppSettings(), ServerSettings(port=port))
-        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=1))
+        server = make_runner(app, ServerSettings(port=port))
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         _until_up(f"http://127.0.0.1:{port}/healthz")

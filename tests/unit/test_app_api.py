@@ -19,6 +19,7 @@ from gradio_client.exceptions import AppError
 
 from vidembed import VideoIndex, open_index
 from vidembed.app import AppSettings, ServerSettings, make_server
+from vidembed.app.server import make_runner
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # gradio's own, about pandas
 
@@ -35,15 +36,13 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoIndex]:
 
 @pytest.fixture(scope="module")
 def client(index: VideoIndex, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    import uvicorn
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     before = os.environ.get("GRADIO_TEMP_DIR")
     os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
     app = make_server(index, AppSettings(), ServerSettings(port=port))
-    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error", timeout_graceful_shutdown=1))
+    server = make_runner(app, ServerSettings(port=port))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started and thread.is_alive():

@@ -420,3 +420,37 @@ def test_pieces_are_made_once_and_tidied(index: VideoIndex, tmp_path: Path) -> N
     assert len(set(made)) == 1
     files.piece(video_named(index, "red_blue.mp4"), 0.0)
     assert len(list((tmp_path / "pieces").glob("*.mp4"))) == 1  # above the limit only the newest stays
+
+
+def test_an_open_stream_does_not_hold_up_the_end(shared: VideoIndex) -> None:
+    """Every open page listens to an event stream that never ends by itself."""
+    import asyncio
+
+    async def listening_for_ever(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        assert (await receive())["type"] == "http.disconnect"
+
+    async def visit() -> None:
+        guard = Guard(listening_for_ever, auth=None, hosts=None, max_body_bytes=100)
+        asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
+
+        async def receive() -> Any:
+            message = next(asked, None)
+            return message if message is not None else await asyncio.Event().wait()
+
+        scope = {"type": "http", "method": "GET", "headers": []}
+        visitor = asyncio.create_task(guard(scope, receive, receive))
+        await asyncio.sleep(0)
+        guard.end_streams()
+        await asyncio.wait_for(visitor, 5)
+
+    asyncio.run(visit())
+
+
+def test_searching_an_empty_library_is_no_error(tmp_path: Path) -> None:
+    from vidembed.app.asking import Ask, run
+
+    with open_index(tmp_path / "index", profile="toy", overrides={"store.kind": "memory"}) as empty:
+        made = Site(empty)
+        assert run(made, Ask(text="red")).moments == ()
+        made.close()

@@ -100,11 +100,14 @@ def run(site: Site, ask: Ask) -> Answer:
     if not 1 <= ask.k <= site.settings.max_results:
         raise InputError(f"between 1 and {site.settings.max_results} moments can be asked for, got {ask.k}")
     query = query_of(ask)
+    where = filter_of(ask)
+    if not site.index.lanes:
+        return site.answers.put(query, ask.label, [], {})  # nothing was added yet
     options: dict[str, object] = {"channels": list(ask.lanes) or None, "weights": dict(ask.weights) or None}
     moments = site.index.search(
         query,
         k=ask.k,
-        where=filter_of(ask),
+        where=where,
         group_by_video=ask.by_video,
         diversity=ask.diversity,
         channels=list(ask.lanes) or None,

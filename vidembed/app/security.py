@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -38,18 +39,26 @@ class Guard:
         self._auth = None if auth is None else f"{auth[0]}:{auth[1]}".encode()
         self._hosts = None if hosts is None else frozenset(host.lower() for host in hosts)
         self._max_body = max_body_bytes
+        self._ending = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.site: Any = None  # what `make_server` built inside, for whoever stops it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" and scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return
+        self._loop = asyncio.get_running_loop()
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refusal(scope.get("method", "GET"), headers, websocket=scope["type"] == "websocket")
         if refusal is not None:
             await _refuse(scope, send, *refusal)
             return
-        await self._app(scope, _limited(receive, self._max_body), _with_headers(send))
+        await self._app(scope, _limited(receive, self._max_body, self._ending), _with_headers(send))
+
+    def end_streams(self) -> None:
+        """Let go of open event streams (every open page holds one), so that the server can stop at once."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._ending.set)
 
     def _refusal(self, method: str, headers: dict[str, str], *, websocket: bool) -> tuple[int, str] | None:
         host = headers.get("host", "")
@@ -98,19 +107,32 @@ def _length(value: str | None) -> int:
     return int(value) if value is not None and value.isdecimal() else 0
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
-    """Bodies sent in chunks say no length; count them."""
+def _limited(receive: Receive, limit: int, ending: asyncio.Event) -> Receive:
+    """Bodies sent in chunks say no length: count them. What waits for its client to go is told so when we end."""
     seen = 0
+    whole = False
 
     async def counted() -> MutableMapping[str, Any]:
-        nonlocal seen
-        message = await receive()
+        nonlocal seen, whole
+        message = await (_first(receive, ending) if whole else receive())
         seen += len(message.get("body", b"") or b"")
+        whole = message["type"] == "http.request" and not message.get("more_body", False)
         if seen > limit:
             return {"type": "http.disconnect"}  # the reader gives up, what it had is dropped
         return message
 
     return counted
+
+
+async def _first(receive: Receive, ending: asyncio.Event) -> MutableMapping[str, Any]:
+    """The next message, or "disconnect" when the server ends before one comes."""
+    message, end = asyncio.ensure_future(receive()), asyncio.ensure_future(ending.wait())
+    try:
+        await asyncio.wait({message, end}, return_when=asyncio.FIRST_COMPLETED)
+        return message.result() if message.done() else {"type": "http.disconnect"}
+    finally:
+        message.cancel()
+        end.cancel()
 
 
 def _with_headers(send: Send) -> Send:

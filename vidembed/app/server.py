@@ -84,19 +84,13 @@ def make_server(index: VideoIndex, settings: AppSettings | None = None, server: 
 def serve(index: VideoIndex, settings: AppSettings, server: ServerSettings, *, quiet: bool = False) -> None:
     """Run until Ctrl-C or SIGTERM; then streams are ended, the running job is stopped at its next step, temporary
     files are removed. Raises InputError when the port is taken."""
-    import uvicorn
-
     temporary = tempfile.mkdtemp(prefix="vidembed-web-")
     before = os.environ.get("GRADIO_TEMP_DIR")
     os.environ["GRADIO_TEMP_DIR"] = temporary  # read by gradio when files arrive
     try:
         app = make_server(index, settings, server)
-        config: Any = uvicorn.Config(
-            app, host=server.host, port=server.port, log_level="warning" if quiet else "info", access_log=False,
-            timeout_graceful_shutdown=_STOP_S, server_header=False, root_path="", ws="none",
-        )  # fmt: skip
         try:
-            uvicorn.Server(config).run()
+            make_runner(app, server, quiet=quiet).run()
         except SystemExit as stop:
             if stop.code:
                 raise InputError(
@@ -110,6 +104,29 @@ def serve(index: VideoIndex, settings: AppSettings, server: ServerSettings, *, q
         else:
             os.environ["GRADIO_TEMP_DIR"] = before
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def make_runner(app: Guard, server: ServerSettings, *, quiet: bool = True) -> Any:
+    """A `uvicorn.Server` for the site that lets go of open pages when it is told to stop."""
+    import uvicorn
+
+    class Runner(uvicorn.Server):
+        async def shutdown(self, sockets: Any = None) -> None:
+            app.end_streams()
+            await super().shutdown(sockets)
+
+    return Runner(
+        uvicorn.Config(
+            app,
+            host=server.host,
+            port=server.port,
+            log_level="error" if quiet else "info",
+            access_log=False,
+            timeout_graceful_shutdown=_STOP_S,
+            server_header=False,
+            ws="none",
+        )
+    )
 
 
 def _check_mcp() -> None:
