@@ -48,7 +48,7 @@ def media(clip: Clip) -> ClipMedia:
 
 
 def finder(**options: object) -> RetrievalCaptioner:
-    made = RetrievalCaptioner(BANK, **{"memories": 4, "agreement": 0.0, **options})  # type: ignore[arg-type]
+    made = RetrievalCaptioner(BANK, **{"memories": 4, "agreement": 0.0, "compose": True, **options})  # type: ignore[arg-type]
     made.compare_by({"vision": judge()}, SETTINGS)
     return made
 
@@ -77,7 +77,7 @@ def test_agreement_prefers_words_that_memories_share() -> None:
 
 def test_the_run_hands_it_the_vectors_and_a_clip_without_one_is_a_failure() -> None:
     captioning = ClipCaptioning(
-        RetrievalCaptioner(BANK, memories=4), {"vision": judge()}, CaptionSettings(choice=SETTINGS, n=3)
+        RetrievalCaptioner(BANK, memories=4, compose=True), {"vision": judge()}, CaptionSettings(choice=SETTINGS, n=3)
     )
     first, second, third = captioning.run(media(clip) for clip in CLIPS)
     assert isinstance(first, Caption)

@@ -2,8 +2,8 @@
 
 In the way of MeaCap (Zeng et al., CVPR 2024, arXiv 2403.03715): the sentences nearest to the clip are its memory; the
 memory's words are kept where several of its sentences agree on them, and sentences of kept words go first. Where
-MeaCap writes with a language model, this puts the first half of one remembered sentence before the place of another,
-if the clip fits the result better than either. Nothing is trained and no frame is decoded: the clip's stored vectors
+MeaCap writes with a language model, this can put the first half of one remembered sentence before the place of
+another, if the clip fits the result better than either (`compose`). Nothing is trained and no frame is decoded: the clip's stored vectors
 are compared with the bank's.
 """
 
@@ -46,14 +46,16 @@ class RetrievalCaptioner:
     """Sentences for clips by their vectors. Implements `protocols.Captioner` and `captioning.Comparing`.
 
     memories: how many nearest sentences are looked at; compose: whether halves of them are put together;
-    agreement: z-score units that a sentence gains when all its words are shared by other memories.
+    agreement: z-score units that a sentence gains when all its words are shared by other memories. On 160 pictures of
+    Flickr8k neither changed CIDEr-D beyond chance with the bundled bank (0.29; composing -0.02, agreement of 0.5 0.00),
+    so composing, which costs up to 30 sentences to embed a clip, waits to be asked for.
     """
 
     name = "retrieval"
     needs_frames = False
 
     def __init__(
-        self, sentences: Sequence[str], *, memories: int = 12, compose: bool = True, agreement: float = 0.5
+        self, sentences: Sequence[str], *, memories: int = 12, compose: bool = False, agreement: float = 0.25
     ) -> None:
         if memories < 1 or agreement < 0:
             raise ConfigError(
@@ -170,7 +172,7 @@ def read_sentences(path: str | Path | None = None) -> tuple[str, ...]:
 
 def load(
     spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_dir: Path | None = None,
-    offline: bool = False, bank: str | None = None, memories: int = 12, compose: bool = True, agreement: float = 0.5,
+    offline: bool = False, bank: str | None = None, memories: int = 12, compose: bool = False, agreement: float = 0.25,
 ) -> RetrievalCaptioner:  # fmt: skip
     """bank: a file of one's own sentences, one a line; None = the bank that comes along. Others: the class."""
     return RetrievalCaptioner(read_sentences(bank), memories=memories, compose=compose, agreement=agreement)
