@@ -30,13 +30,15 @@ CLASSES_PER_BATCH = 128
 class TextTower(nn.Module):
     """Rows of the cached states -> unit vectors: MiniLM's last layers with corrections, mean, head."""
 
-    def __init__(self, states: NDArray[np.float16], lengths: NDArray[np.int64], *, rank: int, hidden: int) -> None:
+    def __init__(
+        self, states: NDArray[np.float16], lengths: NDArray[np.int64], *, rank: int, hidden: int, dropout: float
+    ) -> None:
         super().__init__()
         self.states, self.lengths = states, torch.from_numpy(lengths)
         self.net, _ = _minilm.load()
         if rank:
             _minilm.add_corrections(self.net, first=FIRST_TUNED_LAYER, rank=rank)
-        self.head = Head(HeadSpec("mlp", _minilm.WIDTH, SPACE.dim, hidden=hidden, dropout=0.1))
+        self.head = Head(HeadSpec("mlp", _minilm.WIDTH, SPACE.dim, hidden=hidden, dropout=dropout))
         self.tuned = rank > 0
         self.fixed = self.sentences(torch.arange(len(lengths))) if not rank else None
         sample = torch.arange(0, len(lengths), 17)
@@ -80,12 +82,14 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, default=FOLDER, help="folder of the shipped files (default: this package's)"
     )
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--batch", type=int, default=1000)
+    parser.add_argument("--epochs", type=int, default=45)
+    parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--correction-rate", type=float, default=1.0, help="factor on the rate of the corrections")
-    parser.add_argument("--rank", type=int, default=16, help="of the text tower's correction; 0 leaves it as it is")
-    parser.add_argument("--hidden", type=int, default=448, help="of the picture head")
+    parser.add_argument("--rank", type=int, default=0, help="of the text tower's correction; 0 leaves it as it is")
+    parser.add_argument("--hidden", type=int, default=640, help="of the picture head")
+    parser.add_argument("--dropout", type=float, default=0.4, help="in the picture head; half of it in the text head")
+    parser.add_argument("--decay", type=float, default=0.1, help="weight decay")
     parser.add_argument("--held-out", type=int, default=300, help="pictures of train on which the epoch is chosen")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
@@ -101,11 +105,11 @@ def main() -> None:
     held, used = np.sort(order[: args.held_out]), np.sort(order[args.held_out :])
     views = [np.load(args.cache / f"pool{v}.npy") for v in range(VIEWS)]
     sample = torch.from_numpy(views[0][used]).float()
-    picture = Head(HeadSpec("mlp", PICTURE_FEATURES, SPACE.dim, hidden=args.hidden, dropout=0.1))
+    picture = Head(HeadSpec("mlp", PICTURE_FEATURES, SPACE.dim, hidden=args.hidden, dropout=args.dropout))
     picture.standardize(sample)
     classes = class_features(sample)
     states = np.load(args.cache / "states.npy", mmap_mode="r")
-    text = TextTower(states, np.load(args.cache / "lengths.npy"), rank=args.rank, hidden=384)
+    text = TextTower(states, np.load(args.cache / "lengths.npy"), rank=args.rank, hidden=384, dropout=args.dropout / 2)
 
     def batches(epoch: int) -> Iterator[Batch]:
         """Each picture in a random view with one of its captions; beside them, classes with one of their prompts."""
@@ -141,7 +145,7 @@ def main() -> None:
             flush=True,
         )
 
-    settings = FitSettings(epochs=args.epochs, batch_size=args.batch, learning_rate=args.rate, temperature=0.05,
+    settings = FitSettings(epochs=args.epochs, batch_size=args.batch, learning_rate=args.rate, temperature=0.05, weight_decay=args.decay,
                            average=0.9, patience=args.epochs, seed=args.seed)  # fmt: skip
     rates = {"text.net": args.correction_rate}
     result = fit({"image": picture, "text": text}, batches=batches, steps_per_epoch=len(used) // args.batch,

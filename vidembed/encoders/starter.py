@@ -1,6 +1,7 @@
 """The starter model: pictures, text and sound in one space, with weights that come with pip and this package.
 
-Frozen backbones (EfficientNet-Lite2, all-MiniLM-L6-v2 with a low-rank correction of its last layers) and heads trained
+Frozen backbones (EfficientNet-Lite2, all-MiniLM-L6-v2, with a low-rank correction of its last
+layers where the file holds one) and heads trained
 by this project; `training/train_starter.py` makes them, `assets/starter/MODEL_CARD.md` says from what and how good
 they are. Each tower is loaded when its modality is first asked for.
 """
