@@ -146,11 +146,12 @@ def _picture(piece: Piece, seconds: float) -> Any:
 
     if piece.path is None:
         return ffmpeg.input(f"color=c=black:s={WIDTH_PX}x{HEIGHT_PX}:r={FPS}:d={seconds}", f="lavfi").video
-    picture = ffmpeg.input(f"file:{piece.path}", ss=piece.start_s, t=seconds + 0.2).video.filter("fps", FPS)
+    picture = ffmpeg.input(f"file:{piece.path}", ss=piece.start_s, t=seconds + 0.2).video
+    # The last frame stays on show where the file ends early: the count of frames must be exact. Before `fps`, which
+    # drops the one frame of a still.
+    picture = picture.filter("tpad", stop_mode="clone", stop_duration=seconds + 0.2).filter("fps", FPS)
     picture = picture.filter("scale", WIDTH_PX, HEIGHT_PX, force_original_aspect_ratio="decrease")
     picture = picture.filter("pad", WIDTH_PX, HEIGHT_PX, "(ow-iw)/2", "(oh-ih)/2").filter("setsar", 1)
-    # The last frame stays on show where the file ends early: the count of frames must be exact.
-    picture = picture.filter("tpad", stop_mode="clone", stop_duration=seconds)
     return picture.filter("trim", end_frame=piece.frames).filter("setpts", "PTS-STARTPTS")
 
 
