@@ -3,8 +3,8 @@
 In the way of MeaCap (Zeng et al., CVPR 2024, arXiv 2403.03715): the sentences nearest to the clip are its memory; the
 memory's words are kept where several of its sentences agree on them, and sentences of kept words go first. Where
 MeaCap writes with a language model, this can put the first half of one remembered sentence before the place of
-another, if the clip fits the result better than either (`compose`). Nothing is trained and no frame is decoded: the clip's stored vectors
-are compared with the bank's.
+another, if the clip fits the result better than either (`compose`). Nothing is trained and no frame is decoded: the
+clip's stored vectors are compared with the bank's.
 """
 
 from __future__ import annotations
