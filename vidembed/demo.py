@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import metadata
+from importlib.util import find_spec
 from pathlib import Path
 
 from vidembed.errors import missing_dependency
@@ -29,7 +31,18 @@ DEMO_QUERIES = (
     "an animal stands on the grass",
     "the earth from space",
     "music",  # found by its sound: the file has no picture
+    "thanks for watching",  # written on screen; needs the extra ocr
+    "sleep with a dagger",  # said; needs the extra speech
 )
+
+# Lanes that the demo switches on where their package is installed: module -> channel
+DEMO_LANES = {"rapidocr": "ocr_words", "faster_whisper": "speech_words"}
+
+
+def demo_lanes(known: Iterable[str]) -> list[str]:
+    """The lanes to switch on, as `VideoIndex.add` takes them: "+ocr_words". known: the profile's channels."""
+    known = set(known)
+    return [f"+{lane}" for module, lane in DEMO_LANES.items() if lane in known and find_spec(module) is not None]
 
 
 def demo_videos() -> list[Path]:
