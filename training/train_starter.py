@@ -145,7 +145,8 @@ def main() -> None:
             flush=True,
         )
 
-    settings = FitSettings(epochs=args.epochs, batch_size=args.batch, learning_rate=args.rate, temperature=0.05, weight_decay=args.decay,
+    settings = FitSettings(epochs=args.epochs, batch_size=args.batch, learning_rate=args.rate, temperature=0.05,
+                           weight_decay=args.decay,
                            average=0.9, patience=args.epochs, seed=args.seed)  # fmt: skip
     rates = {"text.net": args.correction_rate}
     result = fit({"image": picture, "text": text}, batches=batches, steps_per_epoch=len(used) // args.batch,
