@@ -54,9 +54,11 @@ def main(url: str, out: Path) -> None:
                 page.get_by_role("option", name="bikes.mp4").click()
                 page.locator(".ve-top h1").click()
                 page.wait_for_selector("#ve-lines .ve-line")
-                if not page.locator("#ve-lines textarea").first.input_value():
-                    page.locator("#ve-caption-go").click()
-                    page.wait_for_function("() => document.querySelector('#ve-lines textarea')?.value", timeout=90_000)
+                line = page.locator("#ve-lines .ve-line").first
+                if not line.locator("textarea").input_value():
+                    line.locator("textarea").fill("a parked bicycle at a railing above the canal")
+                    line.get_by_role("button", name="Save").click()
+                    page.wait_for_selector("#ve-lines .ve-done")
                 page.wait_for_timeout(500)
                 page.screenshot(path=out / f"captions-{width}-{scheme}.png")
                 tab(page, "Explore", ".ve-map circle")

@@ -454,3 +454,11 @@ def test_searching_an_empty_library_is_no_error(tmp_path: Path) -> None:
         made = Site(empty)
         assert run(made, Ask(text="red")).moments == ()
         made.close()
+
+
+def test_a_video_taken_out_during_a_search_is_no_answer(
+    index: VideoIndex, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone, real = video_named(index, "red_blue.mp4"), index.catalog.videos.paths_of
+    monkeypatch.setattr(index.catalog.videos, "paths_of", lambda video_id: [] if video_id == gone else real(video_id))
+    assert {moment.path.name for moment in index.search("red", k=5)} == {"green.mp4"}

@@ -34,8 +34,9 @@ class Lookup:
     def clips_of(self, video_id: str) -> Sequence[Clip]:
         return self._catalog.videos.clips(video_id)
 
-    def path_of(self, video_id: str) -> Path:
-        return Path(self._catalog.videos.paths_of(video_id)[0].path)
+    def path_of(self, video_id: str) -> Path | None:
+        rows = self._catalog.videos.paths_of(video_id)
+        return Path(rows[0].path) if rows else None
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
         found = self._catalog.texts.of_many(clip_ids)

@@ -42,7 +42,9 @@ class Catalog(Protocol):
 
     def clips_of(self, video_id: str) -> Sequence[Clip]: ...
 
-    def path_of(self, video_id: str) -> Path: ...
+    def path_of(self, video_id: str) -> Path | None:
+        """None when the video was taken out since its clips were found."""
+        ...
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
         """clip id -> channel name -> the text that this channel indexed of the clip (speech, on-screen text...)"""
@@ -160,10 +162,12 @@ class Searcher:
                     continue
                 if group_by_video and candidate.window.video_id in videos:
                     continue
+                path = self._catalog.path_of(candidate.window.video_id)
+                if path is None:
+                    continue
                 shown.append(candidate)
                 videos.add(candidate.window.video_id)
                 # Later rounds start from weaker clips; their scores are not to rise above those before.
-                path = self._catalog.path_of(candidate.window.video_id)
                 answers.append(moment_of(candidate, score if floor is None else min(score, floor), rankings, path))
             if len(answers) >= offset + k:
                 break
