@@ -34,7 +34,7 @@ class ModelSpec:
     factory: str  # "module:function", called as load(spec, *, device, dtype, weights_dir, offline, **options)
     summary: str = ""
     license: str = "unknown"  # SPDX id or the licence's own name
-    commercial: bool = False  # the weights may be used commercially; only such models are defaults
+    commercial: bool = False  # the weights may be used commercially; so are those of laptop, gpu, joint and gemma
     space: Space | None = None  # None: captioners, and folders whose space only the weights know
     modalities: frozenset[Modality] = frozenset()
     repo: str | None = None  # hub id; None: weights come with a pip package, from `path`, or there are none

@@ -97,13 +97,13 @@ STARTER = ModelSpec(
     kind="encoder",
     factory="vidembed.encoders.starter:load",
     summary="Pictures, sound and text, with weights that pip brings: works without a hub",
-    license="Apache-2.0",
-    commercial=True,
+    license="Apache-2.0 towers; heads trained on Flickr8k: non-commercial research",
+    commercial=False,
     space=Space("starter-v1", 384),
     modalities=frozenset({"text", "image", "audio"}),
     size_gb=0.12,  # EfficientNet-Lite2 and MiniLM, in their pip packages
     input=ModelInput(image_px=256, max_tokens=256),
-    reference="vidembed/encoders/starter.py",
+    reference="vidembed/assets/starter/MODEL_CARD.md",
 )
 
 SPECS: tuple[ModelSpec, ...] = (
