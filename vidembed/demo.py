@@ -29,7 +29,7 @@ DEMO_QUERIES = (
     "a taxi in the street",
     "a man in a suit talks in a car",
     "an animal stands on the grass",
-    "the earth from space",
+    "a globe",
     "music",  # found by its sound: the file has no picture
     "thanks for watching",  # written on screen; needs the extra ocr
     "sleep with a dagger",  # said; needs the extra speech
