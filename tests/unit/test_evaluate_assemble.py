@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def test_deals_are_alike_for_a_seed_and_never_repeat_a_neighbour(pieces: list[Pi
     assert one != deal(pieces, videos=4, duration_s=30, seed=4)
     for hand in one:
         assert sum(piece.frames for piece in hand) / FPS >= 30
-        assert all(a.name != b.name for a, b in zip(hand, hand[1:]))
+        assert all(a.name != b.name for a, b in itertools.pairwise(hand))
     counts = [sum(piece.name == p.name for hand in one for piece in hand) for p in pieces]
     assert max(counts) - min(counts) <= 2
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidembed.errors import InputError
+from vidembed.errors import InputError, MediaUnreadable
 from vidembed.types import Span
 
 WIDTH_PX, HEIGHT_PX = 320, 240
@@ -22,6 +22,7 @@ FPS = 12.5
 RATE_HZ = 16_000
 _SAMPLES = round(RATE_HZ / FPS)
 _TIMEOUT_S = 300.0
+_STILLS = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,20 @@ def _normal(piece: Piece, folder: Path) -> Path:
         threads=1,
     )
     run(stream, doing=f"bringing {piece.name} into form", timeout_s=_TIMEOUT_S)
+    _check(part, piece)
     part.replace(out)
     return out
+
+
+def _check(path: Path, piece: Piece) -> None:
+    """Raises MediaUnreadable unless the piece has its frames: one that lacks some would shift all spans after it."""
+    from vidembed.media.reader import open_video
+
+    with open_video(path) as video:
+        frames = sum(1 for _ in video.stream(rate_hz=FPS, short_side_px=32))
+    if frames != piece.frames:
+        found = f"{frames} frames, not {piece.frames}"
+        raise MediaUnreadable(f"the piece {piece.name!r} of {piece.path} came out with {found}")
 
 
 def _picture(piece: Piece, seconds: float) -> Any:
@@ -146,10 +159,14 @@ def _picture(piece: Piece, seconds: float) -> Any:
 
     if piece.path is None:
         return ffmpeg.input(f"color=c=black:s={WIDTH_PX}x{HEIGHT_PX}:r={FPS}:d={seconds}", f="lavfi").video
-    picture = ffmpeg.input(f"file:{piece.path}", ss=piece.start_s, t=seconds + 0.2).video
-    # The last frame stays on show where the file ends early: the count of frames must be exact. Before `fps`, which
-    # drops the one frame of a still.
-    picture = picture.filter("tpad", stop_mode="clone", stop_duration=seconds + 0.2).filter("fps", FPS)
+    if piece.path.suffix.lower() in _STILLS:
+        picture = ffmpeg.input(
+            str(piece.path.resolve()), f="image2", pattern_type="none", loop=1, framerate=FPS, t=seconds + 0.2
+        ).video
+    else:
+        picture = ffmpeg.input(f"file:{piece.path}", ss=piece.start_s, t=seconds + 0.2).video.filter("fps", FPS)
+        # The last frame stays on show where the file ends early: the count of frames must be exact.
+        picture = picture.filter("tpad", stop_mode="clone", stop_duration=seconds)
     picture = picture.filter("scale", WIDTH_PX, HEIGHT_PX, force_original_aspect_ratio="decrease")
     picture = picture.filter("pad", WIDTH_PX, HEIGHT_PX, "(ow-iw)/2", "(oh-ih)/2").filter("setsar", 1)
     return picture.filter("trim", end_frame=piece.frames).filter("setpts", "PTS-STARTPTS")

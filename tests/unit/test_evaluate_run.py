@@ -1,0 +1,166 @@
+"""`vidembed evaluate` on a toy index whose right answers can be read off: figures, reports, comparison, wrong files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from toy_videos import make
+from typer.testing import CliRunner
+
+import vidembed
+from vidembed.cli import main
+from vidembed.cli.app import app
+from vidembed.errors import ConfigError, InputError
+from vidembed.evaluation import read_queries
+from vidembed.evaluation.captions import read_references
+from vidembed.evaluation.report_html import page
+from vidembed.evaluation.run import compare_reports, evaluate, read_report
+from vidembed.evaluation.sweep import grid, sweep_settings
+from vidembed.index import VideoIndex
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    where = tmp_path_factory.mktemp("evaluate")
+    make(where / "videos" / "long.mp4", "red", "blue", hz=None, second_each=4.0)
+    make(where / "videos" / "other.mp4", "lime", hz=1000, second_each=4.0)
+    lines = [
+        {"id": "red", "text": "red", "video": "long.mp4", "start_s": 0, "end_s": 4, "lane": "vision"},
+        {"id": "blue", "text": "blue", "video": "long.mp4", "start_s": 4, "end_s": 8, "lane": "vision"},
+        {"id": "hum", "text": "a middle tone", "video": "other.mp4", "lane": "audio"},
+        {"id": "wrong", "text": "green", "video": "long.mp4", "start_s": 0, "end_s": 4, "lane": "vision"},
+        {"id": "none", "text": "yellow", "no_answer": True},
+    ]
+    (where / "queries.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    with vidembed.open_index(where / "index", profile="toy", create=True) as index:
+        assert not index.add(where / "videos").failed
+    return where
+
+
+@pytest.fixture
+def index(folder: Path) -> Iterator[VideoIndex]:
+    with vidembed.open_index(folder / "index", readonly=True) as opened:
+        yield opened
+
+
+def test_figures_can_be_worked_out(folder: Path, index: VideoIndex) -> None:
+    report = evaluate(index, read_queries(folder / "queries.jsonl", folder / "videos"))
+    by_id = {result.query_id: result for result in report.queries}
+    assert [by_id[name].rank for name in ("red", "blue", "hum")] == [1, 1, 1]
+    assert by_id["wrong"].rank == 2  # the green video comes first, as it should
+    assert by_id["none"].rank is None
+    assert by_id["red"].iou == pytest.approx(1.0, abs=0.15)
+    assert by_id["hum"].iou is None
+    assert report.figures["all"]["R@1"] == 0.75
+    assert report.figures["audio"]["R@1"] == 1.0
+    assert report.figures["vision"]["R@1,IoU=0.5"] == pytest.approx(2 / 3)
+    assert report.figures["all"]["empty spans"] == 0
+    assert report.no_answer["ROC AUC, confidence"] >= 2 / 3
+    assert report.counts["queries without an answer"] == 1
+    assert report.models["vision"]["model"] == "toy"
+    assert report.settings["search.fusion"] == "evidence"
+    assert report.machine["cores"] >= 1
+
+
+def test_a_report_survives_its_file_and_compares_with_itself(folder: Path, index: VideoIndex, tmp_path: Path) -> None:
+    report = evaluate(index, read_queries(folder / "queries.jsonl", folder / "videos"))
+    saved = tmp_path / "report.json"
+    saved.write_text(report.to_json(), "utf-8")
+    again = read_report(saved)
+    assert again.queries == report.queries
+    same = compare_reports(report, again)["MRR"]
+    assert (same.better, same.worse, same.same) == (0, 0, 4)
+    saved.write_text('{"schema": 1}', "utf-8")
+    with pytest.raises(InputError, match=r"report\.json:1: not a report"):
+        read_report(saved)
+
+
+def test_media_that_are_not_indexed_are_counted_and_listed(folder: Path, index: VideoIndex, tmp_path: Path) -> None:
+    queries = tmp_path / "q.jsonl"
+    queries.write_text('{"text": "red", "video": "long.mp4"}\n{"text": "blue", "video": "absent.mp4"}\n', "utf-8")
+    report = evaluate(index, read_queries(queries, folder / "videos"))
+    assert report.missing == ("absent.mp4",)
+    assert (report.counts["media missing"], report.counts["queries left out"]) == (1, 1)
+    queries.write_text('{"text": "blue", "video": "absent.mp4"}\n', "utf-8")
+    with pytest.raises(InputError, match="none of the 1 media of q is in the index"):
+        evaluate(index, read_queries(queries, folder / "videos"))
+
+
+def test_sweeps_reuse_the_vectors(folder: Path, index: VideoIndex) -> None:
+    dataset = read_queries(folder / "queries.jsonl", folder / "videos")
+    tried = list(
+        sweep_settings(index, dataset, grid(["search.fusion=rrf,evidence", "window_s=4"]), channels=["vision"])
+    )
+    assert [setting["search.fusion"] for setting, _ in tried] == ["rrf", "evidence"]
+    assert [report.figures["vision"]["R@1,IoU=0.5"] for _, report in tried] == pytest.approx([2 / 3, 2 / 3])
+    assert [report.settings["search.fusion"] for _, report in tried] == ["rrf", "evidence"]
+    assert len(list(sweep_settings(index, dataset, grid(["pool=mean,max"])))) == 2
+    with pytest.raises(ConfigError, match="'segment.kind' cannot be tried on stored vectors"):
+        list(sweep_settings(index, dataset, grid(["segment.kind=whole"])))
+    with pytest.raises(ConfigError, match="unknown pooling 'median'"):
+        list(sweep_settings(index, dataset, grid(["pool=median"])))
+    with pytest.raises(InputError, match="SETTING=VALUE"):
+        grid(["search.fusion"])
+
+
+def test_the_page_has_plots_and_escapes_what_people_wrote(folder: Path, index: VideoIndex, tmp_path: Path) -> None:
+    queries = tmp_path / "q.jsonl"
+    line = {"text": "red <script>alert(1)</script>", "video": "long.mp4", "start_s": 4, "end_s": 8}
+    queries.write_text(json.dumps(line) + "\n", "utf-8")
+    html = page(evaluate(index, read_queries(queries, folder / "videos")), thumbnail=index.thumbnail)
+    assert html.count("<svg") == 2
+    assert "<script" not in html
+    assert "data:image/jpeg;base64," in html
+    assert "http" not in html.replace("https://", "http").split("<details")[0]  # loads nothing from anywhere
+
+
+def test_on_the_command_line(folder: Path, tmp_path: Path) -> None:
+    queries, index, media = str(folder / "queries.jsonl"), str(folder / "index"), str(folder / "videos")
+    out, html = tmp_path / "r.json", tmp_path / "r.html"
+    shown = CliRunner().invoke(
+        app, ["evaluate", queries, "--media", media, "-i", index, "--out", str(out), "--html", str(html)]
+    )
+    assert shown.exit_code == 0, shown.output
+    assert "R@1" in shown.output
+    assert json.loads(out.read_text("utf-8"))["figures"]["all"]["R@1"] == 0.75
+    assert html.read_text("utf-8").startswith("<!doctype html>")
+    swept = CliRunner().invoke(
+        app, ["evaluate", "sweep", queries, "--media", media, "-i", index, "--try", "search.fusion=rrf,evidence"]
+    )
+    assert swept.exit_code == 0, swept.output
+    assert swept.output.count("search.fusion=") == 2
+
+
+WRONG = [
+    ("missing field", '{"text": "red"}', ":1: a query has exactly one of video, answers, no_answer"),
+    ("unknown video", '{"text": "red", "video": "absent.mp4"}', ":1: unknown video 'absent.mp4'"),
+    ("end before start", '{"text": "red", "video": "long.mp4", "start_s": 3, "end_s": 2}', ":1: the span ends at 2 s"),
+    (
+        "duplicate id",
+        '{"id": "a", "text": "red", "video": "long.mp4"}\n{"id": "a", "text": "blue", "video": "long.mp4"}',
+        ":2: duplicate query id 'a'",
+    ),
+    ("not JSON", '{"text": "red", "video": "long.mp4"}\n{oops', ":2: not JSON"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "message"), WRONG, ids=[case[0] for case in WRONG])
+def test_wrong_files_are_named_with_their_line(
+    name: str, text: str, message: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "wrong.jsonl"
+    file.write_text(text + "\n", "utf-8")
+    assert main(["evaluate", str(file), "--media", str(folder / "videos"), "-i", str(folder / "index")]) == 2
+    assert f"wrong.jsonl{message}" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_file_that_is_not_utf8_is_named_with_its_line(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "latin.jsonl"
+    file.write_bytes(b'{"text": "red", "video": "long.mp4"}\n{"text": "caf\xe9"}\n')
+    with pytest.raises(InputError, match=r"latin\.jsonl:2: not UTF-8"):
+        read_queries(file, folder / "videos")
+    with pytest.raises(InputError, match=r"latin\.jsonl:2: not UTF-8"):
+        read_references(file)
