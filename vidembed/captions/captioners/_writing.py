@@ -22,7 +22,7 @@ class Writing:
     top_p, temperature: nucleus sampling (Holtzman et al. 2020).
     """
 
-    beams: int = 5
+    beams: int = 8
     length_power: float = 0.7
     top_p: float = 0.8
     temperature: float = 0.8

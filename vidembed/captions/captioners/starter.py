@@ -2,7 +2,8 @@
 
 It looks at up to four frames of a clip through the starter's frozen picture tower and writes short sentences in the
 manner of its training captions (people, dogs, sports, streets: see the model card beside the weights). It proposes
-its best beam first, then what sampling finds; choosing among them is done elsewhere, by embeddings.
+its beams, best first, then what sampling finds: among beams choosing by embeddings gains, among samples it loses
+(benchmarks/caption_choice.py). Choosing among them is done elsewhere, by embeddings.
 """
 
 from __future__ import annotations
@@ -77,14 +78,14 @@ class StarterCaptioner:
         seen = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
         mask = torch.arange(seen.shape[1])[None] < torch.tensor([len(r) for r in rows])[:, None]
         beams = beam_search(self.net, seen, mask, self.writing)
-        if n > 1:
+        if n > self.writing.beams:
             size = (2 * n, self.writing.max_words + 1)  # twice as many as asked for: some come out alike
             draws: list[NDArray[np.float64]] = [np.random.default_rng(list(s)).random(size) for s in seeds]
             sampled = sample(self.net, seen, mask, draws, self.writing)
         else:
             sampled = [[] for _ in rows]
         return [
-            self._distinct([best[0][0], *others, *(text for text, _ in best[1:])], n)
+            self._distinct([*(text for text, _ in best[: self.writing.beams]), *others], n)
             for best, others in zip(beams, sampled, strict=True)
         ]
 
