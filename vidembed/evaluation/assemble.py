@@ -160,15 +160,16 @@ def _picture(piece: Piece, seconds: float) -> Any:
     if piece.path is None:
         return ffmpeg.input(f"color=c=black:s={WIDTH_PX}x{HEIGHT_PX}:r={FPS}:d={seconds}", f="lavfi").video
     if piece.path.suffix.lower() in _STILLS:
-        picture = ffmpeg.input(
-            str(piece.path.resolve()), f="image2", pattern_type="none", loop=1, framerate=FPS, t=seconds + 0.2
-        ).video
+        picture = ffmpeg.input(str(piece.path.resolve()), f="image2", pattern_type="none", framerate=FPS).video
     else:
         picture = ffmpeg.input(f"file:{piece.path}", ss=piece.start_s, t=seconds + 0.2).video.filter("fps", FPS)
         # The last frame stays on show where the file ends early: the count of frames must be exact.
         picture = picture.filter("tpad", stop_mode="clone", stop_duration=seconds)
     picture = picture.filter("scale", WIDTH_PX, HEIGHT_PX, force_original_aspect_ratio="decrease")
     picture = picture.filter("pad", WIDTH_PX, HEIGHT_PX, "(ow-iw)/2", "(oh-ih)/2").filter("setsar", 1)
+    if piece.path.suffix.lower() in _STILLS:
+        # Repeated after scaling: a large picture is decoded and scaled once, not once a frame.
+        picture = picture.filter("loop", loop=-1, size=1, start=0)
     return picture.filter("trim", end_frame=piece.frames).filter("setpts", "PTS-STARTPTS")
 
 
