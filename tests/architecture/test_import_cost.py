@@ -7,7 +7,9 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "open_clip", "decord", "av", "qdrant_client", "qdrant_edge", "gradio", "ffmpeg", "PIL")
+HEAVY = (
+    "torch", "transformers", "open_clip", "decord", "av", "qdrant_client", "qdrant_edge", "gradio", "ffmpeg", "PIL",
+)  # fmt: skip
 
 
 def loaded_after(code: str) -> set[str]:

@@ -97,7 +97,7 @@ class CaptionNet(nn.Module):
 
     def look(self, pictures: Tensor) -> Tensor:
         """(B, P, tokens, features) of P pictures each -> (B, P * tokens, width)."""
-        batch, count = pictures.shape[:2]
+        batch = pictures.shape[0]
         x = (pictures.flatten(0, 1) - self.mean) / self.spread
         x = self.drop(self.project(x)) + self.places
         own = self.encoder.norms[0](x)
