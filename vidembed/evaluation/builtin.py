@@ -48,7 +48,7 @@ SCENES = (
     Scene("cheetah face", _GRADIO, f"{_IMAGES}/cheetah1.jpg", 4.0, seen=("the face of a cheetah",)),
     Scene("lion", _GRADIO, f"{_IMAGES}/lion.jpg", 5.0, seen=("a lion lies on a rock", "a big cat with a mane")),
     Scene("tower", _GRADIO, f"{_IMAGES}/tower.jpg", 6.0, seen=("a tall tower lit up in the evening",)),
-    Scene("red bus", _GRADIO, f"{_IMAGES}/bus.png", 4.0, seen=("a drawing of a red bus",)),
+    Scene("creature", _GRADIO, f"{_IMAGES}/groot.jpeg", 4.0),
     Scene("credits", _GRADIO, f"{_VIDEOS}/a.mp4", 6.0),
     Scene("driver", _SK, f"{_DATA}/carphone_pristine.mp4", 4.0, seen=("a man in a suit and bow tie talks in a car",)),
     Scene("rabbit", _SK, f"{_DATA}/bigbuckbunny.mp4", 5.2, seen=("a cartoon rabbit on green grass",)),
