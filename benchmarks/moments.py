@@ -29,12 +29,12 @@ from _machine import facts
 import vidembed
 from vidembed.evaluation import Answer, EvalQuery, compare, interval
 from vidembed.evaluation.assemble import Assembled, Piece, assemble, deal, placed
-from vidembed.evaluation.moment_metrics import Stretch, best_iou, moment_report
+from vidembed.evaluation.moment_metrics import Stretch, moment_report, recalls
 from vidembed.index import VideoIndex
 from vidembed.search.moments import gap_merge
 
-
-LITTLE = frozenset("a an the is are of in on at to and with from by it its her his their that who while then".split())
+LITTLE = {"a", "an", "the", "is", "are", "of", "in", "on", "at", "to", "and", "with", "from", "by"}
+LITTLE |= {"it", "its", "her", "his", "their", "that", "who", "while", "then"}
 
 
 def main() -> None:
@@ -203,7 +203,7 @@ class Frames:
 
 
 def hit_at_1(found: list[list[Stretch]], true: list[list[Stretch]]) -> list[float]:
-    return [float(best_iou(f, t) >= 0.5) for f, t in zip(found, true, strict=True)]
+    return recalls(found, true, n=1, iou=0.5).astype(float).tolist()
 
 
 def rounded(report: dict[str, float]) -> dict[str, float]:

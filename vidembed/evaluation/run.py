@@ -24,7 +24,7 @@ from vidembed.evaluation.bootstrap import Comparison, compare, interval
 from vidembed.evaluation.dataset import DataSet, EvalQuery
 from vidembed.evaluation.machine import facts
 from vidembed.evaluation.metrics import rank_report, recall_at, reciprocal_ranks, roc_auc
-from vidembed.evaluation.moment_metrics import Stretch, best_iou, iou_histogram, moment_report
+from vidembed.evaluation.moment_metrics import Stretch, best_iou, iou_histogram, moment_report, recalls
 from vidembed.types import Filter, Moment, Query
 
 if TYPE_CHECKING:
@@ -297,7 +297,7 @@ def _figures(
             found = interval(np.asarray(data, dtype=np.float64), groups=owners, seed=seed)
             intervals.setdefault(name, {})[metric] = (found.value, found.low, found.high)
         if placed:
-            hits = [float((r.iou or 0.0) >= 0.5) for r in placed]
+            hits = recalls([_found(r) for r in placed], [_true(r) for r in placed], n=1, iou=0.5).astype(float)
             found = interval(hits, groups=[str(r.right) for r in placed], seed=seed)
             intervals[name]["R@1,IoU=0.5"] = (found.value, found.low, found.high)
     return figures, intervals
