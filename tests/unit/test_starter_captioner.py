@@ -156,3 +156,29 @@ def test_half_precision_weights_make_the_same_network(net: CaptionNet) -> None:
     torch.testing.assert_close(
         again(words, again.memory(again.look(x))), net(words, net.memory(net.look(x))), atol=0.02, rtol=0.02
     )
+
+
+def test_the_shipped_captioner_writes_sentences_of_its_words() -> None:
+    """Any picture gives different sentences within the limits, alike on every call; a missing file is named."""
+    from vidembed.captions.captioners.starter import load
+    from vidembed.model_spec import ModelSpec
+
+    spec = ModelSpec("starter-captioner", "captioner", "vidembed.captions.captioners.starter:load")
+    speaks = load(spec)
+    texts = speaks.candidates([clip(0), clip(1, value=200)], n=5, seed=0)
+    assert texts == speaks.candidates([clip(0), clip(1, value=200)], n=5, seed=0)
+    for one in texts:
+        assert len(one) == len(set(one)) == 5
+        assert all({word.lower() for word in text.split()} <= set(speaks.words) for text in one)
+        assert all(4 <= len(text.split()) <= 20 for text in one)
+    with pytest.raises(ConfigError, match="colour"):
+        load(spec, colour="red")
+
+
+def test_a_folder_without_the_captioner_is_refused(tmp_path: Path) -> None:
+    from vidembed.captions.captioners.starter import load
+    from vidembed.errors import WeightsMissing
+    from vidembed.model_spec import ModelSpec
+
+    with pytest.raises(WeightsMissing):
+        load(ModelSpec("mine", "captioner", "vidembed.captions.captioners.starter:load", path=tmp_path))

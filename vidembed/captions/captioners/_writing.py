@@ -23,7 +23,7 @@ class Writing:
     """
 
     beams: int = 8
-    length_power: float = 0.7
+    length_power: float = 1.0
     top_p: float = 0.8
     temperature: float = 0.8
     min_words: int = 4
