@@ -3,7 +3,8 @@
 CLIPS holds the clips, MANIFEST.csv (file, duration_s, acodec) and captions.jsonl (file, caption, dataset_captions,
 segments). Its clips are split by seed into a tuning half and a held-out half; of each, long videos are put together,
 indexed once, and asked two texts a clip: its caption, and another one, its label, or the caption's first keywords.
-They are also written as queries.jsonl, for `vidembed evaluate` and its sweeps. Every place where a clip occurs is a right answer. Compared are:
+They are also written as queries.jsonl, for `vidembed evaluate` and its sweeps. Every place where a clip occurs is a
+right answer. Compared are:
 
 - gap-merging: the best max(8 k, 32) frames of all videos, hits at most 4 s apart merged, a span ends at its last hit
 - clips: the best clips as they were cut

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -179,9 +179,9 @@ def compare_reports(a: Report, b: Report, *, seed: int = 0) -> dict[str, Compari
     if not shared:
         raise InputError("the two reports share no query", hint="compare runs over the same data set")
     groups = [str(first[key].right) for key in shared]
-    pairs = {"MRR": lambda r: 1 / r.rank if r.rank else 0.0}
+    pairs: dict[str, Callable[[QueryResult], float]] = {"MRR": lambda r: 1 / r.rank if r.rank else 0.0}
     if all(first[key].iou is not None and second[key].iou is not None for key in shared):
-        pairs["R@1,IoU=0.5"] = lambda r: float(r.iou >= 0.5)
+        pairs["R@1,IoU=0.5"] = lambda r: float((r.iou or 0.0) >= 0.5)
     return {
         name: compare([of(first[k]) for k in shared], [of(second[k]) for k in shared], groups=groups, seed=seed)
         for name, of in pairs.items()

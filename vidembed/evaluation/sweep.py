@@ -115,7 +115,7 @@ class Recut:
     def clips_of(self, video_id: str) -> Sequence[Clip]:
         return self._of.get(video_id, [])
 
-    def path_of(self, video_id: str) -> Path:
+    def path_of(self, video_id: str) -> Path | None:
         return self._old.path_of(video_id)
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
