@@ -5,6 +5,10 @@ Sizes are those of the float32 weights to download. Licences are those of the we
 
 from __future__ import annotations
 
+import json
+from hashlib import blake2b
+from pathlib import Path
+
 from vidembed.model_spec import ModelInput, ModelSpec
 from vidembed.types import Modality, Space
 
@@ -92,6 +96,15 @@ TOY = ModelSpec(
     modalities=frozenset({"text", "image", "audio", "video"}),
     reference="vidembed/toy_space.py",
 )
+
+
+def _starter_revision() -> str:
+    """Eight hex digits of the shipped towers' hashes: an index made with other towers must not mix with these."""
+    manifest = json.loads((Path(__file__).parent / "assets" / "starter" / "manifest.json").read_text("utf-8"))
+    towers = {name: entry["sha256"] for name, entry in manifest["files"].items() if not name.startswith("captioner")}
+    return blake2b(json.dumps(towers, sort_keys=True).encode(), digest_size=4).hexdigest()
+
+
 STARTER = ModelSpec(
     name="starter",
     kind="encoder",
@@ -103,6 +116,7 @@ STARTER = ModelSpec(
     modalities=frozenset({"text", "image", "audio"}),
     size_gb=0.12,  # EfficientNet-Lite2 and MiniLM, in their pip packages
     input=ModelInput(image_px=256, max_tokens=256),
+    revision=_starter_revision(),
     reference="vidembed/assets/starter/MODEL_CARD.md",
 )
 

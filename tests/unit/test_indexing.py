@@ -463,9 +463,7 @@ def test_the_same_unexpected_error_stops_the_run(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     for number in range(30):
         bench.world.write(f"{number:02d}.mp4", f"grey 1 seconds 2 crashes {number}")
-    with pytest.raises(
-        VidembedError, match=r"same error 20 times running \(decode, RuntimeError: decoder bug 19\)"
-    ):
+    with pytest.raises(VidembedError, match=r"same error 20 times running \(decode, RuntimeError: decoder bug 19\)"):
         bench.run()
     assert len(bench.catalog.failures()) == 20
     for number in range(30):

@@ -6,12 +6,14 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from vidembed import models, weights
+from vidembed.build.fingerprint import fingerprint
 from vidembed.errors import ConfigError, MissingDependency, UnknownModel, WeightsMissing
 from vidembed.model_spec import ModelSpec
 from vidembed.toy_space import DIM
@@ -217,3 +219,16 @@ def test_finding_loads_nothing_heavy() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
+
+
+def test_the_starters_revision_follows_its_towers() -> None:
+    """Other shipped weights are another revision, so an index made with the old ones is not mixed with the new."""
+    from vidembed.build.channels import lane
+    from vidembed.config import load_config
+
+    spec = models.find("starter")
+    assert len(spec.revision) == 8
+    vision = load_config("starter").channels["vision"]
+    now = lane("vision", vision)
+    assert now.fingerprint != fingerprint(vision, replace(spec, revision="00000000"))
+    assert now.fingerprint == fingerprint(vision, spec)
