@@ -2,13 +2,13 @@
 
 CLIPS holds the clips, MANIFEST.csv (file, duration_s, acodec) and captions.jsonl (file, caption, dataset_captions,
 segments). Its clips are split by seed into a tuning half and a held-out half; of each, long videos are put together,
-indexed once, and asked two texts a clip: its caption, and another one, its label, or the caption's first keywords.
-They are also written as queries.jsonl, for `vidembed evaluate` and its sweeps. Every place where a clip occurs is a
-right answer. Compared are:
+indexed once, and asked two texts a clip: its caption, and another one, its label, or the caption's first keywords (all
+of these with --texts 0). They are also written as queries.jsonl, for `vidembed evaluate` and its sweeps. Every place
+where a clip occurs is a right answer. Compared are:
 
 - gap-merging: the best max(8 k, 32) frames of all videos, hits at most 4 s apart merged, a span ends at its last hit
 - clips: the best clips as they were cut
-- ours: the index's own search
+- ours: the index's own search in its pictures
 
 Prints and saves one JSON report a half. Tune on the tuning half only.
 """
@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--half", choices=["tuning", "held-out"], action="append")
     parser.add_argument("--videos", type=int, default=5, help="long videos a half")
     parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--texts", type=int, default=2, help="texts a clip; 0 = all it has")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--profile", default="starter")
     parser.add_argument("--set", action="append", default=[], help="a setting for indexing and search")
@@ -60,7 +61,7 @@ def main() -> None:
 
 def measure(args: argparse.Namespace, half: str) -> dict[str, Any]:
     folder = args.work / half
-    pieces, texts = read_clips(args.clips, half, args.seed)
+    pieces, texts = read_clips(args.clips, half, args.seed, args.texts)
     videos = build(args, pieces, folder, half)
     queries = ask(videos, texts)
     write_queries(queries, folder / "queries.jsonl")
@@ -76,7 +77,8 @@ def measure(args: argparse.Namespace, half: str) -> dict[str, Any]:
             "gap-merging": lambda text: frames.gap_merged(text, k=5),
             "clips": lambda text: frames.clips(text, k=5),
             "ours": lambda text: [
-                Stretch(names[m.video_id], m.span.start_s, m.span.end_s) for m in index.search(text, k=5)
+                Stretch(names[m.video_id], m.span.start_s, m.span.end_s)
+                for m in index.search(text, k=5, channels=["vision"])
             ],
         }
         found: dict[str, list[list[Stretch]]] = {}
@@ -108,8 +110,8 @@ def measure(args: argparse.Namespace, half: str) -> dict[str, Any]:
     }
 
 
-def read_clips(folder: Path, half: str, seed: int) -> tuple[list[Piece], dict[str, list[str]]]:
-    """The half's clips as pieces, and two texts for each."""
+def read_clips(folder: Path, half: str, seed: int, count: int) -> tuple[list[Piece], dict[str, list[str]]]:
+    """The half's clips as pieces, and `count` texts for each; 0: all."""
     with (folder / "MANIFEST.csv").open(encoding="utf-8", newline="") as file:
         rows = sorted(csv.DictReader(file), key=lambda row: row["file"])
     rng = random.Random(seed)
@@ -118,7 +120,9 @@ def read_clips(folder: Path, half: str, seed: int) -> tuple[list[Piece], dict[st
     for line in (folder / "captions.jsonl").read_text("utf-8").splitlines():
         entry = json.loads(line)
         others = [*entry["dataset_captions"], entry["label"].partition(" (")[0], keywords(entry["caption"])]
-        texts[entry["file"]] = list(dict.fromkeys(text for text in (entry["caption"], *others) if text))[:2]
+        texts[entry["file"]] = list(dict.fromkeys(text for text in (entry["caption"], *others) if text))[
+            : count or None
+        ]
     pieces = []
     for row in rows:
         if (row["file"] in chosen) == (half == "tuning"):

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vidembed.search.answers import Window
+from vidembed.search.lanes import Pieces
 from vidembed.search.moments import (
     Curve,
     MomentSettings,
@@ -19,7 +21,7 @@ from vidembed.search.moments import (
     smooth,
     soft_nms,
 )
-from vidembed.types import Span
+from vidembed.types import Clip, Span
 
 PLAIN = MomentSettings(smooth_s=0)
 
@@ -162,3 +164,26 @@ def test_curves_check_themselves() -> None:
         Curve(np.array([0.0, 0.0]), np.array([1.0]))
     with pytest.raises(ValueError, match="scores must be finite"):
         Curve(np.array([0.0, 1.0]), np.array([np.nan]))
+
+
+def test_pictures_are_smoothed_and_lines_of_text_keep_their_borders() -> None:
+    clip = Clip.make("a" * 32, 0, Span(0, 20))
+    starts, z = np.arange(20.0), np.zeros(20)
+    z[10] = 4.0
+    frames = Pieces(starts, starts + 1, z, sampled=True)
+    lines = Pieces.of([(10.0, 11.0, 4.0, "one second of words"), (15.0, 16.0, -3.0, "nothing like it")])
+
+    seen = Window(clip.video_id, [clip], {"vision": frames}).curve({"vision": 1.0}, smooth_s=2.0)
+    assert seen is not None
+    assert seen.scores.max() < 2
+    said = Window(clip.video_id, [clip], {"speech": lines}).curve({"speech": 1.0}, smooth_s=2.0)
+    assert said is not None
+    assert propose(said, settings=PLAIN)[0].span == Span(10, 11)
+    # A line that fits less than nothing counts like silence, or the silence around it would be an answer.
+    assert said.scores.tolist() == [0, 4, 0, 0, 0]
+
+
+def test_a_curve_smoothed_elsewhere_is_taken_as_it_is() -> None:
+    curve = steps((10, 0), (4, 4), (1, 1), (5, 4), (10, 0))
+    best = propose(curve, settings=MomentSettings(smooth_s=5.0), smoothed=curve)[0]
+    assert best.span == propose(curve, settings=PLAIN)[0].span

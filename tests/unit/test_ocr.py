@@ -93,16 +93,16 @@ def media(n: int, span: Span = SPAN) -> ClipMedia:
     return ClipMedia(clip, None, FrameBatch(rgb, span.start_s + np.arange(n, dtype=np.float64)), None)  # type: ignore[arg-type]
 
 
-def test_a_clip_that_stays_the_same_costs_the_anchors_only() -> None:
-    source = Scripted(["same"] * 10, anchors=3)
+def test_a_clip_that_stays_the_same_costs_one_reading_in_three_seconds() -> None:
+    source = Scripted(["same"] * 10, every_s=3)
     text = source.item(media(10))
-    assert source.seen == [0, 4, 9]
+    assert source.seen == [0, 3, 6, 9]
     assert text is not None
     assert [(ln.text, ln.span) for ln in text.lines] == [("same", SPAN)]
 
 
 def test_a_change_is_timed_to_the_sampling_step() -> None:
-    source = Scripted([""] * 7 + ["hello"] * 3, anchors=3, max_frames=8)
+    source = Scripted([""] * 7 + ["hello"] * 3, every_s=9)
     text = source.item(media(10))
     assert text is not None
     (only,) = text.lines
@@ -110,10 +110,33 @@ def test_a_change_is_timed_to_the_sampling_step() -> None:
     assert len(source.seen) <= 6
 
 
-def test_no_more_frames_are_read_than_allowed() -> None:
-    source = Scripted([f"number {chr(97 + i) * 9}" for i in range(32)], anchors=3, max_frames=6)
+def test_a_text_of_three_seconds_inside_a_long_clip_is_found_with_both_borders() -> None:
+    for begins in range(1, 16):
+        plan = [""] * 20
+        plan[begins : begins + 3] = ["hello"] * 3
+        source = Scripted(plan)
+        text = source.item(media(20, Span(0, 20)))
+        assert text is not None, begins
+        assert [ln.span for ln in text.lines] == [Span(begins - 0.5, begins + 2.5)]
+        assert len(source.seen) <= 12
+
+
+def test_distinct_frames_far_apart_are_all_read() -> None:
+    # A still picture on which a text stands from 5 s to 9 s: only the frames that differ are there.
+    source = Scripted(["", "hello", "", "bye"])
+    shown = media(4, Span(0, 20))
+    assert shown.frames is not None
+    frames = FrameBatch(shown.frames.rgb, times(0, 5, 9, 18))
+    text = source.item(ClipMedia(shown.clip, None, frames, None))  # type: ignore[arg-type]
+    assert text is not None
+    assert [(ln.text, ln.span) for ln in text.lines] == [("hello", Span(4.5, 8.5)), ("bye", Span(17.5, 20))]
+
+
+@pytest.mark.parametrize("limit", [1, 6])
+def test_no_more_frames_are_read_than_allowed(limit: int) -> None:
+    source = Scripted([f"number {chr(97 + i) * 9}" for i in range(32)], max_frames=limit)
     source.item(media(32, Span(0, 32)))
-    assert len(source.seen) == 6
+    assert len(source.seen) == limit
 
 
 def test_no_picture_or_nothing_written_is_absent() -> None:
@@ -122,9 +145,9 @@ def test_no_picture_or_nothing_written_is_absent() -> None:
     assert source.item(ClipMedia(Clip.make("a" * 32, 0, SPAN), None, None, None)) is None  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("options", [{"short_side_px": 8}, {"anchors": 0}, {"anchors": 9}, {"min_confidence": 1.5}])
+@pytest.mark.parametrize("options", [{"short_side_px": 8}, {"every_s": 0}, {"max_frames": 0}, {"min_confidence": 1.5}])
 def test_bad_settings_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="anchors"):
+    with pytest.raises(ConfigError, match="every_s"):
         OcrSource(**options)
 
 

@@ -10,7 +10,16 @@ import numpy as np
 
 from vidembed.search.fusion import Fusion, fuse
 from vidembed.search.lanes import Found, Lane, Pieces
-from vidembed.search.moments import Curve, MomentSettings, Proposal, best_time, merge_pieces, propose, score_spans
+from vidembed.search.moments import (
+    Curve,
+    MomentSettings,
+    Proposal,
+    best_time,
+    merge_pieces,
+    propose,
+    score_spans,
+    smooth,
+)
 from vidembed.types import Clip, Span
 
 
@@ -44,14 +53,19 @@ class Window:
     clips: Sequence[Clip]
     pieces: Mapping[str, Pieces]
 
-    def curve(self, trust: Mapping[str, float], within: Span | None = None) -> Curve | None:
-        """The lanes' z-scores over time, weighed by trust; a lane that says nothing of a stretch counts 0 there."""
+    def curve(self, trust: Mapping[str, float], within: Span | None = None, *, smooth_s: float = 0.0) -> Curve | None:
+        """The lanes' z-scores over time, weighed by trust; a lane that says nothing of a stretch counts 0 there.
+
+        smooth_s: of the lanes of pictures and sounds alone; lines of text keep their borders, and one that fits less
+        than nothing at all counts like nothing, or the silence around it would seem the better answer.
+        """
         grid = self.grid(within)
         if grid is None:
             return None
         total = np.zeros(len(grid) - 1)
         for name, pieces in self.pieces.items():
-            total += trust[name] * _on_grid(pieces, grid)[0]
+            lane, _ = self.lane_curve(name, grid)
+            total += trust[name] * (smooth(lane, smooth_s).scores if pieces.sampled else np.maximum(lane.scores, 0.0))
         return Curve(grid, total / max(sum(trust[name] for name in self.pieces), 1e-9))
 
     def lane_curve(self, name: str, grid: np.ndarray) -> tuple[Curve, np.ndarray]:
@@ -138,7 +152,8 @@ def candidates(
         return
     bounds = Span(float(curve.edges[0]), float(curve.edges[-1]))
     here = [clip for clip in seeds if clip.span.overlap_s(bounds) > 0]
-    made = propose(curve, shots=[c.span for c in window.clips], settings=settings)
+    smoothed = window.curve(trust, within, smooth_s=settings.smooth_s)
+    made = propose(curve, shots=[c.span for c in window.clips], settings=settings, smoothed=smoothed)
     proposals = [p for p in made if any(p.span.overlap_s(clip.span) > 0 for clip in here)]
     for clip in here:
         if not any(p.span.overlap_s(clip.span) > 0 for p in proposals):

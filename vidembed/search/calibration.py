@@ -38,7 +38,7 @@ class CalibrationSettings:
     enabled: bool = True
     bank: str | None = None  # a file of one's own queries, one a line; None = the bank that comes along
     temperature: float = 0.05  # of the inverted softmax; 1 / 20 as in QB-Norm
-    hubness: float = 0.5  # how much of the hubness correction is applied to the ranking, 0..1
+    hubness: float = 0.0  # how much of the hubness correction is applied to the ranking, 0..1
 
 
 @cache

@@ -37,12 +37,17 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Stretches of clips with their z: starts, ends, z are (P,); they may overlap. what: the text of each, if any."""
+    """Stretches of clips with their z: starts, ends, z are (P,); they may overlap. what: the text of each, if any.
+
+    sampled: they are frames or windows of sound, taken here and there from what goes on; lines of text have borders
+    of their own, which no smoothing may blur.
+    """
 
     starts: NDArray[np.float64]
     ends: NDArray[np.float64]
     z: NDArray[np.float64]
     what: tuple[str, ...] = ()
+    sampled: bool = False
 
     @classmethod
     def of(cls, parts: Sequence[tuple[float, float, float, str]]) -> Pieces:
@@ -152,7 +157,7 @@ class DenseLane:
             text = texts.get(clip.clip_id, {}).get(self.channel.name)
             for i, line in enumerate(_lines_of(text, row, count), start=start):
                 starts_s[i], ends_s[i], what[i] = line
-        return Pieces(starts_s, ends_s, z, tuple(what))
+        return Pieces(starts_s, ends_s, z, tuple(what), sampled=not any(what))
 
     def vector_of(self, clip_id: str) -> Floats | None:
         row = self._rows.get(clip_id)

@@ -23,7 +23,7 @@ _MAX_SHOTS = 8  # neighbouring shots that are joined at most
 class MomentSettings:
     """How spans are made. Names as in the settings under `search.moments`."""
 
-    smooth_s: float = 1.0  # standard deviation of the Gaussian; 0 = none
+    smooth_s: float = 2.0  # standard deviation of the Gaussian over pictures and sounds; 0 = none
     min_s: float = 1.0  # shorter spans are widened around their best time
     max_s: float = 120.0  # longer spans are not proposed
     context_s: float = 20.0  # how far before and after a span its context reaches, at most
@@ -31,7 +31,7 @@ class MomentSettings:
     nms_sigma: float = 0.3  # softness of the suppression of overlapping spans
     per_video: int = 10
     videos: int = 50
-    context_share: float = 0.75  # how much the contrast with the context counts against the level inside
+    context_share: float = 1.0  # how much the contrast with the context counts against the level inside
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,17 +110,23 @@ def smooth(curve: Curve, sigma_s: float) -> Curve:
 
 
 def propose(
-    curve: Curve, *, shots: Sequence[Span] = (), settings: MomentSettings | None = None, n: int | None = None
+    curve: Curve,
+    *,
+    shots: Sequence[Span] = (),
+    settings: MomentSettings | None = None,
+    n: int | None = None,
+    smoothed: Curve | None = None,
 ) -> list[Proposal]:
     """The best spans of a curve, by score down, then start; at least one, none empty, best time inside.
 
     Candidates are the stretches above each of `levels` thresholds (a watershed, as in Zhao et al., TAG, ICCV 2017),
     and unions of up to eight neighbouring shots or clips (as in Diwan et al., 2022). A candidate's score is
     (1 - context_share) x its mean + context_share x (its mean - the mean around it); overlaps are suppressed softly.
+    smoothed: the curve, over the same edges, smoothed in another way than all of it by smooth_s.
     """
     settings = settings or MomentSettings()
     n = settings.per_video if n is None else n
-    smoothed = smooth(curve, settings.smooth_s)
+    smoothed = smooth(curve, settings.smooth_s) if smoothed is None else smoothed
     first, last = _candidates(smoothed, shots, settings)
     score, level = _inside_and_around(smoothed, smoothed.edges[first], smoothed.edges[last], settings)
     # Of equal candidates the longest one is kept, then the earliest: a level stretch is one answer, not many.

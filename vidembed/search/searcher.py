@@ -17,7 +17,7 @@ from vidembed.search.answers import Candidate, LaneRanking, Window, candidates, 
 from vidembed.search.calibration import BackgroundCache, CalibrationSettings
 from vidembed.search.fusion import FUSIONS, Fusion
 from vidembed.search.lanes import DenseLane, Lane, LaneTools, Texts, WordsLane
-from vidembed.search.moments import MomentSettings, smooth
+from vidembed.search.moments import MomentSettings
 from vidembed.search.present import diverse, moment_of
 from vidembed.search.scoring import Collections
 from vidembed.search.terms import (
@@ -195,10 +195,11 @@ class Searcher:
         texts = _TextsOnce(self._catalog)
         rankings = self._rankings(query, channels, merged, only, texts, settings, need=1)
         window = self._window(video_id, clips, rankings, texts)
-        curve = window.curve({ranking.name: ranking.trust for ranking in rankings})
+        trust = {ranking.name: ranking.trust for ranking in rankings}
+        curve = window.curve(trust, smooth_s=settings.moments.smooth_s)
         if curve is None or not rankings:
             return np.zeros(0), np.zeros(0)
-        return curve.times_s, smooth(curve, settings.moments.smooth_s).scores
+        return curve.times_s, curve.scores
 
     def _checked(self, *, k: int, offset: int, diversity: float, fusion: Fusion | None) -> SearchSettings:
         if k < 1 or offset < 0:

@@ -32,9 +32,10 @@ class ReadLine:
 class OcrSource:
     """On-screen text as TimedText: each line once, with the time it is shown.
 
-    Only a few frames of a clip are read: `anchors` spread over it, then those between two whose texts differ,
-    halving the gap until neighbours are reached or `max_frames` are read. So a clip that shows the same all along
-    costs `anchors` readings, and a text that comes or goes is timed to the sampling of the frames.
+    Not all frames of a clip are read: its first and last, others so that at most `every_s` lie between, then those
+    between two whose texts differ, halving the gap until neighbours are reached or `max_frames` are read. So what is
+    shown for `every_s` or longer is found, and a text that comes or goes is timed to the sampling of the frames
+    (half a second at one frame a second), while a clip that shows the same all along costs few readings.
     Lines below min_confidence or with fewer than two letters or digits are left out.
     Thread-safe: one picture at a time.
     """
@@ -46,21 +47,21 @@ class OcrSource:
         self,
         *,
         short_side_px: int = 480,
-        anchors: int = 3,
-        max_frames: int = 8,
+        every_s: float = 3.0,
+        max_frames: int = 24,
         min_confidence: float = 0.7,
         threads: int = -1,
     ) -> None:
         """threads: of onnxruntime, -1 = all cores. Loads nothing yet. Raises ConfigError for values out of bounds."""
-        if not (short_side_px >= 32 and 1 <= anchors <= max_frames and 0 <= min_confidence <= 1):
+        if not (short_side_px >= 32 and every_s > 0 and max_frames >= 1 and 0 <= min_confidence <= 1):
             raise ConfigError(
-                "ocr needs short_side_px >= 32, 1 <= anchors <= max_frames and 0 <= min_confidence <= 1; "
-                f"got {short_side_px}, {anchors}, {max_frames}, {min_confidence}"
+                "ocr needs short_side_px >= 32, every_s > 0, max_frames >= 1 and 0 <= min_confidence <= 1; "
+                f"got {short_side_px}, {every_s}, {max_frames}, {min_confidence}"
             )
         self.short_side_px = short_side_px
-        self.maker = f"ocr:rapidocr:{short_side_px}:{anchors}:{max_frames}:{min_confidence}"
-        self._anchors, self._max_frames, self._min_confidence, self._threads = (
-            anchors, max_frames, min_confidence, threads,
+        self.maker = f"ocr:rapidocr:{short_side_px}:{every_s:g}:{max_frames}:{min_confidence}"
+        self._every_s, self._max_frames, self._min_confidence, self._threads = (
+            every_s, max_frames, min_confidence, threads,
         )  # fmt: skip
         self._engine: Any = None
         self._lock = threading.Lock()
@@ -74,7 +75,7 @@ class OcrSource:
 
     def _read_some(self, frames: FrameBatch) -> dict[int, list[ReadLine]]:
         """frame index -> its lines, for the frames worth reading."""
-        ends = sorted({round(i) for i in np.linspace(0, len(frames) - 1, min(self._anchors, len(frames)))})
+        ends = _spread(frames.times_s, self._every_s, self._max_frames)
         read = {i: self.read(frames.rgb[i]) for i in ends}
         gaps = list(pairwise(ends))
         while gaps and len(read) < self._max_frames:
@@ -138,6 +139,16 @@ def merge(read: dict[int, list[ReadLine]], times_s: NDArray[np.float64], clip: S
     return [
         TextLine(Span(before[start], after[stop]), line.text, min(1.0, line.confidence)) for start, stop, line in done
     ]
+
+
+def _spread(times_s: NDArray[np.float64], every_s: float, limit: int) -> list[int]:
+    """The first frame, the last, and others so that at most every_s lie between where frames do; at most `limit`."""
+    chosen = [0]
+    for i in range(1, len(times_s)):
+        if i == len(times_s) - 1 or times_s[i + 1] - times_s[chosen[-1]] > every_s + 1e-6:
+            chosen.append(i)
+    places = np.linspace(0, len(chosen) - 1, min(limit, len(chosen))).round().astype(int)
+    return [chosen[i] for i in places]
 
 
 def _borders(order: list[int], times_s: NDArray[np.float64]) -> list[float]:
