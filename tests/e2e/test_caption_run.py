@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import signal
+import os
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import toy_videos
 from media_factory import Media
 
 import vidembed as ve
+from vidembed import toy_space
 from vidembed.captions.subtitles import parse
 from vidembed.cli import main
 
@@ -121,38 +122,28 @@ def test_an_unknown_judge_and_no_captioner_are_clear_errors(media: Media, tmp_pa
         list(index.caption())
 
 
-RUN = """
-import sys
-from vidembed.cli import main
-sys.exit(main(["caption", sys.argv[1], "-p", "toy", "-i", "index", "--out", "c.jsonl",
-               "--set", "segment.kind=windows", "--set", "segment.window_s=0.5", "--set", "segment.min_s=0.1"]))
-"""
-
-
 @pytest.mark.slow
-def test_killed_five_times_every_clip_is_there_exactly_once(media: Media, tmp_path: Path) -> None:
-    """Twenty files of about six clips each, killed whenever the record file has grown, then left alone."""
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")
+def test_killed_five_times_a_thousand_clips_are_there_exactly_once(media: Media, tmp_path: Path) -> None:
+    """Two hundred short files of three clips and four long ones of a hundred, killed five times, then left alone."""
     videos = tmp_path / "videos"
     videos.mkdir()
-    source = media.path("tone.mp4").read_bytes()
-    for i in range(20):
-        (videos / f"{i:02d}.mp4").write_bytes(source + bytes([i]) * (i + 1))  # same picture, another id
-    out = tmp_path / "c.jsonl"
-    for round_ in range(5):
-        size = out.stat().st_size if out.exists() else 0
-        process = subprocess.Popen([sys.executable, "-c", RUN, str(videos)], cwd=tmp_path, stderr=subprocess.DEVNULL)
-        while not out.exists() or out.stat().st_size <= size + 2000 * round_:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=0.02)
-                break
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, str(videos)], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    records = [json.loads(line) for line in out.read_text().splitlines()]
+    short = toy_videos.make(tmp_path / "short.mp4", "red", "lime", "blue", second_each=0.5).read_bytes()
+    for i in range(200):
+        (videos / f"{i:03d}.mp4").write_bytes(short + bytes([i]) * (i + 1))  # same picture, another id
+    for i in range(4):
+        colours = list(toy_space.COLOURS)[i : i + 5]
+        toy_videos.make(videos / f"long{i}.mp4", *colours, hz=200 + 700 * i, second_each=10.0)
+    driver = Path(__file__).with_name("caption_kill_driver.py")
+    command = [sys.executable, str(driver), str(videos), "7"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=400, check=False)
+    assert run.returncode == 0, run.stderr
+    written = json.loads(run.stdout.splitlines()[-1])["records_after_each_kill"]
+    assert written == sorted(written)
+    assert written[0] == 0 < written[1] < written[-1]
+    records = [json.loads(line) for line in (tmp_path / "c.jsonl").read_text().splitlines()]
     clips = [r["clip_id"] for r in records if r["kind"] == "caption"]
     with ve.open_index(tmp_path / "index", readonly=True) as index:
         assert sorted(clips) == sorted(clip.clip_id for clip in index.clips())
-        assert len(clips) == len(set(clips)) == 120
+        assert len(clips) == len(set(clips)) == 1000
+        assert [r["kind"] for r in records].count("summary") == len(index.videos()) == 204

@@ -85,9 +85,12 @@ class ClipCaptioning:
         if isinstance(captioner, Comparing):
             captioner.compare_by(judges, settings.choice)
 
-    def run(self, clips: Iterable[ClipMedia]) -> Iterator[Caption | Failure]:
-        """One Caption or Failure per clip, in order. ConfigError and StoreError stop the run."""
-        done: list[Caption] = []  # of the video in hand
+    def run(self, clips: Iterable[ClipMedia], known: Sequence[Caption] = ()) -> Iterator[Caption | Failure]:
+        """One Caption or Failure per clip, in order. ConfigError and StoreError stop the run.
+
+        known: captions of the first video that an earlier run left, for its clips that look the same.
+        """
+        done = sorted(known, key=lambda caption: caption.clip.span.start_s)  # of the video in hand
         for batch in batched(clips, self.settings.batch_size):
             results: dict[str, Caption | Failure] = {}
             ask: list[ClipMedia] = []

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 OTHERS = 64  # clips of the index that a caption must not fit as well
 UNLIKE = 0.9  # cosine above which a clip is no "other" clip but the same scene again
 MAX_FRAMES = 16
+SAVE_EVERY = 64  # clips: what a crash in a long video costs at most
 
 
 @dataclass(frozen=True)
@@ -156,8 +157,8 @@ class _Work:
         todo = [c for c in clips if not self._is_done(known.get(c.clip_id))]
         failures: list[Failure] = []
         if todo:
-            results, failures = self._caption(path, video_id, clips, {clip.clip_id for clip in todo})
-            index.save_captions(results)
+            made = [c for c in known.values() if c.model == self.maker and not c.human]
+            results, failures = self._caption(path, clips, {clip.clip_id for clip in todo}, made)
             known |= {caption.clip.clip_id: caption for caption in results}
         captions = tuple(known[clip.clip_id] for clip in clips if clip.clip_id in known)
         return CaptionedVideo(video_id, path, captions, self._sum_up(captions), tuple(failures), unchanged=not todo)
@@ -171,21 +172,27 @@ class _Work:
         return caption.human or (caption.model == self.maker and not self._redo)
 
     def _caption(
-        self, path: Path, video_id: str, clips: Sequence[Clip], todo: set[str]
+        self, path: Path, clips: Sequence[Clip], todo: set[str], made: Sequence[Caption]
     ) -> tuple[list[Caption], list[Failure]]:
+        """Caption and save the clips named; made: what an earlier run of this captioner left of the video."""
         captioning = self._loaded()
         self._look_up(clips)
         captions: list[Caption] = []
         failures: list[Failure] = []
+        saved = 0
         try:
             with open_video(self._index.config, path) as video:
                 media = (m for m in self._media(video, clips) if m.clip.clip_id in todo)
-                for result in captioning.run(media):
+                for result in captioning.run(media, made):
                     (captions if isinstance(result, Caption) else failures).append(result)  # type: ignore[arg-type]
+                    if len(captions) - saved >= SAVE_EVERY:
+                        self._index.save_captions(captions[saved:])
+                        saved = len(captions)
         except FATAL:
             raise
         except Exception as error:  # the file itself: gone, damaged since it was indexed
             failures.append(failure_of(error, item=str(path), stage="caption:decode"))
+        self._index.save_captions(captions[saved:])
         return captions, failures
 
     def _media(self, video: Any, clips: Sequence[Clip]) -> Iterator[ClipMedia]:
