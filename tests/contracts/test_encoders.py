@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import tiny_models
 import tiny_models_av
+import tiny_models_sentence
 
 from vidembed import models
 from vidembed.protocols import Encoder
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch, Item, Modality
 
-FAMILIES = ("toy", "open_clip", "clip", "siglip", "metaclip_2", *tiny_models_av.BUILDERS)
+BUILDERS = {**tiny_models_av.BUILDERS, **tiny_models_sentence.BUILDERS}
+FAMILIES = ("toy", "open_clip", "clip", "siglip", "metaclip_2", *BUILDERS)
 
 
 @pytest.fixture(scope="session", params=FAMILIES)
@@ -26,8 +28,8 @@ def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     if family == "open_clip":
         tiny_models.open_clip_folder(folder)
         return models.load_encoder(str(folder), device="cpu", engine="torch")  # type: ignore[return-value]
-    if family in tiny_models_av.BUILDERS:
-        tiny_models_av.BUILDERS[family](folder)
+    if family in BUILDERS:
+        BUILDERS[family](folder)
     else:
         tiny_models.dual_folder(folder, family)
     return models.load_encoder(str(folder), device="cpu")  # type: ignore[return-value]

@@ -12,7 +12,7 @@ import numpy as np
 
 from vidembed import weights
 from vidembed.errors import ConfigError, missing_dependency
-from vidembed.types import AudioSamples, AudioVisual, Floats, Item, Modality, Space
+from vidembed.types import AudioSamples, AudioVisual, Floats, FrameBatch, Item, Modality, Space
 from vidembed.vectors import unit_rows
 
 if TYPE_CHECKING:
@@ -70,11 +70,20 @@ class SentenceEncoder:
         seen = item.frames if isinstance(item, AudioVisual) else item
         inputs: dict[str, Any] = {}
         if seen is not None:
-            frames = _tower.frames_of(seen, self._frames)
-            inputs["video"] = {"array": frames, "video_metadata": {"fps": 1.0, "total_num_frames": len(frames)}}
+            inputs["video"] = self._clip(seen)
         if sound is not None and "audio" in self.modalities and (self._with_sound or seen is None):
             inputs["audio"] = self._sound(sound)
         return inputs
+
+    def _clip(self, seen: Item) -> dict[str, Any]:
+        """Frames evenly spaced in time, with their times: Qwen3-VL writes them between the frames."""
+        from vidembed.encoders import _tower
+
+        frames = _tower.frames_of(seen, self._frames)
+        length_s = float(seen.times_s[-1] - seen.times_s[0]) if isinstance(seen, FrameBatch) else 0.0
+        ticks = np.rint(np.linspace(0.0, length_s * 1000, len(frames))).astype(int)  # of a clock in milliseconds
+        facts = {"fps": 1000.0, "total_num_frames": int(ticks[-1]) + 1, "frames_indices": ticks.tolist()}
+        return {"array": frames, "video_metadata": facts}
 
     def _sound(self, sound: AudioSamples) -> dict[str, Any]:
         from vidembed.encoders import _tower
