@@ -2,10 +2,12 @@
 
     python benchmarks/caption_choice.py --images DIR --captions captions.csv [--captioner starter-captioner]
 
-The captioner proposes five captions a picture; `captions/choosing.py` chooses in the space of `--encoder`, with the
-bank and the other clips a run would use. The settings are fitted on a part of the split `train` and reported on `dev`:
-CIDEr-D of the captioner's own first choice, of a random one, of the one chosen with the shipped and with the fitted
-settings, of the best and of one person's caption against the others, with bootstrap intervals over pictures.
+The captioner proposes `--n` captions a picture; `captions/choosing.py` chooses in the space of `--encoder`, with the
+query bank and the other clips a run would use. The settings are fitted on a part of the split `train` and reported on
+`dev`: CIDEr-D of the captioner's own first choice, of a random one, of the one chosen with the shipped and with the
+fitted settings, of the best and of one person's caption against the others, with bootstrap intervals over pictures.
+`fitted` are the values for `ChoiceSettings`. The margin of the bank's sentences (`--bank` of them) is the smallest that
+costs the captioner nothing on pictures of its own kind: what they gain on other kinds cannot be seen here.
 
 The logistic that turns a z-score into 0..1 is fitted to whether the chosen caption reaches half of what a person's
 caption typically reaches; `reliability` says how often it does at each score.
@@ -22,6 +24,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,8 +34,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidembed.batching import batched
+from vidembed.captions.captioners.retrieval import RetrievalCaptioner, read_sentences
 from vidembed.captions.captioning import Comparing, Judge
-from vidembed.captions.choosing import ChoiceSettings, Lane, judged, logistic
+from vidembed.captions.choosing import ChoiceSettings, Lane, agreement, judged, logistic
 from vidembed.evaluation.bootstrap import compare, interval
 from vidembed.evaluation.caption_metrics import caption_report, cider_d, tokens
 from vidembed.models import load_captioner, load_encoder
@@ -42,21 +46,48 @@ from vidembed.types import Clip, Floats, FrameBatch, Span, VideoInfo
 
 Doubles = NDArray[np.float64]
 LANE = "vision"
+FITTED = ("specificity", "prior", "consensus", "bank_margin", "middle_z", "slope")
+NEVER = 1e3  # a margin that no sentence of the bank overcomes
+FREE = 0.005  # of CIDEr-D: what the bank may cost on pictures of the captioner's own kind
 OTHERS, UNLIKE = 64, 0.9  # as index/captioning.py does
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A split with what the captioner said. lanes[i]: picture i's view; scores[i]: CIDEr-D of each candidate."""
+    """A split with what the captioner said, the bank's sentences last.
+
+    lanes[i]: picture i's view; scores[i]: CIDEr-D of each candidate; banked: how many are the bank's.
+    """
 
     references: list[list[str]]
     texts: list[list[str]]
     lanes: list[Lane]
     scores: list[Doubles]
+    banked: int
 
     def z(self, specificity: float) -> list[Floats]:
         settings = ChoiceSettings({LANE: 1.0}, specificity=specificity)
         return [judged(len(t), {LANE: lane}, settings) for t, lane in zip(self.texts, self.lanes, strict=True)]
+
+    def agreement(self) -> list[Floats]:
+        settings = ChoiceSettings({LANE: 1.0})
+        own = [np.arange(len(said)) < len(said) - self.banked for said in self.texts]
+        return [agreement({LANE: lane}, settings, mine) for lane, mine in zip(self.lanes, own, strict=True)]
+
+    def pick(self, settings: ChoiceSettings, z: Sequence[Floats], agreed: Sequence[Floats]) -> list[int]:
+        """What `choosing.choose` would choose, with the z-scores at hand."""
+        picks = []
+        for row, shared in zip(z, agreed, strict=True):
+            own = len(row) - self.banked
+            places = np.concatenate([np.arange(own), np.arange(self.banked)])
+            margin = settings.bank_margin * (np.arange(len(row)) >= own)
+            picks.append(int(np.argmax(row - margin - settings.prior * places + settings.consensus * shared)))
+        return picks
+
+    def margined(self, settings: ChoiceSettings, z: Sequence[Floats], picks: Sequence[int]) -> Doubles:
+        """The z-scores of the choices as `choose` maps them to 0..1."""
+        taken = [row[k] - settings.bank_margin * (k >= len(row) - self.banked) for row, k in zip(z, picks, strict=True)]
+        return np.array(taken, dtype=np.float64)
 
     def of(self, picks: Sequence[int]) -> Doubles:
         return np.array([scores[k] for scores, k in zip(self.scores, picks, strict=True)])
@@ -68,7 +99,8 @@ def main() -> int:
     parser.add_argument("--captions", type=Path, required=True)
     parser.add_argument("--captioner", default="starter-captioner")
     parser.add_argument("--encoder", default="starter")
-    parser.add_argument("--n", type=int, default=5)
+    parser.add_argument("--n", type=int, default=8, help="proposals a picture")
+    parser.add_argument("--bank", type=int, default=3, help="sentences of the caption bank a picture")
     parser.add_argument("--fit", type=int, default=500, help="pictures of train")
     parser.add_argument("--report", type=int, default=1000, help="pictures of dev")
     parser.add_argument("--seed", type=int, default=0)
@@ -87,9 +119,10 @@ def main() -> int:
     settings, trace = fit(parts["train"])
     shipped = ChoiceSettings({LANE: 1.0})
     report = {
-        "captioner": args.captioner, "encoder": args.encoder, "candidates": args.n, "seed": args.seed,
+        "captioner": args.captioner, "encoder": args.encoder, "candidates": args.n, "bank": args.bank,
+        "seed": args.seed,
         "pictures": {name: len(part.texts) for name, part in parts.items()}, "pictures_per_second": speed,
-        "fitted": {name: round(getattr(settings, name), 3) for name in ("specificity", "prior", "middle_z", "slope")},
+        "fitted": {name: round(getattr(settings, name), 3) for name in FITTED},
         "fit_cider_d": trace, "dev": measure(parts["dev"], shipped, settings, args.seed),
         "machine": _machine.facts(["torch", "transformers"]),
     }  # fmt: skip
@@ -134,12 +167,17 @@ def prepare(
     for batch in batched(media, 16):
         shown = [replace(m, frames=FrameBatch(picture(m.info.path)[None], np.zeros(1))) for m in batch]
         texts += captioner.candidates(shown, n=args.n, seed=args.seed)
+    if args.bank:
+        kept = RetrievalCaptioner(read_sentences())
+        kept.compare_by({LANE: judge}, ChoiceSettings({LANE: 1.0}))
+        for said, found in zip(texts, kept.candidates(media, n=args.bank), strict=True):
+            said += [text[:1].upper() + text[1:] for text in found]
     lanes, scores = [], iter(cider(texts, references))
     flat = iter(np.concatenate([encoder.encode("text", part) for part in batched([t for g in texts for t in g], 256)]))
     for m, said in zip(media, texts, strict=True):
         rows = np.stack([next(flat) for _ in said])
         lanes.append(Lane(rows, judge.vector(m.clip), bank, others(m.clip)))  # type: ignore[arg-type]
-    return Part(references, texts, lanes, [np.array([next(scores) for _ in said]) for said in texts])
+    return Part(references, texts, lanes, [np.array([next(scores) for _ in said]) for said in texts], args.bank)
 
 
 def clip(number: int, path: Path) -> ClipMedia:
@@ -160,25 +198,32 @@ def cider(texts: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -
 
 
 def fit(part: Part) -> tuple[ChoiceSettings, dict[str, float]]:
-    """Specificity and prior by the mean CIDEr-D of what they choose; then the logistic on those choices."""
+    """Specificity, prior, consensus by the mean CIDEr-D of what they choose; the margin; then the logistic."""
     trace: dict[str, float] = {}
-    best = (-1.0, 0.0, 0.0)
+    agreed = part.agreement()
+    best = (-1.0, ChoiceSettings({LANE: 1.0}))
     for specificity in (0.0, 0.25, 0.5, 0.75, 1.0):
         z = part.z(specificity)
-        for prior in (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8):
-            mean = float(part.of(pick(z, prior)).mean())
-            trace[f"specificity {specificity} prior {prior}"] = round(mean, 4)
-            best = max(best, (mean, specificity, prior))
-    _, specificity, prior = best
-    z = part.z(specificity)
-    chosen = pick(z, prior)
-    values = np.array([row[k] for row, k in zip(z, chosen, strict=True)], dtype=np.float64)
-    middle, slope = fit_logistic(values, part.of(chosen) >= good_enough(part))
-    return ChoiceSettings({LANE: 1.0}, specificity=specificity, prior=prior, middle_z=middle, slope=slope), trace
-
-
-def pick(z: Sequence[Floats], prior: float) -> list[int]:
-    return [int(np.argmax(row - prior * np.arange(len(row)))) for row in z]
+        for prior, consensus in product((0.0, 0.05, 0.1, 0.2, 0.3), (0.0, 1.0, 2.0)):
+            settings = ChoiceSettings(
+                {LANE: 1.0}, specificity=specificity, prior=prior, consensus=consensus, bank_margin=NEVER
+            )
+            mean = float(part.of(part.pick(settings, z, agreed)).mean())
+            trace[f"specificity {specificity} prior {prior} consensus {consensus}"] = round(mean, 4)
+            if mean > best[0]:
+                best = (mean, settings)
+    alone, settings = best
+    z = part.z(settings.specificity)
+    for margin in (3.0, 2.5, 2.0, 1.5, 1.0, 0.5, 0.0):
+        tried = replace(settings, bank_margin=margin)
+        mean = float(part.of(part.pick(tried, z, agreed)).mean())
+        trace[f"bank margin {margin}"] = round(mean, 4)
+        if mean < alone - FREE:
+            break
+        settings = tried
+    chosen = part.pick(settings, z, agreed)
+    middle, slope = fit_logistic(part.margined(settings, z, chosen), part.of(chosen) >= good_enough(part))
+    return replace(settings, middle_z=middle, slope=slope), trace
 
 
 def people(part: Part) -> Doubles:
@@ -204,27 +249,30 @@ def fit_logistic(z: Doubles, right: NDArray[np.bool_]) -> tuple[float, float]:
 
 def measure(part: Part, shipped: ChoiceSettings, fitted: ChoiceSettings, seed: int) -> dict[str, Any]:
     rng = np.random.default_rng(seed)
+    agreed = part.agreement()
+    own = [len(said) - part.banked for said in part.texts]
+    views = {"shipped": (shipped, part.z(shipped.specificity)), "fitted": (fitted, part.z(fitted.specificity))}
     picks = {
         "own first choice": [0] * len(part.texts),
-        "random": [int(rng.integers(len(said))) for said in part.texts],
-        "chosen, shipped settings": pick(part.z(shipped.specificity), shipped.prior),
-        "chosen, fitted settings": pick(part.z(fitted.specificity), fitted.prior),
-        "best of all": [int(np.argmax(scores)) for scores in part.scores],
+        "random": [int(rng.integers(count)) for count in own],
+        **{f"chosen, {name} settings": part.pick(*view, agreed) for name, view in views.items()},
+        "best of all": [int(np.argmax(scores[:count])) for scores, count in zip(part.scores, own, strict=True)],
     }
     values = {name: part.of(chosen) for name, chosen in picks.items()}
     report: dict[str, Any] = {"cider_d": {name: str(interval(v)) for name, v in values.items()}}
     report["cider_d"]["a person"] = str(interval(people(part)))
-    for name in ("chosen, shipped settings", "chosen, fitted settings"):
+    for key, (settings, z) in views.items():
+        name = f"chosen, {key} settings"
         for other in ("own first choice", "random"):
             result = compare(values[other], values[name])
             report[f"{name} - {other}"] = {
                 "difference": str(result.difference), "p": round(result.p, 4), "better": result.better,
                 "worse": result.worse, "same": result.same,
             }  # fmt: skip
-        settings = shipped if "shipped" in name else fitted
-        z = [row[k] for row, k in zip(part.z(settings.specificity), picks[name], strict=True)]
-        scores = np.array([logistic(float(value), settings) for value in z])
+        scores = np.array([logistic(float(value), settings) for value in part.margined(settings, z, picks[name])])
         report[f"{name}: reliability"] = reliability(scores, values[name] >= good_enough(part))
+        banked = [k >= count for k, count in zip(picks[name], own, strict=True)]
+        report[f"{name}: share of the bank's"] = round(float(np.mean(banked)), 3)
     said = [texts[k] for texts, k in zip(part.texts, picks["chosen, shipped settings"], strict=True)]
     report["chosen, shipped settings: all"] = {k: round(v, 4) for k, v in caption_report(said, part.references).items()}
     return report

@@ -129,6 +129,7 @@ class SearchSettings(Section):
 class CaptionSettings(Section):
     model: str | None
     candidates: int = Field(ge=1, le=64)
+    bank_candidates: int = Field(ge=0, le=64)
     prompt: str | None
     seed: int = Field(ge=0)
     rerank: dict[ChannelName, Weight]

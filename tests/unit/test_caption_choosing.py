@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from vidembed.captions.captioning import CaptionSettings, ClipCaptioning, Judge
+from vidembed.captions.choosing import BANK as BANK_ORIGIN
 from vidembed.captions.choosing import ChoiceSettings, Lane, choose
 from vidembed.errors import ConfigError
 from vidembed.protocols import ClipMedia
@@ -64,6 +66,31 @@ def test_a_fitting_text_is_confident_and_an_unrelated_one_is_not() -> None:
     assert good.score > 0.9
     assert not poor.confident
     assert poor.score < 0.2
+
+
+def test_near_ties_go_to_what_the_captioner_says_in_several_ways() -> None:
+    # All three fit alike; the first two are alike, the third says something else.
+    texts = rows([1, 0.3, 0], [1, 0.25, 0.1], [1, -0.3, 0.0])
+    lane = Lane(texts=texts, clip=rows([1, 0, 0])[0], bank=BANK, others=np.zeros((0, 3), "f4"))
+    said = ["a red boat on a lake", "a red boat", "a red lamp"]
+    own = replace(WEIGHTS, consensus=0.0)
+    assert choose(said[::-1], {"vision": replace(lane, texts=texts[::-1])}, own).order[0] != 0
+    agreed = choose(said[::-1], {"vision": replace(lane, texts=texts[::-1])}, replace(WEIGHTS, consensus=50.0))
+    assert agreed.order == (1, 2, 0)
+    alone = choose(["one"], {"vision": replace(lane, texts=texts[:1])}, replace(WEIGHTS, consensus=50.0))
+    assert alone.order == (0,)
+
+
+def test_a_sentence_of_the_bank_must_win_by_a_margin() -> None:
+    clip, none = rows([1, 0, 0])[0], np.zeros((0, 3), "f4")
+    spread = float((BANK @ clip).std())
+    lane = Lane(texts=rows([0.9, 0.4, 0], [1, 0, 0]), clip=clip, bank=BANK, others=none)
+    ahead = float((lane.texts[1] - lane.texts[0]) @ clip) / spread  # of the bank's sentence, in z-score units
+    for margin, winner in ((ahead - 0.01, 1), (ahead + 0.01, 0)):
+        settings = replace(WEIGHTS, consensus=0.0, bank_margin=margin)
+        choice = choose(["said", "kept"], {"vision": lane}, settings, ["", BANK_ORIGIN])
+        assert choice.order[0] == winner
+    assert [c.origin for c in choice.candidates] == ["", "bank"]
 
 
 def test_bad_weights_are_refused() -> None:
@@ -168,3 +195,16 @@ def test_a_weight_for_a_channel_that_is_not_there_is_an_error() -> None:
             {"vision": judge()},
             CaptionSettings(choice=ChoiceSettings(weights={"sound": 1.0})),
         )
+
+
+def test_the_banks_sentences_stand_for_election_where_the_captioner_is_far_off() -> None:
+    wrong = ScriptedCaptioner({c.clip_id: ["a blue thing"] for c in CLIPS})
+    bank = ScriptedCaptioner({c.clip_id: ["a red thing", "a green thing"] for c in CLIPS})
+    settings = CaptionSettings(choice=replace(WEIGHTS, bank_margin=0.5), bank_n=2)
+    captioning = ClipCaptioning(wrong, {"vision": judge()}, settings, bank=bank)
+    results = [r for r in captioning.run(media(c) for c in CLIPS) if isinstance(r, Caption)]
+    assert [r.text for r in results] == ["A red thing", "A red thing", "A green thing", "a blue thing"]
+    assert [c.origin for c in results[0].candidates] == ["", "bank", "bank"]
+    again = captioning.rechoose(results[0])
+    assert isinstance(again, Caption)
+    assert (again.text, again.score, again.candidates) == (results[0].text, results[0].score, results[0].candidates)

@@ -12,9 +12,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from vidembed.batching import batched, failure_of
-from vidembed.captions.choosing import ChoiceSettings, Lane, choose
+from vidembed.captions.choosing import BANK, ChoiceSettings, Lane, choose
 from vidembed.captions.cues import clean, is_degenerate
-from vidembed.errors import ConfigError, EncodingError, StoreError
+from vidembed.errors import ConfigError, EncodingError, NoSuchStream, StoreError
 from vidembed.protocols import Captioner, ClipMedia
 from vidembed.types import Caption, Clip, Failure, Floats
 
@@ -23,12 +23,14 @@ from vidembed.types import Caption, Clip, Failure, Floats
 class CaptionSettings:
     """How a run captions. n: candidates a clip; seed fixes sampling; max_chars cuts a candidate that never ends.
 
+    bank_n: sentences of a bank that stand for election too.
     reuse_above: a clip whose vector has at least this cosine with one already captioned in the same video takes over
     its caption (no second model call for a static scene); above 1 switches that off.
     """
 
     choice: ChoiceSettings
     n: int = 5
+    bank_n: int = 0
     prompt: str | None = None
     seed: int = 0
     batch_size: int = 8
@@ -36,7 +38,7 @@ class CaptionSettings:
     max_chars: int = 400
 
     def __post_init__(self) -> None:
-        if self.n < 1 or self.batch_size < 1:
+        if self.n < 1 or self.batch_size < 1 or self.bank_n < 0:
             raise ConfigError(f"caption.candidates and batch_size must be at least 1, got {self.n}, {self.batch_size}")
 
 
@@ -71,6 +73,7 @@ class ClipCaptioning:
         settings: CaptionSettings,
         *,
         maker: str | None = None,
+        bank: Captioner | None = None,
     ) -> None:
         unknown = {name for name, weight in settings.choice.weights.items() if weight > 0} - set(judges)
         if unknown:
@@ -82,8 +85,10 @@ class ClipCaptioning:
         self.maker = maker or captioner.name  # what is saved as the caption's model
         self.judges = judges
         self.settings = settings
-        if isinstance(captioner, Comparing):
-            captioner.compare_by(judges, settings.choice)
+        self._bank = bank if settings.bank_n else None
+        for one in (captioner, self._bank):
+            if isinstance(one, Comparing):
+                one.compare_by(judges, settings.choice)
 
     def run(self, clips: Iterable[ClipMedia], known: Sequence[Caption] = ()) -> Iterator[Caption | Failure]:
         """One Caption or Failure per clip, in order. ConfigError and StoreError stop the run.
@@ -103,7 +108,7 @@ class ClipCaptioning:
                 else:
                     ask.append(media)
             for media, texts in zip(ask, self._propose(ask), strict=True):
-                result = texts if isinstance(texts, Failure) else self._choose(media.clip, texts)
+                result = texts if isinstance(texts, Failure) else self._choose(media.clip, *self._pooled(media, texts))
                 results[media.clip.clip_id] = result
                 if isinstance(result, Caption):
                     done.append(result)
@@ -112,7 +117,8 @@ class ClipCaptioning:
 
     def rechoose(self, caption: Caption) -> Caption | Failure:
         """The same candidates judged anew (another encoder, other weights), without asking the captioner again."""
-        return self._choose(caption.clip, [c.text for c in caption.candidates], model=caption.model)
+        texts, origins = [c.text for c in caption.candidates], [c.origin for c in caption.candidates]
+        return self._choose(caption.clip, texts, origins, model=caption.model)
 
     def _propose(self, clips: Sequence[ClipMedia]) -> list[list[str] | Failure]:
         """Candidates per clip; a batch that fails is split until the bad clip is alone."""
@@ -149,10 +155,24 @@ class ClipCaptioning:
         )
         return failure_of(error, item=clip.clip_id, stage=f"caption:{self.captioner.name}")
 
-    def _choose(self, clip: Clip, texts: Sequence[str], *, model: str | None = None) -> Caption | Failure:
+    def _pooled(self, media: ClipMedia, texts: list[str]) -> tuple[list[str], list[str]]:
+        """The captioner's texts and the bank's, with their origins."""
+        if self._bank is None:
+            return texts, [""] * len(texts)
+        try:
+            (found,) = self._bank.candidates([media], n=self.settings.bank_n)
+        except NoSuchStream:  # no vector to compare with
+            found = []
+        said = {text.casefold() for text in texts}
+        new = [text[:1].upper() + text[1:] for text in found if text.casefold() not in said]
+        return [*texts, *new], [""] * len(texts) + [BANK] * len(new)
+
+    def _choose(
+        self, clip: Clip, texts: Sequence[str], origins: Sequence[str], *, model: str | None = None
+    ) -> Caption | Failure:
         try:
             lanes = self._lanes(clip, texts)
-            choice = choose(texts, lanes, self.settings.choice)
+            choice = choose(texts, lanes, self.settings.choice, origins)
         except (ConfigError, StoreError):
             raise
         except Exception as error:

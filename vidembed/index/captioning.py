@@ -134,6 +134,7 @@ class _Work:
         self._settings = CaptionSettings(
             choice=ChoiceSettings(weights=judges, min_score=given.min_confidence),
             n=request.candidates or given.candidates,
+            bank_n=given.bank_candidates if self._model != "retrieval" else 0,
             prompt=request.prompt if request.prompt is not None else given.prompt,
             seed=request.seed if request.seed is not None else given.seed,
         )
@@ -147,6 +148,8 @@ class _Work:
     def maker(self) -> str:
         """What is saved as the caption's model: the name and, in eight digits, the settings that change its words."""
         facts = [self._model, self._options, self._settings.n, self._settings.prompt, self._settings.seed]
+        if self._settings.bank_n:
+            facts.append({"bank": self._settings.bank_n})
         text = json.dumps(facts, sort_keys=True, default=str)
         return f"{self._model}#{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
 
@@ -230,7 +233,8 @@ class _Work:
                 **self._options,
             )
             judges = {name: self._judge(name) for name in self._settings.choice.weights}
-            self._captioning = ClipCaptioning(captioner, judges, self._settings, maker=self.maker)
+            bank: Captioner | None = load_captioner("retrieval") if self._settings.bank_n else None
+            self._captioning = ClipCaptioning(captioner, judges, self._settings, maker=self.maker, bank=bank)
         return self._captioning
 
     def _judge(self, name: str) -> Judge:
