@@ -122,6 +122,13 @@ def test_an_unknown_judge_and_no_captioner_are_clear_errors(media: Media, tmp_pa
         list(index.caption())
 
 
+def test_options_that_are_set_hold_for_the_model_that_is_named(media: Media, tmp_path: Path, capsys: Any) -> None:
+    video, index = str(media.path("one_frame.mp4")), str(tmp_path / "index")
+    options = ["--set", "caption.options.style=headline", "--set", "caption.options.frames=2"]
+    assert main(["caption", video, "-p", "toy", "-i", index, "--model", "starter-captioner", *options]) == 2
+    assert "the starter captioner knows no style" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")
 def test_killed_five_times_a_thousand_clips_are_there_exactly_once(media: Media, tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ class _Work:
             )
         self._index = index
         self._model = model
-        self._options = {**given.options, **(request.options or {})} if request.model is None else request.options or {}
+        self._options = {**given.options, **(request.options or {})}
         judges = make_judged(index.lanes, given.rerank)
         self._settings = CaptionSettings(
             choice=ChoiceSettings(weights=judges, min_score=given.min_confidence),

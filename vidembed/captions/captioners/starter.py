@@ -121,12 +121,13 @@ def load(
     from vidembed.captions.captioners._writing import Writing
     from vidembed.encoders.starter import FOLDER, StarterEncoder, checked, read_manifest
 
-    try:
-        manner = Writing(**writing)
-    except TypeError as error:
+    known = list(Writing.__annotations__)
+    if unknown := sorted(set(writing) - set(known)):
         raise ConfigError(
-            f"caption.options: {error}", hint=f"known: frames, {', '.join(Writing.__annotations__)}"
-        ) from error
+            f"caption.options: the starter captioner knows no {', '.join(unknown)}",
+            hint=f"known: frames, {', '.join(known)}; other words need a language model as caption.model",
+        )
+    manner = Writing(**writing)
     folder = spec.path or FOLDER
     path = checked(folder, FILE, read_manifest(folder))
     try:
