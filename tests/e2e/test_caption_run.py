@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -127,6 +128,27 @@ def test_options_that_are_set_hold_for_the_model_that_is_named(media: Media, tmp
     options = ["--set", "caption.options.style=headline", "--set", "caption.options.frames=2"]
     assert main(["caption", video, "-p", "toy", "-i", index, "--model", "starter-captioner", *options]) == 2
     assert "the starter captioner knows no style" in " ".join(capsys.readouterr().err.split())
+
+
+def test_captions_are_measured_with_references_and_with_the_clips(media: Media, tmp_path: Path, capsys: Any) -> None:
+    video = media.path("tone.mp4")
+    lines = [
+        {"video": video.name, "start_s": i, "end_s": i + 1, "captions": [f"{colour} frames, low tone"]}
+        for i, colour in enumerate(("red", "green", "yellow"))
+    ]
+    (tmp_path / "refs.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with open_toy(tmp_path / "index") as index:
+        index.add(video)
+        list(index.caption())
+    arguments = ["evaluate", "captions", str(tmp_path / "refs.jsonl"), "--media", str(video.parent), "--json"]
+    assert main([*arguments, "-i", str(tmp_path / "index")]) == 0
+    figures = json.loads(capsys.readouterr().out)["figures"]
+    assert figures["captions"] == 3
+    assert figures["BLEU-1"] == pytest.approx(11 / 12)  # one word of twelve is another colour
+    own = 2.5 / math.sqrt(2)  # each names the colour, which is seen, and the tone, which is not
+    assert figures["CLIPScore (vision)"] == pytest.approx(own, abs=1e-3)
+    same, half = 2 * own / (own + 1), 2 * own * 0.5 / (own + 0.5)  # the third shares the tone with its reference
+    assert figures["RefCLIPScore (vision)"] == pytest.approx((2 * same + half) / 3, abs=1e-3)
 
 
 @pytest.mark.slow

@@ -109,12 +109,13 @@ def captions(
     index: IndexOption = Path(DEFAULT_INDEX),
     json: JsonOption = False,
 ) -> None:
-    """Compare the captions of an index with human ones: BLEU, ROUGE-L, CIDEr-D, variety."""
+    """Compare the captions of an index with human ones: BLEU, ROUGE-L, CIDEr-D, variety; with the clips: CLIPScore."""
     from vidembed.evaluation.captions import evaluate_captions, read_references
+    from vidembed.index.captioning import caption_views
 
     dataset = read_references(references, media)
     with opened(index, readonly=True) as open_index:
-        report = evaluate_captions(open_index, dataset)
+        report = evaluate_captions(open_index, dataset, caption_views(open_index))
     if json:
         print_json(report)
         return

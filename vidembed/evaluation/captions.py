@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from vidembed.errors import InputError
 from vidembed.evaluation.annotations import jsonl_records
-from vidembed.evaluation.caption_metrics import caption_report
+from vidembed.evaluation.caption_metrics import caption_report, clip_scores, ref_clip_scores
 from vidembed.evaluation.dataset import MediaFolder
-from vidembed.types import Caption, Span
+from vidembed.types import Caption, Floats, Span
 
 
 class CaptionedIndex(Protocol):
@@ -24,6 +26,14 @@ class CaptionedIndex(Protocol):
     def videos(self) -> Sequence[Any]: ...
 
     def captions(self, video_id: str | None = None) -> list[Caption]: ...
+
+
+@dataclass(frozen=True)
+class View:
+    """A channel that compares clips with text. embed: texts -> (N, D) unit rows; vectors: clip ids -> their (D,)."""
+
+    embed: Callable[[Sequence[str]], Floats]
+    vectors: Callable[[Sequence[str]], Mapping[str, Floats]]
 
 
 @dataclass(frozen=True)
@@ -53,11 +63,14 @@ def read_references(file: Path, media: Path | None = None) -> list[Reference]:
     return found
 
 
-def evaluate_captions(index: CaptionedIndex, references: Sequence[Reference]) -> dict[str, Any]:
+def evaluate_captions(
+    index: CaptionedIndex, references: Sequence[Reference], views: Mapping[str, View] | None = None
+) -> dict[str, Any]:
     """{"figures": metric -> value, "missing": videos without a caption, "captions": count}.
 
     A caption is compared with the references of the stretch it overlaps most, or of the whole video; captions written
-    by a person are left out. Raises InputError when nothing can be compared.
+    by a person are left out. For each of the views, CLIPScore and RefCLIPScore over the clips with a vector there.
+    Raises InputError when nothing can be compared.
     """
     ids: dict[str, str] = {}
     for record in index.videos():
@@ -74,6 +87,7 @@ def evaluate_captions(index: CaptionedIndex, references: Sequence[Reference]) ->
             per_video.setdefault(video_id, []).append(reference)
     texts: list[str] = []
     others: list[list[str]] = []
+    clips: list[str] = []
     for video_id, given in per_video.items():
         made = [caption for caption in index.captions(video_id) if not caption.human]
         if not made:
@@ -83,9 +97,30 @@ def evaluate_captions(index: CaptionedIndex, references: Sequence[Reference]) ->
             if fitting:
                 texts.append(caption.text)
                 others.append(list(fitting))
+                clips.append(caption.clip.clip_id)
     if not texts:
         raise InputError("no caption to compare", hint="caption the index first: vidembed caption")
-    return {"figures": caption_report(texts, others), "missing": list(dict.fromkeys(missing)), "captions": len(texts)}
+    figures = caption_report(texts, others)
+    for name, view in (views or {}).items():
+        figures |= _seen(name, view, clips, texts, others)
+    return {"figures": figures, "missing": list(dict.fromkeys(missing)), "captions": len(texts)}
+
+
+def _seen(
+    name: str, view: View, clips: Sequence[str], texts: Sequence[str], references: Sequence[Sequence[str]]
+) -> dict[str, float]:
+    """CLIPScore and RefCLIPScore by one channel; nothing where no clip has a vector there."""
+    vectors = view.vectors(clips)
+    held = [i for i, clip_id in enumerate(clips) if clip_id in vectors]
+    if not held:
+        return {}
+    media = np.stack([vectors[clips[i]] for i in held])
+    own = view.embed([texts[i] for i in held])
+    others = [view.embed(references[i]) for i in held]
+    return {
+        f"CLIPScore ({name})": float(clip_scores(media, own).mean()),
+        f"RefCLIPScore ({name})": float(ref_clip_scores(media, own, others).mean()),
+    }
 
 
 def _fitting(span: Span, references: Sequence[Reference]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from vidembed.captions.captioning import CaptionSettings, ClipCaptioning, Judge
 from vidembed.captions.choosing import ChoiceSettings
 from vidembed.captions.summary import VideoSummary, summarise
 from vidembed.errors import FATAL, ConfigError
+from vidembed.evaluation.captions import View
 from vidembed.media.sampling import kept
 from vidembed.media.segment import KnownSpans
 from vidembed.protocols import Captioner, ClipMedia
@@ -273,6 +274,21 @@ class _Work:
             return vectors
         unlike = (vectors @ own < UNLIKE) & np.array([clip_id != clip.clip_id for clip_id in ids])
         return vectors[unlike]
+
+
+def caption_views(index: VideoIndex) -> dict[str, View]:
+    """The channels that compare captions with clips (caption.rerank), for CLIPScore."""
+
+    def view(name: str) -> View:
+        entry = index.lanes[name]
+
+        def vectors(clip_ids: Sequence[str]) -> dict[str, Floats]:
+            rows = index.store.rows(entry.collection, clip_ids, units=False)
+            return {clip_id: np.asarray(row.vector) for clip_id, row in rows.items()}
+
+        return View(lambda texts: _texts(index.channels[name], texts), vectors)
+
+    return {name: view(name) for name in make_judged(index.lanes, index.config.caption.rerank)}
 
 
 def _summary(index: VideoIndex, captions: Sequence[Caption], judge: str | None) -> VideoSummary | None:
