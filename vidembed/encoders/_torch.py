@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
 from vidembed import weights
 from vidembed.errors import ConfigError
-from vidembed.types import Floats
+from vidembed.types import Floats, Space
 from vidembed.vectors import unit_rows
 
 if TYPE_CHECKING:
@@ -116,6 +116,36 @@ def load_tokenizer(folder: Path, spec: ModelSpec) -> Any:
     weights.find_file(folder, VOCABULARIES, spec)
     with weights.loading(spec, folder):
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+class Parts(NamedTuple):
+    """A model, settled on its device, with what prepares its inputs."""
+
+    model: Any
+    processor: Any
+    tokenizer: Any
+    device: torch.device
+    folder: Path
+
+    def space(self, spec: ModelSpec, dim: int) -> Space:
+        """The record's space; for a folder without a record one of its own."""
+        return spec.space or Space(weights.space_name(spec, self.folder), dim)
+
+
+def load_parts(
+    spec: ModelSpec, model: str, processor: str, *, device: str, dtype: str, weights_dir: Path | None, offline: bool
+) -> Parts:
+    """What the transformers classes of these names load from the spec's folder. Raises WeightsMissing, ConfigError."""
+    import transformers
+
+    chosen = pick_device(device)
+    kind = pick_dtype(dtype, chosen)
+    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
+    tokenizer = load_tokenizer(at, spec)
+    with weights.loading(spec, at):
+        loaded = load_transformers(getattr(transformers, model), at)
+        prepares = getattr(transformers, processor).from_pretrained(at, local_files_only=True)
+    return Parts(settle(loaded, chosen, kind), prepares, tokenizer, chosen, at)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from vidembed import weights
 from vidembed.encoders import _torch
 from vidembed.encoders._tower import Tower, pooled, sound_of, texts_of
 from vidembed.types import Floats, Item, Space
@@ -84,14 +83,8 @@ def load(
     offline: bool = False,
 ) -> ClapEncoder:
     """Load model, feature extractor and tokenizer from one folder. Raises WeightsMissing, ConfigError."""
-    from transformers import AutoFeatureExtractor, AutoTokenizer, ClapModel
-
-    chosen = _torch.pick_device(device)
-    kind = _torch.pick_dtype(dtype, chosen)
-    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
-    with weights.loading(spec, at):
-        model = _torch.load_transformers(ClapModel, at)
-        extractor = AutoFeatureExtractor.from_pretrained(at, local_files_only=True)  # type: ignore[no-untyped-call]
-        tokenizer = AutoTokenizer.from_pretrained(at, local_files_only=True)
-    space = spec.space or Space(weights.space_name(spec, at), int(model.config.projection_dim))
-    return ClapEncoder(space, _torch.settle(model, chosen, kind), extractor, tokenizer, chosen)
+    parts = _torch.load_parts(
+        spec, "ClapModel", "AutoFeatureExtractor", device=device, dtype=dtype, weights_dir=weights_dir, offline=offline
+    )
+    space = parts.space(spec, int(parts.model.config.projection_dim))
+    return ClapEncoder(space, parts.model, parts.processor, parts.tokenizer, parts.device)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from vidembed import weights
 from vidembed.encoders import _torch
 from vidembed.encoders._tower import Tower, pooled, texts_of
 from vidembed.types import Item, Space
@@ -56,18 +55,11 @@ def load(
     offline: bool = False,
 ) -> DualEncoder:
     """Load model, picture processor and tokenizer from one folder. Raises WeightsMissing, ConfigError."""
-    import transformers
-
-    chosen = _torch.pick_device(device)
-    kind = _torch.pick_dtype(dtype, chosen)
-    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
-    tokenizer = _torch.load_tokenizer(at, spec)
-    processors: Any = transformers.AutoImageProcessor
-    with weights.loading(spec, at):
-        model = _torch.load_transformers(transformers.AutoModel, at)
-        processor = processors.from_pretrained(at, local_files_only=True)
-    space = spec.space or Space(weights.space_name(spec, at), _dim(model))
-    return DualEncoder(space, _torch.settle(model, chosen, kind), processor, tokenizer, chosen)
+    parts = _torch.load_parts(
+        spec, "AutoModel", "AutoImageProcessor", device=device, dtype=dtype, weights_dir=weights_dir, offline=offline
+    )
+    space = parts.space(spec, _dim(parts.model))
+    return DualEncoder(space, parts.model, parts.processor, parts.tokenizer, parts.device)
 
 
 def _dim(model: Any) -> int:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vidembed import weights
 from vidembed.encoders import _torch
 from vidembed.encoders._tower import Tower, frames_of, pooled, texts_of
 from vidembed.types import Item, Space
@@ -77,14 +76,14 @@ def load(
     offline: bool = False,
 ) -> VideoPrismEncoder:
     """Load model, video processor and tokenizer from one folder. Raises WeightsMissing, ConfigError."""
-    from transformers import AutoTokenizer, AutoVideoProcessor, VideoPrismClipModel
-
-    chosen = _torch.pick_device(device)
-    kind = _torch.pick_dtype(dtype, chosen)
-    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
-    with weights.loading(spec, at):
-        model = _torch.load_transformers(VideoPrismClipModel, at)
-        processor = AutoVideoProcessor.from_pretrained(at, local_files_only=True)  # type: ignore[no-untyped-call]
-        tokenizer = AutoTokenizer.from_pretrained(at, local_files_only=True)
-    space = spec.space or Space(weights.space_name(spec, at), int(model.config.text_config.hidden_size))
-    return VideoPrismEncoder(space, _torch.settle(model, chosen, kind), processor, tokenizer, chosen)
+    parts = _torch.load_parts(
+        spec,
+        "VideoPrismClipModel",
+        "AutoVideoProcessor",
+        device=device,
+        dtype=dtype,
+        weights_dir=weights_dir,
+        offline=offline,
+    )
+    space = parts.space(spec, int(parts.model.config.text_config.hidden_size))
+    return VideoPrismEncoder(space, parts.model, parts.processor, parts.tokenizer, parts.device)

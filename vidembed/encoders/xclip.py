@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vidembed import weights
 from vidembed.encoders import _torch
 from vidembed.encoders._tower import Tower, frames_of, pooled, texts_of
 from vidembed.types import Item, Space
@@ -58,14 +57,8 @@ def load(
     offline: bool = False,
 ) -> XclipEncoder:
     """Load model, picture processor and tokenizer from one folder. Raises WeightsMissing, ConfigError."""
-    from transformers import AutoImageProcessor, AutoTokenizer, XCLIPModel
-
-    chosen = _torch.pick_device(device)
-    kind = _torch.pick_dtype(dtype, chosen)
-    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
-    with weights.loading(spec, at):
-        model = _torch.load_transformers(XCLIPModel, at)
-        processor = AutoImageProcessor.from_pretrained(at, local_files_only=True)  # type: ignore[no-untyped-call]
-        tokenizer = AutoTokenizer.from_pretrained(at, local_files_only=True)
-    space = spec.space or Space(weights.space_name(spec, at), int(model.config.projection_dim))
-    return XclipEncoder(space, _torch.settle(model, chosen, kind), processor, tokenizer, chosen)
+    parts = _torch.load_parts(
+        spec, "XCLIPModel", "AutoImageProcessor", device=device, dtype=dtype, weights_dir=weights_dir, offline=offline
+    )
+    space = parts.space(spec, int(parts.model.config.projection_dim))
+    return XclipEncoder(space, parts.model, parts.processor, parts.tokenizer, parts.device)
