@@ -97,7 +97,7 @@ def choose(
             evidence[i][name] = round(float(value), 4)
     given = list(origins) if origins is not None else [""] * len(texts)
     from_bank = np.array([origin == BANK for origin in given])
-    z = judged(len(texts), used, settings) - settings.bank_margin * from_bank
+    z = np.asarray(judged(len(texts), used, settings) - settings.bank_margin * from_bank, dtype=np.float32)
     ranked = preferred(z, used, settings, from_bank) if used else -np.arange(len(texts), dtype=float)
     order = tuple(int(i) for i in np.argsort(-ranked, kind="stable"))
     score = logistic(float(z[order[0]]), settings) if used else 0.0
@@ -108,7 +108,8 @@ def choose(
 def preferred(z: Floats, lanes: Mapping[str, Lane], settings: ChoiceSettings, from_bank: NDArray[np.bool_]) -> Floats:
     """(N,) what decides: the z-scores with the captioner's own order and the agreement of its candidates."""
     places = np.where(from_bank, np.cumsum(from_bank) - 1, np.cumsum(~from_bank) - 1)
-    return np.asarray(z - settings.prior * places + settings.consensus * agreement(lanes, settings, ~from_bank))
+    ranked = z - settings.prior * places + settings.consensus * agreement(lanes, settings, ~from_bank)
+    return np.asarray(ranked, dtype=np.float32)
 
 
 def agreement(lanes: Mapping[str, Lane], settings: ChoiceSettings, own: NDArray[np.bool_]) -> Floats:
