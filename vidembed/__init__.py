@@ -25,6 +25,7 @@ _PUBLIC = {
     "CaptionedVideo": "vidembed.index.captioning",
     "Clip": "vidembed.types",
     "Config": "vidembed.config",
+    "Duplicate": "vidembed.index.duplicates",
     "Failure": "vidembed.types",
     "Filter": "vidembed.types",
     "FrameBatch": "vidembed.types",
@@ -56,6 +57,7 @@ __all__ = [
     "CaptionedVideo",
     "Clip",
     "Config",
+    "Duplicate",
     "Failure",
     "Filter",
     "FrameBatch",
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
     from vidembed.errors import VidembedError
     from vidembed.index import IndexInfo, VideoIndex, VideoRecord, open_index
     from vidembed.index.captioning import CaptionedVideo, caption
+    from vidembed.index.duplicates import Duplicate
     from vidembed.indexing import Progress
     from vidembed.types import (
         AudioSamples,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vidembed.cli import align as align_command
-from vidembed.cli import caption, demo, doctor, evaluate, index, library, models, search, serve, store
+from vidembed.cli import caption, demo, doctor, duplicates, evaluate, index, library, models, search, serve, store
 from vidembed.cli import config as config_command
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ app.command("index")(index.index)
 app.command("search")(search.search)
 app.command("caption")(caption.caption)
 app.command("export")(caption.export)
+app.command("duplicates")(duplicates.duplicates)
 app.command("cut")(library.cut)
 app.command("info")(library.info)
 app.command("remove")(library.remove)

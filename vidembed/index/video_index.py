@@ -25,6 +25,7 @@ from vidembed.types import Caption, Clip, Failure, Filter, Moment, Query, Row, R
 
 if TYPE_CHECKING:
     from vidembed.index.captioning import CaptionedVideo
+    from vidembed.index.duplicates import Duplicate
     from vidembed.index.lookup import Lookup
     from vidembed.search import Searcher
 
@@ -240,6 +241,15 @@ class VideoIndex:
     def curve(self, query: str | Query, video_id: str, **options: Any) -> tuple[Any, Any]:
         """(times_s, scores) of one video, (N,) float64 each: the timeline of how well it fits the query."""
         return self.searcher.curve(query, video_id, **options)
+
+    def duplicates(self, *, channel: str = "vision", above: float = 0.8, min_s: float = 2.0) -> Iterator[Duplicate]:
+        """Pairs of videos that are copies, whole or in part, with the stretches they share, found frame by frame.
+
+        above: least cosine of two frames that are the same; min_s: shortest stretch that counts. Raises BadQuery.
+        """
+        from vidembed.index.duplicates import duplicates
+
+        return duplicates(self, channel=channel, above=above, min_s=min_s)
 
     @property
     def searcher(self) -> Searcher:
