@@ -10,6 +10,10 @@ where a clip occurs is a right answer. Compared are:
 - clips: the best clips as they were cut
 - ours: the index's own search in its pictures
 
+The texts of the other half's clips are asked too: has the index no answer to them? "is there a match" gives the area
+under the ROC curve of the confidence and of the raw cosine, each the best among the answers, and how many queries with
+and without an answer reach `search.min_confidence`.
+
 Prints and saves one JSON report a half. Tune on the tuning half only.
 """
 
@@ -30,10 +34,12 @@ from _machine import facts
 import vidembed
 from vidembed.evaluation import Answer, EvalQuery, compare, interval
 from vidembed.evaluation.assemble import Assembled, Piece, assemble, deal, placed
+from vidembed.evaluation.metrics import roc_auc
 from vidembed.evaluation.moment_metrics import Stretch, moment_report, recalls
 from vidembed.index import VideoIndex
 from vidembed.search.moments import gap_merge
 
+OTHER = {"tuning": "held-out", "held-out": "tuning"}
 LITTLE = {"a", "an", "the", "is", "are", "of", "in", "on", "at", "to", "and", "with", "from", "by"}
 LITTLE |= {"it", "its", "her", "his", "their", "that", "who", "while", "then"}
 
@@ -71,6 +77,7 @@ def measure(args: argparse.Namespace, half: str) -> dict[str, Any]:
         index.add(folder / "videos")
     indexing_s = time.perf_counter() - began
     with vidembed.open_index(index_folder, overrides=args.search_set, readonly=True) as index:
+        matches = is_there_a_match(index, texts, read_clips(args.clips, OTHER[half], args.seed, args.texts)[1])
         names = {record.info.video_id: record.paths[0].name for record in index.videos()}
         frames = Frames(index, names)
         ways = {
@@ -100,6 +107,7 @@ def measure(args: argparse.Namespace, half: str) -> dict[str, Any]:
         "figures": {way: rounded(moment_report(answers, true)) for way, answers in found.items()},
         "R@1,IoU=0.5 with interval": {way: str(interval(values, groups=clip_of)) for way, values in hits.items()},
         "ours against gap-merging": str(compare(hits["gap-merging"], hits["ours"], groups=clip_of)),
+        "is there a match": matches,
         "ms per query": timing,
         "indexing_s": round(indexing_s, 1),
         "profile": args.profile,
@@ -107,6 +115,25 @@ def measure(args: argparse.Namespace, half: str) -> dict[str, Any]:
         "search": settings,
         "seed": args.seed,
         "machine": facts(["torch", "qdrant-edge-py"]),
+    }
+
+
+def is_there_a_match(
+    index: VideoIndex, with_answer: dict[str, list[str]], without: dict[str, list[str]]
+) -> dict[str, float]:
+    confidence: list[list[float]] = []
+    cosine: list[list[float]] = []
+    for group in (with_answer, without):
+        asked = [text for texts in group.values() for text in texts]
+        found = [index.search(text, k=5, channels=["vision"]) for text in asked]
+        confidence.append([max((m.confidence for m in moments), default=0.0) for moments in found])
+        cosine.append([max((hit.score for m in moments for hit in m.hits), default=-1.0) for moments in found])
+    least = index.config.search.min_confidence
+    return {
+        "ROC AUC, confidence": round(roc_auc(*confidence), 4),
+        "ROC AUC, cosine": round(roc_auc(*cosine), 4),
+        f"with answer, at least {least}": round(float(np.mean(np.array(confidence[0]) >= least)), 4),
+        f"without, at least {least}": round(float(np.mean(np.array(confidence[1]) >= least)), 4),
     }
 
 

@@ -214,6 +214,17 @@ def test_bank_vectors_are_encoded_once_and_kept_on_disk(tmp_path: Path) -> None:
     np.testing.assert_array_equal(BankVectors(queries, folder=tmp_path)(channel), first)
 
 
+def test_another_prompt_is_another_bank(tmp_path: Path) -> None:
+    bank = BankVectors(["red", *(f"query {i}" for i in range(20))], folder=tmp_path)
+    plain = PooledEncoder(ToyEncoder(), "image")
+    first = bank(Channel("vision", None, plain, "0"))  # type: ignore[arg-type]
+    other = bank(Channel("vision", None, plain.with_templates(("{} blue",)), "0"))  # type: ignore[arg-type]
+    assert first is not None
+    assert other is not None
+    assert not np.allclose(first[0], other[0])
+    assert len(list(tmp_path.glob("*.npy"))) == 2
+
+
 def test_a_channel_without_text_has_no_bank() -> None:
     assert BankVectors(["a"])(Channel("sound", None, DeafEncoder(), "0")) is None  # type: ignore[arg-type]
 

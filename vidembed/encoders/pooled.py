@@ -5,8 +5,10 @@ Units are frames of a `FrameBatch`, windows of an `AudioSamples`, lines of a `Ti
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +29,17 @@ class _Batched:
     def __init__(self, encoder: Encoder, *, batch_size: int, templates: Sequence[str], stage: str) -> None:
         if batch_size < 1:
             raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
-        if not templates or any(t.count("{}") != 1 for t in templates):
-            raise ConfigError(f"templates need exactly one {{}} each and at least one of them, got {tuple(templates)}")
         self.encoder = encoder
         self.space = encoder.space
         self.batch_size = batch_size
-        self.templates = tuple(templates)
+        self.templates = _checked(templates)
         self.stage = stage
+
+    def with_templates(self, templates: Sequence[str]) -> Self:
+        """The same towers with text queries put into other prompts; clips come out as before."""
+        other = copy.copy(self)
+        other.templates = _checked(templates)
+        return other
 
     def rows(self, modality: Modality, items: Sequence[Item], names: Sequence[str]) -> list[Floats | Failure]:
         """One (D,) row or Failure per item; a batch that does not fit into memory makes the later ones smaller."""
@@ -212,6 +218,12 @@ class NativeEncoder(_Batched):
         elif modality not in self.encoder.modalities:
             return None
         return self.query_rows(modality, [value])[0]
+
+
+def _checked(templates: Sequence[str]) -> tuple[str, ...]:
+    if not templates or any(template.count("{}") != 1 for template in templates):
+        raise ConfigError(f"templates need exactly one {{}} each and at least one of them, got {tuple(templates)}")
+    return tuple(templates)
 
 
 def audio_windows(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,12 +23,17 @@ from vidembed.search.moments import (
 )
 from vidembed.types import Clip, Span
 
+_LEAST_TRUST = 0.1
+# A lane counts by this power of its odds. Chosen on stills with sounds that have nothing to do with them, where 0.25
+# to 0.6 do alike: sounds are found as by the sound lane alone, captions as by the pictures alone (docs/evaluation.md).
+_SHARE_POWER = 0.3
+
 
 @dataclass(frozen=True, eq=False)
 class LaneRanking:
     """A lane with what it found. weight: asked for; trust: weight x how sure the lane is that it has an answer.
 
-    stored: clips it holds in all.
+    stored: clips it holds in all. share: of its weight, what its evidence counts beside that of the surest lane.
     """
 
     lane: Lane
@@ -35,6 +41,7 @@ class LaneRanking:
     weight: float
     trust: float
     stored: int = 0
+    share: float = 1.0
 
     @property
     def name(self) -> str:
@@ -101,7 +108,7 @@ class Candidate:
     proposal: Proposal
     seeds: Sequence[Clip]  # the found clips it overlaps
     values: Mapping[str, float]  # lane -> worth, for the fusion
-    z: Mapping[str, float]  # lane -> z of its best stretch inside, for the confidence
+    z: Mapping[str, float]  # lane -> how sure, on the scale of z: of its best clip, less what the span leaves out
     phrase: bool
 
 
@@ -182,11 +189,31 @@ def candidates(
             if top <= 0 and not of_clips:
                 continue
             values[ranking.name] = clip_share * min(clip_z, top + 1) + (1 - clip_share) * float(span_scores[i])
-            best_z[ranking.name] = min(clip_z, top) if of_clips else top
+            # A span without the clip's best part is no surer than what it has.
+            sure = max((hit.sure for hit in of_clips), default=top)
+            best_z[ranking.name] = sure - max(0.0, clip_z - top)
             phrase |= any(hit.phrase for hit in of_clips) and top >= 6
         if values:
             key = f"{window.video_id}:{proposal.span.start_s:012.3f}:{proposal.span.end_s:012.3f}"
             yield Candidate(key, window, proposal, inside, values, best_z, phrase)
+
+
+def weigh(rankings: Sequence[LaneRanking]) -> list[LaneRanking]:
+    """The rankings with trust and share by how sure each lane is of its best hits.
+
+    The surest lane counts in full, so that a lone lane's scores do not depend on how sure it is. A lane in which
+    nothing stands out must not decide the order with what it is not sure of: asked for a sound, the pictures, which
+    cover most, would otherwise outvote the sound.
+    """
+    if not rankings:
+        return []
+    best_z = [max(hit.z for hit in ranking.found[:5]) for ranking in rankings]
+    odds = [ranking.lane.odds(z) for ranking, z in zip(rankings, best_z)]
+    sure = [max(ranking.lane.confidence(z), _LEAST_TRUST) for ranking, z in zip(rankings, best_z)]
+    return [
+        replace(r, trust=r.weight * s / max(sure), share=math.exp(_SHARE_POWER * (o - max(odds))))
+        for r, o, s in zip(rankings, odds, sure)
+    ]
 
 
 def fuse_lanes(
@@ -198,13 +225,13 @@ def fuse_lanes(
 ) -> list[tuple[str, float]]:
     """(id, fused score), best first, of each lane's (id, value to rank by, z), best first."""
     if fusion == "evidence" and rankings:
-        # How sure a lane is of a hit is in the odds already: trust would count it twice.
+        # How sure a lane is of one hit is in the odds already; the share says how sure it is of the query at all.
         main = max(rankings, key=lambda r: r.stored)  # the first of equals, so the profile's order decides
         odds = {}
         for r in rankings:
             ordinary = r.lane.odds(0.0) if r is main else 0.0
             odds[r.name] = [(key, r.lane.odds(z) - ordinary) for key, _, z in lists[r.name]]
-        return fuse(fusion, odds, weights={r.name: r.weight for r in rankings}, main=main.name)
+        return fuse(fusion, odds, weights={r.name: r.weight * r.share for r in rankings}, main=main.name)
     plain = {name: [(key, value) for key, value, _ in ranking] for name, ranking in lists.items()}
     return fuse(fusion, plain, rrf_k=rrf_k, weights={r.name: r.trust for r in rankings})
 

@@ -65,26 +65,28 @@ class BankVectors:
     """The bank in each channel's space, encoded once and kept in memory and, with a folder, on disk.
 
     A call gives (B, D) float32 unit rows, or None for a channel that takes no text or is sparse. Files are plain
-    `.npy` without pickle, named by channel, fingerprint and bank, so that another model or bank has another file.
+    `.npy` without pickle, named by channel, fingerprint, bank and prompts, so that others have another file.
     """
 
     def __init__(self, queries: Sequence[str], *, folder: Path | None = None) -> None:
         self._queries = tuple(queries)
         self._folder = folder
-        self._mark = hashlib.blake2b("\n".join(self._queries).encode(), digest_size=4).hexdigest()
         self._known: dict[str, Floats | None] = {}
         self._lock = threading.Lock()
 
     def __call__(self, channel: Channel) -> Floats | None:
+        # Prompts are no part of a collection's fingerprint, but queries in other ones are other vectors.
+        texts = (*self._queries, *getattr(channel.encoder, "templates", ()))
+        key = f"{channel.collection}-{hashlib.blake2b(chr(10).join(texts).encode(), digest_size=4).hexdigest()}"
         with self._lock:
-            if channel.collection not in self._known:
-                self._known[channel.collection] = self._load(channel)
-            return self._known[channel.collection]
+            if key not in self._known:
+                self._known[key] = self._load(channel, f"bank-{key}.npy")
+            return self._known[key]
 
-    def _load(self, channel: Channel) -> Floats | None:
+    def _load(self, channel: Channel, name: str) -> Floats | None:
         if channel.encoder.space.kind != "dense":
             return None
-        file = None if self._folder is None else self._folder / f"bank-{channel.collection}-{self._mark}.npy"
+        file = None if self._folder is None else self._folder / name
         shape = (len(self._queries), channel.encoder.space.dim)
         if file is not None and file.exists():
             try:
@@ -130,11 +132,19 @@ def soft_maximum(bank_scores: NDArray[np.floating], *, temperature: float = 0.05
     return top + temperature * np.log(np.exp((scores - top) / temperature).mean(axis=0))
 
 
+def levels(bank_scores: NDArray[np.floating]) -> tuple[Doubles, Doubles]:
+    """(N,) mean and deviation over the bank of (B, N) scores of B ordinary queries on N clips."""
+    scores = np.asarray(bank_scores, dtype=np.float64)
+    return scores.mean(axis=0), np.maximum(scores.std(axis=0), 1e-3)
+
+
 @dataclass(frozen=True)
 class Scale:
     """Turns cosines of one collection into z-scores: hubs held back, 0 = as any query, 1 = one usual deviation.
 
-    One scale for all clips: on the project's measurements a deviation of each clip's own made answers worse.
+    One scale for all clips: on the project's measurements a deviation of each clip's own made the order of answers
+    worse. Whether there is an answer at all it tells better (`levels`): a score is surprising on a clip that few
+    queries move, and is not on one that is near and far by turns.
     """
 
     mean: float = 0.0  # of ordinary queries, after the correction
@@ -169,6 +179,10 @@ class Null:
     def odds(self, best: float) -> float:
         """Logarithm of the odds that a hit with this score is an answer; 0 two scales above the location."""
         return (best - self.location) / self.scale - 2.0
+
+    def as_in(self, other: Null, best: float) -> float:
+        """The score that lies in this null where `best` lies in the other."""
+        return self.location + (best - other.location) * self.scale / other.scale
 
     def confidence(self, best: float) -> float:
         """0..1, rising with the score; 0.5 two scales above the location."""
@@ -213,15 +227,18 @@ def has_match(moments: Sequence[Moment], min_confidence: float) -> bool:
 
 
 class BackgroundCache:
-    """Backgrounds of clips already seen, by collection and clip; the oldest go when it is full. Thread-safe."""
+    """What ordinary queries score on clips already seen, by collection and clip; the oldest go when it is full.
+
+    Thread-safe. A clip has one number or a row of them, as `make` gives.
+    """
 
     def __init__(self, limit: int = 500_000) -> None:
         self._limit = limit
-        self._known: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._known: OrderedDict[tuple[str, str], float | list[float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, collection: str, clip_ids: Sequence[str], make: Callable[[list[str]], Doubles]) -> Doubles:
-        """(N,) the backgrounds of the clips, in order; `make` is asked once for those that are not known."""
+        """(N,) or (N, M), the clips in order; `make` is asked once for those that are not known."""
         with self._lock:
             known = {clip_id: self._known.get((collection, clip_id)) for clip_id in clip_ids}
         missing = [clip_id for clip_id, value in known.items() if value is None]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vidembed.encoders.phrases import contains_phrase, match_span, quoted
 from vidembed.protocols import Channel, Store
-from vidembed.search.calibration import BackgroundCache, soft_maximum
+from vidembed.search.calibration import BackgroundCache, levels, soft_maximum
 from vidembed.search.scoring import Collection, pool_scores, unit_matrix
 from vidembed.search.terms import ChannelQuery
 from vidembed.search.words import WordMatch
@@ -26,12 +26,16 @@ Texts = Mapping[str, Mapping[str, TimedText]]  # clip id -> channel -> text
 
 @dataclass(frozen=True)
 class Found:
-    """A clip in a lane's ranking. score: as people see it (cosine, BM25); value: what the ranking goes by."""
+    """A clip in a lane's ranking. score: as people see it (cosine, BM25); value: what the ranking goes by.
+
+    sure: what the confidence goes by, on the scale of z.
+    """
 
     clip_id: str
     score: float
     value: float
     z: float
+    sure: float
     phrase: bool = False  # the query's very words, one after the other
 
 
@@ -112,6 +116,7 @@ class DenseLane:
         self._tools = tools
         self._rows: dict[str, Row] = {}
         self._bank = bank if query.ordinary and collection.scale is not None else None
+        self._own_null = collection.own_null
         if self._bank is not None and collection.scale is not None:
             self._scale, self._null = collection.scale, collection.null
         else:
@@ -125,15 +130,18 @@ class DenseLane:
         if not head:
             return []
         scores = self._clip_scores(head)
-        value = self._scale.corrected(scores, self._background(head))
+        level = self._levels(head)
+        value = self._scale.corrected(scores, level[:, 0])
         z = self._scale.z(value)
-        found = [Found(*row) for row in zip(head, scores.tolist(), value.tolist(), z.tolist(), strict=True)]
+        sure = self._sure(scores, level, z)
+        found = [Found(*row) for row in zip(head, scores.tolist(), value.tolist(), z.tolist(), sure, strict=True)]
         found.sort(key=lambda hit: (-hit.value, hit.clip_id))
         # The tail keeps the store's order and goes below: it was not looked at closely.
         last, edge = found[-1], hits[len(head) - 1][1]
         for clip_id, score in hits[self._tools.rescore :]:
             below = edge - score
-            found.append(Found(clip_id, score, last.value - below, last.z - below / self._scale.spread))
+            z_below = last.z - below / self._scale.spread
+            found.append(Found(clip_id, score, last.value - below, z_below, z_below))
         return found
 
     def load(self, clip_ids: Sequence[str]) -> None:
@@ -173,16 +181,27 @@ class DenseLane:
         units, starts = unit_matrix([self._rows[i] for i in clip_ids])
         return pool_scores((units @ self._vector)[None], starts, self._tools.unit_score)[0]
 
+    def _sure(self, scores: NDArray[np.floating], level: NDArray[np.float64], z: NDArray[np.float64]) -> list[float]:
+        """In the clips' own deviations, brought to where that lies among what ordinary queries reach in z."""
+        if self._bank is None or self._null is None or self._own_null is None:
+            return [float(one) for one in z]
+        own = (scores - level[:, 1]) / level[:, 2]
+        return [self._null.as_in(self._own_null, float(one)) for one in own]
+
     def _background(self, clip_ids: Sequence[str]) -> NDArray[np.float64]:
-        """(N,) what ordinary queries score on these clips; zeros when the ranking is not corrected."""
-        if self._bank is None or not self._scale.hubness:
-            return np.zeros(len(clip_ids))
+        """(N,) soft maximum of ordinary queries on these clips; zeros when the ranking is not corrected."""
+        return self._levels(clip_ids)[:, 0] if self._scale.hubness else np.zeros(len(clip_ids))
+
+    def _levels(self, clip_ids: Sequence[str]) -> NDArray[np.float64]:
+        """(N, 3) what ordinary queries score on these clips: soft maximum, mean, deviation; 0, 0, 1 without a bank."""
+        if self._bank is None:
+            return np.tile([0.0, 0.0, 1.0], (len(clip_ids), 1))
 
         def make(missing: list[str]) -> NDArray[np.float64]:
             assert self._bank is not None
             units, starts = unit_matrix([self._rows[i] for i in missing])
             scores = pool_scores(self._bank @ units.T, starts, self._tools.unit_score)
-            return soft_maximum(scores, temperature=self._tools.temperature)
+            return np.stack([soft_maximum(scores, temperature=self._tools.temperature), *levels(scores)], axis=1)
 
         return self._tools.backgrounds.get(self.channel.collection, clip_ids, make)
 
@@ -211,7 +230,8 @@ class WordsLane:
             share = self._match.share(row.vector) if row is not None and isinstance(row.vector, SparseVector) else 0.0
             text = lines.get(clip_id, {}).get(self.channel.name)
             phrase = text is not None and self.has_phrases(text.text)
-            found.append(Found(clip_id, score, score, _words_z(share, phrase), phrase))
+            z = _words_z(share, phrase)
+            found.append(Found(clip_id, score, score, z, z, phrase))
         return sorted(found, key=lambda hit: (not hit.phrase, -hit.value, hit.clip_id))
 
     def has_phrases(self, text: str) -> bool:

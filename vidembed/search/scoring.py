@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.protocols import Channel, Store
-from vidembed.search.calibration import CalibrationSettings, Null, Scale, null_of_bank, null_of_sample, soft_maximum
+from vidembed.search.calibration import (
+    CalibrationSettings,
+    Null,
+    Scale,
+    levels,
+    null_of_bank,
+    null_of_sample,
+    soft_maximum,
+)
 from vidembed.types import Floats, Row
 from vidembed.vectors import UnitScore
 
@@ -50,6 +58,7 @@ class Collection:
     sample: Floats  # (S, D)
     scale: Scale | None = None  # None without a bank
     null: Null | None = None  # in z
+    own_null: Null | None = None  # in deviations of each clip's own
 
     @classmethod
     def of(cls, count: int, sample: Floats, bank: Floats | None, *, temperature: float, hubness: float) -> Collection:
@@ -58,7 +67,12 @@ class Collection:
         scores = bank @ sample.T
         scale = Scale.of_bank(scores, temperature=temperature, hubness=hubness)
         z = scale.z(scale.corrected(scores, soft_maximum(scores, temperature=temperature)))
-        return cls(count, sample, scale, null_of_bank(z.max(axis=1), sampled=len(sample), indexed=count))
+        mean, spread = levels(scores)
+        null, own_null = (
+            null_of_bank(values.max(axis=1), sampled=len(sample), indexed=count)
+            for values in (z, (scores - mean) / spread)
+        )
+        return cls(count, sample, scale, null, own_null)
 
     def for_query(self, vector: Floats) -> tuple[Scale, Null | None]:
         """Scale and null of this very query from its cosines over the sample, for queries that no bank fits."""

@@ -13,7 +13,17 @@ from numpy.typing import NDArray
 from vidembed.encoders.phrases import quoted
 from vidembed.errors import BadQuery, ConfigError
 from vidembed.protocols import Channel, Store
-from vidembed.search.answers import Candidate, LaneRanking, Window, candidates, fuse_lanes, ranked, repeats, windows
+from vidembed.search.answers import (
+    Candidate,
+    LaneRanking,
+    Window,
+    candidates,
+    fuse_lanes,
+    ranked,
+    repeats,
+    weigh,
+    windows,
+)
 from vidembed.search.calibration import BackgroundCache, CalibrationSettings
 from vidembed.search.fusion import FUSIONS, Fusion
 from vidembed.search.lanes import DenseLane, Lane, LaneTools, Texts, WordsLane
@@ -107,12 +117,22 @@ class Searcher:
         self._backgrounds = BackgroundCache()
 
     def with_settings(
-        self, settings: SearchSettings, *, store: Store | None = None, catalog: Catalog | None = None
+        self,
+        settings: SearchSettings,
+        *,
+        store: Store | None = None,
+        catalog: Catalog | None = None,
+        channels: Mapping[str, Channel] | None = None,
     ) -> Searcher:
-        """A searcher over the same channels with other settings, and on other vectors of theirs if given."""
+        """A searcher with other settings; if given, on other vectors, or with channels that encode queries otherwise."""
         load, bank = self._given
         return Searcher(
-            store or self._store, self._channels, catalog or self._catalog, load=load, bank=bank, settings=settings
+            store or self._store,
+            channels or self._channels,
+            catalog or self._catalog,
+            load=load,
+            bank=bank,
+            settings=settings,
         )
 
     @property
@@ -250,12 +270,9 @@ class Searcher:
                 lane = DenseLane(asked, collection, self._bank(asked.channel), tools)
             found = lane.rank(limit, None if where == Where() else where, texts)
             if found:
-                sure = max(lane.confidence(hit.z) for hit in found[:5]) if settings.adaptive else 1.0
                 weight = float(weights.get(lane.channel.name, 1.0))
-                rankings.append(LaneRanking(lane, found, weight, max(sure, 0.1), stored))
-        # The surest lane counts in full, so that a lone lane's scores do not depend on how sure it is.
-        surest = max((ranking.trust for ranking in rankings), default=1.0)
-        return [replace(ranking, trust=ranking.weight * ranking.trust / surest) for ranking in rankings]
+                rankings.append(LaneRanking(lane, found, weight, weight, stored))
+        return weigh(rankings) if settings.adaptive else rankings
 
     def _rounds(self, rankings: Sequence[LaneRanking], settings: SearchSettings) -> Iterator[list[Clip]]:
         """The fused ranking of clips in rounds of `seeds`, so that a further page does not change the ones before."""
