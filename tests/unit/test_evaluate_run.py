@@ -106,6 +106,18 @@ def test_sweeps_reuse_the_vectors(folder: Path, index: VideoIndex) -> None:
         grid(["search.fusion"])
 
 
+def test_a_sweep_over_prompts(folder: Path, index: VideoIndex) -> None:
+    dataset = read_queries(folder / "queries.jsonl", folder / "videos")
+    # What comes with two times "blue" is blue: the query "red" is then answered with the blue half.
+    tried = list(sweep_settings(index, dataset, grid(["prompt=model,{},{} blue blue,{}|{}"]), channels=["vision"]))
+    assert [setting["prompt"] for setting, _ in tried] == ["model", "{}", "{} blue blue", "{}|{}"]
+    figures = [report.figures["vision"]["R@1,IoU=0.5"] for _, report in tried]
+    assert figures == pytest.approx([2 / 3, 2 / 3, 1 / 3, 2 / 3])
+    assert index.search("red", channels=["vision"])[0].span.start_s == 0  # the index itself asks as before
+    with pytest.raises(ConfigError, match=r"a prompt holds \{\} once, where the query goes, got 'a photo'"):
+        list(sweep_settings(index, dataset, grid(["prompt=a photo"])))
+
+
 def test_the_page_has_plots_and_escapes_what_people_wrote(folder: Path, index: VideoIndex, tmp_path: Path) -> None:
     queries = tmp_path / "q.jsonl"
     line = {"text": "red <script>alert(1)</script>", "video": "long.mp4", "start_s": 4, "end_s": 8}

@@ -1,7 +1,9 @@
 """Many settings on the vectors an index holds: nothing is decoded or encoded again.
 
 What can be tried: every `search.*` setting; `pool`, how a clip's vector is made of its frames' (mean, max, topk,
-attention); `window_s`, clips of that length in place of those that were cut, made of the stored frames.
+attention); `window_s`, clips of that length in place of those that were cut, made of the stored frames; `prompt`, what
+text queries are put into before they are encoded: "{}", "a photo of {}", several joined by "|" and then averaged
+("{}|a video of {}"), or "model" for the lane's own. For good, a prompt is set under `channels.NAME.templates`.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, get_args
 
@@ -27,6 +30,8 @@ from vidembed.vectors import Pooling, pool
 
 Settings = Mapping[str, Any]
 _MADE_ANEW = ("pool", "window_s")
+_OTHERS = (*_MADE_ANEW, "prompt")
+_OWN_PROMPT = "model"
 
 
 class OpenIndex(Index, Protocol):
@@ -51,7 +56,8 @@ def grid(values: Sequence[str]) -> list[dict[str, Any]]:
         name, equals, listed = given.partition("=")
         if not equals or not name.strip() or not listed.strip():
             raise InputError(f"--try takes SETTING=VALUE,VALUE, got {given!r}", hint="search.fusion=rrf,evidence")
-        axes.append([(name.strip(), _value(part.strip())) for part in listed.split(",")])
+        name = name.strip()
+        axes.append([(name, part.strip() if name == "prompt" else _value(part.strip())) for part in listed.split(",")])
     return [dict(combination) for combination in itertools.product(*axes)]
 
 
@@ -65,18 +71,25 @@ def sweep_settings(
         key = (combination.get("pool"), combination.get("window_s"))
         if key not in made:
             made[key] = None if key == (None, None) else _made_anew(index, *key)
-        yield combination, evaluate(Variant(index, config, made[key]), dataset, channels=channels)
+        asked = _prompted(index.channels, str(combination.get("prompt", _OWN_PROMPT)))
+        yield combination, evaluate(Variant(index, config, made[key], asked), dataset, channels=channels)
 
 
 class Variant:
-    """The index with other settings, on its own vectors or on some made of them."""
+    """The index with other settings, on its own vectors or on some made of them, its texts put into other prompts."""
 
-    def __init__(self, index: OpenIndex, config: Config, vectors: tuple[Store, Catalog] | None = None) -> None:
+    def __init__(
+        self,
+        index: OpenIndex,
+        config: Config,
+        vectors: tuple[Store, Catalog] | None = None,
+        channels: Mapping[str, Channel] | None = None,
+    ) -> None:
         self.config = config
         self._index = index
         store, catalog = vectors or (None, None)
         settings = SearchSettings.of(config.search)
-        self._searcher = index.searcher.with_settings(settings, store=store, catalog=catalog)
+        self._searcher = index.searcher.with_settings(settings, store=store, catalog=catalog, channels=channels)
 
     def search(
         self,
@@ -178,14 +191,14 @@ def _windows(clips: Sequence[Clip], window_s: float) -> dict[str, Clip]:
 def _config(config: Config, combination: Settings) -> Config:
     fields = config.model_dump()
     for name, value in combination.items():
-        if name in _MADE_ANEW:
-            _check_made_anew(name, value)
+        if name in _OTHERS:
+            _check_other(name, value)
             continue
         known = [path for path, _ in config.flat() if path.startswith("search.")]
         if name not in known:
             raise ConfigError(
                 f"{name!r} cannot be tried on stored vectors",
-                hint=did_you_mean(name, [*known, *_MADE_ANEW]) or "search.* settings, pool and window_s can",
+                hint=did_you_mean(name, [*known, *_OTHERS]) or "search.* settings, pool, window_s and prompt can",
             )
         *trail, last = name.split(".")
         section = fields
@@ -198,7 +211,23 @@ def _config(config: Config, combination: Settings) -> Config:
         raise ConfigError(f"{dict(combination)} is out of bounds: {error}") from error
 
 
-def _check_made_anew(name: str, value: Any) -> None:
+def _prompted(channels: Mapping[str, Channel], prompt: str) -> Mapping[str, Channel]:
+    """The channels with text queries put into these templates; those that put nothing around them stay as they are."""
+    if prompt == _OWN_PROMPT:
+        return channels
+    made = {}
+    for name, channel in channels.items():
+        templated = getattr(channel.encoder, "with_templates", None)
+        made[name] = channel if templated is None else replace(channel, encoder=templated(prompt.split("|")))
+    return made
+
+
+def _check_other(name: str, value: Any) -> None:
+    if name == "prompt" and value != _OWN_PROMPT and any(part.count("{}") != 1 for part in str(value).split("|")):
+        raise ConfigError(
+            f"a prompt holds {{}} once, where the query goes, got {value!r}",
+            hint=f'"a photo of {{}}", several joined by "|", or "{_OWN_PROMPT}" for the lane\'s own',
+        )
     if name == "pool" and value not in get_args(Pooling):
         raise ConfigError(f"unknown pooling {value!r}; allowed: {', '.join(get_args(Pooling))}")
     if name == "window_s" and not (isinstance(value, int | float) and 0.1 <= value <= 3600):
