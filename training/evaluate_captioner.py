@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from train_captioner import read_captions
+from caption_corpus import read_captions, validation_files
 
 from vidembed.batching import batched
 from vidembed.captions.captioners.starter import StarterCaptioner, load
@@ -90,9 +90,7 @@ def main(argv: list[str] | None = None) -> int:
 
     table = read_captions(args.captions)
     train = sorted(table["train"])
-    order = np.random.default_rng(7).permutation(len(train))
-    val = [train[i] for i in order[: len(train) // 10]]
-    files = (sorted(table["dev"]) if args.split == "dev" else val)[: args.limit]
+    files = (sorted(table["dev"]) if args.split == "dev" else validation_files(table))[: args.limit]
     references = [table["dev" if args.split == "dev" else "train"][f] for f in files]
     encoder = StarterEncoder(args.starter)
     if args.cache and args.cache.is_file():

@@ -82,43 +82,55 @@ def rouge_l(candidates: Sequence[Words], references: Sequence[Sequence[Words]], 
     return np.array(scores, dtype=np.float64)
 
 
-def cider_d(
-    candidates: Sequence[Words], references: Sequence[Sequence[Words]], *, n: int = 4, sigma: float = 6.0
-) -> Doubles:
-    """(N,) CIDEr-D, 0..10: cosine of TF-IDF weighted n-grams, clipped, with a Gaussian penalty on the length.
+class CiderD:
+    """CIDEr-D against fixed references, 0..10: cosine of TF-IDF weighted n-grams, clipped, with a Gaussian penalty on
+    the length. Vedantam et al., CVPR 2015; sigma = 6, scale 10, as in the COCO caption evaluation.
 
-    Document frequencies come from these very references, one document per item, so the mean (the figure papers give,
-    often times 100) depends on the whole set; a single item always scores 0. Vedantam et al., CVPR 2015; sigma = 6,
-    scale 10, as in the COCO caption evaluation.
+    Document frequencies come from these very references, one document per item, so a score depends on the whole set;
+    with a single item it is always 0.
     """
-    _check(candidates, references)
-    frequency: Counter[tuple[str, ...]] = Counter()
-    for others in references:
-        frequency.update({gram for other in others for order in range(1, n + 1) for gram in _ngrams(other, order)})
-    documents = math.log(len(references)) if references else 0.0
 
-    def weighted(words: Words) -> tuple[list[dict[tuple[str, ...], float]], list[float]]:
-        vectors = []
-        for order in range(1, n + 1):
-            counts = _ngrams(words, order)
-            vectors.append({g: c * (documents - math.log(max(1.0, frequency[g]))) for g, c in counts.items()})
-        return vectors, [math.sqrt(sum(value**2 for value in vector.values())) for vector in vectors]
+    def __init__(self, references: Sequence[Sequence[Words]], *, n: int = 4, sigma: float = 6.0) -> None:
+        self._n, self._sigma = n, sigma
+        self._documents = math.log(len(references)) if references else 0.0
+        self._frequency: Counter[tuple[str, ...]] = Counter()
+        for others in references:
+            self._frequency.update(
+                {gram for other in others for order in range(1, n + 1) for gram in _ngrams(other, order)}
+            )
+        self._references = [[self._weighted(other) for other in others] for others in references]
 
-    scores = []
-    for words, others in zip(candidates, references):
-        own, own_norms = weighted(words)
+    def score(self, item: int, words: Words) -> float:
+        """How well a caption fits the references of that item, 0..10."""
+        own, own_norms, length = self._weighted(words)
         total = 0.0
-        for other in others:
-            there, norms = weighted(other)
-            # The reference code counts bigrams as the length, one less than the words.
-            gap = max(0, len(words) - 1) - max(0, len(other) - 1)
-            penalty = math.exp(-(gap**2) / (2 * sigma**2))
+        for there, norms, other_length in self._references[item]:
+            penalty = math.exp(-((length - other_length) ** 2) / (2 * self._sigma**2))
             for a, b, norm_a, norm_b in zip(own, there, own_norms, norms):
                 shared = sum(min(value, b[gram]) * b[gram] for gram, value in a.items() if gram in b)
                 if norm_a and norm_b:
                     total += penalty * shared / (norm_a * norm_b)
-        scores.append(10.0 * total / n / len(others))
-    return np.array(scores, dtype=np.float64)
+        return 10.0 * total / self._n / len(self._references[item])
+
+    def _weighted(self, words: Words) -> tuple[list[dict[tuple[str, ...], float]], list[float], int]:
+        """Per order the n-grams' weights and their norm; and the length, which the reference code counts in bigrams."""
+        vectors = []
+        for order in range(1, self._n + 1):
+            counts = _ngrams(words, order)
+            vectors.append(
+                {g: c * (self._documents - math.log(max(1.0, self._frequency[g]))) for g, c in counts.items()}
+            )
+        norms = [math.sqrt(sum(value**2 for value in vector.values())) for vector in vectors]
+        return vectors, norms, max(0, len(words) - 1)
+
+
+def cider_d(
+    candidates: Sequence[Words], references: Sequence[Sequence[Words]], *, n: int = 4, sigma: float = 6.0
+) -> Doubles:
+    """(N,) `CiderD` of each candidate against its own references; the mean is the figure papers give, often x 100."""
+    _check(candidates, references)
+    scorer = CiderD(references, n=n, sigma=sigma)
+    return np.array([scorer.score(i, words) for i, words in enumerate(candidates)], dtype=np.float64)
 
 
 def caption_report(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:

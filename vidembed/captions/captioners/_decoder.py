@@ -112,13 +112,21 @@ class CaptionNet(nn.Module):
 
         mask: (B, 1, 1, S) bool, True where the memory may be looked at.
         """
+        return self.scores(self.states(ids, memory, mask))
+
+    def states(self, ids: Tensor, memory: Memory, mask: Tensor | None = None) -> Tensor:
+        """As `forward`, before the words are scored: (B, L, width)."""
         x = self.drop(self.words(ids) * self.shape.width**0.5 + self.positions[: ids.shape[1]])
         for layer, kept in zip(self.layers, memory, strict=True):
             own = layer.norms[0](x)
             x = x + layer.drop(layer.own(own, *layer.own.keys_values(own), causal=True))
             x = x + layer.drop(layer.cross(layer.norms[1](x), *kept, mask))
             x = layer.feed(x)
-        return self.norm(x) @ self.words.weight.T + self.bias  # type: ignore[no-any-return]
+        return self.norm(x)  # type: ignore[no-any-return]
+
+    def scores(self, states: Tensor) -> Tensor:
+        """(..., width) -> (..., vocabulary) scores of the next word."""
+        return states @ self.words.weight.T + self.bias
 
     def step(self, ids: Tensor, at: int, memory: Memory, past: Memory, mask: Tensor) -> tuple[Tensor, Memory]:
         """One word further. ids (B,) at position `at`; past: cached keys and values. -> (B, vocabulary), new past."""
@@ -133,7 +141,7 @@ class CaptionNet(nn.Module):
             x = x + layer.own(own, keys, values)
             x = x + layer.cross(layer.norms[1](x), *kept, mask)
             x = layer.feed(x)
-        return self.norm(x[:, 0]) @ self.words.weight.T + self.bias, now
+        return self.scores(self.norm(x[:, 0])), now
 
 
 def build(state: Mapping[str, Tensor], shape: DecoderShape) -> CaptionNet:
