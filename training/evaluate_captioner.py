@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from caption_corpus import read_captions, validation_files
 from numpy.typing import NDArray
 from PIL import Image
-from caption_corpus import read_captions, validation_files
 
 from vidembed.batching import batched
 from vidembed.captions.captioners.starter import StarterCaptioner, load
