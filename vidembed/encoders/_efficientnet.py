@@ -8,8 +8,10 @@ these weights without renaming; batch norms are folded into the convolutions at 
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from vidembed.errors import MissingDependency, WeightsMissing
 SIDE_PX = 256  # trained at 260; 256 gives an 8x8 map that pools evenly into grids
 FEATURES = 1280
 CLASSES = 1000
+LAST_AT_STRIDE = {8: 6, 16: 14}  # the last block whose map has the stride
+BLOCKS = 21
 _BN_EPS = 1e-3  # as in the TensorFlow original
 # (kernel, stride, expansion, output channels, repeats) after width 1.1 and depth 1.2
 _STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 3), (5, 2, 6, 48, 3), (3, 2, 6, 88, 4), (5, 1, 6, 120, 4), (5, 2, 6, 208, 5),
@@ -72,18 +76,33 @@ class EfficientNetLite2(nn.Module):
         self.head = nn.Conv2d(channels, FEATURES, 1)
         self.classifier = nn.Linear(FEATURES, CLASSES)
 
-    def stages(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The map at stride 16 (B, 120, H/16, W/16) and the final one (B, 1280, H/32, W/32)."""
+    def until(self, x: Tensor, after: Sequence[int]) -> list[Tensor]:
+        """The maps after the blocks named, in rising order; no further block is run."""
         x = F.relu6(self.stem(x), inplace=True)
-        middle = x
-        for i, block in enumerate(self.blocks):
+        maps = []
+        for i, block in enumerate(self.blocks[: max(after) + 1]):
             x = block(x)
-            if i == 14:  # the last block at stride 16
-                middle = x
-        return middle, F.relu6(self.head(x), inplace=True)
+            if i in after:
+                maps.append(x)
+        return maps
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.stages(x)[1]
+        (x,) = self.until(x, [BLOCKS - 1])
+        return F.relu6(self.head(x), inplace=True)
+
+
+class Tail(nn.Module):
+    """A copy of a network's blocks from `first` on and of its head, to be tuned: (B, C, H, W) -> (B, 1280, h, w)."""
+
+    def __init__(self, net: EfficientNetLite2, first: int) -> None:
+        super().__init__()
+        self.blocks = copy.deepcopy(net.blocks[first:])
+        self.head = copy.deepcopy(net.head)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return F.relu6(self.head(x), inplace=True)
 
 
 def load(path: Path | None = None) -> EfficientNetLite2:

@@ -1,9 +1,9 @@
 """The starter model: pictures, text and sound in one space, with weights that come with pip and this package.
 
-Frozen backbones (EfficientNet-Lite2, all-MiniLM-L6-v2, with a low-rank correction of its last
-layers where the file holds one) and heads trained
-by this project; `training/train_starter.py` makes them, `assets/starter/MODEL_CARD.md` says from what and how good
-they are. Each tower is loaded when its modality is first asked for.
+Backbones (EfficientNet-Lite2, whose last block this project has tuned; all-MiniLM-L6-v2, with a low-rank correction of
+its last layers where the file holds one) and heads trained by this project; `training/train_starter.py` makes them,
+`assets/starter/MODEL_CARD.md` says from what and how good they are. Each tower is loaded when its modality is first
+asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +26,7 @@ from vidembed.types import AudioSamples, Floats, Image, Item, Modality, Space, T
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from vidembed.encoders._efficientnet import Tail
     from vidembed.encoders.starter_sound import SoundTower
     from vidembed.heads import Head
     from vidembed.model_spec import ModelSpec
@@ -34,7 +35,8 @@ SPACE = Space("starter-v1", 384)
 FOLDER = Path(__file__).parents[1] / "assets" / "starter"
 MANIFEST = "manifest.json"
 PICTURE_FILE, TEXT_FILE, SOUND_FILE = "picture.safetensors", "text.safetensors", "sound.safetensors"
-PICTURE_FEATURES = 1760  # 1280 means of the last map, 2 x 2 x 120 of the stage before
+PICTURE_FEATURES = 1760  # 1280 means of the last map, 2 x 2 x 120 of the last one at stride 16
+TUNED_FROM = 20  # the first block of the picture tower that training changes
 _PICTURES, _TEXTS = 16, 64  # in one pass: what a CPU's caches like, and little memory
 T = TypeVar("T")
 
@@ -70,29 +72,44 @@ class StarterEncoder:
         return self._sound.encode([_sound(item) for item in items])
 
     def features(self, modality: Modality, items: Sequence[Item]) -> Floats:
-        """(N, 16, 1280) tokens of pictures: a 4x4 grid of EfficientNet's last map, for attention heads."""
+        """(N, 16, 1280) tokens of pictures: a 4x4 grid of the untuned EfficientNet's last map, for attention heads."""
+        import torch
+
+        from vidembed.encoders._picture import grid
+
         if modality != "image":
             raise ValueError(f"the starter has tokens of pictures only, not of {modality!r}")
-        grids = [grid for _, grid in self._maps([_picture(item) for item in items])]
-        return np.concatenate(grids) if grids else np.zeros((0, 16, 1280), np.float32)
+        with torch.inference_mode():
+            rows = [grid(self._backbone(pixels), 4) for pixels in self._prepared([_picture(item) for item in items])]
+        return np.concatenate(rows) if rows else np.zeros((0, 16, 1280), np.float32)
 
     def picture_features(self, images: Sequence[Image]) -> Floats:
-        """(N, 1760): the means of the last map, and a 2x2 grid of the stage before."""
-        rows = [pooled(grid, middle) for middle, grid in self._maps(images)]
+        """(N, 1760): the means of the tuned last map, and a 2x2 grid of the last map at stride 16."""
+        import torch
+
+        from vidembed.encoders._efficientnet import LAST_AT_STRIDE
+        from vidembed.encoders._picture import grid
+
+        tail, _ = self._picture_tower
+        rows = []
+        with torch.inference_mode():
+            for pixels in self._prepared(images):
+                middle, late = self._backbone.until(pixels, (LAST_AT_STRIDE[16], TUNED_FROM - 1))
+                rows.append(pooled(grid(tail(late), 1), grid(middle, 2)))
         return np.concatenate(rows) if rows else np.zeros((0, PICTURE_FEATURES), np.float32)
 
     def place_pictures(self, features: Floats) -> Floats:
         """(N, 384) unit rows of the space from `picture_features`' rows."""
         from vidembed.heads import project
 
-        return project(self._picture_head, features)
+        return project(self._picture_tower[1], features)
 
-    def class_scores(self, features: Floats) -> Floats:
-        """(N, 1000) ImageNet class probabilities of the backbone's own classifier, from `picture_features`' rows."""
+    def class_scores(self, tokens: Floats) -> Floats:
+        """(N, 1000) ImageNet class probabilities of the backbone's own classifier, from the tokens of `features`."""
         import torch
 
         with torch.inference_mode():
-            means = torch.from_numpy(features[:, :1280]).to(self.device)
+            means = torch.from_numpy(tokens.mean(1)).to(self.device)
             return self._backbone.classifier(means).softmax(1).cpu().numpy()
 
     def sentence_vectors(self, texts: Sequence[str]) -> Floats:
@@ -112,19 +129,12 @@ class StarterEncoder:
 
         return project(self._text_head, self.sentence_vectors(texts))
 
-    def _maps(self, images: Sequence[Image]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """Per batch: the 2x2 grid (B, 4, 120) of the stage before the last and the 4x4 grid (B, 16, 1280)."""
-        import torch
+    def _prepared(self, images: Sequence[Image]) -> Iterator[Tensor]:
+        """The pictures as the backbone takes them, a few at a time."""
+        from vidembed.encoders._picture import prepare
 
-        from vidembed.encoders._picture import grid, prepare
-
-        out = []
         for start in range(0, len(images), _PICTURES):
-            pixels = prepare(images[start : start + _PICTURES]).to(self.device)
-            with torch.inference_mode():
-                middle, last = self._backbone.stages(pixels)
-                out.append((grid(middle, 2), grid(last, 4)))
-        return out
+            yield prepare(images[start : start + _PICTURES]).to(self.device)
 
     @property
     def _backbone(self) -> Any:
@@ -135,8 +145,8 @@ class StarterEncoder:
         return self._loaded("_text_net")
 
     @property
-    def _picture_head(self) -> Head:
-        return self._loaded("_picture_tensors")
+    def _picture_tower(self) -> tuple[Tail, Head]:
+        return self._loaded("_picture_nets")
 
     @property
     def _text_head(self) -> Head:
@@ -157,8 +167,17 @@ class StarterEncoder:
         return _efficientnet.load().to(self.device)
 
     @cached_property
-    def _picture_tensors(self) -> Head:
-        return self._head(PICTURE_FILE)[0]
+    def _picture_nets(self) -> tuple[Tail, Head]:
+        from vidembed.encoders._efficientnet import Tail
+
+        head, tensors = self._head(PICTURE_FILE)
+        tail = Tail(self._backbone, TUNED_FROM)
+        try:
+            if tensors:  # a head alone belongs to the backbone as it comes
+                tail.load_state_dict({name.removeprefix("tail."): value for name, value in tensors.items()})
+        except RuntimeError as error:
+            raise WeightsMissing(f"{PICTURE_FILE} does not fit: {error}", hint="reinstall vidembed") from error
+        return tail.to(self.device), head
 
     @cached_property
     def _text_tensors(self) -> tuple[Head, dict[str, Tensor]]:
@@ -214,7 +233,7 @@ def load(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_
 
 
 def pooled(grid: NDArray[np.float32], middle: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(B, 1760) features from (B, 16, 1280) and (B, 4, 120)."""
+    """(B, 1760) features from (B, cells, 1280) and (B, 4, 120)."""
     return np.concatenate([grid.mean(1), middle.reshape(len(middle), -1)], 1).astype(np.float32, copy=False)
 
 
