@@ -13,14 +13,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image as PILImage
 
 from vidembed.align import Direction, Pair, read_pairs
 from vidembed.align.measuring import both_ways, unique_texts
 from vidembed.encoders import _minilm
 from vidembed.encoders.starter import FOLDER, StarterEncoder
 from vidembed.media.reader import open_video
-from vidembed.types import Floats
+from vidembed.types import Floats, Image
 from vidembed.vectors import unit_rows
 
 
@@ -44,8 +44,8 @@ class ClassNames:
                 parts.append(_minilm.mean_pool(self.net(ids, mask), mask).numpy())
         return unit_rows(np.concatenate(parts))
 
-    def pictures(self, features: Floats) -> Floats:
-        return unit_rows(self.starter.class_scores(features) @ self.names)
+    def pictures(self, pictures: Sequence[Image]) -> Floats:
+        return unit_rows(self.starter.class_scores(self.starter.features("image", pictures)) @ self.names)
 
 
 class Trained:
@@ -57,8 +57,8 @@ class Trained:
     def texts(self, texts: Sequence[str]) -> Floats:
         return self.starter.encode("text", texts)
 
-    def pictures(self, features: Floats) -> Floats:
-        return self.starter.place_pictures(features)
+    def pictures(self, pictures: Sequence[Image]) -> Floats:
+        return self.starter.encode("image", pictures)
 
 
 def frames_of(path: Path) -> list[NDArray[np.uint8]]:
@@ -78,40 +78,23 @@ def videos(folder: Path) -> list[Pair]:
     return found
 
 
-def features_of(
-    starter: StarterEncoder, dev: Sequence[Pair], clips: Sequence[Pair], cache: Path | None
-) -> tuple[Floats, list[Floats]]:
-    """Backbone features of the pictures, and of each video's frames."""
-    files = [(cache or Path()) / name for name in ("dev.npy", "frames.npy", "counts.npy")]
-    if cache is None or not all(file.is_file() for file in files):
-        pictures = [np.asarray(Image.open(item.path).convert("RGB")) for item in dev]
-        found = [starter.picture_features(frames_of(clip.path)) for clip in clips]
-        arrays = [starter.picture_features(pictures), np.concatenate(found), np.array([len(f) for f in found])]
-        if cache is None:
-            return arrays[0], found
-        for file, array in zip(files, arrays):
-            np.save(file, array)
-    dev_features, frames, counts = (np.load(file) for file in files)
-    return dev_features, np.split(frames, np.cumsum(counts)[:-1])
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and video/")
     parser.add_argument("--weights", type=Path, default=FOLDER)
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the figures")
-    parser.add_argument("--cache", type=Path, help="folder to keep the features in: weights change, they do not")
     args = parser.parse_args()
     starter = StarterEncoder(args.weights)
     systems = {"v0 class names": ClassNames(starter), "v1": Trained(starter)}
     dev = read_pairs(args.data / "images" / "captions.csv", modality="image").split("dev")
     clips = videos(args.data / "video")
-    dev_features, clip_features = features_of(starter, dev, clips, args.cache)
+    pictures = [np.asarray(PILImage.open(item.path).convert("RGB")) for item in dev]
+    frames = [frames_of(clip.path) for clip in clips]
     figures: dict[str, dict[str, Direction]] = {}
     for name, system in systems.items():
         found: dict[str, Direction] = {}
-        pooled = unit_rows(np.stack([system.pictures(frames).mean(0) for frames in clip_features]))
-        for kind, items, rows in (("image", dev, system.pictures(dev_features)), ("video", clips, pooled)):
+        pooled = unit_rows(np.stack([system.pictures(seen).mean(0) for seen in frames]))
+        for kind, items, rows in (("image", dev, system.pictures(pictures)), ("video", clips, pooled)):
             texts, right = unique_texts(items)
             found |= both_ways(kind, rows, system.texts(texts), right)
         figures[name] = found
