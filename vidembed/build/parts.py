@@ -183,3 +183,9 @@ def find_videos(paths: Iterable[str | Path] | str | Path) -> list[Path]:
     from vidembed.media.files import find_videos as find
 
     return find(paths)
+
+
+def list_tags(paths: Iterable[str | Path] | str | Path) -> dict[Path, dict[str, str]]:
+    from vidembed.media.files import list_tags as find
+
+    return find(paths)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from vidembed.catalog.database import Database
 from vidembed.catalog.lanes import Lanes
+from vidembed.catalog.summaries import Summaries
+from vidembed.catalog.tags import Tags
 from vidembed.catalog.texts import Captions, Texts
 from vidembed.catalog.videos import Videos
 from vidembed.types import Failure, RunReport
@@ -22,8 +24,10 @@ class Catalog:
         self._db = Database(Path(path), readonly=readonly)
         self.videos = Videos(self._db)
         self.lanes = Lanes(self._db)
+        self.tags = Tags(self._db)
         self.texts = Texts(self._db)
         self.captions = Captions(self._db)
+        self.summaries = Summaries(self._db)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

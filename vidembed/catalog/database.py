@@ -98,7 +98,10 @@ class Database:
                 f"the catalog {self.path} has format {version}, this vidembed knows up to {len(MIGRATIONS)}",
                 hint="a newer vidembed made it: upgrade with pip install -U vidembed",
             )
-        if version == len(MIGRATIONS) or self.readonly:
+        if version == len(MIGRATIONS):
+            return
+        if self.readonly:  # what an older version made is brought up to date first: reading needs all tables
+            Database(self.path).close()
             return
         connection.execute("BEGIN EXCLUSIVE")
         try:

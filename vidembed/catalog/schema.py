@@ -93,4 +93,24 @@ MIGRATIONS: tuple[str, ...] = (
         counts TEXT NOT NULL
     );
     """,
+    """
+    CREATE TABLE tags (                  -- what people noted of a video, and lists of videos with columns brought
+        video_id TEXT NOT NULL REFERENCES videos ON DELETE CASCADE,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (video_id, key)
+    );
+    CREATE INDEX tags_by_key ON tags (key, value);
+    """,
+    """
+    -- what the reader met in the file: frames decoded, skipped, corrupt, missing, packets of sound that are corrupt
+    ALTER TABLE videos ADD COLUMN counts TEXT NOT NULL DEFAULT '{}';
+    """,
+    """
+    CREATE TABLE summaries (             -- a whole video in words, as its captions of that digest gave it
+        video_id TEXT PRIMARY KEY REFERENCES videos ON DELETE CASCADE,
+        basis TEXT NOT NULL,
+        body TEXT NOT NULL
+    );
+    """,
 )

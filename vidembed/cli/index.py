@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from vidembed.cli.common import (
     DEFAULT_INDEX,
@@ -26,7 +27,8 @@ from vidembed.types import RunReport
 
 def index(
     videos: Annotated[
-        list[str] | None, typer.Argument(help="Folders, files or globs; a .txt names one a line.")
+        list[str] | None,
+        typer.Argument(help="Folders, files or globs; or a list: .txt (one a line), .csv, .jsonl (columns are tags)."),
     ] = None,
     index: IndexOption = Path(DEFAULT_INDEX),
     profile: ProfileOption = None,
@@ -91,10 +93,15 @@ def _show(report: RunReport, where: Path, *, as_json: bool) -> None:
     console = err()
     for failure in report.failed:
         console.print(
-            f"[red]failed[/] {failure.item} ({failure.stage}): {failure.message}", markup=True, soft_wrap=True
+            f"[red]failed[/] {escape(failure.item)} ({failure.stage}): {escape(failure.message)}", soft_wrap=True
         )
         if failure.hint:
             console.print(f"       {failure.hint}", markup=False, soft_wrap=True)
+    for damage in report.damaged:
+        console.print(f"[yellow]damaged[/] {escape(damage.item)}: {damage}", soft_wrap=True)
+    if report.damaged:
+        rest = "the rest of it is" if len(report.damaged) == 1 else "the rest of them is"
+        console.print(f"{report.damage()}; {rest} in the index", soft_wrap=True)
     console.print(f"{report}; {report.clips} clips, {report.seconds_of_video:.1f} s of video, index in {where}")
     if as_json:
         print_json(
@@ -105,5 +112,6 @@ def _show(report: RunReport, where: Path, *, as_json: bool) -> None:
                 "clips": report.clips,
                 "seconds_of_video": round(report.seconds_of_video, 3),
                 "counts": dict(report.counts),
+                "damaged": [vars(damage) for damage in report.damaged],
             }
         )

@@ -34,7 +34,9 @@ def info(
     console.print(str(facts), markup=False)
     for record in records:
         console.print(
-            f"{record.state:8} {format_time(record.info.duration_s):>12} {record.clips:5} clips  {record.info.path}",
+            f"{record.state:8} {format_time(record.info.duration_s):>12} {record.clips:5} clips  {record.info.path}"
+            + (f"  (damaged: {record.damage})" if record.damage else "")
+            + "".join(f"  {key}={value}" for key, value in record.tags.items()),
             markup=False,
             soft_wrap=True,
         )
@@ -42,6 +44,26 @@ def info(
         console.print(
             f"{failure.item} ({failure.stage}) {failure.kind}: {failure.message}", markup=False, soft_wrap=True
         )
+
+
+def tag(
+    videos: Annotated[list[str], typer.Argument(help="Paths, folders, globs or video ids.")],
+    values: Annotated[list[str] | None, typer.Option("--set", help="camera=front; may be repeated.")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", help="Take this tag away; may be repeated.")] = None,
+    index: IndexOption = Path(DEFAULT_INDEX),
+) -> None:
+    """Note something of videos, to search by with --tag. The columns of a list (vidembed index LIST.csv) do, too."""
+    changes: dict[str, str | None] = dict.fromkeys(remove or ())
+    for item in values or ():
+        key, equals, value = item.partition("=")
+        if not equals or not value.strip():
+            raise InputError(f"--set takes KEY=VALUE, got {item!r}", hint="for example --set camera=front")
+        changes[key.strip()] = value.strip()
+    if not changes:
+        raise InputError("nothing to change", hint="give --set KEY=VALUE or --remove KEY")
+    with opened(index) as open_index:
+        count = open_index.tag(videos, changes)
+    err().print(f"tagged {count} video{'s' if count != 1 else ''}")
 
 
 def remove(

@@ -44,6 +44,10 @@ def search(
     max_duration: Annotated[float | None, typer.Option(help="Only videos at most this long, in seconds.")] = None,
     after: Annotated[str | None, typer.Option(help="Only files changed since this date (2026-01-31).")] = None,
     before: Annotated[str | None, typer.Option(help="Only files changed before this date.")] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(help="Only videos with this tag: camera=front, place!=beach, year>=2020; may be repeated."),
+    ] = None,
     channels: Annotated[str | None, typer.Option(help="Lanes to search: 'vision,sound'. Default: all.")] = None,
     weight: Annotated[list[str] | None, typer.Option(help="Weight of a lane, vision=1.0; may be repeated.")] = None,
     by_video: Annotated[bool, typer.Option("--by-video", help="At most one moment a video.")] = False,
@@ -63,6 +67,7 @@ def search(
         modified_after=_date(after, "--after"),
         modified_before=_date(before, "--before"),
         within=_span(within),
+        tags=tuple(tag) if tag else None,
     )
     with opened(index, settings=settings, readonly=True) as open_index:
         moments = open_index.search(

@@ -14,14 +14,14 @@ from vidembed.index.filling import folder_bytes
 from vidembed.index.info import ChannelInfo, IndexInfo, VideoRecord
 from vidembed.indexing.plan import FINISHED
 from vidembed.settings import ChannelSettings
-from vidembed.types import Failure
+from vidembed.types import Damage, Failure
 
 if TYPE_CHECKING:
+    from vidembed.index.base import OpenIndex
     from vidembed.index.manifest import Manifest
-    from vidembed.index.video_index import VideoIndex
 
 
-def videos(index: VideoIndex) -> list[VideoRecord]:
+def videos(index: OpenIndex) -> list[VideoRecord]:
     """See `VideoIndex.videos`."""
     catalog = index.catalog
     states = catalog.lanes.all()
@@ -33,6 +33,7 @@ def videos(index: VideoIndex) -> list[VideoRecord]:
     failures: dict[str, list[Failure]] = {}
     for failure in catalog.failures():
         failures.setdefault(failure.item, []).append(failure)
+    tags = catalog.tags.all()
     records = []
     for row in catalog.videos.all():
         video_id = row.info.video_id
@@ -49,12 +50,15 @@ def videos(index: VideoIndex) -> list[VideoRecord]:
                 channels=lanes,
                 failures=tuple(failure for path in own for failure in failures.get(path, ())),
                 reader=row.reader,
+                counts=row.counts,
+                damage=Damage.of(row.info.path.as_posix(), row.counts),
+                tags=tags.get(video_id, {}),
             )
         )
     return records
 
 
-def info(index: VideoIndex, manifest: Manifest) -> IndexInfo:
+def info(index: OpenIndex, manifest: Manifest) -> IndexInfo:
     """See `VideoIndex.info`."""
     total, clips, duration_s = index.catalog.videos.totals()
     counts = index.catalog.lanes.counts()
@@ -76,6 +80,7 @@ def info(index: VideoIndex, manifest: Manifest) -> IndexInfo:
         duration_s=duration_s,
         failures=len(index.catalog.failures()),
         captions=len(index.catalog.captions.get()),
+        damaged=sum(Damage.of("", row.counts) is not None for row in index.catalog.videos.all()),
         channels=channels,
         sizes_bytes={
             "catalog": folder_bytes(index.path / "catalog.sqlite"),
@@ -110,7 +115,7 @@ def _channel(
     )
 
 
-def thumbnail(index: VideoIndex, clip_id: str) -> Path | None:
+def thumbnail(index: OpenIndex, clip_id: str) -> Path | None:
     """See `VideoIndex.thumbnail`."""
     from vidembed.media.thumbnails import save_jpeg
 

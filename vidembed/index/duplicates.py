@@ -13,7 +13,7 @@ from vidembed.search.copies import SharedStretch, Track, shared_stretches
 from vidembed.types import Row, Span
 
 if TYPE_CHECKING:
-    from vidembed.index.video_index import VideoIndex
+    from vidembed.index.base import OpenIndex
 
 _NEIGHBOURS = 50  # clips looked at around each clip
 _CLIP_SLACK = 0.25  # a clip's mean vector may be this much less alike than its best frames
@@ -34,7 +34,7 @@ class Duplicate:
 
 
 def duplicates(
-    index: VideoIndex, *, channel: str = "vision", above: float = 0.8, min_s: float = 2.0
+    index: OpenIndex, *, channel: str = "vision", above: float = 0.8, min_s: float = 2.0
 ) -> Iterator[Duplicate]:
     """See `VideoIndex.duplicates`."""
     if channel not in index.lanes:
@@ -61,7 +61,7 @@ def duplicates(
             yield Duplicate(infos[0].path, infos[1].path, _kind(*shares), tuple(stretches), (shares[0], shares[1]))
 
 
-def _candidates(index: VideoIndex, channel: str, *, least: float) -> set[frozenset[str]]:
+def _candidates(index: OpenIndex, channel: str, *, least: float) -> set[frozenset[str]]:
     """Pairs of videos with clips that are alike."""
     collection = index.lanes[channel].collection
     video_of = {clip.clip_id: clip.video_id for clip in index.clips()}
@@ -73,7 +73,7 @@ def _candidates(index: VideoIndex, channel: str, *, least: float) -> set[frozens
     return pairs
 
 
-def _alike(index: VideoIndex, collection: str, row: Row, video_of: dict[str, str], least: float) -> set[str]:
+def _alike(index: OpenIndex, collection: str, row: Row, video_of: dict[str, str], least: float) -> set[str]:
     hits = index.store.search(collection, row.vector, k=_NEIGHBOURS)
     return {video_of[hit] for hit, score in hits if score >= least and hit in video_of} - {row.clip.video_id}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidembed.build import Lane, make_executor, make_run_options, make_tools
-from vidembed.build.parts import find_videos, thumbnail_path
+from vidembed.build.parts import find_videos, list_tags, thumbnail_path
 from vidembed.errors import MediaNotFound
 from vidembed.indexing import Indexer, ProgressCallback
 from vidembed.indexing.plan import FINISHED
@@ -53,6 +53,7 @@ class Filling:
             )
         self.make_whole(lanes)
         report = self._run(files, lanes, config=config, prepare=self._prepare, progress=progress)
+        self._tag(list_tags(inputs))
         self._settle_gone(under, {path.as_posix() for path in files}, prune=prune)
         return report
 
@@ -176,6 +177,12 @@ class Filling:
             if collection.startswith(f"{lane.name}.") and collection != lane.collection:
                 self._catalog.lanes.forget(collection)
                 store.drop(collection)
+
+    def _tag(self, tags: Mapping[Path, Mapping[str, str]]) -> None:
+        known = self._catalog.videos.paths()
+        for path, given in tags.items():
+            if path.as_posix() in known:
+                self._catalog.tags.change([known[path.as_posix()].video_id], given)
 
     def _settle_gone(self, under: Callable[[str], bool], found: set[str], *, prune: bool) -> None:
         """Files of the catalog that should have been found but are not there any more."""

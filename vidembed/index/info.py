@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidembed.types import Failure, VideoInfo, format_time
+from vidembed.types import Damage, Failure, VideoInfo, format_time
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class IndexInfo:
     duration_s: float
     failures: int
     captions: int
+    damaged: int = 0  # videos of which something could not be decoded
     channels: Mapping[str, ChannelInfo] = field(default_factory=dict)
     sizes_bytes: Mapping[str, int] = field(default_factory=dict)  # catalog, vectors, thumbnails
 
@@ -47,7 +48,8 @@ class IndexInfo:
         gone = f" ({self.gone} gone)" if self.gone else ""
         lines = [
             f"{self.path}: {self.videos} videos{gone}, {self.clips} clips, {format_time(self.duration_s)} of video, "
-            f"{self.captions} captions, {self.failures} failures",
+            f"{self.captions} captions, {self.failures} failures"
+            + (f", {self.damaged} damaged (vidembed info --videos)" if self.damaged else ""),
             f"profile {self.profile}, store {self.store}, "
             + ", ".join(f"{part} {size / 1e6:.1f} MB" for part, size in self.sizes_bytes.items()),
         ]
@@ -73,3 +75,6 @@ class VideoRecord:
     channels: Mapping[str, str]  # name -> done, absent, failed, missing
     failures: tuple[Failure, ...] = ()
     reader: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)  # frames decoded, skipped, corrupt, missing; audio_corrupt
+    damage: Damage | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)

@@ -55,6 +55,8 @@ class Lookup:
 
     def _facts(self) -> Iterable[VideoFacts]:
         durations = {row.info.video_id: row.info.duration_s for row in self._catalog.videos.all()}
+        tags = self._catalog.tags.all()
         for video_id, paths in self._catalog.videos.present_paths().items():
             modified = tuple(row.mtime_ns / 1e9 for row in paths)
-            yield VideoFacts(video_id, tuple(row.path for row in paths), durations[video_id], modified)
+            places = tuple(row.path for row in paths)
+            yield VideoFacts(video_id, places, durations[video_id], modified, tags.get(video_id, {}))

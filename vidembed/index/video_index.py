@@ -2,95 +2,37 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidembed.build import ChannelFactory, Lane, QueryLoader, make_bank, make_search_settings, make_store
-from vidembed.build.channels import LazyChannels, lane
-from vidembed.catalog import Catalog
+from vidembed.build import make_bank
+from vidembed.build.channels import lane
 from vidembed.config import Overrides, load_config
-from vidembed.errors import BadQuery, ConfigError, IndexBusy, MediaNotFound, StoreError, did_you_mean
+from vidembed.errors import BadQuery, ConfigError, IndexBusy, StoreError, did_you_mean
+from vidembed.index.base import OpenIndex
 from vidembed.index.filling import Filling, Paths
-from vidembed.index.info import IndexInfo, VideoRecord
 from vidembed.index.manifest import Manifest
-from vidembed.index.wanted import wanted_lanes, with_channel, with_run
+from vidembed.index.wanted import wanted_lanes, with_run
 from vidembed.indexing import ProgressCallback
-from vidembed.protocols import Channel, Store
 from vidembed.settings import Config
-from vidembed.types import Caption, Clip, Failure, Filter, Moment, Query, Row, RunReport, TimedText
+from vidembed.types import Caption, RunReport
 
 if TYPE_CHECKING:
     from vidembed.index.captioning import CaptionedVideo
-    from vidembed.index.duplicates import Duplicate
-    from vidembed.index.lookup import Lookup
-    from vidembed.search import Searcher
 
 
-class VideoIndex:
+class VideoIndex(OpenIndex):
     """One index, open. Made by `vidembed.open_index`; a context manager.
 
     Safe for many threads: searches may go on while one thread adds. Models and vectors are loaded when first needed.
     """
 
     def __init__(self, path: Path, config: Config, manifest: Manifest, *, readonly: bool = False) -> None:
-        self.path = path
-        self.config = config
-        self.readonly = readonly
-        self.catalog = Catalog(path / "catalog.sqlite", readonly=readonly)
-        self.thumbnails = path / "thumbnails"
-        self._manifest = manifest
-        self._store: Store | None = None
-        self._factory = ChannelFactory(config, caption_of=self._caption_of)
-        self._loaded: dict[str, Channel] = {}
-        self._lookup: Lookup | None = None
-        self._searcher: Searcher | None = None
-        self._mutex = threading.RLock()
+        super().__init__(path, config, manifest, readonly=readonly)
         self._write_mutex = threading.RLock()
-
-    # -- parts -------------------------------------------------------------------------------------------------------
-
-    @property
-    def store(self) -> Store:
-        """The vectors, opened when first used. Raises IndexBusy when another process has them."""
-        with self._mutex:
-            if self._store is None:
-                name = f"vidembed-{self._manifest.index_id[:12]}"
-                self._store = make_store(self.config.store, self.path / "vectors", namespace=name)
-            return self._store
-
-    @property
-    def lanes(self) -> dict[str, Lane]:
-        """The channels that hold vectors, not loaded, in the order of the profile."""
-        names = [name for name in self.config.channels if name in self._manifest.channels]
-        return {name: lane(name, self.config.channels[name]) for name in names}
-
-    @property
-    def channels(self) -> Mapping[str, Channel]:
-        """The channels that hold vectors; each is loaded when first asked for."""
-        return LazyChannels(self.lanes, self.load)
-
-    def load(self, wanted: Lane) -> Channel:
-        """The channel of a lane, loaded once."""
-        with self._mutex:
-            if wanted.collection not in self._loaded:
-                self._loaded[wanted.collection] = self._factory.make(wanted)
-            return self._loaded[wanted.collection]
-
-    def serve(self, wanted: Lane) -> None:
-        """From now on this lane answers for its channel."""
-        entry = self._manifest.channels.get(wanted.name)
-        if entry is not None and entry["fingerprint"] == wanted.fingerprint:
-            return
-        with self._mutex:
-            given = wanted.settings.model_copy(update={"enabled": True})
-            self.config = with_channel(self.config, wanted.name, given)
-            self._manifest = self._manifest.with_lane(wanted)
-            self._manifest.write(self.path)
-            self._searcher = self._lookup = None
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -106,6 +48,7 @@ class VideoIndex:
     ) -> RunReport:
         """Index a folder, file, glob, list file or several of them; does only what is missing.
 
+        Further columns of a list (.csv with a header, .jsonl) become the videos' tags; see `tag`.
         channels: lanes to fill, ["vision"], or on top of the profile's ["+speech", "+ocr", "-sound"].
         workers: videos decoded side by side. on_error: "record" (the default) or "raise". prune: forget videos whose
         files are gone; otherwise they are only hidden. A file that fails keeps what the index had of it.
@@ -168,6 +111,21 @@ class VideoIndex:
             self._invalidate()
         return removed
 
+    def tag(self, videos: str | Path | Iterable[str | Path] | None, changes: Mapping[str, str | None]) -> int:
+        """Set tags of videos, by path, folder, glob or id (None: all); a value of None takes a tag away.
+
+        How many videos were meant. `Filter(tags=["camera=front"])` searches by them. Raises MediaNotFound, BadQuery.
+        """
+        from vidembed.index.filling import select
+
+        for key in changes:
+            if not key.strip() or any(sign in key for sign in "=!<>"):
+                raise BadQuery(f"no name for a tag: {key!r}", hint="letters, digits and spaces, without = ! < >")
+        with self._writing():
+            chosen = select(self.catalog, videos)
+            self.catalog.tags.change(chosen, changes)
+        return len(chosen)
+
     def save_captions(self, captions: Sequence[Caption]) -> list[Caption]:
         """Save and make searchable; those that were saved. A model's caption never replaces a person's."""
         from vidembed.index.captioned import save_captions
@@ -186,19 +144,21 @@ class VideoIndex:
         prompt: str | None = None,
         seed: int | None = None,
         redo: bool = False,
+        rechoose: bool = False,
         options: Mapping[str, Any] | None = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Iterator[CaptionedVideo]:
         """Caption videos of the index, by path, folder, glob or id (None: all); yields each as it is done and saved.
 
         What the same captioner with the same settings has done is kept (redo: done anew), a person's captions always.
+        rechoose: nobody is asked; the choice among the kept proposals is made anew, by the vectors and settings of now.
         None takes the setting of the index (caption.*). Captions are searchable at once, in the `caption` channels.
         Errors of single clips and files are in `CaptionedVideo.failures`; ConfigError and model errors are raised.
         """
         from vidembed.index.captioning import CaptionRequest, caption_videos
         from vidembed.index.filling import select
 
-        request = CaptionRequest(model, candidates, prompt, seed, redo, dict(options) if options else None)
+        request = CaptionRequest(model, candidates, prompt, seed, redo, rechoose, dict(options) if options else None)
         yield from caption_videos(self, select(self.catalog, videos), request, progress=progress)
 
     def move_store(self, to: str) -> dict[str, int]:
@@ -212,136 +172,6 @@ class VideoIndex:
             counts, self._manifest, self.config, self._store = move_store(self, self._manifest, to)
             self._searcher = None
         return counts
-
-    # -- searching ---------------------------------------------------------------------------------------------------
-
-    def search(
-        self,
-        query: str | Query,
-        *,
-        k: int = 10,
-        channels: Sequence[str] | None = None,
-        weights: Mapping[str, float] | None = None,
-        where: Filter | None = None,
-        group_by_video: bool = False,
-        diversity: float = 0.0,
-        offset: int = 0,
-        fusion: str | None = None,
-    ) -> list[Moment]:
-        """The k best moments, best first. A plain string is text. See `search.Searcher.search` for the options.
-
-        `moment.confidence` below `config.search.min_confidence` means that it is no good match.
-        Raises BadQuery, MediaNotFound and MediaUnreadable for what cannot be asked.
-        """
-        return self.searcher.search(
-            query, k=k, channels=channels, weights=weights, where=where, group_by_video=group_by_video,
-            diversity=diversity, offset=offset, fusion=fusion,  # type: ignore[arg-type]
-        )  # fmt: skip
-
-    def curve(self, query: str | Query, video_id: str, **options: Any) -> tuple[Any, Any]:
-        """(times_s, scores) of one video, (N,) float64 each: the timeline of how well it fits the query."""
-        return self.searcher.curve(query, video_id, **options)
-
-    def duplicates(self, *, channel: str = "vision", above: float = 0.8, min_s: float = 2.0) -> Iterator[Duplicate]:
-        """Pairs of videos that are copies, whole or in part, with the stretches they share, found frame by frame.
-
-        above: least cosine of two frames that are the same; min_s: shortest stretch that counts. Raises BadQuery.
-        """
-        from vidembed.index.duplicates import duplicates
-
-        return duplicates(self, channel=channel, above=above, min_s=min_s)
-
-    @property
-    def searcher(self) -> Searcher:
-        from vidembed.search import Searcher
-
-        with self._mutex:
-            if self._searcher is None:
-                self._searcher = Searcher(
-                    self.store,
-                    self.channels,
-                    self._texts(),
-                    load=QueryLoader(self.config),
-                    bank=make_bank(self.config, self._cache()),
-                    settings=make_search_settings(self.config),
-                )
-            return self._searcher
-
-    # -- looking -----------------------------------------------------------------------------------------------------
-
-    def videos(self) -> list[VideoRecord]:
-        """Every video with its files, state, coverage and failures, by path."""
-        from vidembed.index.describing import videos
-
-        return videos(self)
-
-    def clips(self, video_id: str | None = None) -> list[Clip]:
-        """The clips of one video, or of all, in order."""
-        return self.catalog.videos.clips(video_id)
-
-    def clip(self, clip_id: str) -> Clip:
-        found = self.catalog.videos.clips_by_id([clip_id])
-        if clip_id not in found:
-            raise BadQuery(f"no clip {clip_id!r} in this index", hint="clip ids are in the results of a search")
-        return found[clip_id]
-
-    def texts(self, clip_id: str) -> dict[str, TimedText]:
-        """channel -> what was said, written or captioned in the clip"""
-        return dict(self._texts().texts([clip_id])[clip_id])
-
-    def captions(self, video_id: str | None = None) -> list[Caption]:
-        return self.catalog.captions.get(video_id)
-
-    def captioned(self, videos: str | Path | Iterable[str | Path] | None = None) -> Iterator[CaptionedVideo]:
-        """What is captioned already, video by video; nothing is captioned."""
-        from vidembed.index.captioning import captioned_videos
-        from vidembed.index.filling import select
-
-        yield from captioned_videos(self, select(self.catalog, videos))
-
-    def rows(self, channel: str, clip_ids: Sequence[str]) -> dict[str, Row]:
-        """clip_id -> the stored vectors; clips without any are left out."""
-        if channel not in self.lanes:
-            raise BadQuery(f"no channel {channel!r} in this index", hint=did_you_mean(channel, self.lanes))
-        return self.store.rows(self.lanes[channel].collection, clip_ids)
-
-    def path_of(self, video_id: str) -> Path:
-        """Where the video lies; one of its places when there are copies."""
-        rows = self.catalog.videos.paths_of(video_id)
-        if not rows:
-            raise MediaNotFound(f"no video {video_id!r} in this index", hint="vidembed info --videos lists them")
-        return Path(rows[0].path)
-
-    def thumbnail(self, clip_id: str) -> Path | None:
-        """The clip's JPEG, made now if it is not there; None for a clip without pictures."""
-        from vidembed.index.describing import thumbnail
-
-        return thumbnail(self, clip_id)
-
-    def failures(self) -> list[Failure]:
-        return self.catalog.failures()
-
-    def info(self) -> IndexInfo:
-        """Counts, coverage of each lane, models, sizes. Opens no model and no store."""
-        from vidembed.index.describing import info
-
-        return info(self, self._manifest)
-
-    def close(self) -> None:
-        with self._mutex:
-            if self._store is not None:
-                self._store.close()
-                self._store = None
-            self.catalog.close()
-
-    def __enter__(self) -> VideoIndex:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"VideoIndex({str(self.path)!r}, profile {self._manifest.profile!r})"
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -371,25 +201,3 @@ class VideoIndex:
             bank = make_bank(self.config, self._cache())
             for channel in self.channels.values():
                 bank(channel)  # kept on disk, so that no search has to wait for it
-
-    def _invalidate(self) -> None:
-        with self._mutex:
-            if self._searcher is not None:
-                self._searcher.invalidate()
-
-    def _texts(self) -> Lookup:
-        from vidembed.index.lookup import Lookup
-
-        with self._mutex:
-            if self._lookup is None:
-                lanes = {name: entry.settings.source for name, entry in self.lanes.items()}
-                kinds = {"captions": "caption", "speech": "speech", "ocr": "ocr"}
-                self._lookup = Lookup(self.catalog, {n: kinds[s] for n, s in lanes.items() if s in kinds})
-            return self._lookup
-
-    def _cache(self) -> Path | None:
-        return self.path / "cache" if os.access(self.path, os.W_OK) else None
-
-    def _caption_of(self, clip_id: str) -> str | None:
-        found = self.catalog.captions.of_many([clip_id])
-        return found[clip_id].text if clip_id in found else None

@@ -27,7 +27,8 @@ AUDIO_EXTENSIONS = _words(
     ".aac .ac3 .aif .aiff .amr .ape .au .caf .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .tta .wav .wma .wv"
 )
 MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | AUDIO_EXTENSIONS
-LIST_EXTENSIONS = frozenset({".txt", ".csv", ".lst"})
+LIST_EXTENSIONS = frozenset({".txt", ".csv", ".lst", ".jsonl"})
+_PATH_COLUMNS = ("path", "file", "video")
 
 _SAMPLE_BYTES = 1 << 20
 
@@ -87,9 +88,9 @@ def find_videos(inputs: str | Path | Iterable[str | Path], *, base: Path | None 
     """All media files that the inputs name, absolute, without doubles, in natural order within each input.
 
     An input is a file (always taken), a folder (walked; hidden entries, other extensions and links that lead out of
-    it are left out), a glob pattern ("clips/**/*.mkv"), or a list file (.txt, .csv, .lst: one path a line or in the
-    first column, "#" comments; relative to the list's folder). `base`: what relative inputs are relative to.
-    Raises MediaNotFound for an input that names nothing.
+    it are left out), a glob pattern ("clips/**/*.mkv"), or a list file (.txt, .lst: one path a line, "#" comments;
+    .csv: in the first column or the one named path; .jsonl: under "path"; relative to the list's folder). `base`: what
+    relative inputs are relative to. Raises MediaNotFound for an input that names nothing.
     """
     if isinstance(inputs, str | Path):
         inputs = [inputs]
@@ -132,19 +133,85 @@ def _glob(pattern: str, base: Path) -> Iterator[Path]:
             yield path
 
 
-def _read_list(path: Path) -> Iterator[Path]:
-    import csv
+def list_tags(inputs: str | Path | Iterable[str | Path], *, base: Path | None = None) -> dict[Path, dict[str, str]]:
+    """What list files among the inputs say of their videos besides the path: absolute path -> column -> value.
 
+    Columns of a .csv with a header, and the other fields of a .jsonl; empty ones are left out, and of a folder they
+    hold for all in it. Raises MediaNotFound as `find_videos` does.
+    """
+    found: dict[Path, dict[str, str]] = {}
+    for given in [inputs] if isinstance(inputs, str | Path) else inputs:
+        path = Path(os.path.abspath((base or Path.cwd()) / Path(given).expanduser()))
+        if path.suffix.lower() in LIST_EXTENSIONS and path.is_file():
+            for entry, tags in _list_rows(path):
+                for video in _expand(entry, path.parent) if tags else ():
+                    found.setdefault(video, {}).update(tags)
+    return found
+
+
+def _read_list(path: Path) -> Iterator[Path]:
+    for entry, _ in _list_rows(path):
+        yield from _expand(entry, path.parent)
+
+
+def _list_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """(entry, what else its row says). Raises MediaNotFound for a row that cannot be, with its line."""
+    readers = {".csv": _csv_rows, ".jsonl": _json_rows}
     with open(path, encoding="utf-8-sig", newline="") as file:
         # Only .csv has columns: elsewhere a comma is part of the name.
-        rows = csv.reader(file) if path.suffix.lower() == ".csv" else ([line.rstrip("\r\n")] for line in file)
-        for row in rows:
-            entry = row[0].strip() if row else ""
-            if not entry or entry.startswith("#") or entry.lower() in ("path", "file", "video"):
-                continue
-            if Path(entry).suffix.lower() in LIST_EXTENSIONS:
-                raise MediaNotFound(f"{path}: names another list, {entry}", hint="list media files only")
-            yield from _expand(entry, path.parent)
+        read = readers.get(path.suffix.lower(), _lines)
+        try:
+            for entry, tags in read(file):
+                if not entry or entry.startswith("#"):
+                    continue
+                if Path(entry).suffix.lower() in LIST_EXTENSIONS:
+                    raise MediaNotFound(f"{path}: names another list, {entry}", hint="list media files only")
+                yield entry, {key: value for key, value in tags.items() if value}
+        except ValueError as error:  # also what is no UTF-8
+            raise MediaNotFound(
+                f"{path}: {error}", hint="see `vidembed index --help` for the forms of a list"
+            ) from error
+
+
+def _lines(file: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    return ((line.strip(), {}) for line in file)
+
+
+def _csv_rows(file: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    import csv
+
+    rows = csv.reader(file)
+    first = [cell.strip() for cell in next(rows, [])]
+    at = next((i for i, name in enumerate(first) if name.lower() in _PATH_COLUMNS), None)
+    if at is None and first:
+        yield first[0], {}
+    for row in rows:
+        cells = [cell.strip() for cell in row]
+        place = at or 0
+        tags = {} if at is None else {k: v for i, (k, v) in enumerate(zip(first, cells, strict=False)) if k and i != at}
+        yield cells[place] if len(cells) > place else "", tags
+
+
+def _json_rows(file: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    import json
+
+    for number, line in enumerate(file, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise ValueError(f"line {number} is no JSON: {error}") from error
+        if not isinstance(row, dict) or not isinstance(row.get("path"), str) or not row["path"].strip():
+            raise ValueError(f'line {number} has no "path"')
+        yield row["path"].strip(), {key: _plain(value) for key, value in row.items() if key != "path"}
+
+
+def _plain(value: object) -> str:
+    """A field as a tag: true and numbers as they are written, nothing for null, lists and objects."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value).strip() if isinstance(value, str | int | float) else ""
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import operator
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from vidembed.errors import BadQuery
 from vidembed.types import Filter, Where
+
+_TAG = re.compile(r"\s*(?P<key>[^=!<>]+?)\s*(?:(?P<sign>!=|>=|<=|=|>|<)\s*(?P<value>.*?)\s*)?")
+_ORDERS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 
 @dataclass(frozen=True)
@@ -17,6 +23,46 @@ class VideoFacts:
     paths: tuple[str, ...]
     duration_s: float
     modified: tuple[float, ...]  # POSIX seconds, one per path
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TagCondition:
+    """One condition on a tag. sign: "" = the video has it at all.
+
+    = and != compare without case and know shell globs ("place=*beach*"); < <= > >= compare as numbers where both are,
+    else as text, which suits dates such as 2026-01-31. A video without the tag meets only !=.
+    """
+
+    key: str
+    sign: str = ""
+    value: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> TagCondition:
+        """From "camera=front", "year>=2020" or "checked". Raises BadQuery."""
+        found = _TAG.fullmatch(text)
+        if found is None or (found["sign"] and not found["value"]):
+            raise BadQuery(
+                f"no condition on a tag: {text!r}", hint="write camera=front, place!=*beach*, year>=2020, or checked"
+            )
+        return cls(found["key"], found["sign"] or "", found["value"] or "")
+
+    def allows(self, tags: Mapping[str, str]) -> bool:
+        held = tags.get(self.key)
+        if held is None:
+            return self.sign == "!="
+        if self.sign in _ORDERS:
+            return bool(_ORDERS[self.sign](*_comparable(held, self.value)))
+        alike = fnmatchcase(held.casefold(), self.value.casefold())
+        return {"": True, "=": alike, "!=": not alike}[self.sign]
+
+
+def _comparable(one: str, other: str) -> tuple[float, float] | tuple[str, str]:
+    try:
+        return float(one), float(other)
+    except ValueError:
+        return one, other
 
 
 def resolve(wanted: Filter | None, videos: Iterable[VideoFacts]) -> Where:
@@ -30,7 +76,10 @@ def resolve(wanted: Filter | None, videos: Iterable[VideoFacts]) -> Where:
         wanted.max_duration_s,
         wanted.modified_after,
         wanted.modified_before,
+        wanted.tags,
     )
+    for text in wanted.tags or ():
+        TagCondition.parse(text)  # a mistake is told of even where there is no video to ask
     if all(condition is None for condition in conditions):
         return Where(within=wanted.within)
     return Where(video_ids=frozenset(v.video_id for v in videos if allows(wanted, v)), within=wanted.within)
@@ -43,6 +92,8 @@ def allows(wanted: Filter, video: VideoFacts) -> bool:
     if wanted.min_duration_s is not None and video.duration_s < wanted.min_duration_s:
         return False
     if wanted.max_duration_s is not None and video.duration_s > wanted.max_duration_s:
+        return False
+    if not all(TagCondition.parse(text).allows(video.tags) for text in wanted.tags or ()):
         return False
     return any(
         (wanted.paths is None or any(path_matches(path, glob) for glob in wanted.paths))

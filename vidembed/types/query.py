@@ -14,6 +14,7 @@ class Filter:
     """What a search is limited to. None = no limit. Conditions are joined by AND.
 
     paths: shell globs matched against the full path and against the file name ("videos/2024/*", "*.mkv").
+    tags: conditions on what people noted of a video: "camera=front", "place!=beach", "year>=2020", "checked" (has it).
     """
 
     paths: tuple[str, ...] | None = None
@@ -22,10 +23,11 @@ class Filter:
     max_duration_s: float | None = None
     modified_after: float | None = None  # POSIX seconds
     modified_before: float | None = None
+    tags: tuple[str, ...] | None = None
     within: Span | None = None  # only clips that overlap this stretch of their video
 
     def __post_init__(self) -> None:
-        for name in ("paths", "videos"):
+        for name in ("paths", "videos", "tags"):
             value = getattr(self, name)
             if isinstance(value, str):
                 raise TypeError(f"Filter.{name} takes a sequence of strings, got the string {value!r}")
