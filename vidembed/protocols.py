@@ -46,7 +46,13 @@ class VideoReader(Protocol):
 
     info: VideoInfo
     backend: str  # "pyav", "decord": recorded in the catalog
-    counts: Mapping[str, int]  # so far: decoded, corrupt, seeks
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """So far: frames decoded, skipped (read, but nobody asked for them), corrupt (not decodable) and missing (the
+        header lists them, the file ends before), audio_corrupt (packets of sound not decodable), seeks.
+        """
+        ...
 
     def frames(self, times_s: Sequence[float], *, short_side_px: int) -> FrameBatch:
         """The frame shown at each time (the last one with pts <= time; the first one before that), doubles dropped.

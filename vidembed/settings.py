@@ -134,6 +134,7 @@ class CaptionSettings(Section):
     seed: int = Field(ge=0)
     rerank: dict[ChannelName, Weight]
     min_confidence: Share
+    summary: Literal["auto", "extract"]
     options: dict[str, Any]
 
 
@@ -150,6 +151,7 @@ class LimitSettings(Section):
     max_duration_s: float = Field(gt=0)
     max_size_bytes: int = Field(ge=1)
     io_timeout_s: Seconds
+    decode_timeout_s: Seconds
 
 
 class MediaSettings(Section):

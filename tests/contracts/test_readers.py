@@ -182,8 +182,14 @@ def test_rotation_is_applied(
 def test_counts_grow(reader: VideoReader) -> None:
     assert reader.counts["decoded"] == 0
     list(reader.stream(rate_hz=10, short_side_px=48))
-    assert reader.counts["decoded"] == 30
-    assert reader.counts["corrupt"] == 0
+    counts = reader.counts
+    assert (counts["decoded"], counts["skipped"], counts["corrupt"], counts["missing"]) == (30, 0, 0, 0)
+
+
+def test_what_nobody_asked_for_is_counted_as_skipped(reader: VideoReader) -> None:
+    """30 frames with a keyframe every 0.5 s."""
+    list(reader.stream(rate_hz=1, short_side_px=48, mode="keyframes"))
+    assert (reader.counts["decoded"], reader.counts["skipped"]) == (3, 27)
 
 
 def test_keyframes_cost_less_than_decoding(media: Media) -> None:
@@ -226,7 +232,11 @@ def test_damage_costs_only_what_is_damaged(media: Media, name: str) -> None:
         assert video.frames([video.info.duration_s], short_side_px=48).times_s[0] == pytest.approx(
             times_s[-1], abs=0.11
         )
+        if name == "truncated.mp4":
+            assert video.counts["missing"] > 0
+            assert video.counts["missing"] + len(times_s) == pytest.approx(30, abs=1)  # one is there in part
         if name == "bitrot.mp4":
+            assert video.counts["missing"] == 0
             assert video.counts["corrupt"] > 0
             assert times_s[-1] > 3.5, "decoding goes on behind the damage"
 

@@ -212,11 +212,23 @@ def test_a_bad_file_is_listed_and_the_rest_is_done(cli: Any, media: Media, name:
 
 def test_truncated_audio_only_and_one_frame_are_indexed(cli: Any, media: Media) -> None:
     names = ("truncated.mp4", "audio_only.m4a", "one_frame.mp4", "bitrot.mp4")
-    code, out, _ = cli("index", *(str(media.path(name)) for name in names), "-i", "x", "-p", "toy", "--json")
+    code, out, err = cli("index", *(str(media.path(name)) for name in names), "-i", "x", "-p", "toy", "--json")
     (report,) = lines(out)
     assert code == 0
     assert len(report["done"]) == len(names)
     assert report["clips"] >= len(names)
+    damaged = {Path(entry["item"]).name: entry for entry in report["damaged"]}
+    assert set(damaged) == {"truncated.mp4", "bitrot.mp4"}
+    assert damaged["truncated.mp4"]["missing"] > 0
+    assert damaged["bitrot.mp4"]["frames"] > 0
+    assert "2 files are damaged: " in err
+    code, out, _ = cli("info", "-i", "x", "--videos", "--json")
+    records = {Path(record["info"]["path"]).name: record for record in lines(out)[1:]}
+    assert records["bitrot.mp4"]["damage"]["frames"] == records["bitrot.mp4"]["counts"]["corrupt"] > 0
+    assert records["one_frame.mp4"]["damage"] is None
+    _, out, _ = cli("info", "-i", "x", "--videos")
+    assert ", 2 damaged" in out
+    assert "could not be decoded)" in next(line for line in out.splitlines() if "bitrot.mp4" in line)
 
 
 def test_missing_weights_name_the_way_out(cli: Any, media: Media) -> None:

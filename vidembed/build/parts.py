@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -29,12 +30,15 @@ def make_limits(config: Config) -> Limits:
 def make_tools(config: Config, *, thumbnails: Path | None, workers: int = 1) -> Tools:
     """The media room's services for a run. thumbnails: their folder, None = make none."""
     from vidembed.media import files, probe, segment
+    from vidembed.media.guarded import within
 
     limits = make_limits(config)
+    stop = threading.Event()
     return Tools(
         identify=files.video_id,
-        probe=partial(probe.probe, limits=limits),
-        open=lambda path: open_video(config, path, workers=workers),
+        probe=lambda path: within(limits.decode_timeout_s, path, lambda: probe.probe(path, limits), stop=stop),
+        open=lambda path: open_video(config, path, workers=workers, stop=stop),
+        stop=stop,
         segmenter=make_segmenter(config),
         known_spans=partial(segment.KnownSpans, max_frames=_held_frames(config)),
         distinct=make_distinct(config),
@@ -46,16 +50,21 @@ def make_tools(config: Config, *, thumbnails: Path | None, workers: int = 1) -> 
     )
 
 
-def open_video(config: Config, path: Path, *, workers: int = 1) -> VideoReader:
+def open_video(config: Config, path: Path, *, workers: int = 1, stop: threading.Event | None = None) -> VideoReader:
+    """A reader that gives up on a decoder that does not come back. stop: set it, and waiting calls end too."""
+    from vidembed.media.guarded import GuardedReader
     from vidembed.media.reader import open_video as open_one
 
-    return open_one(
+    limits = make_limits(config)
+    opens = partial(
+        open_one,
         path,
         backend=config.media.reader,
-        limits=make_limits(config),
+        limits=limits,
         audio_track=config.media.audio_track,
         threads=1 if workers > 1 else 0,  # several videos at once keep the cores busy by themselves
     )
+    return GuardedReader(opens, path.name, limit_s=limits.decode_timeout_s, stop=stop)
 
 
 def make_segmenter(config: Config) -> Segmenter:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -35,6 +36,11 @@ class VideoRow:
     info: VideoInfo
     reader: str
     missing: bool
+    counts: Mapping[str, int] = field(default_factory=dict)  # what the reader met: decoded, skipped, corrupt, ...
+
+
+# Of a reader's counts, those that say something of the file.
+_KEPT_COUNTS = ("decoded", "skipped", "corrupt", "missing", "audio_corrupt")
 
 
 class Videos:
@@ -82,27 +88,36 @@ class Videos:
 
     # -- videos ----------------------------------------------------------------------------------------------------
 
-    def put(self, info: VideoInfo, *, reader: str) -> None:
-        """Add the video or renew what is known of it; its clips and lanes stay."""
-        self._db.run(
-            """INSERT INTO videos (video_id, size_bytes, duration_s, width_px, height_px, fps, audio_rate_hz,
-                   audio_channels, codec, reader, added_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-               ON CONFLICT (video_id) DO UPDATE SET
-                   reader = CASE WHEN excluded.reader = '' THEN reader ELSE excluded.reader END""",
-            (
-                info.video_id,
-                info.size_bytes,
-                info.duration_s,
-                info.width_px,
-                info.height_px,
-                str(info.fps),
-                info.audio_rate_hz,
-                info.audio_channels,
-                info.codec,
-                reader,
-                time.time(),
-            ),
-        )
+    def put(self, info: VideoInfo, *, reader: str, counts: Mapping[str, int] | None = None) -> None:
+        """Add the video or renew what is known of it; its clips and lanes stay.
+
+        counts: a reader's (`protocols.VideoReader.counts`). Of several passes over one content, which look at more or
+        less of it, the highest of each count is kept.
+        """
+        with self._db.transaction():
+            before = self.get(info.video_id)
+            known = {} if before is None else before.counts
+            seen = {key: max(known.get(key, 0), (counts or {}).get(key, 0)) for key in _KEPT_COUNTS}
+            self._db.run(
+                """INSERT INTO videos (video_id, size_bytes, duration_s, width_px, height_px, fps, audio_rate_hz,
+                       audio_channels, codec, reader, added_at, counts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                   ON CONFLICT (video_id) DO UPDATE SET counts = excluded.counts,
+                       reader = CASE WHEN excluded.reader = '' THEN reader ELSE excluded.reader END""",
+                (
+                    info.video_id,
+                    info.size_bytes,
+                    info.duration_s,
+                    info.width_px,
+                    info.height_px,
+                    str(info.fps),
+                    info.audio_rate_hz,
+                    info.audio_channels,
+                    info.codec,
+                    reader,
+                    time.time(),
+                    json.dumps({key: count for key, count in seen.items() if count}),
+                ),
+            )
 
     def get(self, video_id: str) -> VideoRow | None:
         row = self._db.one(f"{_INFO} WHERE v.video_id = ?", (video_id,))
@@ -174,7 +189,7 @@ def _video(row: sqlite3.Row) -> VideoRow:
         audio_channels=row["audio_channels"],
         codec=row["codec"],
     )
-    return VideoRow(info, row["reader"], row["path"] is None or bool(row["missing"]))
+    return VideoRow(info, row["reader"], row["path"] is None or bool(row["missing"]), json.loads(row["counts"]))
 
 
 def _path(row: sqlite3.Row) -> PathRow:

@@ -19,18 +19,23 @@ class _Stopped(Exception):
 
 
 def events(
-    jobs: Iterable[Job], decode: Callable[[Job], Iterator[Event]], executor: Executor, *, ahead: int
+    jobs: Iterable[Job],
+    decode: Callable[[Job], Iterator[Event]],
+    executor: Executor,
+    *,
+    ahead: int,
+    stop: threading.Event | None = None,
 ) -> Iterator[Event | None]:
     """The events of all jobs; those of one job in order. IDLE (None) whenever the next one is not ready yet.
 
     ahead: chunks decoded before they are asked for; 0 = decode on the calling thread, one job after the other.
-    Closing the iterator stops the workers and waits until their files are closed.
+    Closing the iterator sets `stop`, which ends the workers, and waits until their files are closed.
     """
     if ahead < 1:
         for job in jobs:
             yield from decode(job)
         return
-    pump = _Pump(jobs, decode, executor, ahead)
+    pump = _Pump(jobs, decode, executor, ahead, stop or threading.Event())
     try:
         yield from pump
     finally:
@@ -39,13 +44,18 @@ def events(
 
 class _Pump:
     def __init__(
-        self, jobs: Iterable[Job], decode: Callable[[Job], Iterator[Event]], executor: Executor, ahead: int
+        self,
+        jobs: Iterable[Job],
+        decode: Callable[[Job], Iterator[Event]],
+        executor: Executor,
+        ahead: int,
+        stop: threading.Event,
     ) -> None:
         self._jobs = jobs
         self._decode = decode
         self._executor = executor
         self._ready: queue.Queue[tuple[str, object]] = queue.Queue(maxsize=ahead)
-        self._stop = threading.Event()
+        self._stop = stop
         self._thread = threading.Thread(target=self._run, name="vidembed-decode", daemon=True)
         self._thread.start()
 

@@ -38,9 +38,7 @@ def decode(job: Job, tools: Tools, *, batch_size: int) -> Iterator[Chunk | Outco
         stage = "decode"
         with tools.open(Path(job.path)) as video:
             lanes = _Lanes(job, info, video)
-            for chunk in lanes.chunks(_cut(job, tools, info, video, lanes), tools, batch_size):
-                counts = dict(video.counts)
-                yield chunk
+            yield from lanes.chunks(_cut(job, tools, info, video, lanes), tools, batch_size)
             counts = {**video.counts, **lanes.counts}
             backend = video.backend if counts.get("decoded") else ""
     except FATAL:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ class Tools:
     max_frames_per_clip: int
     save_thumbnail: Callable[[Image, str], None] | None = None  # (picture, clip_id); None = make none
     thumbnail_px: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)  # set it: what waits for a decoder gives up
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from vidembed.indexing.plan import Plan, Planner, note_file
 from vidembed.indexing.progress import Meter, ProgressCallback
 from vidembed.indexing.write import Writer
 from vidembed.protocols import Channel, Executor, Store
-from vidembed.types import Failure, RunReport
+from vidembed.types import Damage, Failure, RunReport
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Indexer:
 
     def _events(self, jobs: Iterator[Job]) -> Iterator[Chunk | Outcome | None]:
         work = partial(decode, tools=self._tools, batch_size=self._options.batch_size)
-        return events(jobs, work, self._executor, ahead=self._options.prefetch)
+        return events(jobs, work, self._executor, ahead=self._options.prefetch, stop=self._tools.stop)
 
 
 class _Run:
@@ -103,6 +103,7 @@ class _Run:
         self.replaced: list[str] = []
         self._done: list[str] = []
         self._failed: list[Failure] = []
+        self._damaged: list[Damage] = []
         self._failed_ids: dict[str, Failure] = {}
         self._counts: Counter[str] = Counter()
         self._clips = 0
@@ -162,6 +163,9 @@ class _Run:
             assert outcome.info is not None
             self._done.append(outcome.job.path)
             self._failed += failures[outcome.job.video_id]
+            damage = Damage.of(outcome.job.path, outcome.counts)
+            if damage is not None:
+                self._damaged.append(damage)
             self._clips += len(outcome.job.clips) or len(self._catalog.videos.clips(outcome.job.video_id))
             self._seconds += outcome.info.duration_s
             self.meter.finished(outcome.job.path, outcome.info.duration_s)
@@ -229,4 +233,5 @@ class _Run:
             clips=self._clips,
             seconds_of_video=self._seconds,
             counts=dict(sorted(self._counts.items())),
+            damaged=tuple(self._damaged),
         )

@@ -150,7 +150,7 @@ class Writer:
         # A video without a single clip still gets its lanes noted, or it would be tried for ever.
         entry = self._in_hand.pop(job.video_id, _InHand(lanes={channel.name: _Tally() for channel in job.channels}))
         catalog = self._catalog
-        catalog.videos.put(info, reader=outcome.reader)
+        catalog.videos.put(info, reader=outcome.reader, counts=outcome.counts)
         if not job.clips:
             catalog.videos.put_clips(entry.clips)
         makers = dict(lane_of(channel) for channel in job.channels)

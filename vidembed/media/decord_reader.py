@@ -50,7 +50,7 @@ class DecordReader:
     ) -> None:
         self._path, self._threads = Path(path), threads
         self._limits = limits = limits or Limits()
-        self._counts = {"decoded": 0, "corrupt": 0, "seeks": 0, "audio_corrupt": 0}
+        self._counts = {"decoded": 0, "skipped": 0, "corrupt": 0, "missing": 0, "seeks": 0, "audio_corrupt": 0}
         self.counts: Mapping[str, int] = self._counts
         with open_container(self._path, limits) as container:
             self._headers = read_headers(container, self._path, limits)
@@ -85,6 +85,7 @@ class DecordReader:
             chunk = np.asarray(numbers[start : start + _CHUNK])
             for number, image in zip(chunk, self._decode(chunk), strict=True):
                 yield Frame(float(self._times_s[number]), image)
+        self._counts["skipped"] = max(0, len(self._times_s) - self._counts["decoded"])
 
     def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
         """See `protocols.VideoReader.audio`."""

@@ -16,15 +16,17 @@ class Limits:
     max_duration_s: of a whole video (default: 48 hours).
     max_size_bytes: of a file (default: 1 TiB).
     io_timeout_s: longest wait for opening a file, and for reading its next packet.
+    decode_timeout_s: longest wait for an answer of a decoder (`guarded`).
     """
 
     max_pixels: int = 8192 * 8192
     max_duration_s: float = 48 * 3600.0
     max_size_bytes: int = 1 << 40
     io_timeout_s: float = 30.0
+    decode_timeout_s: float = 300.0
 
     def __post_init__(self) -> None:
-        for name in ("max_pixels", "max_duration_s", "max_size_bytes", "io_timeout_s"):
+        for name in ("max_pixels", "max_duration_s", "max_size_bytes", "io_timeout_s", "decode_timeout_s"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"limits.{name} must be positive, got {getattr(self, name)}")
 

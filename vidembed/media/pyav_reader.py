@@ -20,6 +20,7 @@ from vidembed.types import AudioSamples, FrameBatch, Image, Span
 
 _EPSILON_S = 1e-6  # a time that came from a frame finds that frame again
 _FAR_S = 10.0  # without an index: further ahead than this, seek instead of decoding on
+_CUT_OFF_S = 0.5  # pictures that end this long before the header says so are missing, not rounded away
 _MAX_THREADS = 4  # each thread of a decoder holds a whole picture
 
 
@@ -34,14 +35,19 @@ class PyavReader:
         """threads: of the decoder; 0 = as many as cores, at most 4."""
         self._path = Path(path)
         self._limits = limits or Limits()
-        self._counts = {"decoded": 0, "corrupt": 0, "seeks": 0, "audio_corrupt": 0}
-        self.counts: Mapping[str, int] = self._counts
+        self._counts = {"read": 0, "decoded": 0, "corrupt": 0, "missing": 0, "seeks": 0, "audio_corrupt": 0}
         self._threads = threads or min(_MAX_THREADS, os.cpu_count() or 1)
         with open_container(self._path, self._limits) as container:
             self._headers = read_headers(container, self._path, self._limits)
         self.info = self._headers.info
         self._audio = AudioTracks(self._path, self._limits, self._headers, audio_track, self._counts)
         self._decoder: _Decoder | None = None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """See `protocols.VideoReader.counts`."""
+        known = dict(self._counts)
+        return known | {"skipped": max(0, known.pop("read") - known["decoded"] - known["corrupt"])}
 
     def frames(self, times_s: Sequence[float], *, short_side_px: int) -> FrameBatch:
         """See `protocols.VideoReader.frames`."""
@@ -177,7 +183,8 @@ class _Decoder:
     ) -> Iterator[tuple[Any, float]]:
         """All frames that come out of the decoder; notes in `due` which ones were chosen."""
         last = slot_of(from_s, rate_hz) - 1
-        for gop in group(packets(self._container, self._stream, self._counts, "corrupt"), self._packet_s):
+        read, end_s = self._counts["read"], 0.0
+        for gop in group(self._packets(), self._packet_s):
             if min((time_s for time_s in gop.times_s if time_s is not None), default=from_s) >= until_s:
                 break
             if gop.planned and self._plannable:
@@ -187,7 +194,24 @@ class _Decoder:
             else:
                 chosen = everything(gop)
             yield from self._decode_gop(gop, chosen)
+            end_s = max(end_s, *(time_s for time_s in gop.times_s if time_s is not None), end_s)
+        else:
+            if from_s <= 0:
+                self._note_end(self._counts["read"] - read, end_s)
         yield from self._drain()
+
+    def _packets(self) -> Iterator[Any]:
+        for packet in packets(self._container, self._stream, self._counts, "corrupt"):
+            self._counts["read"] += packet.size > 0
+            yield packet
+
+    def _note_end(self, read: int, end_s: float) -> None:
+        """Count the frames that the header of a file cut off before its end still lists."""
+        stream = self._stream
+        if stream.frames and stream.duration is not None:
+            promised_s = float(((stream.start_time or 0) + stream.duration) * stream.time_base) - self._start_s
+            if promised_s - end_s > _CUT_OFF_S + self._frame_s:
+                self._counts["missing"] = max(0, stream.frames - read)
 
     def _decode_gop(self, gop: Gop, chosen: Plan) -> Iterator[tuple[Any, float]]:
         for position in chosen.feed:
@@ -264,7 +288,7 @@ class _Decoder:
 
     def _decode_on(self) -> Iterator[tuple[Any, float]]:
         last_s = float("-inf")
-        for packet in packets(self._container, self._stream, self._counts, "corrupt"):
+        for packet in self._packets():
             flushing = packet.size == 0 and packet.pts is None and packet.dts is None
             for frame, time_s in self._decode(None if flushing else packet):
                 if time_s > last_s:

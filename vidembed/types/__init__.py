@@ -28,6 +28,7 @@ from vidembed.types.query import (
 from vidembed.types.results import (
     Candidate,
     Caption,
+    Damage,
     Failure,
     Hit,
     Moment,
@@ -50,6 +51,7 @@ __all__ = [
     "Candidate",
     "Caption",
     "Clip",
+    "Damage",
     "Failure",
     "Filter",
     "Floats",

@@ -70,6 +70,35 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Damage:
+    """What of one file that is in the index could not be decoded."""
+
+    item: str
+    frames: int  # looked at, not decodable; in "adaptive" and "keyframes" mode most frames are not looked at
+    missing: int  # listed in the file's header, but the file ends before
+    sounds: int  # packets of sound
+
+    @classmethod
+    def of(cls, item: str, counts: Mapping[str, int]) -> Damage | None:
+        """From a reader's counts; None for a whole file."""
+        found = (counts.get("corrupt", 0), counts.get("missing", 0), counts.get("audio_corrupt", 0))
+        return cls(item, *found) if any(found) else None
+
+    def __str__(self) -> str:
+        return damage_text(self.frames, self.missing, self.sounds)
+
+
+def damage_text(frames: int, missing: int, sounds: int) -> str:
+    """ "22 frames could not be decoded, 70 are missing at the end, 3 packets of sound could not be decoded" """
+    parts = [f"{frames} frame{'s' * (frames != 1)} could not be decoded"] if frames else []
+    if missing:
+        parts.append(f"{missing} {'' if frames else 'frames '}are missing at the end")
+    if sounds:
+        parts.append(f"{sounds} packet{'s' * (sounds != 1)} of sound could not be decoded")
+    return ", ".join(parts)
+
+
+@dataclass(frozen=True)
 class RunReport:
     """How a run over many items ended; found == done + unchanged + failed."""
 
@@ -79,10 +108,20 @@ class RunReport:
     clips: int = 0
     seconds_of_video: float = 0.0
     counts: Mapping[str, int] = field(default_factory=dict)  # frames decoded, kept, skipped, corrupt, ...
+    damaged: tuple[Damage, ...] = ()  # files that are done, but not whole
 
     @property
     def found(self) -> int:
         return len(self.done) + len(self.unchanged) + len({f.item for f in self.failed} - set(self.done))
 
     def __str__(self) -> str:
-        return f"{len(self.done)} done, {len(self.unchanged)} unchanged, {len(self.failed)} failed"
+        damaged = f", {len(self.damaged)} damaged" if self.damaged else ""
+        return f"{len(self.done)} done, {len(self.unchanged)} unchanged, {len(self.failed)} failed{damaged}"
+
+    def damage(self) -> str:
+        """One line for people: "2 files are damaged: 24 frames could not be decoded"; "" when none is."""
+        if not self.damaged:
+            return ""
+        sums = [sum(getattr(entry, name) for entry in self.damaged) for name in ("frames", "missing", "sounds")]
+        files = "1 file is" if len(self.damaged) == 1 else f"{len(self.damaged)} files are"
+        return f"{files} damaged: {damage_text(*sums)}"
