@@ -3,36 +3,71 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vidembed.cli.common import JsonOption, out, print_json
+from vidembed.cli.common import JsonOption, ProfileOption, out, print_json
+
+if TYPE_CHECKING:
+    from vidembed.model_spec import ModelSpec
 
 
 def models(
     name: Annotated[str | None, typer.Argument(help="Show all facts of one model.")] = None,
+    profile: ProfileOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the models that can be used by name, with modalities, sizes and licences. Loads nothing."""
+    """List the models that can be used by name, or those of one --profile: weights, sizes, memory, licences.
+
+    Loads nothing. GPU GB is the memory a GPU needs for it; "-" runs well on a CPU.
+    """
     from vidembed import models as registry
 
-    specs = [registry.find(name)] if name else list(registry.specs())
+    if name:
+        specs = _named(name)
+    elif profile:
+        specs = _of_profile(profile)
+    else:
+        specs = registry.specs()
     if json:
         for spec in specs:
-            print_json(asdict(spec))
+            print_json({**asdict(spec), "modalities": sorted(spec.modalities)})
         return
     from rich.table import Table
 
     console = out()
     if name:
-        for key, value in asdict(specs[0]).items():
-            console.print(f"{key:12} {value}", markup=False, soft_wrap=True)
+        for spec in specs:
+            for key, value in asdict(spec).items():
+                console.print(f"{key:12} {value}", markup=False, soft_wrap=True)
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("name", "kind", "modalities", "GB", "licence", "extra"):
+    for column in ("name", "kind", "modalities", "GB", "GPU GB", "weights", "licence", "extra"):
         table.add_column(column, overflow="fold")
     for spec in specs:
         modalities = ", ".join(sorted(spec.modalities))
-        table.add_row(spec.name, spec.kind, modalities, f"{spec.size_gb:g}", spec.license, spec.extra or "")
+        memory = "-" if spec.min_gpu_gb is None else f"{spec.min_gpu_gb:g}"
+        weights = spec.repo or (str(spec.path) if spec.path else "")
+        row = (spec.name, spec.kind, modalities, f"{spec.size_gb:g}", memory, weights, spec.license, spec.extra or "")
+        table.add_row(*row)
     console.print(table)
+
+
+def _named(name: str) -> list[ModelSpec]:
+    """The records of a name: an encoder and a captioner may share it. Raises UnknownModel."""
+    from vidembed import models as registry
+
+    known = [spec for spec in registry.specs() if spec.name == name]
+    return known or [registry.find(name)]
+
+
+def _of_profile(profile: str) -> list[ModelSpec]:
+    """The models that a profile's channels (those switched off as well) and its captioner name."""
+    from vidembed import models as registry
+    from vidembed.config import load_config
+
+    config = load_config(profile=profile)
+    encoders = dict.fromkeys(channel.model for channel in config.channels.values())
+    captioner = [registry.find(config.caption.model, "captioner")] if config.caption.model else []
+    return [*(registry.find(model) for model in encoders), *captioner]
