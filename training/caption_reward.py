@@ -45,19 +45,22 @@ def _repeated(memory: Memory, times: int) -> Memory:
 def draw(net: CaptionNet, memory: Memory, samples: int, longest: int) -> Tensor:
     """(B * samples, L) ids from the network's own distribution: start, words, end, padding. L <= longest + 2."""
     memory = _repeated(memory, samples)
-    rows = len(memory[0][0])
-    everything = torch.ones(rows, 1, 1, memory[0][0].shape[2], dtype=torch.bool)
-    ids, past = [torch.full((rows,), START)], Memory()
-    alive = torch.ones(rows, dtype=torch.bool)
+    rows = torch.arange(len(memory[0][0]))  # those that have not ended
+    ids = torch.full((len(rows), longest + 2), PAD)
+    ids[:, 0] = START
+    past = Memory()
     for at in range(longest + 1):
-        raw, past = net.step(ids[-1], at, memory, past, everything)
+        raw, past = net.step(ids[rows, at], at, memory, past, None)
         raw[:, [PAD, START, UNKNOWN]] = -torch.inf
         word = torch.multinomial(raw.softmax(1), 1)[:, 0]
-        ids.append(torch.where(alive, word, PAD))
-        alive &= word != END
-        if not alive.any():
+        ids[rows, at + 1] = word
+        going = (word != END).nonzero()[:, 0]
+        if not len(going):
             break
-    return torch.stack(ids, 1)
+        if len(going) < len(rows):
+            rows = rows[going]
+            memory, past = ([(k[going], v[going]) for k, v in kept] for kept in (memory, past))
+    return ids[:, : at + 2]
 
 
 def self_critical_loss(

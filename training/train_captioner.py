@@ -53,8 +53,7 @@ def loss_of(net: CaptionNet, pictures: Tensor, ids: Tensor, owner: Tensor, *, sm
         if drop:
             inputs = inputs.masked_fill((torch.rand(inputs.shape) < drop) & (inputs > UNKNOWN), UNKNOWN)
         goal = part[:, 1:]
-        told = goal > UNKNOWN - 1  # neither padding nor the start ...
-        told &= goal != UNKNOWN  # ... and never learn to say "unknown"
+        told = (goal != PAD) & (goal != UNKNOWN)  # never learn to say "unknown"
         scores = net.scores(net.states(inputs, kept, mask)[told])
         total = total + F.cross_entropy(scores.float(), goal[told], label_smoothing=smooth, reduction="sum")
         count += int(told.sum())

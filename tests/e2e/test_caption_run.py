@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from media_factory import Media
 
 import vidembed as ve
 from vidembed import toy_space
+from vidembed.captions.captioners.toy import ToyCaptioner
 from vidembed.captions.subtitles import parse
 from vidembed.cli import main
+from vidembed.errors import ModelError
 
 WINDOWS = ["segment.kind=windows", "segment.window_s=1", "sample.rate_hz=4"]
 
@@ -47,8 +50,6 @@ def test_each_second_is_named_by_its_colour(media: Media, tmp_path: Path) -> Non
 
 
 def test_a_second_run_asks_nobody_and_a_person_is_never_overwritten(media: Media, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     with open_toy(tmp_path / "index") as index:
         index.add(media.path("tone.mp4"))
         (first,) = index.caption()
@@ -149,6 +150,87 @@ def test_captions_are_measured_with_references_and_with_the_clips(media: Media, 
     assert figures["CLIPScore (vision)"] == pytest.approx(own, abs=1e-3)
     same, half = 2 * own / (own + 1), 2 * own * 0.5 / (own + 0.5)  # the third shares the tone with its reference
     assert figures["RefCLIPScore (vision)"] == pytest.approx((2 * same + half) / 3, abs=1e-3)
+
+
+def test_choosing_anew_asks_no_captioner(media: Media, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_toy(tmp_path / "index") as index:
+        index.add(media.path("tone.mp4"))
+        (first,) = index.caption()
+        red, green, blue = first.captions
+        wrong = replace(green, text=green.candidates[-1].text, score=0.1)
+        index.save_captions([wrong, replace(blue, text="mine", human=True)])
+        monkeypatch.setattr("vidembed.models.load_captioner", lambda *_, **__: pytest.fail("a captioner was loaded"))
+        (again,) = index.caption(rechoose=True)
+        assert [c.text for c in again.captions] == [red.text, green.text, "mine"]
+        assert again.captions[1].model == green.model
+        assert [c.text for c in index.captions()] == [red.text, green.text, "mine"]
+        index.save_captions([wrong])
+    assert main(["caption", "-i", "index", "--rechoose", "--out", "c.jsonl"]) == 0
+    assert green.text in (tmp_path / "c.jsonl").read_text()
+
+
+class WritingToy(ToyCaptioner):
+    """A toy that writes of whole videos what the test says; None breaks."""
+
+    can_write = True
+
+    def __init__(self, answers: list[str | None]) -> None:
+        self.answers, self.asked = answers, list[str]()
+
+    def write(self, request: str, *, seed: int = 0) -> str:
+        self.asked.append(request)
+        answer = self.answers.pop(0)
+        if answer is None:
+            raise ModelError("the endpoint is down")
+        return answer
+
+
+def test_a_language_model_writes_of_the_whole_video_once(media: Media, tmp_path: Path, monkeypatch: Any) -> None:
+    toy = WritingToy([None, "Sure!\n**Title:** The colours\nSummary: Colours follow each other.\nChapter 1: All of it"])
+    monkeypatch.setattr("vidembed.models.load_captioner", lambda *_, **__: toy)
+    with open_toy(tmp_path / "index") as index:
+        index.add(media.path("tone.mp4"))
+        (first,) = index.caption()
+        assert [(f.stage, f.message) for f in first.failures] == [("caption:summary", "the endpoint is down")]
+        assert first.summary is not None
+        assert "low tone" in first.summary.title  # put together from the captions meanwhile
+        (second,) = index.caption()
+        assert second.failures == ()
+        assert second.summary is not None
+        assert (second.summary.title, second.summary.sentence) == ("Colours", "Colours follow each other.")
+        assert second.summary.chapters[0].text == "All of it"
+        assert second.summary.model == "toy-captioner"
+        assert "0:01 green frames, low tone" in toy.asked[1]
+        (third,) = index.caption()  # nobody is asked
+        (kept,) = index.captioned()
+        assert third.summary == kept.summary == second.summary
+        index.save_captions([replace(second.captions[0], text="a red wall", human=True)])
+        toy.answers.append("I cannot say.")
+        (fourth,) = index.caption()
+        assert "wrote no title, summary or chapter but 'I cannot say.'" in fourth.failures[0].message
+
+
+def test_the_first_answer_comes_before_the_last_file_is_indexed(media: Media, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("vidembed.index.captioning.FILES_AT_ONCE", 1)
+    paths = [media.path("one_frame.mp4"), media.path("tone.mp4")]
+    results = ve.caption(paths, profile="toy", index=tmp_path / "index")
+    assert next(results).path.name == "one_frame.mp4"
+    with ve.open_index(tmp_path / "index", readonly=True) as index:
+        assert [row.paths[0].name for row in index.videos()] == ["one_frame.mp4"]
+    assert [video.path.name for video in results] == ["tone.mp4"]
+    with pytest.raises(ve.VidembedError, match="no videos in"):
+        list(ve.caption(tmp_path / "index", profile="toy"))
+
+
+def test_progress_counts_clips(media: Media, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    with open_toy(tmp_path / "index") as index:
+        index.add([media.path("tone.mp4"), media.path("one_frame.mp4")])
+        list(index.caption(progress=lambda path, done, total: seen.append((Path(path).name, done, total))))
+    assert [(done, total) for _, done, total in seen] == sorted((done, total) for _, done, total in seen)
+    assert seen[-1] == ("", 4, 4)
+    assert ("tone.mp4", 2, 4) in seen or ("tone.mp4", 3, 4) in seen
 
 
 @pytest.mark.slow

@@ -104,17 +104,47 @@ def test_an_endpoint_that_ignores_n_is_asked_again() -> None:
 
 def test_a_silent_endpoint_is_a_clear_error() -> None:
     with server([None]) as (url, _), pytest.raises(ModelError, match="did not answer within 0.2 s"):
-        OpenAICaptioner(url, "m", timeout_s=0.2).candidates([clip_media([(1, 1, 1)])], n=1)
+        OpenAICaptioner(url, "m", timeout_s=0.2, retries=0).candidates([clip_media([(1, 1, 1)])], n=1)
 
 
-def test_a_refusing_endpoint_is_a_clear_error() -> None:
-    with server([401]) as (url, _), pytest.raises(ModelError, match="answered 401"):
+def test_a_refusing_endpoint_is_a_clear_error_at_once() -> None:
+    with server([401]) as (url, seen), pytest.raises(ModelError, match="answered 401"):
         OpenAICaptioner(url, "m").candidates([clip_media([(1, 1, 1)])], n=1)
+    assert len(seen) == 1
+
+
+def test_a_busy_endpoint_is_asked_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    with server([503, 429, ["a red wall"]]) as (url, seen):
+        assert OpenAICaptioner(url, "m").candidates([clip_media([(255, 0, 0)])], n=1) == [["a red wall"]]
+    assert (len(seen), waits) == (3, [1.0, 2.0])
+    with server([503]) as (url, seen), pytest.raises(ModelError, match="answered 503"):
+        OpenAICaptioner(url, "m", retries=1).candidates([clip_media([(255, 0, 0)])], n=1)
+    assert len(seen) == 2
+
+
+def test_an_endpoint_that_fails_for_one_clip_answers_for_the_others() -> None:
+    clips = [clip_media([(255, 0, 0)]), clip_media(None), clip_media([(0, 0, 255)])]
+    with server([["<think>hm</think> a wall"]]) as (url, seen):
+        first, second, third = OpenAICaptioner(url, "m").each(clips, n=1)
+    assert first == third == ["a wall"]
+    assert isinstance(second, NoSuchStream)
+    assert len(seen) == 2
+
+
+def test_an_endpoint_writes_in_words_alone() -> None:
+    with server([["Title: A wall"]]) as (url, seen):
+        assert OpenAICaptioner(url, "m", language="French").write("Say something.") == "Title: A wall"
+    assert seen[0]["messages"][0]["content"].startswith("Say something.\nWrite in French")
+    assert (seen[0]["temperature"], seen[0]["max_tokens"]) == (0.0, 400)
 
 
 def test_addresses_other_than_http_are_refused() -> None:
     with pytest.raises(ConfigError, match="must be an http"):
         OpenAICaptioner("file:///etc/passwd", "m")
+    with pytest.raises(ConfigError, match="at_once >= 1"):
+        OpenAICaptioner("http://127.0.0.1/v1", "m", at_once=0)
     with pytest.raises(ConfigError, match="base_url and caption.options.model"):
         load(None)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="offline"):

@@ -84,6 +84,23 @@ def test_the_first_candidate_is_transformers_own_greedy_answer(family: str, fold
     assert found
 
 
+@pytest.mark.parametrize("family", ["smolvlm", "qwen3_vl"])
+def test_chat_models_write_in_words_alone(family: str, folder: Callable[[str], Path]) -> None:
+    speaks = captioner(folder(family))
+    assert speaks.can_write
+    answer = speaks.write("Describe this video in one sentence")
+    assert answer == speaks.write("Describe this video in one sentence", seed=5)  # greedy
+    assert answer
+    assert answer != speaks.write("Answer in German seconds")
+
+
+def test_blip_cannot_write(folder: Callable[[str], Path]) -> None:
+    speaks = captioner(folder("blip"))
+    assert not speaks.can_write
+    with pytest.raises(ConfigError, match="only goes on from a picture"):
+        speaks.write("Title?")
+
+
 def test_blip_goes_on_from_the_prompt_and_looks_at_three_frames(folder: Callable[[str], Path]) -> None:
     from PIL import Image
     from transformers import AutoModelForImageTextToText, AutoProcessor

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -61,6 +61,17 @@ class Comparing(Protocol):
     """A captioner that works on the clips' stored vectors: it is told, before its first clip, how to compare."""
 
     def compare_by(self, judges: Mapping[str, Judge], settings: ChoiceSettings) -> None: ...
+
+
+@runtime_checkable
+class Apart(Protocol):
+    """A captioner whose clips do not share a pass: one that fails costs the others nothing."""
+
+    def each(
+        self, clips: Sequence[ClipMedia], *, n: int, prompt: str | None = None, seed: int = 0
+    ) -> list[list[str] | Exception]:
+        """As `Captioner.candidates`, with what went wrong in the place of a clip's texts."""
+        ...
 
 
 class ClipCaptioning:
@@ -124,20 +135,29 @@ class ClipCaptioning:
         """Candidates per clip; a batch that fails is split until the bad clip is alone."""
         if not clips:
             return []
+        asked: dict[str, Any] = {"n": self.settings.n, "prompt": self.settings.prompt, "seed": self.settings.seed}
+        if isinstance(self.captioner, Apart):
+            answers = self.captioner.each(clips, **asked)
+            return [self._judged_answer(media.clip, answer) for media, answer in zip(clips, answers, strict=True)]
         try:
-            proposed = self.captioner.candidates(
-                clips, n=self.settings.n, prompt=self.settings.prompt, seed=self.settings.seed
-            )
+            proposed = self.captioner.candidates(clips, **asked)
             if len(proposed) != len(clips):
                 raise EncodingError(f"{self.captioner.name} answered {len(proposed)} clips of {len(clips)}")
         except (ConfigError, StoreError):
             raise
         except Exception as error:
             if len(clips) == 1:
-                return [failure_of(error, item=clips[0].clip.clip_id, stage=f"caption:{self.captioner.name}")]
+                return [self._judged_answer(clips[0].clip, error)]
             half = len(clips) // 2
             return self._propose(clips[:half]) + self._propose(clips[half:])
         return [self._usable(media.clip, texts) for media, texts in zip(clips, proposed, strict=True)]
+
+    def _judged_answer(self, clip: Clip, answer: Sequence[str] | Exception) -> list[str] | Failure:
+        if isinstance(answer, ConfigError | StoreError):
+            raise answer
+        if isinstance(answer, Exception):
+            return failure_of(answer, item=clip.clip_id, stage=f"caption:{self.captioner.name}")
+        return self._usable(clip, answer)
 
     def _usable(self, clip: Clip, texts: Sequence[str]) -> list[str] | Failure:
         """Clean, different, not degenerate ones in their order; a Failure when none is left."""

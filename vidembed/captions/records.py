@@ -3,7 +3,8 @@
 Schema 1, one object a line, UTF-8:
   {"schema": 1, "kind": "caption", "path", "video_id", "clip_id", "start_s", "end_s", "text", "score", "confident",
    "human", "model", "candidates": [{"text", "scores": {channel: cosine}, "origin"}]}
-  {"schema": 1, "kind": "summary", "path", "video_id", "title", "sentence", "chapters": [{"start_s", "end_s", "text"}]}
+  {"schema": 1, "kind": "summary", "path", "video_id", "title", "sentence", "chapters": [{"start_s", "end_s", "text"}],
+   "model"}
   {"schema": 1, "kind": "failure", "path", "item", "stage", "error", "message", "hint"}
 Times are seconds with three decimals; score is calibrated, 0..1; unknown keys are to be ignored by readers.
 """
@@ -12,13 +13,14 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from vidembed.captions.cues import Cue
 from vidembed.captions.summary import VideoSummary
 from vidembed.errors import InputError
-from vidembed.types import Caption, Failure
+from vidembed.types import Caption, Failure, Span
 
 SCHEMA = 1
 CSV_FIELDS = ("path", "start_s", "end_s", "text", "score", "confident", "human", "model")
@@ -56,7 +58,14 @@ def summary_record(summary: VideoSummary, path: Path | str, video_id: str) -> di
             {"start_s": round(c.span.start_s, 3), "end_s": round(c.span.end_s, 3), "text": c.text}
             for c in summary.chapters
         ],
+        "model": summary.model,
     }
+
+
+def summary_from_record(record: Mapping[str, Any]) -> VideoSummary:
+    """What `summary_record` was given."""
+    chapters = tuple(Cue(Span(c["start_s"], c["end_s"]), c["text"]) for c in record["chapters"])
+    return VideoSummary(record["title"], record["sentence"], chapters, record.get("model", ""))
 
 
 def failure_record(failure: Failure, path: Path | str) -> dict[str, Any]:
@@ -131,13 +140,25 @@ def _drop_half_line(path: Path) -> None:
         handle.truncate(0)
 
 
-def write_csv(rows: Sequence[tuple[Caption, Path]], handle: TextIO) -> None:
-    """One caption a row, with a header."""
+def open_table(path: Path) -> TextIO:
+    """A CSV file, begun anew with its header. Raises InputError when it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        message = f"cannot write {str(path)!r}: {error.strerror}"
+        raise InputError(message, hint="choose a file you may write") from error
+    csv.writer(handle).writerow(CSV_FIELDS)
+    return handle
+
+
+def append_rows(handle: TextIO, rows: Iterable[tuple[Caption, Path]]) -> None:
+    """One caption a row."""
     writer = csv.writer(handle)
-    writer.writerow(CSV_FIELDS)
     for caption, path in rows:
         record = caption_record(caption, path)
         writer.writerow([_safe_cell(record[name]) for name in CSV_FIELDS])
+    handle.flush()
 
 
 def _safe_cell(value: Any) -> Any:

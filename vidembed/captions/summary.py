@@ -17,11 +17,15 @@ Embed = Callable[[Sequence[str]], Floats]  # texts -> (N, D) unit rows
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """What a whole video is about. chapters cover it from its first to its last caption, in order."""
+    """What a whole video is about. chapters cover it from its first to its last caption, in order.
+
+    model: the language model that wrote it; "" where it is put together from the captions.
+    """
 
     title: str
     sentence: str
     chapters: tuple[Cue, ...]
+    model: str = ""
 
 
 def summarise(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 
 from vidembed.captions import records
-from vidembed.captions.cues import to_cues
+from vidembed.captions.cues import Cue
 from vidembed.captions.subtitles import write_srt, write_vtt
 from vidembed.captions.summary import VideoSummary
 from vidembed.errors import InputError
-from vidembed.files import write_text_atomically
 from vidembed.types import Caption, Failure
 
 
@@ -26,6 +25,8 @@ class Captioned(Protocol):
     @property
     def captions(self) -> tuple[Caption, ...]: ...
     @property
+    def cues(self) -> tuple[Cue, ...]: ...
+    @property
     def summary(self) -> VideoSummary | None: ...
     @property
     def failures(self) -> tuple[Failure, ...]: ...
@@ -35,8 +36,8 @@ class Outputs:
     """Open for a run; a context manager. Raises InputError at once for a place that cannot be written.
 
     jsonl: appended to; a clip that has the same text there already is not written again, so a resumed run leaves
-    every clip once. srt, vtt: folders, one file a video, named like it. csv: written whole at the end.
-    sidecar: VIDEO.captions.srt beside each video.
+    every clip once. srt, vtt: folders, one file a video, named like it. csv: a table, begun anew by every run.
+    sidecar: VIDEO.captions.srt beside each video. What is kept in memory is a few bytes a clip.
     """
 
     def __init__(
@@ -48,24 +49,25 @@ class Outputs:
         csv: Path | None = None,
         sidecar: bool = False,
     ) -> None:
-        self._srt, self._vtt, self._csv, self._sidecar = srt, vtt, csv, sidecar
-        self._rows: list[tuple[Caption, Path]] = []
+        self._srt, self._vtt, self._sidecar = srt, vtt, sidecar
         self._names: dict[Path, str] = {}
-        self._written: dict[tuple[str, str], str] = {}  # (kind, clip or video id) -> what its last record says
+        self._taken: set[str] = set()
+        self._written: dict[bytes, bytes] = {}  # digest of kind and clip or video id -> of what its last record says
         for folder in (srt, vtt):
             if folder is not None:
                 _make_folder(folder)
-        if csv is not None:
-            write_text_atomically(csv, ",".join(records.CSV_FIELDS) + "\n")
+        self._table: TextIO | None = None
         self._jsonl: TextIO | None = None
         if jsonl is not None:
             if jsonl.exists():
                 self._written = {_key(record): _content(record) for record in records.read(jsonl)}
             self._jsonl = records.open_for_append(jsonl)
+        if csv is not None:
+            self._table = records.open_table(csv)
 
     @property
     def any(self) -> bool:
-        return bool(self._jsonl or self._srt or self._vtt or self._csv or self._sidecar)
+        return bool(self._jsonl or self._table or self._srt or self._vtt or self._sidecar)
 
     def write(self, video: Captioned) -> None:
         """All that is asked for of one video."""
@@ -74,10 +76,11 @@ class Outputs:
             lines.append(records.summary_record(video.summary, video.path, video.video_id))
         lines += [records.failure_record(failure, video.path) for failure in video.failures]
         self._append(lines)
-        self._rows += [(caption, video.path) for caption in video.captions] if self._csv else []
+        if self._table is not None:
+            records.append_rows(self._table, [(caption, video.path) for caption in video.captions])
         if not video.captions or not (self._srt or self._vtt or self._sidecar):
             return
-        cues = to_cues(video.captions)
+        cues = video.cues
         name = self._name(video.path)
         if self._srt is not None:
             write_srt(cues, self._srt / f"{name}.srt")
@@ -98,10 +101,9 @@ class Outputs:
         if self._jsonl is not None:
             self._jsonl.close()
             self._jsonl = None
-        if self._csv is not None:
-            table = io.StringIO()
-            records.write_csv(self._rows, table)
-            write_text_atomically(self._csv, table.getvalue())
+        if self._table is not None:
+            self._table.close()
+            self._table = None
 
     def __enter__(self) -> Outputs:
         return self
@@ -109,7 +111,7 @@ class Outputs:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _append(self, lines: Sequence[dict[str, object]]) -> None:
+    def _append(self, lines: Sequence[dict[str, Any]]) -> None:
         if self._jsonl is None:
             return
         new = [line for line in lines if self._written.get(_key(line)) != _content(line)]
@@ -119,21 +121,25 @@ class Outputs:
     def _name(self, path: Path) -> str:
         """The video's own name; a second one of that name in another folder gets a number."""
         if path not in self._names:
-            taken = set(self._names.values())
             name, number = path.stem, 2
-            while name in taken:
+            while name in self._taken:
                 name, number = f"{path.stem}-{number}", number + 1
             self._names[path] = name
+            self._taken.add(name)
         return self._names[path]
 
 
-def _key(record: dict[str, object]) -> tuple[str, str]:
+def _key(record: dict[str, Any]) -> bytes:
     place = record.get("clip_id") or record.get("item") or record.get("video_id")
-    return str(record["kind"]), str(place)
+    return _digest(f"{record['kind']} {place}")
 
 
-def _content(record: dict[str, object]) -> str:
-    return records.dump({key: value for key, value in record.items() if key != "path"})
+def _content(record: dict[str, Any]) -> bytes:
+    return _digest(records.dump({key: value for key, value in record.items() if key != "path"}))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=12).digest()
 
 
 def _make_folder(folder: Path) -> None:

@@ -46,6 +46,9 @@ def caption(
     prompt: Annotated[str | None, typer.Option(help="For models that take one.")] = None,
     seed: Annotated[int | None, typer.Option(help="Fixes what is sampled.")] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Caption anew what is captioned.")] = False,
+    rechoose: Annotated[
+        bool, typer.Option("--rechoose", help="Ask no captioner; choose anew among the proposals that are kept.")
+    ] = False,
     index: IndexOption = Path(DEFAULT_INDEX),
     profile: ProfileOption = None,
     config: ConfigOption = None,
@@ -69,8 +72,9 @@ def caption(
             videos = [*report.done, *report.unchanged]
         with caption_bar() as step:
             done = open_index.caption(
-                videos, model=model, candidates=candidates, prompt=prompt, seed=seed, redo=redo, progress=step
-            )
+                videos, model=model, candidates=candidates, prompt=prompt, seed=seed, redo=redo, rechoose=rechoose,
+                progress=step,
+            )  # fmt: skip
             failed += _write(done, outputs, to_stdout=not outputs.any)
     if failed:
         raise typer.Exit(3)

@@ -131,7 +131,7 @@ def progress_bar(unit: str = "videos") -> Iterator[Any]:
 @contextmanager
 def caption_bar() -> Iterator[Any]:
     """As `progress_bar`, for runs that tell (path, done, in all)."""
-    with progress_bar() as update:
+    with progress_bar("clips") as update:
         if update is None:
             yield None
             return

@@ -128,7 +128,7 @@ class CaptionNet(nn.Module):
         """(..., width) -> (..., vocabulary) scores of the next word."""
         return states @ self.words.weight.T + self.bias
 
-    def step(self, ids: Tensor, at: int, memory: Memory, past: Memory, mask: Tensor) -> tuple[Tensor, Memory]:
+    def step(self, ids: Tensor, at: int, memory: Memory, past: Memory, mask: Tensor | None) -> tuple[Tensor, Memory]:
         """One word further. ids (B,) at position `at`; past: cached keys and values. -> (B, vocabulary), new past."""
         x = (self.words(ids) * self.shape.width**0.5 + self.positions[at]).unsqueeze(1)
         now: Memory = []

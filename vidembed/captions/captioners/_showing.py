@@ -89,7 +89,15 @@ class ChatShowing:
             if clip.sound is not None:
                 content += media.play(clip.sound)
             request = wording.request(prompt, shown=shown, heard=clip.sound is not None)
-            talks.append([{"role": "user", "content": [*content, {"type": "text", "text": request}]}])
+            talks.append([*content, {"type": "text", "text": request}])
+        return self._shot(talks, media)
+
+    def words(self, request: str) -> Shot:
+        """One row with nothing to see or hear."""
+        return self._shot([[{"type": "text", "text": request}]], _Media())
+
+    def _shot(self, contents: Sequence[Sequence[dict[str, str]]], media: _Media) -> Shot:
+        talks = [[{"role": "user", "content": list(content)}] for content in contents]
         texts = self._processor.apply_chat_template(talks, add_generation_prompt=True, tokenize=False)
         begin = self._processor.tokenizer.bos_token
         inputs = self._processor(
@@ -100,7 +108,7 @@ class ChatShowing:
             padding_side="left",
             return_tensors="pt",
         )
-        return Shot(inputs, tuple(range(len(seen))), inputs["input_ids"].shape[1])
+        return Shot(inputs, tuple(range(len(talks))), inputs["input_ids"].shape[1])
 
     def _has_place_for(self, kind: str, *parts: str) -> bool:
         """Whether the processor takes that medium and the chat template writes its placeholder."""

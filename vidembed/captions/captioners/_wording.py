@@ -33,6 +33,12 @@ class Wording:
             parts.append(f"Answer in {self.language}.")
         return " ".join(parts)
 
+    def written(self, request: str) -> str:
+        """A request for words about words; its form must survive the language."""
+        if not self.language:
+            return request
+        return f"{request}\nWrite in {self.language}, but keep the words Title, Summary and Chapter before the colons."
+
 
 def _task(shown: Shown, heard: bool) -> str:
     if shown == "nothing":

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vidembed.model_spec import ModelSpec
 
 SENTENCE_ENDS = ".!?。！？।"
+WRITTEN_TOKENS = 400  # of a summary
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,22 @@ class VlmCaptioner:
             texts = self._describe([seen[i] for i in places], [seeds[i] for i in places], n, prompt)
             answers.update(zip(places, texts, strict=True))
         return [answers[i] for i in range(len(clips))]
+
+    @property
+    def can_write(self) -> bool:
+        """Whether it answers words alone: models with a chat template do."""
+        return isinstance(self._showing, ChatShowing)
+
+    def write(self, request: str, *, seed: int = 0) -> str:
+        """The greedy answer to words alone; the seed changes nothing. Raises ConfigError where it cannot write."""
+        if not isinstance(self._showing, ChatShowing):
+            raise ConfigError(f"{self.name} only goes on from a picture: it cannot write a summary")
+        shot = self._showing.words(self._wording.written(request))
+        with running(self._device):
+            inputs = shot.inputs.to(self._device, self._dtype)
+            tokens = self._model.generate(**inputs, max_new_tokens=WRITTEN_TOKENS, do_sample=False, num_beams=1)
+        text: str = self._processor.tokenizer.decode(tokens[0, shot.cut :].cpu(), skip_special_tokens=True)
+        return text.rpartition("</think>")[2].strip()
 
     def _describe(
         self, seen: Sequence[Seen], seeds: Sequence[Sequence[int]], n: int, prompt: str | None
