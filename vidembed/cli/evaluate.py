@@ -111,7 +111,7 @@ def captions(
 ) -> None:
     """Compare the captions of an index with human ones: BLEU, ROUGE-L, CIDEr-D, variety; with the clips: CLIPScore."""
     from vidembed.evaluation.captions import evaluate_captions, read_references
-    from vidembed.index.captioning import caption_views
+    from vidembed.index.caption_judging import caption_views
 
     dataset = read_references(references, media)
     with opened(index, readonly=True) as open_index:
