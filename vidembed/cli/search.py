@@ -55,6 +55,9 @@ def search(
     json: JsonOption = False,
     open_best: Annotated[bool, typer.Option("--open", help="Play the best moment.")] = False,
     cut_to: Annotated[Path | None, typer.Option("--cut", help="Cut every moment into its own file here.")] = None,
+    reel_to: Annotated[
+        Path | None, typer.Option("--reel", help="Put all moments one after the other into this file.")
+    ] = None,
     index: IndexOption = Path(DEFAULT_INDEX),
     settings: SetOption = None,
 ) -> None:
@@ -92,6 +95,11 @@ def search(
         out().print(_table(moments, offset=offset))
     if cut_to is not None:
         _cut_all(moments, cut_to)
+    if reel_to is not None and moments:
+        from vidembed.media.reel import reel
+
+        reel([(moment.path, moment.span) for moment in moments], reel_to, overwrite=True)
+        err().print(f"wrote {reel_to}", markup=False)
     if open_best and moments:
         _play(moments[0])
 

@@ -53,22 +53,21 @@ def cut(
     limits = limits or Limits()
     with open_container(path, limits) as container:
         headers = read_headers(container, path, limits)
-        origin_s = (container.start_time or 0) / 1_000_000
     span = _checked(span, headers, out, overwrite)
     with_picture = headers.info.has_video and out.suffix.lower() not in _AUDIO_SUFFIXES
     seek_s = span.start_s
     if with_picture:
         seek_s, start_s = _keyframe_before(path, headers, span.start_s, limits)
         span = span if exact else Span(start_s, span.end_s)
-    # ffmpeg counts from the first packet of any stream, we from the first shown picture.
-    from_s = max(0.0, seek_s + headers.start_s - origin_s - _CLOSE_S)
+    # In the file's own time: ffmpeg's versions differ in what they take for its start.
+    from_s = max(0.0, seek_s + headers.start_s - _CLOSE_S)
     skip_s = span.start_s - seek_s if exact else 0.0
     partial = out.with_name(f".{out.stem}.{os.getpid()}.part{out.suffix}")
     try:
         stream = _graph(headers, from_s, skip_s, span.end_s - seek_s - skip_s, partial, exact, with_picture, height_px)
         program.run(stream, doing=f"cutting {path.name}", timeout_s=timeout_s)
         _check_made(partial, path, limits)
-        _publish(partial, out, overwrite)
+        publish(partial, out, overwrite)
     finally:
         partial.unlink(missing_ok=True)
     return CutFile(out, span, exact)
@@ -122,6 +121,7 @@ def _graph(
 
     source = ffmpeg.input(
         f"file:{headers.info.path.absolute()}",
+        seek_timestamp=1,
         ss=f"{from_s:.6f}",
         fflags="+genpts",  # AVI does not say when a frame is shown
         protocol_whitelist="file",
@@ -158,7 +158,8 @@ def _check_made(partial: Path, path: Path, limits: Limits) -> None:
         ) from error
 
 
-def _publish(partial: Path, out: Path, overwrite: bool) -> None:
+def publish(partial: Path, out: Path, overwrite: bool) -> None:
+    """Give a finished file its name. Raises InputError when that was taken and is not to be replaced."""
     if overwrite:
         os.replace(partial, out)
         return

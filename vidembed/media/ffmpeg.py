@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from functools import cache
@@ -28,6 +29,12 @@ def find_ffmpeg() -> str:
         ) from error
 
 
+def environment() -> dict[str, str]:
+    """For ffmpeg's process. The static program that imageio-ffmpeg brings crashes when it loads the character sets of
+    another libc, as for the names of channels in MPEG-TS; without them it takes the names as they are."""
+    return dict(os.environ) if shutil.which("ffmpeg") else {**os.environ, "GCONV_PATH": os.devnull}
+
+
 def run(stream: Any, *, doing: str, timeout_s: float) -> None:
     """Run a graph made with ffmpeg-python (`ffmpeg.input(...).output(...)`), quietly, with nothing on its stdin.
 
@@ -38,11 +45,17 @@ def run(stream: Any, *, doing: str, timeout_s: float) -> None:
     graph = stream.global_args("-nostdin", "-hide_banner", "-loglevel", "error")
     command = ffmpeg.compile(graph, cmd=find_ffmpeg(), overwrite_output=True)
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False, env=environment()
+        )
     except subprocess.TimeoutExpired as error:
         raise MediaUnreadable(f"{doing}: ffmpeg took longer than {timeout_s:g} s and was stopped") from error
     except OSError as error:
         raise MissingDependency(f"{doing}: ffmpeg cannot be started: {error}", hint="install ffmpeg") from error
+    if done.returncode < 0:
+        raise MediaUnreadable(
+            f"{doing}: ffmpeg crashed (signal {-done.returncode})", hint="install the ffmpeg of your system"
+        )
     if done.returncode != 0:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise MediaUnreadable(f"{doing}: ffmpeg failed: {'; '.join(lines[-_LAST_LINES:]) or 'no message'}")

@@ -1,0 +1,49 @@
+"""A reel of pieces of several kinds: what is seen and heard when, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from media_factory import GREEN, RED, Media
+
+from vidembed.errors import InputError, MediaNotFound
+from vidembed.media.reader import open_video
+from vidembed.media.reel import reel
+from vidembed.types import Span
+
+
+def test_pieces_follow_each_other(media: Media, tmp_path: Path) -> None:
+    """Red with a tone, green without sound, a tone without pictures."""
+    pieces = [
+        (media.path("tone.mp4"), Span(0.2, 0.8)),
+        (media.path("three_shots.mp4"), Span(1.2, 1.8)),
+        (media.path("audio_only.m4a"), Span(0.5, 1.0)),
+    ]
+    out = reel(pieces, tmp_path / "-reel 'é'.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == [out.name], "nothing left over"
+    with open_video(out) as video:
+        assert (video.info.width_px, video.info.height_px) == (64, 48)
+        assert video.info.duration_s == pytest.approx(1.7, abs=0.1)
+        frames = video.frames([0.1, 0.5, 0.7, 1.1, 1.5], short_side_px=48).rgb[:, 24, 32]
+        seen = [tuple(int(value) for value in np.where(pixel > 127, 255, 0)) for pixel in frames]
+        assert seen == [RED, RED, GREEN, GREEN, (0, 0, 0)]
+        loud = [video.audio(span, rate_hz=16000).rms for span in (Span(0.1, 0.5), Span(0.75, 1.1), Span(1.35, 1.6))]
+    assert loud[0] > 0.05
+    assert loud[1] < 0.01
+    assert loud[2] > 0.05
+
+
+def test_what_cannot_be_is_said(media: Media, tmp_path: Path) -> None:
+    piece = (media.path("tone.mp4"), Span(0, 1))
+    with pytest.raises(InputError, match="nothing to put"):
+        reel([], tmp_path / "out.mp4")
+    with pytest.raises(MediaNotFound, match="no such folder"):
+        reel([piece], tmp_path / "none" / "out.mp4")
+    (tmp_path / "out.mp4").write_bytes(b"mine")
+    with pytest.raises(InputError, match="exists"):
+        reel([piece], tmp_path / "out.mp4")
+    assert (tmp_path / "out.mp4").read_bytes() == b"mine"
+    with pytest.raises(InputError, match="after its end"):
+        reel([(piece[0], Span(100, 101))], tmp_path / "other.mp4")
