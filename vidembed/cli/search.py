@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +28,8 @@ from vidembed.types import Filter, Moment, Query, Span, format_time
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from vidembed.search.sequence import Chain
+
 
 def search(
     text: Annotated[str | None, typer.Argument(help="What to look for, in plain words.")] = None,
@@ -36,6 +39,10 @@ def search(
     like: Annotated[list[str] | None, typer.Option(help="More like this clip id; may be repeated.")] = None,
     unlike: Annotated[list[str] | None, typer.Option(help="Less like this clip id; may be repeated.")] = None,
     without: Annotated[str | None, typer.Option("--not", help="Words for what should not be there.")] = None,
+    then: Annotated[
+        list[str] | None, typer.Option(help="What happens after that, in the same video; may be repeated.")
+    ] = None,
+    gap: Annotated[float, typer.Option(help="With --then: most seconds between two steps.", min=0)] = 60.0,
     k: Annotated[int, typer.Option("-k", "--limit", help="How many moments.", min=1)] = 10,
     offset: Annotated[int, typer.Option(help="Skip the first moments: the next page.", min=0)] = 0,
     path: Annotated[list[str] | None, typer.Option(help="Only files matching this glob; may be repeated.")] = None,
@@ -72,36 +79,61 @@ def search(
         within=_span(within),
         tags=tuple(tag) if tag else None,
     )
+    options: dict[str, Any] = {
+        "where": where, "channels": parse_names(channels), "weights": parse_pairs(weight, option="--weight")
+    }  # fmt: skip
     with opened(index, settings=settings, readonly=True) as open_index:
-        moments = open_index.search(
-            query,
-            k=k,
-            offset=offset,
-            where=where,
-            channels=parse_names(channels),
-            weights=parse_pairs(weight, option="--weight"),
-            group_by_video=by_video,
-            diversity=diversity,
-        )
         floor = open_index.config.search.min_confidence
-    if moments and all(moment.confidence < floor for moment in moments):
-        err().print("[yellow]no good match[/]: the nearest moments are shown, none is convincing")
-    elif not moments:
+        if then:
+            chains = open_index.search_sequence([query, *then], gap_s=gap, k=k, **options)
+            say_how_good([chain.confidence for chain in chains], floor)
+            show_chains(chains, as_json=json)
+            pieces = [(chain.path, chain.span) for chain in chains]
+        else:
+            moments = open_index.search(
+                query, k=k, offset=offset, group_by_video=by_video, diversity=diversity, **options
+            )
+            say_how_good([moment.confidence for moment in moments], floor)
+            _show(moments, offset, as_json=json)
+            pieces = [(moment.path, moment.span) for moment in moments]
+    if cut_to is not None:
+        _cut_all(pieces, cut_to)
+    if reel_to is not None and pieces:
+        from vidembed.media.reel import reel
+
+        reel(pieces, reel_to, overwrite=True)
+        err().print(f"wrote {reel_to}", markup=False)
+    if open_best and pieces:
+        _play(*pieces[0])
+
+
+def say_how_good(confidences: Sequence[float], floor: float) -> None:
+    if not confidences:
         err().print("nothing found")
-    if json:
+    elif max(confidences) < floor:
+        err().print("[yellow]no good match[/]: the nearest moments are shown, none is convincing")
+
+
+def _show(moments: Sequence[Moment], offset: int, *, as_json: bool) -> None:
+    if as_json:
         for moment in moments:
             print_json(moment_record(moment))
     elif moments:
         out().print(_table(moments, offset=offset))
-    if cut_to is not None:
-        _cut_all(moments, cut_to)
-    if reel_to is not None and moments:
-        from vidembed.media.reel import reel
 
-        reel([(moment.path, moment.span) for moment in moments], reel_to, overwrite=True)
-        err().print(f"wrote {reel_to}", markup=False)
-    if open_best and moments:
-        _play(moments[0])
+
+def show_chains(chains: Sequence[Chain], *, as_json: bool) -> None:
+    """One line a chain, its steps below it; as JSON, one object a chain with the steps as moments."""
+    for place, chain in enumerate(chains, start=1):
+        if as_json:
+            times = {"start_s": round(chain.span.start_s, 3), "end_s": round(chain.span.end_s, 3)}
+            steps = [moment_record(moment) for moment in chain.moments]
+            confidence = round(chain.confidence, 4)
+            print_json({"path": str(chain.path), **times, "confidence": confidence, "steps": steps})
+        else:
+            out().print(f"{place:3} {chain.confidence:4.0%}  {chain.span}  {chain.path}", markup=False, soft_wrap=True)
+            for number, moment in enumerate(chain.moments, start=1):
+                out().print(f"         {number}. {moment.confidence:4.0%}  {moment.span}", markup=False)
 
 
 def build_query(
@@ -151,7 +183,7 @@ def moment_record(moment: Moment) -> dict[str, Any]:
     }
 
 
-def _table(moments: list[Moment], *, offset: int) -> Table:
+def _table(moments: Sequence[Moment], *, offset: int) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
@@ -197,23 +229,23 @@ def _span(text: str | None) -> Span | None:
     return Span(start_s, end_s)
 
 
-def _cut_all(moments: list[Moment], folder: Path) -> None:
+def _cut_all(pieces: Sequence[tuple[Path, Span]], folder: Path) -> None:
     from vidembed.media.cut import cut
 
     folder.mkdir(parents=True, exist_ok=True)
-    for place, moment in enumerate(moments, start=1):
-        target = folder / f"{place:02d}_{moment.path.stem}_{moment.span.start_s:.1f}s.mp4"
-        cut(moment.path, moment.span, target, exact=True, overwrite=True)
+    for place, (path, span) in enumerate(pieces, start=1):
+        target = folder / f"{place:02d}_{path.stem}_{span.start_s:.1f}s.mp4"
+        cut(path, span, target, exact=True, overwrite=True)
         err().print(f"cut {target}", markup=False)
 
 
-def _play(moment: Moment) -> None:
+def _play(path: Path, span: Span) -> None:
     """In mpv, vlc or ffplay at the right second; else in whatever the system opens it with."""
     import shutil
     import subprocess
 
-    start = f"{moment.span.start_s:.3f}"
-    file = str(moment.path.resolve())  # absolute, so that a leading dash is no option
+    start = f"{span.start_s:.3f}"
+    file = str(path.resolve())  # absolute, so that a leading dash is no option
     players = {
         "mpv": ["mpv", f"--start={start}", "--", file],
         "vlc": ["vlc", f"--start-time={start}", file],
@@ -223,5 +255,5 @@ def _play(moment: Moment) -> None:
         if shutil.which(name):
             subprocess.run(command, check=False)
             return
-    err().print(f"no mpv, vlc or ffplay found; opening the file, the moment is at {format_time(moment.span.start_s)}")
+    err().print(f"no mpv, vlc or ffplay found; opening the file, the moment is at {format_time(span.start_s)}")
     typer.launch(file)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from vidembed.index.duplicates import Duplicate
     from vidembed.index.lookup import Lookup
     from vidembed.search import Searcher
+    from vidembed.search.sequence import Chain
+
+_PER_STEP = 200  # moments of one query that a sequence is looked for in
 
 
 class OpenIndex:
@@ -108,6 +111,17 @@ class OpenIndex:
             query, k=k, channels=channels, weights=weights, where=where, group_by_video=group_by_video,
             diversity=diversity, offset=offset, fusion=fusion,  # type: ignore[arg-type]
         )  # fmt: skip
+
+    def search_sequence(
+        self, queries: Sequence[str | Query], *, gap_s: float = 60.0, k: int = 10, **options: Any
+    ) -> list[Chain]:
+        """Moments that follow each other in one video: the first query's, then the second's at most `gap_s` later, ...
+
+        options: as of `search`, for every step. Raises BadQuery as `search` does, and for fewer than two queries.
+        """
+        from vidembed.search.sequence import follow
+
+        return follow([self.search(query, k=_PER_STEP, **options) for query in queries], gap_s=gap_s, k=k)
 
     def curve(self, query: str | Query, video_id: str, **options: Any) -> tuple[Any, Any]:
         """(times_s, scores) of one video, (N,) float64 each: the timeline of how well it fits the query."""
