@@ -94,6 +94,7 @@ _VFR = (
     "-filter_complex",
     "[0:v][1:v][2:v][3:v]concat=n=4:v=1:a=0,settb=1/1000,setpts='if(eq(N,0),0,if(eq(N,1),1000,if(eq(N,2),1033,2000)))'[v]",
     "-map", "[v]", "-fps_mode", "passthrough", "-enc_time_base", "1:1000", "-video_track_timescale", "1000",
+    "-use_editlist", "0",  # some versions of ffmpeg would write one that hides the last frame, of unknown length
 )  # fmt: skip
 
 SAMPLES = (

@@ -141,7 +141,10 @@ class CaptionSettings(Section):
 class RunSettings(Section):
     batch_size: int = Field(ge=1, le=4096)
     prefetch: int = Field(ge=0, le=64)
+    executor: Literal["serial", "threads", "ray"]
     workers: int = Field(ge=1, le=256)
+    worker_cpus: float = Field(ge=0, le=1024)
+    worker_gpus: float = Field(ge=0, le=64)
     on_error: Literal["record", "raise"]
     stop_after_same_error: int = Field(ge=1, le=1_000_000)
 

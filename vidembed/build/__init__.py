@@ -4,6 +4,7 @@ from vidembed.build.channels import ChannelFactory, Lane
 from vidembed.build.parts import (
     make_bank,
     make_executor,
+    make_remote,
     make_run_options,
     make_search_settings,
     make_store,
@@ -17,6 +18,7 @@ __all__ = [
     "QueryLoader",
     "make_bank",
     "make_executor",
+    "make_remote",
     "make_run_options",
     "make_search_settings",
     "make_store",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from vidembed.errors import ConfigError, StoreUnavailable
 from vidembed.indexing import RunOptions, Tools
 from vidembed.protocols import Executor, Frame, Segmenter, Store, VideoReader
-from vidembed.settings import Config, StoreSettings
+from vidembed.settings import Config, RunSettings, StoreSettings
 from vidembed.types import Image
 
 if TYPE_CHECKING:
     from vidembed.build.channels import Lane
+    from vidembed.indexing.remote import Remote
     from vidembed.media.limits import Limits
     from vidembed.search import BankVectors, SearchSettings
 
@@ -95,21 +96,29 @@ def thumbnail_path(folder: Path, clip_id: str) -> Path:
 
 
 def _thumbnailer(config: Config, folder: Path) -> Callable[[Image, str], None]:
-    from vidembed.media.thumbnails import save_jpeg
+    from vidembed.media.thumbnails import jpeg
+
+    given = config.thumbnails
 
     def save(rgb: Image, clip_id: str) -> None:
-        target = thumbnail_path(folder, clip_id)
-        if target.exists():
-            return
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            save_jpeg(rgb, target, long_side_px=config.thumbnails.long_side_px, quality=config.thumbnails.quality)
-        except OSError as error:
-            raise StoreUnavailable(
-                f"cannot write the thumbnail {target}: {error.strerror or error}", hint="is the disk full?"
-            ) from error
+        if not thumbnail_path(folder, clip_id).exists():
+            keep_thumbnail(folder, jpeg(rgb, long_side_px=given.long_side_px, quality=given.quality), clip_id)
 
     return save
+
+
+def keep_thumbnail(folder: Path, content: bytes, clip_id: str) -> None:
+    """Write a clip's JPEG. Raises StoreUnavailable."""
+    from vidembed.media.thumbnails import save_bytes
+
+    target = thumbnail_path(folder, clip_id)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save_bytes(content, target)
+    except OSError as error:
+        raise StoreUnavailable(
+            f"cannot write the thumbnail {target}: {error.strerror or error}", hint="is the disk full?"
+        ) from error
 
 
 def make_store(settings: StoreSettings, folder: Path, *, namespace: str) -> Store:
@@ -164,15 +173,46 @@ def make_judged(lanes: Mapping[str, Lane], rerank: Mapping[str, float]) -> dict[
     )
 
 
-def make_executor(workers: int) -> Executor:
+def make_executor(settings: RunSettings) -> Executor:
+    """Raises MissingDependency."""
+    if settings.executor == "ray":
+        from vidembed.executors.ray import RayExecutor
+
+        return RayExecutor(settings.workers, cpus=settings.worker_cpus, gpus=settings.worker_gpus)
     from vidembed.executors.serial import SerialExecutor
     from vidembed.executors.threads import ThreadExecutor
 
-    return SerialExecutor() if workers == 1 else ThreadExecutor(workers)
+    serial = settings.executor == "serial" or settings.workers == 1
+    return SerialExecutor() if serial else ThreadExecutor(settings.workers)
+
+
+def make_remote(
+    config: Config,
+    lanes: Mapping[str, Lane],
+    *,
+    thumbnails: Path | None,
+    captions_of: Callable[[Sequence[str]], Mapping[str, str]],
+) -> Remote | None:
+    """For executors whose workers share no memory with this process; None for the others."""
+    if config.run.executor != "ray":
+        return None
+    from vidembed.build.remote import Worker
+    from vidembed.indexing.remote import Remote
+
+    settings = {name: lane.settings for name, lane in lanes.items()}
+    collections = {name: lane.collection for name, lane in lanes.items()}
+    work = Worker(config, settings, collections, thumbnails is not None)
+
+    def keep(content: bytes, clip_id: str) -> None:
+        assert thumbnails is not None
+        keep_thumbnail(thumbnails, content, clip_id)
+
+    return Remote(work, captions_of, keep)
 
 
 def make_run_options(config: Config) -> RunOptions:
-    return RunOptions(**config.run.model_dump(exclude={"workers"}))
+    elsewhere = {"executor", "workers", "worker_cpus", "worker_gpus"}
+    return RunOptions(**config.run.model_dump(exclude=elsewhere))
 
 
 def make_search_settings(config: Config) -> SearchSettings:

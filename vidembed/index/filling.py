@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidembed.build import Lane, make_executor, make_run_options, make_tools
+from vidembed.build import Lane, make_executor, make_remote, make_run_options, make_tools
 from vidembed.build.parts import find_videos, list_tags, thumbnail_path
 from vidembed.errors import MediaNotFound
 from vidembed.indexing import Indexer, ProgressCallback
@@ -142,21 +142,25 @@ class Filling:
                 ready[name] = prepare(lanes[name])
             return ready[name]
 
-        workers = config.run.workers
+        thumbnails = index.thumbnails if config.thumbnails.enabled else None
         indexer = Indexer(
             self._catalog,
             index.store,
-            make_tools(config, thumbnails=index.thumbnails if config.thumbnails.enabled else None, workers=workers),
+            make_tools(config, thumbnails=thumbnails, workers=config.run.workers),
             {name: lane.collection for name, lane in lanes.items()},
             load,
-            executor=make_executor(workers),
+            executor=make_executor(config.run),
             options=make_run_options(config),
             forget=self.forget,
+            remote=make_remote(config, lanes, thumbnails=thumbnails, captions_of=self._captions_of),
         )
         report = indexer.run(files, progress=progress)
         if report.clips:
             index.store.optimize()
         return report
+
+    def _captions_of(self, clip_ids: Sequence[str]) -> dict[str, str]:
+        return {clip_id: caption.text for clip_id, caption in self._catalog.captions.of_many(clip_ids).items()}
 
     def _prepare(self, lane: Lane) -> Channel:
         """Load the channel and make its collection the one that serves it."""

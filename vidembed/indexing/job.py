@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vidembed.protocols import Channel, Frame, Segmenter, StreamMode, VideoReader
+from vidembed.protocols import Channel, Encoded, Frame, Segmenter, StreamMode, VideoReader
 from vidembed.types import Clip, Failure, Image, Item, Span, TimedText, VideoInfo
 
 
@@ -55,11 +55,11 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """Some clips in a row of one video, ready to be encoded. items: channel -> one entry per clip."""
+    """Some clips in a row of one video. items: channel -> one entry per clip, to be encoded or encoded already."""
 
     job: Job
     clips: list[Clip]
-    items: dict[str, list[Item | Failure | None]]
+    items: dict[str, list[Item | Encoded | Failure | None]]
     texts: dict[str, dict[str, TimedText | None]]  # lane -> clip_id -> newly found text
     size_bytes: int
 

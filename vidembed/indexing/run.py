@@ -19,6 +19,7 @@ from vidembed.indexing.decode import CHUNK_BYTES, decode
 from vidembed.indexing.job import Chunk, Job, Outcome, Tools
 from vidembed.indexing.plan import Plan, Planner, note_file
 from vidembed.indexing.progress import Meter, ProgressCallback
+from vidembed.indexing.remote import Remote
 from vidembed.indexing.write import Writer
 from vidembed.protocols import Channel, Executor, Store
 from vidembed.types import Damage, Failure, RunReport
@@ -39,6 +40,7 @@ class Indexer:
 
     wanted: channel -> collection. load: the channel itself, asked for when the first file needs it.
     forget: removes a video from the index, for files that now hold another one.
+    remote: decode and encode on the executor's workers, elsewhere; None: decode on them, encode here.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Indexer:
         executor: Executor,
         options: RunOptions,
         forget: Callable[[str], None],
+        remote: Remote | None = None,
     ) -> None:
         self._catalog = catalog
         self._store = store
@@ -61,6 +64,7 @@ class Indexer:
         self._executor = executor
         self._options = options
         self._forget = forget
+        self._remote = remote
 
     def run(self, paths: Sequence[Path], *, progress: ProgressCallback | None = None) -> RunReport:
         """Index the files. Raises `errors.FATAL` at once, KeyboardInterrupt after taking back what is half done."""
@@ -82,6 +86,8 @@ class Indexer:
         return report
 
     def _events(self, jobs: Iterator[Job]) -> Iterator[Chunk | Outcome | None]:
+        if self._remote is not None:
+            return self._remote.events(jobs, self._executor)
         work = partial(decode, tools=self._tools, batch_size=self._options.batch_size)
         return events(jobs, work, self._executor, ahead=self._options.prefetch, stop=self._tools.stop)
 

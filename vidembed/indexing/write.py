@@ -9,7 +9,7 @@ pending is compared with the store (`recover`): the catalog never calls done for
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vidembed.batching import failure_of
@@ -128,7 +128,7 @@ class Writer:
     def _encode_lane(self, channel: Channel, chunks: list[Chunk]) -> None:
         clips = [clip for chunk in chunks for clip in chunk.clips]
         items = [item for chunk in chunks for item in chunk.items[channel.name]]
-        answers = _encoded(channel, items, clips)
+        answers = encoded(channel, items, clips)
         rows = []
         for clip, answer in zip(clips, answers, strict=True):
             tally = self._in_hand[clip.video_id].lanes[channel.name]
@@ -199,10 +199,12 @@ def _count(catalog: Catalog, store: Store, video_id: str, collection: str, known
     return len(store.rows(collection, [clip.clip_id for clip in catalog.videos.clips(video_id)], units=False))
 
 
-def _encoded(channel: Channel, items: list[Item | Failure | None], clips: list[Clip]) -> list[Encoded | Failure | None]:
-    """One answer per clip; a failure of the source stays what it is."""
-    answers: list[Encoded | Failure | None] = [item if isinstance(item, Failure) else None for item in items]
-    wanted = [i for i, item in enumerate(items) if item is not None and not isinstance(item, Failure)]
+def encoded(
+    channel: Channel, items: Sequence[Item | Encoded | Failure | None], clips: Sequence[Clip]
+) -> list[Encoded | Failure | None]:
+    """One answer per clip; a failure of the source stays what it is, as does what was encoded elsewhere."""
+    answers: list[Encoded | Failure | None] = [item if isinstance(item, Failure | Encoded) else None for item in items]
+    wanted = [i for i, item in enumerate(items) if item is not None and not isinstance(item, Failure | Encoded)]
     if not wanted:
         return answers
     try:

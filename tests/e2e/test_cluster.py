@@ -1,0 +1,120 @@
+"""Indexing on workers that share no memory with the driver: the same index as in one process."""
+
+from __future__ import annotations
+
+import importlib.util
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import toy_videos
+
+from vidembed import VideoIndex, open_index
+from vidembed.errors import IndexMismatch
+from vidembed.executors.serial import SerialExecutor
+from vidembed.types import Candidate, Caption, RunReport
+
+ON_RAY = {"store.kind": "memory", "run.executor": "ray", "run.workers": 2}
+
+
+class Pickling:
+    """Stands in for a cluster: work, items and results cross over as bytes."""
+
+    def __init__(self, workers: int, **needs: float) -> None:
+        self.workers, self.needs = workers, needs
+
+    def map(self, work: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+        sent = pickle.dumps(work)
+
+        def there(item: bytes) -> bytes:
+            return pickle.dumps(pickle.loads(sent)(pickle.loads(item)))
+
+        for item, result in SerialExecutor().map(there, (pickle.dumps(item) for item in items)):
+            yield pickle.loads(item), pickle.loads(result) if isinstance(result, bytes) else result
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidembed.executors.ray.RayExecutor", Pickling)
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    toy_videos.make(folder / "red_blue.mp4", "red", "red", "blue", "blue", hz=200)
+    toy_videos.make(folder / "green.mp4", "lime", "lime", hz=None)
+    (folder / "junk.mp4").write_text("no video at all")
+    return folder
+
+
+def made(folder: Path, videos: Path, overrides: dict[str, Any]) -> tuple[RunReport, dict[Any, Any], list[str]]:
+    with open_index(folder, profile="toy", overrides=overrides) as index:
+        report = index.add(videos)
+        pictures = sorted(path.name for path in index.thumbnails.rglob("*.jpg"))
+        return report, vectors(index), pictures
+
+
+def vectors(index: VideoIndex) -> dict[Any, Any]:
+    found = {}
+    for name, lane in index.lanes.items():
+        for rows in index.store.scan(lane.collection, units=True):
+            for row in rows:
+                units = None if row.units is None else row.units.tobytes()
+                found[name, row.clip] = (np.asarray(row.vector).tobytes(), units)
+    return found
+
+
+def compare(tmp_path: Path, videos: Path) -> None:
+    here = made(tmp_path / "here", videos, {"store.kind": "memory"})
+    there = made(tmp_path / "there", videos, ON_RAY)
+    assert sorted(there[0].done) == sorted(here[0].done)
+    assert there[0].counts == here[0].counts
+    assert [(f.item, f.stage, f.kind, f.message) for f in there[0].failed] == [
+        (f.item, f.stage, f.kind, f.message) for f in here[0].failed
+    ]
+    assert there[1:] == here[1:]
+    assert there[1]
+    assert there[2]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_the_index_is_the_same(tmp_path: Path, videos: Path) -> None:
+    compare(tmp_path, videos)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="the extra ray is not installed")
+def test_the_index_is_the_same_on_two_real_workers(tmp_path: Path, videos: Path) -> None:
+    import ray
+
+    try:
+        compare(tmp_path, videos)
+    finally:
+        ray.shutdown()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_captions_cross_over(tmp_path: Path, videos: Path) -> None:
+    with open_index(tmp_path / "index", profile="toy", overrides=ON_RAY) as index:
+        index.add(videos)
+        clip = index.clips()[0]
+        index.save_captions([Caption(clip, "red", 1.0, (Candidate("red", {}),), "person", human=True)])
+        before = index.store.count(index.lanes["caption"].collection)
+        index.reencode("caption", overrides={"channels.caption.keep_units": False})
+        assert index.store.count(index.lanes["caption"].collection) == before == 1
+
+
+@pytest.mark.usefixtures("cluster")
+def test_other_weights_on_a_worker_stop_the_run(tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from vidembed.build import remote
+
+    real = remote.lane
+    monkeypatch.setattr(remote, "lane", lambda name, given: real(name, given.model_copy(update={"pool": "max"})))
+    with open_index(tmp_path / "index", profile="toy", overrides=ON_RAY) as index:
+        with pytest.raises(IndexMismatch, match="on this worker is not the one of the driver"):
+            index.add(videos)
+        assert index.videos() == []
