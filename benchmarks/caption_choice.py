@@ -3,9 +3,10 @@
     python benchmarks/caption_choice.py --images DIR --captions captions.csv [--captioner starter-captioner]
 
 The captioner proposes `--n` captions a picture; `captions/choosing.py` chooses in the space of `--encoder`, with the
-query bank and the other clips a run would use. The settings are fitted on a part of the split `train` and reported on
-`dev`: CIDEr-D of the captioner's own first choice, of a random one, of the one chosen with the shipped and with the
-fitted settings, of the best and of one person's caption against the others, with bootstrap intervals over pictures.
+query bank and the other clips a run would use. The settings are fitted on the tenth of `train` that
+training/train_captioner.py holds out and reported on `dev`: CIDEr-D of the captioner's own first choice, of a random
+one, of the one chosen with the shipped and with the fitted settings, of the best and of one person's caption against
+the others, with bootstrap intervals over pictures; the other metrics without.
 `fitted` are the values for `ChoiceSettings`. The margin of the bank's sentences (`--bank` of them) is the smallest that
 costs the captioner nothing on pictures of its own kind: what they gain on other kinds cannot be seen here.
 
@@ -99,36 +100,53 @@ def main() -> int:
     parser.add_argument("--captions", type=Path, required=True)
     parser.add_argument("--captioner", default="starter-captioner")
     parser.add_argument("--encoder", default="starter")
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="NAME=JSON", help="of the captioner (caption.options)"
+    )
     parser.add_argument("--n", type=int, default=8, help="proposals a picture")
     parser.add_argument("--bank", type=int, default=3, help="sentences of the caption bank a picture")
-    parser.add_argument("--fit", type=int, default=500, help="pictures of train")
-    parser.add_argument("--report", type=int, default=1000, help="pictures of dev")
+    parser.add_argument("--fit", type=int, default=600, help="pictures of train; 0 = fit nothing")
+    parser.add_argument("--report", type=int, default=1000, help="pictures of dev; 0 = only fit")
+    parser.add_argument("--examples", type=int, default=0, help="random pictures of dev with what was said of them")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     table = read_captions(args.captions)
     encoder = cast(Encoder, load_encoder(args.encoder))
-    captioner = load_captioner(args.captioner)
+    options = {name: json.loads(value) for name, _, value in (item.partition("=") for item in args.option)}
+    captioner = load_captioner(args.captioner, **options)
     bank = encoder.encode("text", read_bank())
     parts: dict[str, Part] = {}
     speed: dict[str, float] = {}
-    for split, count in (("train", args.fit), ("dev", args.report)):
-        files = np.random.default_rng(5).permutation(sorted(table[split]))[:count].tolist()
+    for split, count, files in (
+        ("train", args.fit, held_out(sorted(table["train"]))), ("dev", args.report, sorted(table["dev"]))
+    ):  # fmt: skip
+        files = np.random.default_rng(5).permutation(files)[:count].tolist()
+        if not files:
+            continue
         began = time.perf_counter()
         parts[split] = prepare(args.images, files, [table[split][f] for f in files], encoder, captioner, bank, args)
         speed[split] = round(len(files) / (time.perf_counter() - began), 2)
-    settings, trace = fit(parts["train"])
     shipped = ChoiceSettings({LANE: 1.0})
-    report = {
+    settings, trace = fit(parts["train"]) if args.fit else (shipped, {})
+    report: dict[str, Any] = {
         "captioner": args.captioner, "encoder": args.encoder, "candidates": args.n, "bank": args.bank,
         "seed": args.seed,
         "pictures": {name: len(part.texts) for name, part in parts.items()}, "pictures_per_second": speed,
         "fitted": {name: round(getattr(settings, name), 3) for name in FITTED},
-        "fit_cider_d": trace, "dev": measure(parts["dev"], shipped, settings, args.seed),
-        "machine": _machine.facts(["torch", "transformers"]),
+        "fit_cider_d": trace, "machine": _machine.facts(["torch", "transformers"]),
     }  # fmt: skip
+    for split, part in parts.items():
+        report[split] = measure(part, shipped, settings, args.seed)
+    if args.examples and args.report:
+        report["examples"] = examples(parts["dev"], shipped, args.examples)
     json.dump(report, sys.stdout, indent=2)
     print()
     return 0
+
+
+def held_out(files: Sequence[str]) -> list[str]:
+    """The tenth of the sorted training files that training/train_captioner.py chooses by and does not train on."""
+    return [files[i] for i in np.random.default_rng(7).permutation(len(files))[: len(files) // 10]]
 
 
 def read_captions(path: Path) -> dict[str, dict[str, list[str]]]:
@@ -273,9 +291,22 @@ def measure(part: Part, shipped: ChoiceSettings, fitted: ChoiceSettings, seed: i
         report[f"{name}: reliability"] = reliability(scores, values[name] >= good_enough(part))
         banked = [k >= count for k, count in zip(picks[name], own, strict=True)]
         report[f"{name}: share of the bank's"] = round(float(np.mean(banked)), 3)
-    said = [texts[k] for texts, k in zip(part.texts, picks["chosen, shipped settings"], strict=True)]
-    report["chosen, shipped settings: all"] = {k: round(v, 4) for k, v in caption_report(said, part.references).items()}
+    for name in ("own first choice", "random", "chosen, shipped settings"):
+        said = [texts[k] for texts, k in zip(part.texts, picks[name], strict=True)]
+        report[f"{name}: all"] = {k: round(v, 4) for k, v in caption_report(said, part.references).items()}
     return report
+
+
+def examples(part: Part, settings: ChoiceSettings, count: int) -> list[dict[str, Any]]:
+    """Random pictures, best first."""
+    picks = part.pick(settings, part.z(settings.specificity), part.agreement())
+    chosen = np.random.default_rng(3).permutation(len(picks))[:count]
+    rows = [
+        {"CIDEr-D": round(float(part.scores[i][picks[i]]), 2), "chosen": part.texts[i][picks[i]],
+         "first": part.texts[i][0], "a person": part.references[i][0]}
+        for i in chosen.tolist()
+    ]  # fmt: skip
+    return sorted(rows, key=lambda row: -row["CIDEr-D"])
 
 
 def reliability(scores: Doubles, right: NDArray[np.bool_]) -> dict[str, Any]:

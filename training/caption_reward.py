@@ -42,7 +42,7 @@ def _repeated(memory: Memory, times: int) -> Memory:
 
 
 @torch.no_grad()
-def draw(net: CaptionNet, memory: Memory, samples: int, longest: int) -> Tensor:
+def draw(net: CaptionNet, memory: Memory, samples: int, longest: int, temperature: float) -> Tensor:
     """(B * samples, L) ids from the network's own distribution: start, words, end, padding. L <= longest + 2."""
     memory = _repeated(memory, samples)
     rows = torch.arange(len(memory[0][0]))  # those that have not ended
@@ -52,7 +52,7 @@ def draw(net: CaptionNet, memory: Memory, samples: int, longest: int) -> Tensor:
     for at in range(longest + 1):
         raw, past = net.step(ids[rows, at], at, memory, past, None)
         raw[:, [PAD, START, UNKNOWN]] = -torch.inf
-        word = torch.multinomial(raw.softmax(1), 1)[:, 0]
+        word = torch.multinomial((raw / temperature).softmax(1), 1)[:, 0]
         ids[rows, at + 1] = word
         going = (word != END).nonzero()[:, 0]
         if not len(going):
@@ -64,13 +64,24 @@ def draw(net: CaptionNet, memory: Memory, samples: int, longest: int) -> Tensor:
 
 
 def self_critical_loss(
-    net: CaptionNet, reward: Reward, pictures: Tensor, numbers: Sequence[int], *, samples: int, longest: int
+    net: CaptionNet,
+    reward: Reward,
+    pictures: Tensor,
+    numbers: Sequence[int],
+    *,
+    samples: int,
+    longest: int,
+    temperature: float,
 ) -> tuple[Tensor, float]:
-    """The loss whose gradient is that of the expected reward, and the mean reward. pictures (B, P, 16, 1280)."""
+    """The loss whose gradient is that of the expected reward, and the mean reward. pictures (B, P, 16, 1280).
+
+    temperature: the captions come from the distribution sharpened by it, and that one's reward is raised: below 1 they
+    are near to what beam search says, which is what shall get better.
+    """
     mode = net.training
     net.eval()
     with torch.no_grad():
-        ids = draw(net, net.memory(net.look(pictures)), samples, longest)
+        ids = draw(net, net.memory(net.look(pictures)), samples, longest, temperature)
     net.train(mode)
     found = reward([n for n in numbers for _ in range(samples)], ids).reshape(-1, samples)
     others = (found.sum(1, keepdim=True) - found) / (samples - 1)
@@ -78,7 +89,7 @@ def self_critical_loss(
     memory = _repeated(net.memory(net.look(pictures)), samples)
     goal = ids[:, 1:]
     said = goal != PAD
-    scores = net.scores(net.states(ids[:, :-1], memory)[said])
+    scores = net.scores(net.states(ids[:, :-1], memory)[said]) / temperature
     scores[:, [PAD, START, UNKNOWN]] = -torch.inf
     logs = torch.log_softmax(scores, 1).gather(1, goal[said][:, None])[:, 0]
     weights = gain[:, None].expand_as(goal)[said]

@@ -5,8 +5,8 @@
 captions.csv has the columns file, split (train, dev) and caption. Picture tokens are made once per view (see
 starter_features.py) and kept under --cache. First the next word of the captions is learnt (--epochs), then captions
 of the network's own are rewarded (--reward-epochs, see caption_reward.py). A tenth of `train` picks the epoch and the
-settings; `dev` is never looked at here (see evaluate_captioner.py). The file holds the epoch whose beams reach the
-highest CIDEr-D on the tenth.
+settings; `dev` is never looked at here (see benchmarks/caption_choice.py). The file holds the epoch whose beams reach
+the highest CIDEr-D on the tenth.
 """
 
 from __future__ import annotations
@@ -122,8 +122,9 @@ class Training:
         def loss(chosen: NDArray[np.int64]) -> tuple[Tensor, float]:
             pictures = self.corpus.varied(chosen.tolist(), self.rng)
             value, mean = self_critical_loss(
-                self.net, reward, pictures, chosen.tolist(), samples=self.args.samples, longest=Writing().max_words
-            )
+                self.net, reward, pictures, chosen.tolist(), samples=self.args.samples, longest=Writing().max_words,
+                temperature=self.args.temperature,
+            )  # fmt: skip
             if self.args.keep:  # still say what people said
                 said = loss_of(self.net, pictures, *self._rows(chosen), smooth=0.1, drop=0.08)
                 value = value + self.args.keep * said
@@ -172,8 +173,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--dropout", type=float, default=0.2)
     parser.add_argument("--reward-epochs", type=int, default=4)
     parser.add_argument("--reward-pictures", type=int, default=30, help="a batch of the rewarded stage")
-    parser.add_argument("--reward-rate", type=float, default=1e-4)
+    parser.add_argument("--reward-rate", type=float, default=5e-5)
     parser.add_argument("--samples", type=int, default=5, help="captions sampled a picture and rewarded")
+    parser.add_argument("--temperature", type=float, default=0.5, help="of the sampled captions")
     parser.add_argument("--keep", type=float, default=0.0, help="weight of the next-word loss beside the reward")
     parser.add_argument("--least", type=int, default=5, help="how often a word must occur to be in the vocabulary")
     parser.add_argument("--layers", type=int, default=2)
