@@ -17,7 +17,7 @@ SCENES = """
 a brown dog|a black dog|a small white dog|two dogs / runs|jumps|plays|chases a ball / across the grass|on a beach|through shallow water|in the snow
 a dog / sleeps|lies|sits|looks up / on a sofa|on the floor|at a door|beside its owner
 a dog / catches a frisbee|carries a stick in its mouth|leaps over a hurdle|shakes off water / in a park|in a field|by a lake
-a cat|a grey kitten|two cats / sleeps|plays with a string|licks its paw|looks out / on a bed|at a window|on a chair|on a wall
+a cat|a grey kitten|two cats / sleeps|plays with a string|yawns|looks out / on a bed|at a window|on a chair|on a wall
 a horse|two horses|a white horse / gallops|walks|grazes|jumps over a fence / in a meadow|on a dirt track|on a beach|at a show
 cows|sheep|goats / graze|stand together|walk in a line / in a green field|on a hillside|along a country road
 a bird|a small yellow bird|a gull / sits|sings|flies|eats seeds / on a branch|over the sea|at a feeder|in a blue sky
@@ -66,7 +66,7 @@ hands|a baker|a woman's hands / knead dough|cut bread|decorate a cake|roll out p
 a plate of food|a bowl of soup|a pizza|a salad|a cake with candles / stands|is served|is shown close up / on a table|in a restaurant|-
 meat|fish|sausages|vegetables / cook|sizzle|are turned / in a frying pan|on a grill|over an open fire
 a person|a waiter|a bartender|a barista / pours a drink|makes coffee|fills a glass|serves food / in a cafe|at a bar|at a table
-people|two women|a man with a beard / eat|drink coffee|raise their glasses|order food / in a restaurant|at a street stall|outside a cafe
+people|two women|a man with a beard / eat|drink coffee|make a toast|order food / in a restaurant|at a street stall|outside a cafe
 a man|a woman|a street musician|a boy / plays the guitar|plays the violin|plays an accordion|sings into a microphone / on a stage|on a street|in a room|in a studio
 a pianist|a girl|a man in black / plays the piano|practises the keyboard|plays a song / in a hall|at home|-
 a drummer|a drum group|a man with sticks / plays the drums|beats a rhythm|plays a solo / on a stage|in a parade|in a studio

@@ -111,3 +111,4 @@ def test_the_bank_is_varied_and_well_formed() -> None:
         assert 2 <= len(sentence.split()) <= 16
         assert sentence == sentence.strip()
         assert not set(sentence) & set('.,;:|/"')
+        assert not (sentence.startswith(("two ", "four ")) and " its " in sentence)
