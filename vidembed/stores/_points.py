@@ -6,7 +6,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,15 @@ def check_name(name: str, what: str = "collection") -> str:
             hint="allowed: up to 120 letters, digits and . _ + -, beginning with a letter or digit",
         )
     return name
+
+
+def check_alias(alias: str, collection: str, known: Sequence[str]) -> None:
+    """Whether the alias may point at the collection. Raises ConfigError, StoreError."""
+    check_name(alias, "alias")
+    if collection not in known:
+        raise unknown_collection(collection, known)
+    if alias in known:
+        raise StoreError(f"{alias!r} is the name of a collection and cannot be an alias")
 
 
 def unknown_collection(name: str, known: Sequence[str]) -> StoreError:
@@ -134,6 +143,21 @@ def payload(row: Row) -> dict[str, Any]:
     return entry
 
 
+def vector_names(space: Space, *, units: bool) -> list[str]:
+    """What to ask for when rows are read."""
+    if space.kind == "sparse":
+        return [WORDS]
+    return [DENSE, UNITS] if units else [DENSE]
+
+
+def vectors_of(row: Row, words: Callable[[list[int], list[float]], Any]) -> dict[str, Any]:
+    """A point's vectors by name. words: makes the engine's sparse vector from indices and values."""
+    if isinstance(row.vector, SparseVector):
+        return {WORDS: words(row.vector.indices.tolist(), row.vector.values.tolist())}
+    units = {} if row.units is None else {UNITS: row.units.tolist()}
+    return {DENSE: row.vector.tolist(), **units}
+
+
 def row_of(clip_id: str, entry: Mapping[str, Any], vectors: Mapping[str, Any]) -> Row:
     """The row again, from a point's id, payload and the vectors that were asked for."""
     try:
@@ -171,6 +195,49 @@ def writes(rows: Sequence[Row]) -> Iterator[list[Row]]:
         room -= size
     if piece:
         yield piece
+
+
+class Scored(Protocol):
+    """A hit as an engine gives it."""
+
+    @property
+    def id(self) -> Any: ...
+
+    @property
+    def score(self) -> float: ...
+
+    @property
+    def payload(self) -> Any: ...
+
+
+def answers(
+    ask: Callable[[int, bool], Sequence[Scored]],
+    count: Callable[[], int],
+    space: Space,
+    *,
+    k: int,
+    where: Where | None,
+) -> list[tuple[str, float]]:
+    """The k best (clip_id, score) by score down, then clip_id: what `protocols.Store.search` promises.
+
+    ask(limit, listed): one search of the engine. listed: under all conditions; else under all but the list of
+    videos, with the payload's video_id. count: points there are.
+    """
+    if where is not None and where.video_ids is not None and not where.video_ids:
+        return []
+    bound = cosine if space.kind == "dense" else float
+
+    def fetch(limit: int, listed: bool) -> Sequence[Scored]:
+        # Engines make room for as many as they are asked for.
+        return ask(limit if limit <= 1000 else max(1, min(limit, count())), listed)
+
+    def loose(limit: int) -> list[tuple[str, float, str]]:
+        return [(str(p.id), bound(p.score), (p.payload or {}).get("video_id", "")) for p in fetch(limit, False)]
+
+    many = best_of_many_videos(loose, where, k)
+    if many is not None:
+        return many
+    return best(lambda limit: [(str(p.id), bound(p.score)) for p in fetch(limit, True)], k)
 
 
 def best(fetch: Callable[[int], list[tuple[str, float]]], k: int) -> list[tuple[str, float]]:

@@ -29,7 +29,7 @@ from vidembed.stores._edge_engine import (
     word_params,
 )
 from vidembed.stores._folder import Manifest, lock, sync_folder
-from vidembed.stores._points import DENSE, UNITS, WORDS
+from vidembed.stores._points import DENSE, WORDS
 from vidembed.stores._row_cache import RowCache
 from vidembed.types import Floats, Row, Space, SparseVector, Where
 
@@ -131,13 +131,9 @@ class QdrantEdgeStore:
             return dict(self._manifest.aliases)
 
     def set_alias(self, alias: str, collection: str) -> None:
-        _points.check_name(alias, "alias")
         with self._mutex:
             self._check_open()
-            if collection not in self._manifest.collections:
-                raise _points.unknown_collection(collection, list(self._manifest.collections))
-            if alias in self._manifest.collections:
-                raise StoreError(f"{alias!r} is the name of a collection and cannot be an alias")
+            _points.check_alias(alias, collection, list(self._manifest.collections))
             self._manifest.aliases[alias] = collection
             self._save()
 
@@ -158,36 +154,20 @@ class QdrantEdgeStore:
     ) -> list[tuple[str, float]]:
         name, space, shard = self._find(collection)
         query, params = self._query(name, _points.check_vector(vector, space), k)
-        if where is not None and where.video_ids is not None and not where.video_ids:
-            return []
 
-        def ask(limit: int, condition: edge.Filter | None, payload: bool = False) -> list[edge.ScoredPoint]:
-            if limit > 1000:  # the engine makes room for as many as it is asked for
-                limit = max(1, min(limit, shard.count(edge.CountRequest())))
+        def ask(limit: int, listed: bool) -> list[edge.ScoredPoint]:
             with mapped(f"searching {name}"):
                 return shard.query(
                     edge.QueryRequest(
                         limit=limit,
                         query=query,
-                        filter=condition,
+                        filter=filter_of(where, with_videos=listed),
                         params=params,
-                        with_payload=["video_id"] if payload else False,
+                        with_payload=False if listed else ["video_id"],
                     )
                 )
 
-        bound = _points.cosine if space.kind == "dense" else float
-        loose = filter_of(where, with_videos=False)
-        many = _points.best_of_many_videos(
-            lambda limit: [
-                (str(p.id), bound(p.score), (p.payload or {}).get("video_id", "")) for p in ask(limit, loose, True)
-            ],
-            where,
-            k,
-        )
-        if many is not None:
-            return many
-        condition = filter_of(where)
-        return _points.best(lambda limit: [(str(p.id), bound(p.score)) for p in ask(limit, condition)], k)
+        return _points.answers(ask, lambda: shard.count(edge.CountRequest()), space, k=k, where=where)
 
     def rows(self, collection: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
         name, space, shard = self._find(collection)
@@ -195,7 +175,8 @@ class QdrantEdgeStore:
         missing = _points.uuids(clip_id for clip_id in clip_ids if clip_id not in found)
         if missing:
             with mapped(f"reading {name}"):
-                read = [_row(r) for r in shard.retrieve(list(missing), True, _vector_names(space, units))]
+                names = _points.vector_names(space, units=units)
+                read = [_row(r) for r in shard.retrieve(list(missing), True, names)]
             found.update((row.clip.clip_id, row) for row in read)
             if units:
                 self._cache.keep(name, read, mark)
@@ -204,12 +185,11 @@ class QdrantEdgeStore:
     def scan(self, collection: str, *, units: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
         name, space, shard = self._find(collection)
         offset: edge.PointId | None = None
+        names = _points.vector_names(space, units=units)
         while True:
             with mapped(f"reading {name}"):
                 records, offset = shard.scroll(
-                    edge.ScrollRequest(
-                        offset=offset, limit=batch, with_payload=True, with_vector=_vector_names(space, units)
-                    )
+                    edge.ScrollRequest(offset=offset, limit=batch, with_payload=True, with_vector=names)
                 )
                 found = [_row(r) for r in records]
             if found:
@@ -315,20 +295,7 @@ class QdrantEdgeStore:
 
 
 def _point(row: Row) -> edge.Point:
-    vectors: dict[str, edge.NamedVector] = {}
-    if isinstance(row.vector, SparseVector):
-        vectors[WORDS] = edge.SparseVector(row.vector.indices.tolist(), row.vector.values.tolist())
-    else:
-        vectors[DENSE] = row.vector.tolist()
-        if row.units is not None:
-            vectors[UNITS] = row.units.tolist()
-    return edge.Point(row.clip.clip_id, vectors, _points.payload(row))
-
-
-def _vector_names(space: Space, units: bool) -> list[str]:
-    if space.kind == "sparse":
-        return [WORDS]
-    return [DENSE, UNITS] if units else [DENSE]
+    return edge.Point(row.clip.clip_id, _points.vectors_of(row, edge.SparseVector), _points.payload(row))
 
 
 def _row(record: edge.Record) -> Row:

@@ -14,7 +14,7 @@ from qdrant_client import QdrantClient, models
 
 from vidembed.errors import ConfigError, StoreError
 from vidembed.stores import _points
-from vidembed.stores._points import DENSE, UNITS, WORDS
+from vidembed.stores._points import DENSE, WORDS
 from vidembed.stores._server_calls import call
 from vidembed.stores._server_config import (
     PAYLOAD_INDEXES,
@@ -131,12 +131,7 @@ class QdrantServerStore:
         }
 
     def set_alias(self, alias: str, collection: str) -> None:
-        _points.check_name(alias, "alias")
-        known = self.collections()
-        if collection not in known:
-            raise _points.unknown_collection(collection, list(known))
-        if alias in known:
-            raise StoreError(f"{alias!r} is the name of a collection and cannot be an alias")
+        _points.check_alias(alias, collection, list(self.collections()))
         steps: list[Any] = []
         if alias in self.aliases():
             steps.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._full(alias))))
@@ -161,8 +156,6 @@ class QdrantServerStore:
     ) -> list[tuple[str, float]]:
         space = self._space(collection)
         checked = _points.check_vector(vector, space)
-        if where is not None and where.video_ids is not None and not where.video_ids:
-            return []
         params: models.SearchParams | None
         if isinstance(checked, SparseVector):
             query: Any = models.SparseVector(indices=checked.indices.tolist(), values=checked.values.tolist())
@@ -171,44 +164,29 @@ class QdrantServerStore:
             query, using = checked.tolist(), DENSE
             params = search_params(self._quantization, hnsw_ef=max(self._hnsw_ef, 2 * k)) if self._real else None
 
-        def ask(limit: int, condition: models.Filter | None, payload: bool = False) -> list[models.ScoredPoint]:
-            if limit > 1000:  # the server makes room for as many as it is asked for
-                limit = max(1, min(limit, self.count(collection)))
+        def ask(limit: int, listed: bool) -> list[models.ScoredPoint]:
             return self._call(
                 "searching",
                 lambda: self._client.query_points(
                     self._full(collection),
                     query=query,
                     using=using,
-                    query_filter=condition,
+                    query_filter=filter_of(where, with_videos=listed),
                     search_params=params,
                     limit=limit,
-                    with_payload=["video_id"] if payload else False,
+                    with_payload=False if listed else ["video_id"],
                 ),
             ).points
 
-        bound = _points.cosine if space.kind == "dense" else float
-        loose = filter_of(where, with_videos=False)
-        many = _points.best_of_many_videos(
-            lambda limit: [
-                (str(p.id), bound(p.score), (p.payload or {}).get("video_id", "")) for p in ask(limit, loose, True)
-            ],
-            where,
-            k,
-        )
-        if many is not None:
-            return many
-        condition = filter_of(where)
-        return _points.best(lambda limit: [(str(p.id), bound(p.score)) for p in ask(limit, condition)], k)
+        return _points.answers(ask, lambda: self.count(collection), space, k=k, where=where)
 
     def rows(self, collection: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
         space = self._space(collection)
         ids = [str(i) for i in _points.uuids(clip_ids)]
+        names = _points.vector_names(space, units=units)
         records = self._call(
             "reading",
-            lambda: self._client.retrieve(
-                self._full(collection), ids, with_payload=True, with_vectors=_vector_names(space, units)
-            ),
+            lambda: self._client.retrieve(self._full(collection), ids, with_payload=True, with_vectors=names),
         )
         found = {str(r.id): _row(r) for r in records}
         return {clip_id: found[clip_id] for clip_id in clip_ids if clip_id in found}
@@ -225,7 +203,7 @@ class QdrantServerStore:
                     limit=batch,
                     offset=offset,
                     with_payload=True,
-                    with_vectors=_vector_names(space, units),
+                    with_vectors=_points.vector_names(space, units=units),
                 ),
             )
             if records:
@@ -306,20 +284,10 @@ def _connect(url: str, api_key: str | None, prefer_grpc: bool, timeout_s: int) -
 
 
 def _point(row: Row) -> models.PointStruct:
-    vectors: dict[str, Any] = {}
-    if isinstance(row.vector, SparseVector):
-        vectors[WORDS] = models.SparseVector(indices=row.vector.indices.tolist(), values=row.vector.values.tolist())
-    else:
-        vectors[DENSE] = row.vector.tolist()
-        if row.units is not None:
-            vectors[UNITS] = row.units.tolist()
-    return models.PointStruct(id=row.clip.clip_id, vector=vectors, payload=_points.payload(row))
+    def words(indices: list[int], values: list[float]) -> models.SparseVector:
+        return models.SparseVector(indices=indices, values=values)
 
-
-def _vector_names(space: Space, units: bool) -> list[str]:
-    if space.kind == "sparse":
-        return [WORDS]
-    return [DENSE, UNITS] if units else [DENSE]
+    return models.PointStruct(id=row.clip.clip_id, vector=_points.vectors_of(row, words), payload=_points.payload(row))
 
 
 def _row(record: models.Record) -> Row:
