@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +14,7 @@ pytest.importorskip("gradio")
 pytest.importorskip("playwright")
 from browsing import CHROMIUM_ARGS, chromium, open_tab
 from playwright.sync_api import Page, expect, sync_playwright
+from serving import serving
 
 import vidembed
 from vidembed.app import AppSettings, ServerSettings, make_server
@@ -41,24 +38,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("site")
     with vidembed.open_index(folder / "index", profile="toy") as index:
         app = make_server(index, AppSettings(), ServerSettings(port=port))
-        server = make_runner(app, ServerSettings(port=port))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        _until_up(f"http://127.0.0.1:{port}/healthz")
-        yield f"http://127.0.0.1:{port}/"
-        server.should_exit = True
-        thread.join(15)
+        with serving(make_runner(app, ServerSettings(port=port))):
+            yield f"http://127.0.0.1:{port}/"
         app.site.close()
-
-
-def _until_up(url: str) -> None:
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(url, timeout=1)
-            return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.05)
-    pytest.fail("the server did not start")
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import toy_videos
 pytest.importorskip("gradio_client")
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from serving import serving
 
 from vidembed import VideoIndex, open_index
 from vidembed.app import AppSettings, ServerSettings, make_server
@@ -42,14 +41,8 @@ def client(index: VideoIndex, tmp_path_factory: pytest.TempPathFactory) -> Itera
     before = os.environ.get("GRADIO_TEMP_DIR")
     os.environ["GRADIO_TEMP_DIR"] = str(tmp_path_factory.mktemp("gradio"))
     app = make_server(index, AppSettings(), ServerSettings(port=port))
-    server = make_runner(app, ServerSettings(port=port))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started and thread.is_alive():
-        time.sleep(0.02)
-    yield Client(f"http://127.0.0.1:{port}/", verbose=False, analytics_enabled=False)
-    server.should_exit = True
-    thread.join(15)
+    with serving(make_runner(app, ServerSettings(port=port))):
+        yield Client(f"http://127.0.0.1:{port}/", verbose=False, analytics_enabled=False)
     app.site.close()
     os.environ.pop("GRADIO_TEMP_DIR") if before is None else os.environ.update(GRADIO_TEMP_DIR=before)
 
