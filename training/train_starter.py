@@ -149,7 +149,8 @@ class Sampler:
         rights = self.captions.rights
         for start in range(0, len(shuffled) - size + 1, size):
             rows = shuffled[start : start + size]
-            views = rng.integers(len(self.views), size=size)
+            # half of them whole, as they will be seen
+            views = np.where(rng.random(size) < 0.5, 0, rng.integers(len(self.views), size=size))
             named = rng.choice(len(self.classes), classes, replace=False)
             prompts = self.captions.classes[named, rng.integers(self.captions.classes.shape[1], size=classes)]
             own = [
@@ -174,7 +175,9 @@ class Sampler:
             1000 + epoch, self.args.tuned_batch, self.args.classes // 2
         ):
             late = torch.stack([self.views[v].late[i] for v, i in zip(views, rows)])
-            middle = torch.stack([self.views[v].middle[i] for v, i in zip(views, rows)])
+            middle = torch.stack([self.views[v].middle[i] for v, i in zip(views, rows)]).reshape(-1, 2, 2, 120)
+            late[::2], middle[::2] = late[::2].flip(3), middle[::2].flip(2)  # nearly what mirrored pictures give
+            middle = middle.flatten(1)
             yield Batch([("image", (late, middle)), ("class", (self.classes[named],))], (texts,), positives)
 
 
@@ -197,7 +200,7 @@ def train(captions: Captions, args: argparse.Namespace) -> tuple[PictureTower, T
     text = TextTower(
         args.cache, Head(HeadSpec("mlp", _minilm.WIDTH, SPACE.dim, hidden=384, dropout=args.dropout / 2)), 0
     )
-    text.head.standardize(text.sentences[::17])
+    text.head.standardize(text.sentences[captions.rights[used].max(1)])
     rights = captions.rights[held]
     rows = np.unique(rights[rights >= 0])
     right = (rights[:, :, None] == rows).any(1)
@@ -225,10 +228,11 @@ def train(captions: Captions, args: argparse.Namespace) -> tuple[PictureTower, T
     text = TextTower(args.cache, text.head, args.rank)
     if args.tuned_epochs:
         settings = FitSettings(epochs=args.tuned_epochs, batch_size=args.tuned_batch, learning_rate=args.tuned_rate,
-                               temperature=1 / first.epochs[-1].scale, weight_decay=args.decay, average=0.97,
+                               temperature=1 / first.epochs[-1].scale, weight_decay=args.decay, average=0.9,
                                patience=args.tuned_epochs, seed=args.seed)  # fmt: skip
         run("towers", {"image": picture, "class": head, "text": text}, settings, sampler.tuned,
-            lambda: picture(views[0].late[held], views[0].middle[held]), {"image.tail": args.tail_rate})  # fmt: skip
+            lambda: picture(views[0].late[held], views[0].middle[held]),
+            {"image.tail": args.tail_rate, "text.net": args.correction_rate})  # fmt: skip
     return picture, text
 
 
@@ -247,6 +251,7 @@ def main() -> None:
     parser.add_argument("--tuned-batch", type=int, default=250)
     parser.add_argument("--tuned-rate", type=float, default=3e-4)
     parser.add_argument("--tail-rate", type=float, default=0.3, help="factor on the rate of the picture tower's blocks")
+    parser.add_argument("--correction-rate", type=float, default=3.0, help="factor on the rate of the text corrections")
     parser.add_argument("--texts", type=int, default=1, help="captions of each picture in a batch")
     parser.add_argument("--classes", type=int, default=128, help="ImageNet classes in a batch; half as many in tuning")
     parser.add_argument("--rank", type=int, default=16, help="of the text tower's correction; 0 leaves it as it is")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from vidembed.encoders import starter
 from vidembed.encoders.starter import FOLDER, PICTURE_FILE, SPACE, TEXT_FILE, StarterEncoder, add_to_manifest
@@ -116,6 +117,33 @@ def test_damaged_weights_are_refused_when_first_used(tmp_path: Path) -> None:
         StarterEncoder(tmp_path / "none")
 
 
+def test_a_head_without_a_tail_belongs_to_the_backbone_as_it_comes(tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    from vidembed.encoders import _efficientnet
+
+    backbone = _efficientnet.load()
+    untuned = {f"tail.{k}": v for k, v in _efficientnet.Tail(backbone, starter.TUNED_FROM).state_dict().items()}
+    shipped = load_file(FOLDER / PICTURE_FILE)
+    head = {name: tensor for name, tensor in shipped.items() if name.startswith("head.")}
+    spec = json.loads((FOLDER / "manifest.json").read_text())["files"][PICTURE_FILE]["head"]
+
+    def with_tail(name: str, tail: dict[str, torch.Tensor]) -> StarterEncoder:
+        folder = tmp_path / name
+        folder.mkdir()
+        save_file(head | {key: tensor.contiguous() for key, tensor in tail.items()}, folder / PICTURE_FILE)
+        add_to_manifest(folder, PICTURE_FILE, head=spec)
+        return StarterEncoder(folder)
+
+    pictures = [noise(50, 70, 2)]
+    plain = with_tail("none", {}).encode("image", pictures)
+    assert np.allclose(plain, with_tail("untuned", untuned).encode("image", pictures), atol=1e-5)
+    moved = untuned | {"tail.head.bias": untuned["tail.head.bias"] + 1}
+    assert not np.allclose(plain, with_tail("moved", moved).encode("image", pictures), atol=1e-2)
+    with pytest.raises(WeightsMissing, match=r"picture\.safetensors does not fit"):
+        with_tail("wrong", untuned | {"tail.head.bias": torch.zeros(3)}).encode("image", pictures)
+
+
 def test_training_enters_a_file_without_touching_the_others(tmp_path: Path) -> None:
     folder = copy_of(tmp_path)
     before = json.loads((folder / "manifest.json").read_text())["files"]
@@ -130,8 +158,6 @@ def test_training_enters_a_file_without_touching_the_others(tmp_path: Path) -> N
 
 
 def test_a_correction_of_the_text_tower_is_the_same_merged_and_beside() -> None:
-    import torch
-
     from vidembed.encoders import _minilm
 
     torch.manual_seed(0)
