@@ -43,6 +43,10 @@ def search(
         list[str] | None, typer.Option(help="What happens after that, in the same video; may be repeated.")
     ] = None,
     gap: Annotated[float, typer.Option(help="With --then: most seconds between two steps.", min=0)] = 60.0,
+    check: Annotated[
+        str | None,
+        typer.Option(help="Show the moments found to this vision-language model and put first what it says yes to."),
+    ] = None,
     k: Annotated[int, typer.Option("-k", "--limit", help="How many moments.", min=1)] = 10,
     offset: Annotated[int, typer.Option(help="Skip the first moments: the next page.", min=0)] = 0,
     path: Annotated[list[str] | None, typer.Option(help="Only files matching this glob; may be repeated.")] = None,
@@ -93,6 +97,10 @@ def search(
             moments = open_index.search(
                 query, k=k, offset=offset, group_by_video=by_video, diversity=diversity, **options
             )
+            if check is not None:
+                if text is None:
+                    raise BadQuery("--check takes words to check", hint="give them, or leave --check out")
+                moments = open_index.check(text, moments, model=check)
             say_how_good([moment.confidence for moment in moments], floor)
             _show(moments, offset, as_json=json)
             pieces = [(moment.path, moment.span) for moment in moments]
@@ -178,6 +186,7 @@ def moment_record(moment: Moment) -> dict[str, Any]:
         "channels": {hit.channel: {"score": round(hit.score, 4), "rank": hit.rank} for hit in moment.hits},
         "clip_id": moment.clip_id,
         "video_id": moment.video_id,
+        **({"agreement": round(moment.agreement, 4)} if moment.agreement is not None else {}),
         **({"caption": moment.caption} if moment.caption else {}),
         **({"texts": dict(moment.texts)} if moment.texts else {}),
     }
@@ -195,6 +204,8 @@ def _table(moments: Sequence[Moment], *, offset: int) -> Table:
     table.add_column("words", overflow="ellipsis", max_width=48, no_wrap=True)
     for place, moment in enumerate(moments, start=offset + 1):
         lanes = ", ".join(f"{hit.channel} {hit.score:.2f}" for hit in moment.hits)
+        if moment.agreement is not None:
+            lanes += f"; yes {moment.agreement:.0%}"
         words = moment.caption or " / ".join(moment.texts.values())
         table.add_row(
             str(place),

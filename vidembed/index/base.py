@@ -21,6 +21,7 @@ from vidembed.types import Caption, Clip, Failure, Filter, Moment, Query, Row, T
 
 if TYPE_CHECKING:
     from vidembed.index.captioning import CaptionedVideo
+    from vidembed.index.checking import Witness
     from vidembed.index.duplicates import Duplicate
     from vidembed.index.lookup import Lookup
     from vidembed.search import Searcher
@@ -44,6 +45,7 @@ class OpenIndex:
         self._loaded: dict[str, Channel] = {}
         self._lookup: Lookup | None = None
         self._searcher: Searcher | None = None
+        self._witnesses: dict[str | None, Witness] = {}
         self._mutex = threading.RLock()
 
     # -- parts -------------------------------------------------------------------------------------------------------
@@ -111,6 +113,20 @@ class OpenIndex:
             query, k=k, channels=channels, weights=weights, where=where, group_by_video=group_by_video,
             diversity=diversity, offset=offset, fusion=fusion,  # type: ignore[arg-type]
         )  # fmt: skip
+
+    def check(self, claim: str, moments: Sequence[Moment], *, model: str | None = None) -> list[Moment]:
+        """The moments with their `agreement`, best first: a vision-language model is shown each and says yes or no.
+
+        Slow and sharp, for the best of a search: `index.check(words, index.search(words, k=20), model="qwen3-vl-2b")`.
+        model: a captioner that answers questions; None: the index's own. Ties keep their order. Raises ConfigError,
+        model errors, and what reading the files raises.
+        """
+        from vidembed.index.checking import check, load_witness
+
+        with self._mutex:
+            if model not in self._witnesses:
+                self._witnesses[model] = load_witness(self, model)
+        return check(self, claim, moments, self._witnesses[model])
 
     def search_sequence(
         self, queries: Sequence[str | Query], *, gap_s: float = 60.0, k: int = 10, **options: Any

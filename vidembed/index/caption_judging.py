@@ -17,7 +17,7 @@ from vidembed.search.calibration import encode_texts
 from vidembed.types import Caption, Clip, Floats
 
 if TYPE_CHECKING:
-    from vidembed.index.video_index import VideoIndex
+    from vidembed.index.base import OpenIndex
 
 OTHERS = 64  # clips of the index that a caption must not fit as well
 UNLIKE = 0.9  # cosine above which a clip is no "other" clip but the same scene again
@@ -27,7 +27,7 @@ MAX_LINES = 200  # spoken or written lines that take part in a summary
 class Judging:
     """The judges of an index, for one video after the other: `look_up` its clips before they are judged."""
 
-    def __init__(self, index: VideoIndex, names: Sequence[str]) -> None:
+    def __init__(self, index: OpenIndex, names: Sequence[str]) -> None:
         self._index = index
         self._names = tuple(names)
         self._vectors: dict[str, dict[str, Floats]] = {}  # channel -> clip_id -> vector, of the video in hand
@@ -73,7 +73,7 @@ class Judging:
         return vectors[unlike]
 
 
-def caption_views(index: VideoIndex) -> dict[str, View]:
+def caption_views(index: OpenIndex) -> dict[str, View]:
     """The channels that compare captions with clips (caption.rerank), for CLIPScore."""
 
     def view(name: str) -> View:
@@ -88,7 +88,7 @@ def caption_views(index: VideoIndex) -> dict[str, View]:
     return {name: view(name) for name in make_judged(index.lanes, index.config.caption.rerank)}
 
 
-def sum_up(index: VideoIndex, captions: Sequence[Caption], judge: str | None) -> VideoSummary | None:
+def sum_up(index: OpenIndex, captions: Sequence[Caption], judge: str | None) -> VideoSummary | None:
     """Title, sentence and chapters from captions and what is said and written; judge: the channel that embeds them."""
     if not captions or judge is None:
         return None
@@ -96,7 +96,7 @@ def sum_up(index: VideoIndex, captions: Sequence[Caption], judge: str | None) ->
     return summarise(captions, embed=lambda texts: embed_texts(channel, texts), extra=told_lines(index, captions))
 
 
-def cues_of(index: VideoIndex, captions: Sequence[Caption], judge: str | None) -> tuple[Cue, ...]:
+def cues_of(index: OpenIndex, captions: Sequence[Caption], judge: str | None) -> tuple[Cue, ...]:
     """Captions of one video as subtitles; neighbours that mean the same become one."""
     if judge is None:
         return tuple(to_cues(captions))
@@ -104,7 +104,7 @@ def cues_of(index: VideoIndex, captions: Sequence[Caption], judge: str | None) -
     return tuple(to_cues(captions, embed=lambda texts: embed_texts(channel, texts)))
 
 
-def told_lines(index: VideoIndex, captions: Sequence[Caption]) -> list[str]:
+def told_lines(index: OpenIndex, captions: Sequence[Caption]) -> list[str]:
     """What is said and written in the clips, in order of time, each line once."""
     lines = [
         line.text

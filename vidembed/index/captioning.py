@@ -30,6 +30,7 @@ from vidembed.protocols import Captioner, ClipMedia
 from vidembed.types import Caption, Clip, Failure, FrameBatch
 
 if TYPE_CHECKING:
+    from vidembed.index.base import OpenIndex
     from vidembed.index.video_index import VideoIndex
 
 MAX_FRAMES = 16
@@ -94,7 +95,7 @@ def caption_videos(
     tell("", sum(counts), sum(counts))
 
 
-def captioned_videos(index: VideoIndex, video_ids: Sequence[str]) -> Iterator[CaptionedVideo]:
+def captioned_videos(index: OpenIndex, video_ids: Sequence[str]) -> Iterator[CaptionedVideo]:
     """What the catalog holds; videos without a caption are left out."""
     judge = next(iter(make_judged(index.lanes, index.config.caption.rerank)), None)
     for video_id in video_ids:

@@ -16,12 +16,12 @@ from vidembed.index.caption_judging import cues_of, sum_up, told_lines
 from vidembed.types import Caption, Failure
 
 if TYPE_CHECKING:
-    from vidembed.index.video_index import VideoIndex
+    from vidembed.index.base import OpenIndex
 
 VERSION = 1  # of how they are put together
 
 
-def kept_summary(index: VideoIndex, captions: Sequence[Caption], judge: str | None) -> VideoSummary | None:
+def kept_summary(index: OpenIndex, captions: Sequence[Caption], judge: str | None) -> VideoSummary | None:
     """The summary that is kept of a video, or one put together now. None without captions."""
     if not captions:
         return None
@@ -29,7 +29,7 @@ def kept_summary(index: VideoIndex, captions: Sequence[Caption], judge: str | No
 
 
 def make_summary(
-    index: VideoIndex,
+    index: OpenIndex,
     captions: Sequence[Caption],
     judge: str | None,
     *,
@@ -63,12 +63,12 @@ def make_summary(
     return summary, failure
 
 
-def _kept(index: VideoIndex, captions: Sequence[Caption]) -> VideoSummary | None:
+def _kept(index: OpenIndex, captions: Sequence[Caption]) -> VideoSummary | None:
     body = index.catalog.summaries.get(captions[0].clip.video_id, _basis(index, captions))
     return summary_from_record(json.loads(body)) if body is not None else None
 
 
-def _basis(index: VideoIndex, captions: Sequence[Caption]) -> str:
+def _basis(index: OpenIndex, captions: Sequence[Caption]) -> str:
     """Digest of what a summary is made from: the captions, and what is said and written."""
     facts = [VERSION, [(c.clip.clip_id, c.text, c.model) for c in captions], told_lines(index, captions)]
     return hashlib.blake2b(json.dumps(facts, ensure_ascii=False).encode(), digest_size=8).hexdigest()

@@ -34,6 +34,7 @@ class Moment:
     hits: tuple[Hit, ...] = ()  # best hit per channel, the evidence shown to people
     caption: str | None = None
     texts: Mapping[str, str] = field(default_factory=dict)  # lane -> the words that matched (speech, ocr)
+    agreement: float | None = None  # 0..1, how far a model that was shown the moment says yes (`VideoIndex.check`)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,12 +22,14 @@ from vidembed.captions.captioners._wording import Wording
 from vidembed.encoders._torch import VOCABULARIES, load_transformers, pick_device, pick_dtype, running, settle
 from vidembed.errors import ConfigError, MissingDependency, WeightsMissing
 from vidembed.protocols import ClipMedia
+from vidembed.types import Floats
 
 if TYPE_CHECKING:
     from vidembed.model_spec import ModelSpec
 
 SENTENCE_ENDS = ".!?。！？।"
 WRITTEN_TOKENS = 400  # of a summary
+YES, NO = ("Yes", "yes", " Yes", " yes"), ("No", "no", " No", " no")  # tokenizers tell these apart
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,32 @@ class VlmCaptioner:
             tokens = self._model.generate(**inputs, max_new_tokens=WRITTEN_TOKENS, do_sample=False, num_beams=1)
         text: str = self._processor.tokenizer.decode(tokens[0, shot.cut :].cpu(), skip_special_tokens=True)
         return text.rpartition("</think>")[2].strip()
+
+    def agreement(self, clips: Sequence[ClipMedia], claim: str) -> Floats:
+        """(N,) float32 in 0..1: how far it says yes when asked whether each clip shows the claim.
+
+        P(yes) / (P(yes) + P(no)) of its first word. Source: the generative rerankers of Qwen3-VL-Reranker (2026).
+        Raises ConfigError where it answers no questions, NoSuchStream for a clip that it can neither see nor hear.
+        """
+        if not isinstance(self._showing, ChatShowing):
+            raise ConfigError(f"{self.name} answers no questions", hint="choose a model with a chat template")
+        tokenizer = self._processor.tokenizer
+        yes, no = (
+            sorted({tokenizer.encode(word, add_special_tokens=False)[0] for word in words}) for words in (YES, NO)
+        )
+        question = f"Does this show the following: {claim}? Answer with one word, yes or no."
+        found = []
+        for media in clips:
+            seen = look(media, frames=self.frames, rate_hz=self._showing.rate_hz)
+            shot = self._showing.batch([seen], question, Wording())
+            with running(self._device):
+                made = self._model.generate(
+                    **shot.inputs.to(self._device, self._dtype), max_new_tokens=1, do_sample=False, num_beams=1,
+                    return_dict_in_generate=True, output_logits=True,
+                )  # fmt: skip
+            logits = made.logits[0][0].float()
+            found.append(float(torch.sigmoid(logits[yes].logsumexp(0) - logits[no].logsumexp(0))))
+        return np.array(found, dtype=np.float32)
 
     def _describe(
         self, seen: Sequence[Seen], seeds: Sequence[Sequence[int]], n: int, prompt: str | None
