@@ -113,15 +113,36 @@ def test_units_are_left_out_on_request() -> None:
 
 def test_batches_are_full_across_clips() -> None:
     encoder = Recorder()
-    items = [frames(RED, BLUE, RED), None, frames(BLUE), frames(RED, RED, RED, BLUE)]
+    items = [frames(RED, BLUE, RED), None, frames(BLUE), frames(RED, BLUE, RED, BLUE)]
     answers = PooledEncoder(encoder, "image", batch_size=4).encode_clips(items, clips(4))
     assert encoder.batches == [4, 4]
     assert answers[1] is None
     assert [named(encoded(a).vector) for a in (answers[0], answers[2], answers[3])] == [
         {"red": 0.894, "blue": 0.447},
         {"blue": 1},
-        {"red": 0.949, "blue": 0.316},
+        {"red": 0.707, "blue": 0.707},
     ]
+
+
+def test_what_equals_the_frame_before_it_is_encoded_once() -> None:
+    encoder = Recorder()
+    items = [frames(RED, RED, BLUE), frames(BLUE, BLUE, GREEN, GREEN), frames(RED, start_s=9.0)]
+    first, broken, last = PooledEncoder(encoder, "image", batch_size=1).encode_clips(items, clips(3))
+    assert encoder.batches == [1, 1, 1, 1], "red, blue, green (which fails), red"
+    assert named(encoded(first).vector) == {"red": 0.894, "blue": 0.447}
+    units, times_s = encoded(first).units, encoded(first).unit_times_s
+    assert units is not None
+    assert times_s is not None
+    assert [named(row) for row in units.astype(np.float32)] == [{"red": 1}, {"red": 1}, {"blue": 1}]
+    assert times_s.tolist() == [0.0, 1.0, 2.0]
+    assert isinstance(broken, Failure)
+    assert broken.item == clips(3)[1].clip_id
+    assert named(encoded(last).vector) == {"red": 1}
+
+
+def test_a_failure_names_the_clip_of_each_frame_that_shares_it() -> None:
+    answers = PooledEncoder(Recorder(), "image").encode_clips([frames(GREEN), frames(GREEN)], clips(2))
+    assert [answer.item for answer in answers if isinstance(answer, Failure)] == [c.clip_id for c in clips(2)]
 
 
 def test_a_bad_frame_fails_its_own_clip_only() -> None:
@@ -141,11 +162,11 @@ def test_a_bad_frame_fails_its_own_clip_only() -> None:
 def test_out_of_memory_halves_this_batch_and_the_later_ones() -> None:
     encoder = Recorder(fits=3)
     pooled = PooledEncoder(encoder, "image", batch_size=8)
-    [answer] = pooled.encode_clips([frames(*[RED] * 8)], clips(1))
-    assert named(encoded(answer).vector) == {"red": 1}
+    [answer] = pooled.encode_clips([frames(*[RED, BLUE] * 4)], clips(1))
+    assert named(encoded(answer).vector) == {"red": 0.707, "blue": 0.707}
     assert pooled.batch_size == 2
     encoder.batches.clear()
-    pooled.encode_clips([frames(*[RED] * 4)], clips(1))
+    pooled.encode_clips([frames(*[RED, BLUE] * 2)], clips(1))
     assert encoder.batches == [2, 2]
 
 
