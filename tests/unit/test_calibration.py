@@ -20,6 +20,7 @@ from vidembed.search.calibration import (
     encode_texts,
     expected_largest,
     has_match,
+    near_level,
     null_of_bank,
     null_of_sample,
     read_bank,
@@ -67,6 +68,17 @@ def test_a_scale_by_hand() -> None:
     # With it, a clip's own background goes, and what is usual comes back.
     scale = Scale(background=0.4, hubness=0.5)
     assert scale.corrected(np.array([0.6, 0.6]), np.array([0.4, 0.6])).tolist() == pytest.approx([0.6, 0.5])
+
+
+def test_the_level_of_near_queries_by_hand() -> None:
+    bank = np.array([[0.1, 0.5], [0.3, 0.5], [0.2, 0.7]])
+    assert near_level(bank, near=2).tolist() == pytest.approx([0.25, 0.6])
+    assert near_level(bank).tolist() == pytest.approx(bank.mean(axis=0).tolist())  # fewer queries than asked for
+
+
+def test_a_score_lies_in_one_null_as_in_the_other() -> None:
+    # One scale above the location stays one scale above the location.
+    assert Null(2.0, 0.5).as_in(Null(10.0, 4.0), 14.0) == pytest.approx(2.5)
 
 
 def test_correcting_hubs_is_the_inverted_softmax() -> None:

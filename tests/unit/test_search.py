@@ -13,7 +13,8 @@ import pytest
 
 from vidembed.errors import BadQuery, ConfigError, StoreError
 from vidembed.protocols import Channel
-from vidembed.search import MomentSettings, Searcher, SearchSettings, VideoFacts, resolve
+from vidembed.search import FUSIONS, Fusion, MomentSettings, Searcher, SearchSettings, VideoFacts, resolve
+from vidembed.search.answers import LaneRanking, confidence_of
 from vidembed.search.calibration import CalibrationSettings
 from vidembed.stores.memory import MemoryStore
 from vidembed.types import Clip, Filter, Moment, Query, Row, Space, Span, SparseVector, TextLine, TimedText, Where
@@ -22,6 +23,7 @@ from vidembed.vectors import pool, unit_rows
 AXES = ("dog", "beach", "bell", "cook", "night", "boat", "snow", "drum")
 DIM = len(AXES)
 SPACE = Space("axes", DIM)
+CHANNEL = Channel("", None, None, "0")  # type: ignore[arg-type]
 VOCABULARY = ["thanks", "for", "watching", "boil", "the", "rice", "dog", "ring", "bell", "welcome", "back"]
 
 
@@ -158,6 +160,30 @@ def test_the_moment_is_found_with_its_borders(index: Index) -> None:
     (hit,) = found.hits
     assert (hit.channel, hit.rank) == ("vision", 1)
     assert hit.score == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("fusion", FUSIONS)
+@pytest.mark.parametrize("query", ["a dog", "beach", "night beach", "a drum in the snow"])
+def test_no_answer_is_surer_than_those_before_it(index: Index, query: str, fusion: Fusion) -> None:
+    found = index.searcher().search(query, k=50, fusion=fusion)
+    sure = [moment.confidence for moment in found]
+    assert sure == sorted(sure, reverse=True)
+    page = index.searcher().search(query, k=2, offset=1, fusion=fusion)
+    assert [moment.confidence for moment in page] == sure[1:3]
+
+
+def test_likeness_in_one_lane_of_two_is_half_as_likely() -> None:
+    class Toy:
+        def __init__(self, name: str, guesses: bool) -> None:
+            self.channel, self.guesses = replace(CHANNEL, name=name), guesses
+
+    seen, heard, said = (LaneRanking(Toy(*a), (), 1.0, 1.0) for a in (("s", True), ("h", True), ("w", False)))  # type: ignore[arg-type]
+    assert confidence_of({"s": 0.0}, [seen]) == pytest.approx(1 / 2)
+    assert confidence_of({"s": 0.0, "h": 0.0}, [seen, heard]) == pytest.approx(1 / 2)  # both are in doubt
+    # Odds of 1 in one lane, none in the other: 1/2 in the mean, which is 1 in 3.
+    assert confidence_of({"h": 0.0}, [seen, heard]) == pytest.approx(1 / 3)
+    # Words that are there are not doubted because nothing looks like them.
+    assert confidence_of({"h": -9.0, "w": 0.0}, [seen, heard, said]) == pytest.approx(1 / 2)
 
 
 def test_a_video_of_one_frame_is_found(index: Index) -> None:

@@ -22,7 +22,7 @@ from vidembed.evaluation.dataset import DataSet
 from vidembed.evaluation.run import Index, Report, evaluate
 from vidembed.protocols import Channel, Store
 from vidembed.search import Searcher, SearchSettings
-from vidembed.search.searcher import Catalog
+from vidembed.search.catalog import Catalog
 from vidembed.settings import Config
 from vidembed.stores.memory import MemoryStore
 from vidembed.types import Clip, Filter, Moment, Query, Row, Span, TimedText, Where

@@ -23,6 +23,7 @@ from vidembed.search.moments import (
 )
 from vidembed.types import Clip, Span
 
+_BEST = 5  # hits by which a lane is judged as a whole
 _LEAST_TRUST = 0.1
 # A lane counts by this power of its odds. Chosen on stills with sounds that have nothing to do with them, where 0.25
 # to 0.6 do alike: sounds are found as by the sound lane alone, captions as by the pictures alone (docs/evaluation.md).
@@ -46,6 +47,12 @@ class LaneRanking:
     @property
     def name(self) -> str:
         return self.lane.channel.name
+
+    @cached_property
+    def lift(self) -> float:
+        """What the lane's best hits are surer of being a match than their z says; the same for all of its hits."""
+        best = self.found[:_BEST]
+        return max(hit.sure for hit in best) - max(hit.z for hit in best)
 
     @cached_property
     def by_id(self) -> Mapping[str, Found]:
@@ -108,7 +115,7 @@ class Candidate:
     proposal: Proposal
     seeds: Sequence[Clip]  # the found clips it overlaps
     values: Mapping[str, float]  # lane -> worth, for the fusion
-    z: Mapping[str, float]  # lane -> how sure, on the scale of z: of its best clip, less what the span leaves out
+    confidence: float
     phrase: bool
 
 
@@ -176,7 +183,7 @@ def candidates(
         inside = [clip for clip in here if clip.span.overlap_s(proposal.span) > 0]
         first, last = np.searchsorted(curve.edges, [proposal.span.start_s, proposal.span.end_s - 1e-9], side="right")
         values: dict[str, float] = {}
-        best_z: dict[str, float] = {}
+        odds: dict[str, float] = {}
         phrase = False
         for ranking in rankings:
             span_scores, lane_curve, cover = per_lane[ranking.name]
@@ -190,12 +197,25 @@ def candidates(
                 continue
             values[ranking.name] = clip_share * min(clip_z, top + 1) + (1 - clip_share) * float(span_scores[i])
             # A span without the clip's best part is no surer than what it has.
-            sure = max((hit.sure for hit in of_clips), default=top)
-            best_z[ranking.name] = sure - max(0.0, clip_z - top)
+            odds[ranking.name] = ranking.lane.odds(min(clip_z, top) + ranking.lift)
             phrase |= any(hit.phrase for hit in of_clips) and top >= 6
         if values:
             key = f"{window.video_id}:{proposal.span.start_s:012.3f}:{proposal.span.end_s:012.3f}"
-            yield Candidate(key, window, proposal, inside, values, best_z, phrase)
+            yield Candidate(key, window, proposal, inside, values, confidence_of(odds, rankings), phrase)
+
+
+def confidence_of(odds: Mapping[str, float], rankings: Sequence[LaneRanking]) -> float:
+    """0..1 from each lane's odds. Words that are there are there; of the lanes that guess, any one may be meant.
+
+    So the odds of guessing lanes are averaged: what sounds like an elephant and does not look like one may still be
+    one, but less surely than where both lanes agree.
+    """
+    guessed = [ranking.name for ranking in rankings if ranking.lane.guesses]
+    parts = [odds[name] for name in odds if name not in guessed]
+    known = [odds[name] for name in guessed if name in odds]
+    if known:
+        parts.append(float(np.logaddexp.reduce(known)) - math.log(len(guessed)))
+    return float(1 / (1 + np.exp(-np.clip(max(parts), -60.0, 60.0))))
 
 
 def weigh(rankings: Sequence[LaneRanking]) -> list[LaneRanking]:
@@ -207,7 +227,7 @@ def weigh(rankings: Sequence[LaneRanking]) -> list[LaneRanking]:
     """
     if not rankings:
         return []
-    best_z = [max(hit.z for hit in ranking.found[:5]) for ranking in rankings]
+    best_z = [max(hit.z for hit in ranking.found[:_BEST]) for ranking in rankings]
     odds = [ranking.lane.odds(z) for ranking, z in zip(rankings, best_z)]
     sure = [max(ranking.lane.confidence(z), _LEAST_TRUST) for ranking, z in zip(rankings, best_z)]
     return [
@@ -261,7 +281,16 @@ def ranked(
         candidate = by_key[key]
         if not any(repeats(candidate, better) for better, _ in kept):
             kept.append((candidate, score))
-    return kept
+    return _no_surer_than_better_ones(kept)
+
+
+def _no_surer_than_better_ones(order: Sequence[tuple[Candidate, float]]) -> list[tuple[Candidate, float]]:
+    """Each is at least as sure as those after it: an answer put first because of its span is not the less sure one."""
+    found: list[tuple[Candidate, float]] = []
+    for candidate, score in reversed(order):
+        least = found[-1][0].confidence if found else 0.0
+        found.append((replace(candidate, confidence=max(candidate.confidence, least)), score))
+    return found[::-1]
 
 
 def repeats(one: Candidate, other: Candidate) -> bool:

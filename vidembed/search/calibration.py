@@ -29,6 +29,7 @@ from vidembed.types import Floats, Moment
 Doubles = NDArray[np.float64]
 
 _NORMAL = NormalDist()
+NEAR = 10  # of the bank's queries, how many a query is compared with; 30 does nearly as well
 
 
 @dataclass(frozen=True)
@@ -132,19 +133,23 @@ def soft_maximum(bank_scores: NDArray[np.floating], *, temperature: float = 0.05
     return top + temperature * np.log(np.exp((scores - top) / temperature).mean(axis=0))
 
 
-def levels(bank_scores: NDArray[np.floating]) -> tuple[Doubles, Doubles]:
-    """(N,) mean and deviation over the bank of (B, N) scores of B ordinary queries on N clips."""
+def near_level(bank_scores: NDArray[np.floating], *, near: int = NEAR) -> Doubles:
+    """(N,) mean of the `near` best of (B, N) scores of B ordinary queries on N clips: what a clip gives a near query.
+
+    A score minus this says whether there is a match at all: one clip is as near to many queries as another is to
+    its own. It is the adaptive T-norm of speaker verification (Sturim and Reynolds, ICASSP 2005), the bank its cohort.
+    """
     scores = np.asarray(bank_scores, dtype=np.float64)
-    return scores.mean(axis=0), np.maximum(scores.std(axis=0), 1e-3)
+    near = min(near, len(scores))
+    return np.partition(scores, len(scores) - near, axis=0)[len(scores) - near :].mean(axis=0)
 
 
 @dataclass(frozen=True)
 class Scale:
     """Turns cosines of one collection into z-scores: hubs held back, 0 = as any query, 1 = one usual deviation.
 
-    One scale for all clips: on the project's measurements a deviation of each clip's own made the order of answers
-    worse. Whether there is an answer at all it tells better (`levels`): a score is surprising on a clip that few
-    queries move, and is not on one that is near and far by turns.
+    One scale for all clips: on the project's measurements a level of each clip's own (`near_level`) tells better
+    whether there is an answer at all, but makes the order of answers worse.
     """
 
     mean: float = 0.0  # of ordinary queries, after the correction

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vidembed.encoders.phrases import contains_phrase, match_span, quoted
 from vidembed.protocols import Channel, Store
-from vidembed.search.calibration import BackgroundCache, levels, soft_maximum
+from vidembed.search.calibration import BackgroundCache, near_level, soft_maximum
 from vidembed.search.scoring import Collection, pool_scores, unit_matrix
 from vidembed.search.terms import ChannelQuery
 from vidembed.search.words import WordMatch
@@ -28,7 +28,7 @@ Texts = Mapping[str, Mapping[str, TimedText]]  # clip id -> channel -> text
 class Found:
     """A clip in a lane's ranking. score: as people see it (cosine, BM25); value: what the ranking goes by.
 
-    sure: what the confidence goes by, on the scale of z.
+    sure: whether it is a match at all goes by this, on the scale of z.
     """
 
     clip_id: str
@@ -60,9 +60,10 @@ class Pieces:
 
 
 class Lane(Protocol):
-    """What the searcher needs of a lane."""
+    """What the searcher needs of a lane. guesses: it goes by likeness, where any query is a little like any clip."""
 
     channel: Channel
+    guesses: bool
 
     def rank(self, k: int, where: Where | None, texts: TextsOf) -> list[Found]:
         """The clips found, best first; a total order."""
@@ -109,6 +110,8 @@ class LaneTools:
 class DenseLane:
     """A lane of unit vectors."""
 
+    guesses = True
+
     def __init__(self, query: ChannelQuery, collection: Collection, bank: Floats | None, tools: LaneTools) -> None:
         assert isinstance(query.vector, np.ndarray)
         self.channel = query.channel
@@ -116,7 +119,7 @@ class DenseLane:
         self._tools = tools
         self._rows: dict[str, Row] = {}
         self._bank = bank if query.ordinary and collection.scale is not None else None
-        self._own_null = collection.own_null
+        self._near_null = collection.near_null
         if self._bank is not None and collection.scale is not None:
             self._scale, self._null = collection.scale, collection.null
         else:
@@ -182,32 +185,34 @@ class DenseLane:
         return pool_scores((units @ self._vector)[None], starts, self._tools.unit_score)[0]
 
     def _sure(self, scores: NDArray[np.floating], level: NDArray[np.float64], z: NDArray[np.float64]) -> list[float]:
-        """In the clips' own deviations, brought to where that lies among what ordinary queries reach in z."""
-        if self._bank is None or self._null is None or self._own_null is None:
+        """By how far the scores are above the clips' near levels, brought to where that lies among z."""
+        if self._bank is None or self._null is None or self._near_null is None:
             return [float(one) for one in z]
-        own = (scores - level[:, 1]) / level[:, 2]
-        return [self._null.as_in(self._own_null, float(one)) for one in own]
+        above = (scores - level[:, 1]) / self._scale.spread
+        return [self._null.as_in(self._near_null, float(one)) for one in above]
 
     def _background(self, clip_ids: Sequence[str]) -> NDArray[np.float64]:
         """(N,) soft maximum of ordinary queries on these clips; zeros when the ranking is not corrected."""
         return self._levels(clip_ids)[:, 0] if self._scale.hubness else np.zeros(len(clip_ids))
 
     def _levels(self, clip_ids: Sequence[str]) -> NDArray[np.float64]:
-        """(N, 3) what ordinary queries score on these clips: soft maximum, mean, deviation; 0, 0, 1 without a bank."""
+        """(N, 2) what ordinary queries score on these clips: soft maximum, near level; zeros without a bank."""
         if self._bank is None:
-            return np.tile([0.0, 0.0, 1.0], (len(clip_ids), 1))
+            return np.zeros((len(clip_ids), 2))
 
         def make(missing: list[str]) -> NDArray[np.float64]:
             assert self._bank is not None
             units, starts = unit_matrix([self._rows[i] for i in missing])
             scores = pool_scores(self._bank @ units.T, starts, self._tools.unit_score)
-            return np.stack([soft_maximum(scores, temperature=self._tools.temperature), *levels(scores)], axis=1)
+            return np.stack([soft_maximum(scores, temperature=self._tools.temperature), near_level(scores)], axis=1)
 
         return self._tools.backgrounds.get(self.channel.collection, clip_ids, make)
 
 
 class WordsLane:
     """A lane of weighted words: exact phrases first, then BM25."""
+
+    guesses = False
 
     def __init__(self, query: ChannelQuery, text: str, store: Store) -> None:
         """text: the query's positive text. What it has in quotes must occur word for word, else the whole of it."""

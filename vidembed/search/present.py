@@ -13,7 +13,9 @@ from vidembed.search.lanes import Lane, Pieces
 from vidembed.types import Clip, Floats, Hit, Moment, Span
 
 
-def moment_of(candidate: Candidate, score: float, rankings: Sequence[LaneRanking], path: Path) -> Moment:
+def moment_of(
+    candidate: Candidate, rankings: Sequence[LaneRanking], path: Path, *, score: float, confidence: float
+) -> Moment:
     """The answer for a candidate, with the best hit of each lane and the lines of text that matched."""
     seeds = {clip.clip_id for clip in candidate.seeds}
     hits: list[Hit] = []
@@ -25,14 +27,13 @@ def moment_of(candidate: Candidate, score: float, rankings: Sequence[LaneRanking
         line = _best_text(candidate.window.pieces[ranking.name], candidate.proposal.span)
         if line:
             words[ranking.name] = line
-    lanes = {ranking.name: ranking.lane for ranking in rankings}
     return Moment(
         video_id=candidate.window.video_id,
         path=path,
         span=candidate.proposal.span,
         best_s=candidate.proposal.best_s,
         score=score,
-        confidence=max(lanes[name].confidence(z) for name, z in candidate.z.items()),
+        confidence=confidence,
         clip_id=_origin(candidate, hits).clip_id,
         hits=tuple(hits),
         texts=words,

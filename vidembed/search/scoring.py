@@ -14,7 +14,7 @@ from vidembed.search.calibration import (
     CalibrationSettings,
     Null,
     Scale,
-    levels,
+    near_level,
     null_of_bank,
     null_of_sample,
     soft_maximum,
@@ -58,7 +58,7 @@ class Collection:
     sample: Floats  # (S, D)
     scale: Scale | None = None  # None without a bank
     null: Null | None = None  # in z
-    own_null: Null | None = None  # in deviations of each clip's own
+    near_null: Null | None = None  # in usual deviations above each clip's `near_level`
 
     @classmethod
     def of(cls, count: int, sample: Floats, bank: Floats | None, *, temperature: float, hubness: float) -> Collection:
@@ -67,12 +67,11 @@ class Collection:
         scores = bank @ sample.T
         scale = Scale.of_bank(scores, temperature=temperature, hubness=hubness)
         z = scale.z(scale.corrected(scores, soft_maximum(scores, temperature=temperature)))
-        mean, spread = levels(scores)
-        null, own_null = (
-            null_of_bank(values.max(axis=1), sampled=len(sample), indexed=count)
-            for values in (z, (scores - mean) / spread)
+        above = (scores - near_level(scores)) / scale.spread
+        null, near_null = (
+            null_of_bank(values.max(axis=1), sampled=len(sample), indexed=count) for values in (z, above)
         )
-        return cls(count, sample, scale, null, own_null)
+        return cls(count, sample, scale, null, near_null)
 
     def for_query(self, vector: Floats) -> tuple[Scale, Null | None]:
         """Scale and null of this very query from its cosines over the sample, for queries that no bank fits."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +23,9 @@ from vidembed.search.answers import (
     windows,
 )
 from vidembed.search.calibration import BackgroundCache, CalibrationSettings
+from vidembed.search.catalog import Catalog, TextsOnce
 from vidembed.search.fusion import FUSIONS, Fusion
-from vidembed.search.lanes import DenseLane, Lane, LaneTools, Texts, WordsLane
+from vidembed.search.lanes import DenseLane, Lane, LaneTools, WordsLane
 from vidembed.search.moments import MomentSettings
 from vidembed.search.present import diverse, moment_of
 from vidembed.search.scoring import Collections
@@ -39,28 +38,8 @@ from vidembed.search.terms import (
     positive_text,
 )
 from vidembed.settings import SearchSettings as Section
-from vidembed.types import Clip, Filter, Floats, Moment, Query, SparseVector, TimedText, Where
+from vidembed.types import Clip, Filter, Floats, Moment, Query, SparseVector, Where
 from vidembed.vectors import UnitScore
-
-
-class Catalog(Protocol):
-    """What a search looks up. Unknown ids are left out of the answers."""
-
-    def resolve(self, wanted: Filter | None) -> Where: ...
-
-    def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]: ...
-
-    def clips_of(self, video_id: str) -> Sequence[Clip]: ...
-
-    def path_of(self, video_id: str) -> Path | None:
-        """None when the video was taken out since its clips were found."""
-        ...
-
-    def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
-        """clip id -> channel name -> the text that this channel indexed of the clip (speech, on-screen text...)"""
-        ...
-
-    def captions(self, clip_ids: Sequence[str]) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True)
@@ -124,7 +103,7 @@ class Searcher:
         catalog: Catalog | None = None,
         channels: Mapping[str, Channel] | None = None,
     ) -> Searcher:
-        """A searcher with other settings; if given, on other vectors, or with channels that encode queries otherwise."""
+        """A searcher with other settings; where given, on other vectors, or with channels that encode queries anew."""
         load, bank = self._given
         return Searcher(
             store or self._store,
@@ -170,13 +149,13 @@ class Searcher:
         if limit.video_ids is not None and not limit.video_ids:
             chosen_channels(self._channels, channels, merged)  # a wrong name stays an error
             return []
-        texts = _TextsOnce(self._catalog)
+        texts = TextsOnce(self._catalog)
         rankings = self._rankings(query, channels, merged, limit, texts, settings, need=offset + k)
         answers: list[Moment] = []
         videos: set[str] = set()
         shown: list[Candidate] = []
         for seeds in self._rounds(rankings, settings):
-            floor = answers[-1].score if answers and not diversity else None
+            last = answers[-1] if answers and not diversity else None
             for candidate, score in self._round(query, seeds, rankings, limit, texts, settings, diversity):
                 if any(repeats(candidate, earlier) for earlier in shown):
                     continue
@@ -187,8 +166,11 @@ class Searcher:
                     continue
                 shown.append(candidate)
                 videos.add(candidate.window.video_id)
-                # Later rounds start from weaker clips; their scores are not to rise above those before.
-                answers.append(moment_of(candidate, score if floor is None else min(score, floor), rankings, path))
+                # Later rounds start from weaker clips; nothing of theirs is to rise above those before.
+                sure = candidate.confidence
+                if last is not None:
+                    score, sure = min(score, last.score), min(sure, last.confidence)
+                answers.append(moment_of(candidate, rankings, path, score=score, confidence=sure))
             if len(answers) >= offset + k:
                 break
         return self._with_captions(answers[offset : offset + k])
@@ -212,7 +194,7 @@ class Searcher:
             raise BadQuery(f"no video {video_id!r} in this index", hint="`vidembed info` lists the videos")
         merged = {**{n: w for n, w in settings.weights.items() if n in self._channels}, **(weights or {})}
         only = Where(video_ids=frozenset([video_id]))
-        texts = _TextsOnce(self._catalog)
+        texts = TextsOnce(self._catalog)
         rankings = self._rankings(query, channels, merged, only, texts, settings, need=1)
         window = self._window(video_id, clips, rankings, texts)
         trust = {ranking.name: ranking.trust for ranking in rankings}
@@ -240,7 +222,7 @@ class Searcher:
         names: Sequence[str] | None,
         weights: Mapping[str, float],
         where: Where,
-        texts: _TextsOnce,
+        texts: TextsOnce,
         settings: SearchSettings,
         *,
         need: int,
@@ -289,7 +271,7 @@ class Searcher:
         seeds: Sequence[Clip],
         rankings: Sequence[LaneRanking],
         where: Where,
-        texts: _TextsOnce,
+        texts: TextsOnce,
         settings: SearchSettings,
         diversity: float,
     ) -> list[tuple[Candidate, float]]:
@@ -324,7 +306,7 @@ class Searcher:
         return diverse(order, rankings, diversity) if diversity else order
 
     def _window(
-        self, video_id: str, clips: Sequence[Clip], rankings: Sequence[LaneRanking], texts: _TextsOnce
+        self, video_id: str, clips: Sequence[Clip], rankings: Sequence[LaneRanking], texts: TextsOnce
     ) -> Window:
         ids = [clip.clip_id for clip in clips]
         known = texts(ids)
@@ -348,18 +330,3 @@ def _allowed(clips: Sequence[Clip], where: Where) -> Sequence[Clip]:
     if where.within is None and not where.not_clips:
         return clips
     return [clip for clip in clips if where.allows(clip)]
-
-
-class _TextsOnce:
-    """Texts of clips, read from the catalog once each during a search."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._known: dict[str, Mapping[str, TimedText]] = {}
-
-    def __call__(self, clip_ids: Sequence[str]) -> Texts:
-        missing = [clip_id for clip_id in dict.fromkeys(clip_ids) if clip_id not in self._known]
-        if missing:
-            found = self._catalog.texts(missing)
-            self._known.update({clip_id: found.get(clip_id, {}) for clip_id in missing})
-        return {clip_id: self._known[clip_id] for clip_id in clip_ids}
