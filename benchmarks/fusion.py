@@ -4,13 +4,11 @@ CLIPS holds clips, MANIFEST.csv (file, sound) and captions.jsonl (file, caption,
 asked for its clip, and every name in the column `sound` for all clips that have it: by pictures alone, by sound alone,
 and by both with each way of fusing. What is left out of the sound names (speech, music, silence) says nothing special.
 
-    python benchmarks/fusion.py --stills STILLS --sounds SOUNDS --work FOLDER
+The clips are split by seed, as in benchmarks/moments.py: choose settings by "tuning" alone, "held-out" says what they
+are worth. All clips are in the index in either case.
 
-is a set to choose by, that shares nothing with CLIPS: STILLS holds captions.csv (file, split, caption), pictures of
-the split "dev" are shown for five seconds each, every second one with a sound of SOUNDS/labels.csv (file, label, fold)
-of fold 4 that has nothing to do with it.
-
-Prints one JSON report: R@1, R@5, MRR of videos, and the paired comparison with pictures alone.
+Prints one JSON report: R@1, R@3, R@5, MRR of videos, the rank of each sound, and the paired comparison of captions with
+pictures alone.
 """
 
 from __future__ import annotations
@@ -19,7 +17,6 @@ import argparse
 import csv
 import json
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +26,6 @@ from _machine import facts
 
 import vidembed
 from vidembed.evaluation import compare
-from vidembed.evaluation.assemble import Piece, assemble
 from vidembed.evaluation.metrics import rank_report, reciprocal_ranks
 from vidembed.search.fusion import FUSIONS
 
@@ -44,25 +40,17 @@ class Asked:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clips", type=Path, nargs="?")
-    parser.add_argument("--stills", type=Path)
-    parser.add_argument("--sounds", type=Path)
-    parser.add_argument("--count", type=int, default=160, help="stills")
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("clips", type=Path)
     parser.add_argument("--work", type=Path, required=True, help="folder for the index")
+    parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--profile", default="starter")
     parser.add_argument("--fusion", nargs="*", default=list(FUSIONS), choices=FUSIONS)
     parser.add_argument("--search-set", action="append", default=[], help="a setting for search alone; vectors stay")
     args = parser.parse_args()
-    if args.clips:
-        folder, captions, sounds = args.clips, *read_clips(args.clips)
-    elif args.stills and args.sounds:
-        folder = args.work / "videos"
-        captions, sounds = make_stills(args, folder)
-    else:
-        parser.error("give CLIPS, or --stills and --sounds")
+    captions, sounds = read_clips(args.clips)
+    tuning = tuning_half(args.clips, args.seed)
     with vidembed.open_index(args.work / "index", profile=args.profile, create=True) as index:
-        index.add(folder, channels=["vision", "sound"])
+        index.add(args.clips, channels=["vision", "sound"])
     with vidembed.open_index(args.work / "index", overrides=args.search_set, readonly=True) as index:
         names = {record.info.video_id: {path.name for path in record.paths} for record in index.videos()}
         ways: dict[str, dict[str, Any]] = {
@@ -78,17 +66,33 @@ def main() -> None:
             for way, options in ways.items()
         }
         settings = index.config.search.model_dump()
-    owners = [str(sorted(one.right)) for one in captions]
-    plain = reciprocal_ranks(ranks["vision alone"]["captions"])
+    halves = {
+        half: {
+            group: np.array([half == "all" or (half == "tuning") == bool(one.right & tuning) for one in asked])
+            for group, asked in (("captions", captions), ("sounds", sounds))
+        }
+        for half in ("tuning", "held-out", "all")
+    }
+    owners = np.array([str(sorted(one.right)) for one in captions])
     report = {
         "videos": len(names),
         "captions": len(captions),
         "sounds": len(sounds),
-        "figures": {way: {group: figures(r) for group, r in of.items()} for way, of in ranks.items()},
-        "MRR of captions against vision alone": {
-            way: str(compare(plain.tolist(), reciprocal_ranks(of["captions"]).tolist(), groups=owners))
+        "figures": {
+            half: {way: {g: figures(r[within[g]]) for g, r in of.items()} for way, of in ranks.items()}
+            for half, within in halves.items()
+        },
+        "rank of each sound": {
+            way: {one.text: int(r) if np.isfinite(r) else None for one, r in zip(sounds, of["sounds"], strict=True)}
             for way, of in ranks.items()
-            if way.startswith("both")
+        },
+        "MRR of captions against vision alone": {
+            half: {
+                way: against(ranks["vision alone"]["captions"], of["captions"], within["captions"], owners)
+                for way, of in ranks.items()
+                if way.startswith("both")
+            }
+            for half, within in halves.items()
         },
         "search": settings,
         "machine": facts(["torch", "qdrant-edge-py"]),
@@ -121,33 +125,16 @@ def read_clips(folder: Path) -> tuple[list[Asked], list[Asked]]:
     return captions, [Asked(name, frozenset(files)) for name, files in sorted(having.items())]
 
 
-def make_stills(args: argparse.Namespace, folder: Path) -> tuple[list[Asked], list[Asked]]:
-    """Videos of one still each, two captions asked of each, and the names of all sounds."""
-    captions: dict[str, list[str]] = {}
-    with next(_existing(args.stills)).open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if row["split"] == "dev":
-                captions.setdefault(row["file"], []).append(row["caption"])
-    with (args.sounds / "labels.csv").open(encoding="utf-8", newline="") as file:
-        heard = [(row["file"], row["label"]) for row in csv.DictReader(file) if row["fold"] == "4"]
-    rng = random.Random(args.seed)
-    stills = rng.sample(sorted(captions), args.count)
-    rng.shuffle(heard)
-    asked, having = [], dict[str, set[str]]()
-    for number, still in enumerate(stills):
-        out = folder / f"{Path(still).stem}.mkv"
-        sound = heard[number // 2 % len(heard)] if number % 2 == 0 else None
-        if sound is not None:
-            having.setdefault(sound[1], set()).add(out.name)
-        if not out.exists():
-            track = None if sound is None else args.sounds / sound[0]
-            assemble([Piece(out.stem, 5.0, args.stills / still, track)], out, cache=args.work / "pieces")
-        asked += [Asked(text, frozenset([out.name])) for text in captions[still][:2]]
-    return asked, [Asked(name, frozenset(files)) for name, files in sorted(having.items())]
+def tuning_half(folder: Path, seed: int) -> frozenset[str]:
+    """The same files as the tuning half of benchmarks/moments.py."""
+    with (folder / "MANIFEST.csv").open(encoding="utf-8", newline="") as file:
+        names = sorted(row["file"] for row in csv.DictReader(file))
+    return frozenset(random.Random(seed).sample(names, len(names) // 2))
 
 
-def _existing(folder: Path) -> Iterator[Path]:
-    return (path for path in (folder / "captions.csv", folder / "flickr8k" / "captions.csv") if path.is_file())
+def against(plain: np.ndarray, other: np.ndarray, within: np.ndarray, owners: np.ndarray) -> str:
+    before, after = (reciprocal_ranks(ranks[within]).tolist() for ranks in (plain, other))
+    return str(compare(before, after, groups=owners[within].tolist()))
 
 
 if __name__ == "__main__":

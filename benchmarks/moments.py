@@ -74,7 +74,7 @@ def measure(args: argparse.Namespace, half: str) -> dict[str, Any]:
     began = time.perf_counter()
     index_folder = folder / args.name
     with vidembed.open_index(index_folder, profile=args.profile, overrides=args.set, create=True) as index:
-        index.add(folder / "videos")
+        index.add(folder / "videos", channels=["vision"])
     indexing_s = time.perf_counter() - began
     with vidembed.open_index(index_folder, overrides=args.search_set, readonly=True) as index:
         matches = is_there_a_match(index, texts, read_clips(args.clips, OTHER[half], args.seed, args.texts)[1])
