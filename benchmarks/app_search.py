@@ -23,7 +23,7 @@ from _serving import served
 
 import vidembed
 from vidembed import VideoIndex
-from vidembed.app import AppSettings, Site, html
+from vidembed.app import AppSettings, Site, cards
 from vidembed.app.asking import Ask, run
 from vidembed.index.wanted import wanted_lanes
 from vidembed.types import Clip, Row, Span, VideoInfo
@@ -50,7 +50,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
         def inside(words: str) -> None:
             answer = run(site, Ask(text=words, k=12))
-            assert html.results(site, answer, floor=0.5).count("ve-card") == 12, "twelve cards are the answer"
+            assert cards.results(site, answer, floor=0.5).count("<article") == 12, "twelve cards are the answer"
 
         report["search_and_html_ms"] = latency(inside, args.rounds)
         with served(index) as ask:

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from vidembed.app import export, html, mapping, timeline
+from vidembed.app import cards, export, html, mapping, timeline
 from vidembed.app.asking import Ask, filter_of, query_of
 from vidembed.app.intake import safe_name
 from vidembed.app.jobs import Jobs
@@ -57,19 +57,19 @@ def answer(*moments: Moment) -> Answer:
 
 class TestCards:
     def test_a_card_says_where_what_and_why(self) -> None:
-        text = html.results(site(), answer(moment(caption="a dog swims", texts={"speech": "fetch"})), floor=0.5)
+        text = cards.results(site(), answer(moment(caption="a dog swims", texts={"speech": "fetch"})), floor=0.5)
         for part in ("dog.mp4", "0:01 – 0:03", "80%", "a dog swims", "vision", "0.31", "fetch", "/p/media/" + VIDEO):
             assert part in text
         assert "No good match" not in text
 
     def test_weak_answers_are_called_weak(self) -> None:
-        assert "No good match" in html.results(site(), answer(moment(confidence=0.2)), floor=0.5)
-        both = html.results(site(), answer(moment(), moment(confidence=0.2)), floor=0.5)
+        assert "No good match" in cards.results(site(), answer(moment(confidence=0.2)), floor=0.5)
+        both = cards.results(site(), answer(moment(), moment(confidence=0.2)), floor=0.5)
         assert "No good match" not in both  # one is convincing
 
     def test_names_captions_and_queries_are_text(self) -> None:
         nasty = moment(NASTY, caption=NASTY, texts={NASTY: NASTY})
-        text = html.results(site(), Answer("t", Query.text("x"), NASTY, (nasty,)), floor=0.5)
+        text = cards.results(site(), Answer("t", Query.text("x"), NASTY, (nasty,)), floor=0.5)
         assert "<img src=x" not in text
         assert "${" not in text
         assert "{{" not in text
@@ -79,7 +79,7 @@ class TestCards:
         assert plays_in_browsers(Path("a.mp3"), "")
         assert not plays_in_browsers(Path("a.mp4"), "hevc")
         assert not plays_in_browsers(Path("a.avi"), "h264")
-        assert 'data-src=""' in html.results(site(), answer(moment("dog.avi")), floor=0.5)
+        assert 'data-src=""' in cards.results(site(), answer(moment("dog.avi")), floor=0.5)
 
     @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (2.5, "0:02.5"), (83.04, "1:23"), (3723.9, "1:02:03")])
     def test_clock(self, seconds: float, text: str) -> None:

@@ -22,7 +22,8 @@ from vidembed import Query, VideoIndex, open_index
 from vidembed.app import AppSettings, ServerSettings, Site, make_server
 from vidembed.app.captioning import edit
 from vidembed.app.intake import files_under_roots, take_uploads, try_decoding
-from vidembed.app.library_tab import act, add_uploads, table_html
+from vidembed.app.library_tab import act, add_uploads
+from vidembed.app.library_view import table_html
 from vidembed.app.security import Guard
 from vidembed.cli.serve import read_auth
 from vidembed.errors import BadQuery, InputError, MediaNotFound, MediaUnreadable

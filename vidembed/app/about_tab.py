@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING
 
 import gradio as gr
 
-from vidembed.app.html import clock, e
+from vidembed.app.html import clock, count, e
 from vidembed.app.parts import html_part
 from vidembed.app.site import DOCS_URL
 
 if TYPE_CHECKING:
     from vidembed.app.site import Site
+
+
+_LOOKS_AT = {
+    "frames": "what is seen", "audio": "what is heard", "av": "seen and heard together", "captions": "captions",
+    "speech": "what is said", "ocr": "what is written on screen",
+}  # fmt: skip
 
 
 def about_tab(site: Site, tab: gr.Tab) -> None:
@@ -36,14 +42,19 @@ def about_html(site: Site) -> str:
         (info.store, "store"),
     )
     rows = "".join(
-        f"<tr><td><b>{e(lane.name)}</b></td><td>{e(lane.source)}</td><td>{e(lane.model)}</td><td>{e(lane.license)}</td>"
-        f"<td>{f'{lane.stored} clips' if lane.enabled else 'off'}</td></tr>"
+        f'<tr><td><b>{e(lane.name)}</b><div class="ve-why">{e(_LOOKS_AT.get(lane.source, lane.source))}</div></td>'
+        f"<td>{e(lane.model)}</td><td>{count(lane.stored, 'clip') if lane.enabled else 'off'}</td>"
+        f'<td class="ve-why">{e(lane.license)}</td></tr>'
         for lane in info.channels.values()
     )
     caption = site.index.config.caption.model or "the model you choose"
     return f"""<div class="ve-facts">{"".join(f"<div><b>{e(v)}</b><span>{e(k)}</span></div>" for v, k in facts)}</div>
-<div class="ve-scroll"><table class="ve-table ve-plain"><thead><tr><th>Lane</th><th>Looks at</th><th>Model</th>
-<th>Licence</th><th>Holds</th></tr></thead><tbody>{rows}</tbody></table></div>
+<h2 class="ve-less">Models in use</h2>
+<table class="ve-table ve-models"><thead><tr><th>Lane</th><th>Model</th><th>Holds</th><th>Licence of
+the weights</th></tr></thead><tbody>{rows}</tbody></table>
 <p>Captions are written by <b>{e(caption)}</b>. Search runs on this machine; nothing is sent elsewhere.</p>
-<p>vidembed {e(vidembed.__version__)} · <a href="{e(DOCS_URL)}" target="_blank" rel="noopener">documentation</a> ·
-<a href="{e(site.url("gradio_api/info"))}" target="_blank" rel="noopener">API</a></p>"""
+<h2 class="ve-less">Keys</h2>
+<p class="ve-keys"><kbd>/</kbd> to the search box <kbd>J</kbd> <kbd>K</kbd> next and previous moment
+<kbd>R</kbd> the moment again <kbd>Esc</kbd> close the player <kbd>Ctrl</kbd> <kbd>Enter</kbd> save a caption</p>
+<p>vidembed {e(vidembed.__version__)} · <a href="{e(DOCS_URL)}" target="_blank" rel="noopener">Documentation</a> ·
+<a href="{e(site.url("gradio_api/info"))}" target="_blank" rel="noopener">API for programs</a></p>"""

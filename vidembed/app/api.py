@@ -120,13 +120,14 @@ def add_api(site: Site) -> None:
 
     @_said
     def edit_caption(clip_id: str, text: str) -> dict[str, Any]:
-        """Set the caption of one clip by hand; searchable at once, and never replaced by a model.
+        """Set the caption of one clip by hand; never replaced by a model. It is searchable at once, or, while videos
+        are being added, after that.
 
         Args:
             clip_id: from a search or from the captions
             text: the caption
         """
-        return _caption(site, edit(site, clip_id, text))
+        return _caption(site, edit(site, clip_id, text)[0])
 
     api(caption_video, api_name="caption_video", concurrency_limit=1)
     api(edit_caption, api_name="edit_caption")

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vidembed.app.intake import check_media
 from vidembed.cli.common import parse_time
 from vidembed.cli.search import build_query
 from vidembed.errors import BadQuery, InputError
@@ -36,6 +37,7 @@ class Ask:
     names: str = ""  # globs, separated by commas
     videos: Sequence[str] = ()  # ids
     within: str = ""
+    tags: str = ""  # conditions, separated by commas
     min_duration_s: float | None = None
     max_duration_s: float | None = None
     after: str = ""
@@ -58,7 +60,23 @@ class Ask:
             parts.append(f"unlike {len(self.unlike)}")
         if self.without.strip():
             parts.append(f"without “{self.without.strip()}”")
-        return ", ".join(parts) or "nothing"
+        return ", ".join(parts + self.limits) or "nothing"
+
+    @property
+    def limits(self) -> list[str]:
+        """The filters in a few words each, so that nobody wonders where the rest is."""
+        least, most = self.min_duration_s, self.max_duration_s
+        said = {
+            f"in files named “{self.names.strip()}”": self.names.strip(),
+            f"within {self.within.strip()}": self.within.strip(),
+            f"tagged “{self.tags.strip()}”": self.tags.strip(),
+            f"in videos of at least {least} s": least,
+            f"in videos of at most {most} s": most,
+            f"changed after {self.after.strip()}": self.after.strip(),
+            f"changed before {self.before.strip()}": self.before.strip(),
+            f"by {' and '.join(self.lanes)}": self.lanes,
+        }
+        return [words for words, given in said.items() if given]
 
 
 def query_of(ask: Ask) -> Query:
@@ -92,6 +110,7 @@ def filter_of(ask: Ask) -> Filter:
         modified_after=_date(ask.after),
         modified_before=_date(ask.before),
         within=_span(ask.within),
+        tags=tuple(tag.strip() for tag in ask.tags.split(",") if tag.strip()) or None,
     )
 
 
@@ -101,8 +120,10 @@ def run(site: Site, ask: Ask) -> Answer:
         raise InputError(f"between 1 and {site.settings.max_results} moments can be asked for, got {ask.k}")
     query = query_of(ask)
     where = filter_of(ask)
+    for file in filter(None, (ask.audio, ask.video)):
+        check_media(site, Path(file))
     if not site.index.lanes:
-        return site.answers.put(query, ask.label, [], {})  # nothing was added yet
+        return site.answers.put(query, ask.label, [], {}, words=ask.text.strip())  # nothing was added yet
     options: dict[str, object] = {"channels": list(ask.lanes) or None, "weights": dict(ask.weights) or None}
     moments = site.index.search(
         query,
@@ -113,7 +134,7 @@ def run(site: Site, ask: Ask) -> Answer:
         channels=list(ask.lanes) or None,
         weights=dict(ask.weights) or None,
     )
-    return site.answers.put(query, ask.label, moments, options)
+    return site.answers.put(query, ask.label, moments, options, words=ask.text.strip())
 
 
 def _glob(name: str) -> str:

@@ -54,8 +54,9 @@ def caption_videos(site: Site, videos: Sequence[str], *, model: str | None, prom
     return site.jobs.start(f"Captioning {names}", work)
 
 
-def edit(site: Site, clip_id: str, text: str) -> Caption:
-    """Save a person's words for a clip; searchable at once, and no model replaces them.
+def edit(site: Site, clip_id: str, text: str) -> tuple[Caption, bool]:
+    """Save a person's words for a clip, which no model replaces: the caption, and whether it is saved already; while
+    something is being indexed it waits.
 
     Raises InputError for an empty or endless text, BadQuery for an unknown clip.
     """
@@ -71,8 +72,7 @@ def edit(site: Site, clip_id: str, text: str) -> Caption:
     mine = Caption(clip, text, 1.0, (), "human", confident=True, human=True)
     if before is not None:  # the candidates stay, so that the choice can be looked up
         mine = replace(before, text=text, score=1.0, confident=True, human=True)
-    site.index.save_captions([mine])
-    return mine
+    return mine, site.edits.save([mine])
 
 
 def subtitles(site: Site, video_id: str, kind: str) -> tuple[str, str]:

@@ -7,30 +7,34 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from vidembed.app import html
-from vidembed.app.captioning import SUBTITLES, caption_videos, edit
-from vidembed.app.html import clock, e
-from vidembed.app.library_tab import act, jobs_html
+from vidembed.app.captioning import MAX_CAPTION, SUBTITLES, caption_videos, edit
+from vidembed.app.cards import empty_library
+from vidembed.app.html import clock, count, e
+from vidembed.app.library_tab import act
+from vidembed.app.library_view import jobs_html
 from vidembed.app.parts import html_part
 from vidembed.errors import VidembedError
-from vidembed.types import Caption, Clip
+from vidembed.types import Caption, Clip, VideoInfo
 
 if TYPE_CHECKING:
     from vidembed.app.site import Site
 
 _LINES = 200
+_PLAIN = ("starter", "toy", "retrieval")  # captioners that take no prompt
 _TICK_S = 1.5
 
 
 def captions_tab(site: Site, tab: gr.Tab) -> None:
     """Build the tab inside the Blocks that are open."""
-    with gr.Row(equal_height=False):
+    usual = site.index.config.caption.model
+    with gr.Row(elem_classes="ve-form", equal_height=True):
         videos = gr.Dropdown(
-            _choices(site), label="Videos", multiselect=True, max_choices=50, scale=4, elem_id="ve-caption-videos"
+            [], label="Videos", multiselect=True, max_choices=50, scale=4, min_width=260, elem_id="ve-caption-videos"
         )
-        model = gr.Dropdown(_models(site), label="Written by", value=site.index.config.caption.model, scale=2)
-        style = gr.Textbox(label="Style, in your words (for models that take it)", lines=1, scale=3,
+        model = gr.Dropdown(_models(site), label="Model that writes", value=usual, scale=2, min_width=200)
+        style = gr.Textbox(label="Style, in your words", lines=1, scale=3, visible=_takes_style(usual),
                            placeholder="one short sentence, present tense")  # fmt: skip
-        go = gr.Button("Caption", variant="primary", scale=1, min_width=120, interactive=not site.readonly,
+        go = gr.Button("Write captions", variant="primary", scale=0, min_width=150, interactive=not site.readonly,
                        elem_id="ve-caption-go")  # fmt: skip
     said = html_part(elem_id="ve-caption-said")
     jobs = html_part(elem_id="ve-caption-jobs")
@@ -46,11 +50,16 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
     def opened(chosen: list[str] | None) -> list[Any]:
         choices = _choices(site)
         kept = [video_id for video_id in chosen or [] if video_id in {value for _, value in choices}]
+        if not kept:  # something to look at: what has captions, else the first
+            captioned = {caption.clip.video_id for caption in site.index.captions()}
+            ordered = sorted((value for _, value in choices), key=lambda video_id: video_id not in captioned)
+            kept = ordered[:1]
         return [gr.Dropdown(choices=choices, value=kept), lines_html(site, kept), gr.Timer(active=site.jobs.busy)]
 
     def start(chosen: list[str] | None, name: str, words: str) -> list[Any]:
         try:
-            caption_videos(site, chosen or [], model=name, prompt=words.strip())
+            prompt = words.strip() if _takes_style(name) else ""
+            caption_videos(site, chosen or [], model=name, prompt=prompt)
         except VidembedError as error:
             return [html.error_box(error), gr.skip(), gr.skip()]
         return ["", jobs_html(site), gr.Timer(active=True)]
@@ -64,8 +73,10 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
         data = dict(event._data)
         try:
             if data.get("action") == "save":
-                edit(site, str(data.get("clip", "")), str(data.get("text", "")))
+                _, at_once = edit(site, str(data.get("clip", "")), str(data.get("text", "")))
                 text = html.notice("good", "Saved", "Searchable at once, and no model will replace it.")
+                if not at_once:
+                    text = html.notice("info", "Will be saved", "It waits for the work that is running.")
             else:
                 text = act(site, str(data.get("action", "")), data)
         except VidembedError as error:
@@ -73,6 +84,7 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
         return [text, lines_html(site, chosen or []), jobs_html(site)]
 
     tab.select(opened, videos, [videos, lines, timer], **quiet)
+    model.change(lambda name: gr.update(visible=_takes_style(name)), model, style, **quiet)
     videos.change(lambda chosen: lines_html(site, chosen or []), videos, lines, **quiet)
     go.click(start, [videos, model, style], [said, jobs, timer], **quiet)
     timer.tick(tick, [videos, seen], [jobs, lines, seen, timer], queue=False, **quiet)
@@ -82,30 +94,35 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
 def lines_html(site: Site, videos: list[str]) -> str:
     """Every clip of the chosen videos with its caption, ready to be corrected."""
     if not videos:
+        if not site.index.catalog.videos.totals()[0]:
+            return empty_library(site)
         return html.empty("Choose a video", "Its clips appear here with their captions; every line can be corrected.")
     known = {row.info.video_id: row.info for row in site.index.catalog.videos.all()}
-    return "".join(_video(site, video_id, known[video_id].codec) for video_id in videos if video_id in known)
+    return "".join(_video(site, known[video_id]) for video_id in videos if video_id in known)
 
 
-def _video(site: Site, video_id: str, codec: str) -> str:
-    name = site.index.path_of(video_id).name
+def _video(site: Site, info: VideoInfo) -> str:
+    video_id, name = info.video_id, info.path.name
     clips = site.index.clips(video_id)
     captions = {caption.clip.clip_id: caption for caption in site.index.captions(video_id)}
+    captions |= {clip: caption for clip, caption in site.edits.waiting().items() if caption.clip.video_id == video_id}
     links = "".join(
         f'<a class="ve-btn" href="{e(site.url(f"captions/{video_id}.{kind}"))}" download>{kind.upper()}</a>'
         for kind in SUBTITLES
     )
-    links = links if captions else ""
-    head = f'<div class="ve-bar"><strong>{e(name)}</strong><span class="ve-actions">{links}</span></div>'
-    lines = "".join(_line(site, clip, name, codec, captions.get(clip.clip_id)) for clip in clips[:_LINES])
+    links = f'<span class="ve-why">Download</span>{links}' if captions else ""
+    said = f"{len(captions)} of {count(len(clips), 'clip')} captioned"
+    head = (
+        f'<div class="ve-bar"><div><h2 class="ve-name">{e(name)}</h2><span class="ve-why">{e(said)}</span></div>'
+        f'<span class="ve-actions">{links}</span></div>'
+    )
+    lines = "".join(_line(site, clip, info, captions.get(clip.clip_id)) for clip in clips[:_LINES])
     more = f'<p class="ve-why">{len(clips) - _LINES} more clips</p>' if len(clips) > _LINES else ""
     return f'{head}<div class="ve-lines">{lines}</div>{more}'
 
 
-def _line(site: Site, clip: Clip, name: str, codec: str, caption: Caption | None) -> str:
-    span = f"{clock(clip.span.start_s)} – {clock(clip.span.end_s)}"
-    play = html.player_data(site, clip.video_id, name, codec, clip.span.start_s, clip.span.end_s)
-    data = "".join(f' data-{key}="{e(value)}"' for key, value in play.items())
+def _line(site: Site, clip: Clip, info: VideoInfo, caption: Caption | None) -> str:
+    name, span = info.path.name, f"{clock(clip.span.start_s)} – {clock(clip.span.end_s)}"
     if caption is None:
         origin = '<span class="ve-pill ve-absent">no caption yet</span>'
     elif caption.human:
@@ -116,13 +133,18 @@ def _line(site: Site, clip: Clip, name: str, codec: str, caption: Caption | None
     text = caption.text if caption else ""
     disabled = " readonly" if site.readonly else ""
     save = "" if site.readonly else html.button(
-        "Save", "save", clip=clip.clip_id, reads="textarea", title=f"Save the caption of {name} at {span}"
+        "Save", "save", clip=clip.clip_id, kind="ve-save", reads="textarea",
+        title=f"Save the caption of {name} at {span}",
     )  # fmt: skip
-    return f"""<div class="ve-line" data-record>
-<button type="button" class="ve-thumb" data-action="play"{data} aria-label="{e(f"Play {name} from {span}")}">
-{html.thumb(site, clip.clip_id)}<span class="ve-span">{e(clock(clip.span.start_s))}</span></button>
-<div><textarea aria-label="{e(f"Caption of {name} at {span}")}" maxlength="1000"{disabled}>{e(text)}</textarea>
-<div class="ve-line-foot">{save}{origin}</div></div></div>"""
+    return f"""<div class="ve-line" data-record>{html.play_button(site, info, clip.span, clip.clip_id)}
+<div><textarea aria-label="{e(f"Caption of {name} at {span}")}" data-clip="{e(clip.clip_id)}" maxlength="{MAX_CAPTION}"
+ placeholder="{"" if site.readonly else "Write what happens here"}" rows="2"{disabled}>{e(text)}</textarea>
+<div class="ve-line-foot">{origin}{save}</div></div></div>"""
+
+
+def _takes_style(model: str | None) -> bool:
+    """The small captioners of ours only describe."""
+    return model is not None and not model.startswith(_PLAIN)
 
 
 def _choices(site: Site) -> list[tuple[str, str]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from vidembed.app import html
-from vidembed.app.html import clock, e
-from vidembed.app.mapping import MAX_COMPARED, ClipMap, Pair, clip_map, dense_channels, near_duplicates, vectors
+from vidembed.app.cards import empty_library
+from vidembed.app.copies import copies_html, twins_html, videos_by_id
+from vidembed.app.html import clock, count, e
+from vidembed.app.mapping import ClipMap, clip_map, dense_channels
 from vidembed.app.parts import html_part
 from vidembed.errors import VidembedError
 from vidembed.types import Clip, VideoInfo
@@ -26,40 +29,61 @@ _WIDTH, _HEIGHT, _EDGE = 1000, 560, 24
 
 def explore_tab(site: Site, tab: gr.Tab) -> None:
     """Build the tab inside the Blocks that are open; computed when it is opened."""
-    with gr.Row(equal_height=True):
-        lane = gr.Dropdown([], label="Lane", value=None, scale=2, elem_id="ve-map-lane")
-        colour = gr.Radio(["video", "group"], value="video", label="Colour by", scale=2)
-        above = gr.Slider(0.8, 1.0, value=0.95, step=0.01, label="Near-duplicates: alike at least", scale=3)
+    with gr.Row(elem_classes="ve-form", equal_height=True):
+        lane = gr.Dropdown([], label="Lane", value=None, scale=2, min_width=160, elem_id="ve-map-lane")
+        colour = gr.Radio(["video", "group"], value="video", label="Colour by", scale=2, min_width=160)
+        above = gr.Slider(0.8, 1.0, value=0.95, step=0.01, label="Clips count as nearly the same from", scale=3)
     with gr.Row(elem_classes="ve-stage"):
         with gr.Column(elem_classes="ve-side"):
             html_part(html.PLAYER)
         with gr.Column(elem_classes="ve-main"):
-            shown = html_part(elem_id="ve-map")
+            shown = html_part(html.wait("Drawing the map…"), elem_id="ve-map")
+            copies = html_part(elem_id="ve-copies")
             twins = html_part(elem_id="ve-twins")
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal", "concurrency_limit": 2}
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 2}
 
-    def opened(name: str | None, by: str, least: float) -> list[Any]:
+    def opened(name: str | None, by: str) -> list[Any]:
         names = dense_channels(site)
         name = name if name in names else (names[0] if names else None)
-        return [gr.Dropdown(choices=names, value=name), *drawn(name, by, least)]
+        return [gr.Dropdown(choices=names, value=name), drawn(name, by)]
 
-    def drawn(name: str | None, by: str, least: float) -> list[str]:
+    def drawn(name: str | None, by: str) -> str:
         if name is None:
-            return [html.empty("Nothing to draw yet", "Add videos in the Library tab first."), ""]
-        try:
-            return [map_html(site, clip_map(site, name), by), twins_html(site, name, least)]
-        except VidembedError as error:
-            return [html.error_box(error), ""]
+            return empty_library(site)
+        return _said(lambda: map_html(site, clip_map(site, name), by))
 
-    tab.select(opened, [lane, colour, above], [lane, shown, twins], **quiet)
-    gr.on([lane.input, colour.input, above.release], drawn, [lane, colour, above], [shown, twins], **quiet)
+    def compared(name: str | None, least: float) -> str:
+        return "" if name is None else _said(lambda: twins_html(site, name, least))
+
+    def copied(name: str | None) -> str:
+        return "" if name is None else _said(lambda: copies_html(site, name, asked=False))
+
+    def asked(name: str | None) -> str:
+        return "" if name is None else _said(lambda: copies_html(site, name, asked=True))
+
+    ready = tab.select(opened, [lane, colour], [lane, shown], **quiet)
+    ready = ready.then(copied, lane, copies, **quiet)
+    ready.then(compared, [lane, above], twins, **quiet)
+    changed = lane.input(drawn, [lane, colour], shown, **quiet)
+    changed = changed.then(copied, lane, copies, **quiet)
+    changed.then(compared, [lane, above], twins, **quiet)
+    colour.input(drawn, [lane, colour], shown, **quiet)
+    above.release(compared, [lane, above], twins, **quiet)
+    copies.select(asked, lane, copies, **(quiet | {"show_progress": "minimal"}))
+
+
+def _said(make: Callable[[], str]) -> str:
+    try:
+        return make()
+    except VidembedError as error:
+        return html.error_box(error)
 
 
 def map_html(site: Site, made: ClipMap, by: str) -> str:
     """The map as SVG; each dot plays its clip."""
     if not made.clips:
         return html.empty("Nothing to draw yet", "This lane holds no clips.")
-    infos = _infos(site)
+    infos = videos_by_id(site)
     order = {video_id: i for i, video_id in enumerate(dict.fromkeys(clip.video_id for clip in made.clips))}
     dots = []
     for clip, (x, y), group in zip(made.clips, made.places.tolist(), made.groups.tolist(), strict=True):
@@ -79,49 +103,18 @@ def map_html(site: Site, made: ClipMap, by: str) -> str:
         if v in infos
     )
     legend = f'<div class="ve-legend">{names}</div>' if by == "video" else ""
-    part = f"{len(made.clips)} of {made.total} clips" if made.total > len(made.clips) else f"{made.total} clips"
+    part = f"{len(made.clips):,} of " if made.total > len(made.clips) else ""
     return (
-        f'<p class="ve-why">{e(part)}, {e(made.method)}: what lies close together looks or sounds alike.</p>'
+        f'<p class="ve-why">{e(part + count(made.total, "clip"))}, laid out by {e(made.method)}: what lies close '
+        "together is alike. Choose a dot to play it.</p>"
         f'<div class="ve-map"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="group" aria-label="Map of all clips">'
         f"{''.join(dots)}</svg>{legend}</div>"
     )
 
 
-def twins_html(site: Site, channel: str, above: float) -> str:
-    clips, rows, _ = vectors(site, channel, MAX_COMPARED)
-    pairs = near_duplicates(clips, rows, above=above)
-    if not pairs:
-        return '<h3>Near-duplicates</h3><p class="ve-why">None at this likeness.</p>'
-    infos = _infos(site)
-    cards = "".join(
-        _pair(site, pair, infos) for pair in pairs if {pair.one.video_id, pair.other.video_id} <= set(infos)
-    )
-    return f'<h3>Near-duplicates</h3><div class="ve-grid">{cards}</div>'
-
-
-def _pair(site: Site, pair: Pair, infos: dict[str, VideoInfo]) -> str:
-    sides = "".join(
-        f'<button type="button" class="ve-thumb" {_play(site, clip, infos[clip.video_id])} '
-        f'aria-label="{e(f"Play {_label(clip, infos[clip.video_id])}")}">{html.thumb(site, clip.clip_id)}'
-        f'<span class="ve-span">{e(clock(clip.span.start_s))}</span></button>'
-        for clip in (pair.one, pair.other)
-    )
-    names = " · ".join(dict.fromkeys(infos[clip.video_id].path.name for clip in (pair.one, pair.other)))
-    return (
-        f'<article class="ve-card"><div class="ve-pair">{sides}</div><div class="ve-body">'
-        f'<div class="ve-file">{e(names)}</div>'
-        f'<div class="ve-lanes"><span class="ve-lane">alike <b>{pair.cosine:.3f}</b></span></div></div></article>'
-    )
-
-
 def _play(site: Site, clip: Clip, info: VideoInfo) -> str:
-    data = html.player_data(site, clip.video_id, info.path.name, info.codec, clip.span.start_s, clip.span.end_s)
-    return 'data-action="play" ' + " ".join(f'data-{key}="{e(value)}"' for key, value in data.items())
+    return html.play_attributes(site, info, clip.span)
 
 
 def _label(clip: Clip, info: VideoInfo) -> str:
     return f"{info.path.name} at {clock(clip.span.start_s)}"
-
-
-def _infos(site: Site) -> dict[str, VideoInfo]:
-    return {row.info.video_id: row.info for row in site.index.catalog.videos.all() if not row.missing}

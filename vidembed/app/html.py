@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from vidembed.errors import VidembedError
-from vidembed.types import Moment, format_time
+from vidembed.types import Span, VideoInfo, format_time
 
 if TYPE_CHECKING:
-    from vidembed.app.site import Answer, Site
-    from vidembed.index import VideoIndex
+    from vidembed.app.site import Site
 
 
 def e(value: object) -> str:
@@ -27,27 +26,39 @@ def clock(seconds: float) -> str:
     return f"{head}.{tail[0]}" if tail[0] != "0" and seconds < 600 else head
 
 
-def notice(kind: str, title: str, text: str = "") -> str:
-    """A box that says something. kind: info, warn, error."""
+def count(number: int, word: str) -> str:
+    """`1 clip`, `12 clips`."""
+    return f"{number:,} {word}{'s' * (number != 1)}"
+
+
+def notice(kind: str, title: str, text: str = "", *, buttons: str = "") -> str:
+    """A box that says something. kind: info, good, warn, error. buttons: HTML of ours."""
     body = f"<p>{e(text)}</p>" if text else ""
     role = "alert" if kind == "error" else "status"
-    return f'<div class="ve-notice ve-{e(kind)}" role="{role}"><strong>{e(title)}</strong>{body}</div>'
+    actions = f'<div class="ve-actions">{buttons}</div>' if buttons else ""
+    return (
+        f'<div class="ve-notice ve-{e(kind)}" role="{role}"><div><strong>{e(title)}</strong>{body}</div>{actions}</div>'
+    )
 
 
 def error_box(error: VidembedError) -> str:
     return notice("error", error.message, error.hint)
 
 
-def empty(title: str, text: str) -> str:
-    """What stands where nothing is yet, with what to do about it."""
-    return f'<div class="ve-empty"><h3>{e(title)}</h3><p>{e(text)}</p></div>'
+def empty(title: str, text: str, *, buttons: str = "") -> str:
+    """What stands where nothing is yet, with what to do about it. buttons: HTML of ours."""
+    actions = f'<div class="ve-actions">{buttons}</div>' if buttons else ""
+    return f'<div class="ve-empty"><h2>{e(title)}</h2><p>{e(text)}</p>{actions}</div>'
 
 
-def button(label: str, action: str, *, title: str = "", kind: str = "", confirm: str = "", **data: object) -> str:
+def wait(title: str) -> str:
+    """What stands where something is on its way."""
+    return f'<div class="ve-empty ve-waiting" role="status"><p>{e(title)}</p></div>'
+
+
+def button(label: str, action: str, *, title: str = "", kind: str = "", **data: object) -> str:
     """A button that the page's script hands to the server with its data."""
     attributes = "".join(f' data-{name.replace("_", "-")}="{e(value)}"' for name, value in data.items())
-    if confirm:
-        attributes += f' data-confirm="{e(confirm)}"'
     if title:
         attributes += f' aria-label="{e(title)}" title="{e(title)}"'
     return f'<button type="button" class="ve-btn {e(kind)}" data-action="{e(action)}"{attributes}>{e(label)}</button>'
@@ -58,91 +69,42 @@ def thumb(site: Site, clip_id: str) -> str:
     return f'<img loading="lazy" decoding="async" alt="" src="{e(site.url("thumb/" + quote(clip_id)))}">'
 
 
-def player_data(site: Site, video_id: str, name: str, codec: str, start_s: float, end_s: float) -> dict[str, object]:
+def play_attributes(site: Site, info: VideoInfo, span: Span, **more: object) -> str:
     """What the script needs to play a stretch; the original first where browsers know the format."""
-    from pathlib import Path
-
     from vidembed.app.media import plays_in_browsers
 
-    return {
-        "video": video_id,
-        "name": name,
-        "start": f"{start_s:.3f}",
-        "end": f"{end_s:.3f}",
-        "src": site.url(f"media/{video_id}") if plays_in_browsers(Path(name), codec) else "",
-        "piece": site.url(f"piece/{video_id}"),
+    data = {
+        "video": info.video_id,
+        "name": info.path.name,
+        "start": f"{span.start_s:.3f}",
+        "end": f"{span.end_s:.3f}",
+        "span": f"{clock(span.start_s)} – {clock(span.end_s)}",
+        "src": site.url(f"media/{info.video_id}") if plays_in_browsers(info.path, info.codec) else "",
+        "piece": site.url(f"piece/{info.video_id}"),
+        **more,
     }
+    return 'data-action="play" ' + " ".join(f'data-{key}="{e(value)}"' for key, value in data.items())
 
 
-# -- search results ------------------------------------------------------------------------------------------------
-
-
-def results(site: Site, answer: Answer, *, floor: float) -> str:
-    """All cards of one answer, with what is to be said about it first."""
-    if not answer.moments:
-        if not site.index.info().clips:
-            return empty("The library is empty", "Add videos in the Library tab, or the demo library with one click.")
-        return empty("Nothing found", "No moment fits these words and filters. Try fewer filters or other words.")
-    weak = all(moment.confidence < floor for moment in answer.moments)
-    head = notice("warn", "No good match", "These are the nearest moments; none of them is convincing.") if weak else ""
-    codecs = _codecs(site.index, answer.moments)
-    cards = "".join(_card(site, answer, i, m, codecs.get(m.video_id, ""), floor) for i, m in enumerate(answer.moments))
-    count = len(answer.moments)
+def play_button(site: Site, info: VideoInfo, span: Span, clip_id: str, *, badge: str = "", **more: object) -> str:
+    """A clip's picture that plays the stretch. badge: HTML of ours, beside the times."""
+    times = f"{clock(span.start_s)} – {clock(span.end_s)}"
     return (
-        f'{head}<div class="ve-bar"><span role="status">{count} moment{"s" * (count != 1)} for {e(answer.name)}</span>'
-        f'{_exports(site, answer)}</div><div class="ve-grid" role="list">{cards}</div>'
+        f'<button type="button" class="ve-thumb" {play_attributes(site, info, span, **more)} '
+        f'aria-label="{e(f"Play {info.path.name} from {times}")}">{thumb(site, clip_id)}'
+        f'<span class="ve-span">{e(times)}</span>{badge}</button>'
     )
 
 
-def _codecs(index: VideoIndex, moments: Sequence[Moment]) -> dict[str, str]:
-    rows = {video_id: index.catalog.videos.get(video_id) for video_id in {m.video_id for m in moments}}
-    return {video_id: row.info.codec for video_id, row in rows.items() if row is not None}
+# -- search --------------------------------------------------------------------------------------------------------
 
 
-def _exports(site: Site, answer: Answer) -> str:
-    from vidembed.app.export import FORMATS
-
-    links = "".join(
-        f'<a role="menuitem" href="{e(site.url(f"export/{answer.token}.{kind}"))}" download>{e(label)}</a>'
-        for kind, label in FORMATS.items()
-    )
-    return f'<details class="ve-menu"><summary class="ve-btn">Export</summary><div role="menu">{links}</div></details>'
-
-
-def _card(site: Site, answer: Answer, place: int, moment: Moment, codec: str, floor: float) -> str:
-    name = moment.path.name
-    span = f"{clock(moment.span.start_s)} – {clock(moment.span.end_s)}"
-    play = {
-        **player_data(site, moment.video_id, name, codec, moment.span.start_s, moment.span.end_s),
-        "curve": site.url(f"curve/{answer.token}/{place}"),
-    }
-    data = "".join(f' data-{key}="{e(value)}"' for key, value in play.items())
-    said = moment.caption or ""
-    words = "".join(
-        f'<p class="ve-said"><span>{e(lane)}</span> {e(text)}</p>'
-        for lane, text in moment.texts.items()
-        if text and text != said
-    )
-    lanes = "".join(
-        f'<span class="ve-lane" title="score {hit.score:.3f}, place {hit.rank} in this lane">{e(hit.channel)} '
-        f"<b>{hit.score:.2f}</b></span>"
-        for hit in moment.hits
-    )
-    weak = " ve-weak" if moment.confidence < floor else ""
-    return f"""<article class="ve-card" role="listitem">
-<button type="button" class="ve-thumb" data-action="play"{data} aria-label="{e(f"Play {name} from {span}")}">
-{thumb(site, moment.clip_id)}<span class="ve-span">{e(span)}</span>
-<span class="ve-conf{weak}" title="how sure the search is">{moment.confidence:.0%}</span></button>
-<div class="ve-body"><div class="ve-file" title="{e(name)}">{e(name)}</div>
-{f'<p class="ve-caption">{e(said)}</p>' if said else ""}{words}
-<div class="ve-lanes">{lanes}</div>
-<div class="ve-actions">{button("More like this", "like", clip=moment.clip_id, title=f"More like {name} at {span}")}
-{button("Less", "unlike", clip=moment.clip_id, title=f"Less like {name} at {span}")}</div></div></article>"""
-
-
-def terms(site: Site, like: Sequence[str], unlike: Sequence[str]) -> str:
-    """The example moments that are part of the query, each with a way to take it out."""
+def terms(site: Site, like: Sequence[str], unlike: Sequence[str], media: Sequence[str] = ()) -> str:
+    """What is part of the query besides the words, each with a way to take it out. media: "picture", "sound"..."""
     chips = ""
+    for name in media:
+        drop = button("×", "drop-media", media=name, title=f"Take the {name} out")
+        chips += f'<span class="ve-chip ve-given"><span>Your {e(name)}</span>{drop}</span>'
     for kind, ids in (("like", like), ("unlike", unlike)):
         word = "Like" if kind == "like" else "Not like"
         for clip_id in ids:
@@ -159,10 +121,14 @@ def suggestions(texts: Sequence[str]) -> str:
 
 
 PLAYER = """<section class="ve-player" hidden aria-label="Player">
-<div class="ve-player-head"><span class="ve-player-name"></span>
-<button type="button" class="ve-btn" data-action="close-player" aria-label="Close the player" title="Close">×</button>
-</div>
+<div class="ve-player-head"><div class="ve-player-what"><span class="ve-player-name"></span>
+<span class="ve-player-span"></span></div>
+<button type="button" class="ve-btn ve-icon" data-action="close-player" aria-label="Close the player"
+ title="Close (Esc)">×</button></div>
 <video controls playsinline preload="metadata" aria-label="The chosen moment"></video>
 <p class="ve-player-note" role="status"></p>
 <div class="ve-timeline"></div>
+<div class="ve-player-foot"><button type="button" class="ve-btn" data-action="previous">‹ Previous</button>
+<button type="button" class="ve-btn" data-action="replay">↺ Play the moment again</button>
+<button type="button" class="ve-btn" data-action="next">Next ›</button></div>
 </section>"""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from vidembed.app.site import Site
 
 _UNSAFE = re.compile(r"[^\w .,()+@=-]+", re.UNICODE)
+_UPLOAD_FOLDER = re.compile(r"[0-9a-f]{16}")
 _TRIED_S = 30  # seconds of the upload that are decoded to see whether it can be
 
 
@@ -59,8 +60,22 @@ def take_uploads(site: Site, files: Sequence[str | Path]) -> tuple[list[Path], l
 
 
 def _take(site: Site, file: Path) -> Path:
+    from vidembed.media.files import video_id
+
+    check_media(site, file)
+    target = site.uploads / video_id(file)[:16] / safe_name(file.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(file, target)
+    return target
+
+
+def check_media(site: Site, file: Path) -> None:
+    """Whether a file that somebody sent may be opened here: by extension, size, headers and a trial decoding.
+
+    Raises InputError or MediaUnreadable with the reason.
+    """
     from vidembed.build.parts import make_limits
-    from vidembed.media.files import MEDIA_EXTENSIONS, video_id
+    from vidembed.media.files import MEDIA_EXTENSIONS
     from vidembed.media.probe import probe
 
     if file.suffix.lower() not in MEDIA_EXTENSIONS:
@@ -70,10 +85,6 @@ def _take(site: Site, file: Path) -> Path:
         raise InputError(f"{file.name}: {size >> 20} MB is more than the {site.settings.max_upload_mb} MB allowed")
     probe(file, limits=make_limits(site.index.config))
     try_decoding(file, timeout_s=site.settings.check_s)
-    target = site.uploads / video_id(file)[:16] / safe_name(file.name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(file, target)
-    return target
 
 
 def try_decoding(file: Path, *, timeout_s: float) -> None:
@@ -139,6 +150,13 @@ def discard_upload(site: Site, paths: Iterable[Path]) -> None:
                 os.rmdir(path.parent)
             except OSError:
                 continue  # something else is in there
+
+
+def sweep_uploads(site: Site) -> None:
+    """Delete uploads that are in no library: taken out, or cut off before they were indexed."""
+    known = {row.path for row in site.index.catalog.videos.paths().values()}
+    held = (path for path in site.uploads.glob("*/*") if _UPLOAD_FOLDER.fullmatch(path.parent.name))
+    discard_upload(site, [path for path in held if path.as_posix() not in known])
 
 
 def _without_folder(message: str, file: Path) -> str:

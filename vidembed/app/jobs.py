@@ -24,10 +24,14 @@ class Cancelled(VidembedError):
 
 @dataclass(eq=False)
 class Job:
-    """One piece of work. state: waiting, running, done, failed, cancelled. message: how it ended."""
+    """One piece of work. state: waiting, running, done, failed, cancelled. message: how it ended.
+
+    keep: `cancel` does not drop it, since what a person wrote is in it.
+    """
 
     title: str
     work: Work
+    keep: bool = False
     state: str = "waiting"
     progress: Progress | None = None
     message: str = ""
@@ -42,6 +46,12 @@ class Job:
     @property
     def ended(self) -> bool:
         return self.state not in ("waiting", "running")
+
+    @property
+    def share(self) -> float | None:
+        """How much of the work is done, 0..1; None while unknown."""
+        now = self.progress
+        return None if now is None or now.total_s <= 0 else min(1.0, now.done_s / now.total_s)
 
     @property
     def left_s(self) -> float | None:
@@ -64,9 +74,9 @@ class Jobs:
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def start(self, title: str, work: Work) -> Job:
+    def start(self, title: str, work: Work, *, keep: bool = False) -> Job:
         """Put work in the queue. Raises InputError when too much waits already."""
-        job = Job(title, work)
+        job = Job(title, work, keep)
         with self._change:
             if self._closed:
                 raise InputError("the server is stopping")
@@ -92,14 +102,19 @@ class Jobs:
     def cancel(self) -> int:
         """Stop the running job at its next step and drop those that wait; how many."""
         with self._change:
-            count = len(self._waiting) + (self._running is not None)
-            for job in self._waiting:
+            dropped = [job for job in self._waiting if not job.keep]
+            for job in dropped:
                 job.state, job.message = "cancelled", "not begun"
                 job.over.set()
                 self._ended.append(job)
-            self._waiting.clear()
+                self._waiting.remove(job)
             self._stop.set()
-            return count
+            return len(dropped) + (self._running is not None)
+
+    def forget(self) -> None:
+        """Stop telling of what has ended."""
+        with self._change:
+            self._ended.clear()
 
     def wait(self, timeout_s: float) -> bool:
         """Until nothing runs or waits; False when that took too long."""

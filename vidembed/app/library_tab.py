@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from vidembed.app import html
-from vidembed.app.html import e
 from vidembed.app.intake import Refusal, discard_upload, files_under_roots, take_uploads
 from vidembed.app.jobs import Job
+from vidembed.app.library_view import jobs_html, mark, plain, table_html
 from vidembed.app.parts import html_part
-from vidembed.demo import demo_videos
+from vidembed.demo import demo_lanes, demo_videos
 from vidembed.errors import InputError, VidembedError
 from vidembed.indexing import ProgressCallback
-from vidembed.types import Failure, RunReport
+from vidembed.types import RunReport
 
 if TYPE_CHECKING:
     from vidembed.app.site import Site
-    from vidembed.index import VideoRecord
 
-_ROWS = 100
 _TICK_S = 1.0
 
 
@@ -34,21 +31,24 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
         with gr.Row(elem_classes="ve-add"):
             with gr.Column(scale=3, min_width=280):
                 files = gr.File(
-                    label="Upload videos or sounds",
-                    file_count="multiple",
-                    type="filepath", height=150, elem_id="ve-upload",
+                    label=f"Upload videos or sounds, up to {_size(site.settings.max_upload_mb)} each",
+                    file_count="multiple", type="filepath", height=132, elem_id="ve-upload",
                 )  # fmt: skip
-            with gr.Column(scale=2, min_width=280):
-                folder = gr.Textbox(
-                    label="Folder or file on the server", placeholder=_roots_text(site), lines=1, elem_id="ve-folder",
-                    interactive=bool(site.settings.roots),
-                )  # fmt: skip
-                with gr.Row():
-                    add = gr.Button("Add folder", interactive=bool(site.settings.roots), elem_id="ve-add-folder")
-                    demo = gr.Button("Add the demo library", elem_id="ve-add-demo")
-    jobs = html_part(jobs_html(site), elem_id="ve-jobs")
-    wanted = gr.Textbox(label="Show only files with", placeholder="part of the name", lines=1, elem_id="ve-filter")
-    table = html_part(table_html(site, ""), elem_id="ve-table")
+            if site.settings.roots:
+                with gr.Column(scale=2, min_width=280, elem_classes="ve-from-folder"):
+                    folder = gr.Textbox(
+                        label="Or a folder or file of this server", placeholder=_roots_text(site), lines=1,
+                        elem_id="ve-folder",
+                    )  # fmt: skip
+                    add = gr.Button("Add folder", elem_id="ve-add-folder")
+    jobs = html_part(elem_id="ve-jobs")
+    wanted = gr.Textbox(label="Show only files with", placeholder="Filter by name", lines=1, elem_id="ve-filter",
+                        show_label=False, container=False)  # fmt: skip
+    with gr.Row(elem_classes="ve-stage"):
+        with gr.Column(elem_classes="ve-side"):
+            html_part(html.PLAYER)
+        with gr.Column(elem_classes="ve-main"):
+            table = html_part(html.wait("Reading the library…"), elem_id="ve-table")
     seen = gr.State(_state_key(site))
     timer = gr.Timer(_TICK_S, active=False)  # ticks only while something runs
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
@@ -78,7 +78,7 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
         return [acting(str(event._data.get("action", "")), dict(event._data)), *refresh(name)]
 
     views = [said, jobs, table, seen, timer]
-    gr.on([jobs.select, table.select], clicked, wanted, views, **quiet)
+    gr.on([said.select, jobs.select, table.select], clicked, wanted, views, **quiet)
     if site.readonly:
         return
 
@@ -89,21 +89,29 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
             text = html.error_box(error)
         return [None, text, *refresh(name)]
 
+    def from_folder(path: str, name: str) -> list[Any]:
+        said = acting("folder", {"folder": path})
+        return ["" if not said else gr.skip(), said, *refresh(name)]
+
     files.upload(uploaded, [files, wanted], [files, *views], **(quiet | {"show_progress": "minimal"}))
-    gr.on([add.click, folder.submit], lambda path, name: [acting("folder", {"folder": path}), *refresh(name)],
-          [folder, wanted], views, **quiet)  # fmt: skip
-    demo.click(lambda name: [acting("demo", {}), *refresh(name)], wanted, views, **quiet)
+    if site.settings.roots:
+        gr.on([add.click, folder.submit], from_folder, [folder, wanted], [folder, *views], **quiet)
 
 
 def act(site: Site, action: str, data: dict[str, Any]) -> str:
     """Do what a button says; HTML of what to tell. The client names videos by id and failures by their mark."""
     if action == "cancel":
         site.jobs.cancel()
-        return html.notice("info", "Stopping at the next step")
+        return html.notice("info", "Stopping at the next step", "What is done stays done.")
+    if action == "forget":
+        site.jobs.forget()
+        return ""
+    if action == "refresh":
+        return ""
     if site.readonly:
         raise InputError("this page only shows the library: nothing can be changed")
     if action == "demo":
-        add_files(site, demo_videos(), "the demo library")
+        add_files(site, demo_videos(), "the demo library", channels=demo_lanes(site.index.config.channels))
         return ""
     if action == "folder":
         folder = str(data.get("folder", ""))
@@ -112,16 +120,19 @@ def act(site: Site, action: str, data: dict[str, Any]) -> str:
         return ""
     if action == "remove":
         return _remove(site, str(data.get("video", "")))
+    if action == "undo":
+        site.bin.put_back(str(data.get("token", "")))
+        return ""
     if action == "retry":
         return _retry(site, str(data.get("video", "")), str(data.get("failure", "")))
     raise InputError(f"unknown action {action!r}")
 
 
-def add_files(site: Site, paths: Sequence[Path], title: str) -> Job:
+def add_files(site: Site, paths: Sequence[Path], title: str, *, channels: Sequence[str] | None = None) -> Job:
     """Index these files in the background. An upload that then cannot be indexed is thrown away again."""
 
     def work(report: ProgressCallback) -> str:
-        run = site.index.add(paths, progress=report)
+        run = site.index.add(paths, channels=channels or None, progress=report)
         failed = {Path(failure.item) for failure in run.failed}
         known = {row.path for row in site.index.catalog.videos.paths().values()}
         lost = [path for path in failed if path.is_relative_to(site.uploads) and path.as_posix() not in known]
@@ -148,45 +159,36 @@ def _refused_html(refused: Sequence[Refusal]) -> str:
 
 
 def _report(run: RunReport) -> str:
-    text = f"{len(run.done)} added, {len(run.unchanged)} already there"
+    """How it ended, without the noughts."""
+    parts = [f"{len(run.done)} added"] if run.done or not (run.unchanged or run.failed) else []
+    parts += [f"{len(run.unchanged)} already there"] if run.unchanged else []
     if run.failed:
-        reasons = "; ".join(f"{Path(f.item).name}: {_plain(f)}" for f in run.failed[:5])
-        text += f", {len(run.failed)} failed: {reasons}"
-    return text
-
-
-def _plain(failure: Failure) -> str:
-    """The reason without the server's folders."""
-    return failure.message.replace(failure.item, Path(failure.item).name)
+        reasons = "; ".join(f"{Path(f.item).name}: {plain(f)}" for f in run.failed[:5])
+        parts.append(f"{len(run.failed)} failed: {reasons}")
+    return ", ".join(parts)
 
 
 def _remove(site: Site, video_id: str) -> str:
     record = next((r for r in site.index.videos() if r.info.video_id == video_id), None)
     if record is None:
         raise InputError("this video is not in the library any more")
-    site.index.remove(video_id)
-    discard_upload(site, record.paths)
-    return html.notice("good", f"Removed {record.info.path.name}", "The file itself stays where it is."
-                       if not any(p.is_relative_to(site.uploads) for p in record.paths) else "")  # fmt: skip
+    gone = site.bin.remove(record)
+    own = any(path.is_relative_to(site.uploads) for path in gone.paths)
+    later = " It goes when the running work is done." if site.jobs.busy else ""
+    text = ("The upload is deleted when the server stops." if own else "The file itself stays where it is.") + later
+    undo = html.button("Undo", "undo", token=gone.token, title=f"Put {gone.name} back")
+    return html.notice("good", f"Removed {gone.name}", text, buttons=undo)
 
 
-def _retry(site: Site, video_id: str, mark: str) -> str:
-    if mark:
-        paths = [Path(f.item) for f in site.index.failures() if _mark(f) == mark]
+def _retry(site: Site, video_id: str, failure: str) -> str:
+    if failure:
+        paths = [Path(f.item) for f in site.index.failures() if mark(f) == failure]
     else:
         paths = [path for r in site.index.videos() if r.info.video_id == video_id for path in r.paths]
     if not paths:
         raise InputError("there is nothing to try again")
     add_files(site, paths, f"{paths[0].name} again")
     return ""
-
-
-def _mark(failure: Failure) -> str:
-    """Names a failure without giving its path away."""
-    return hashlib.blake2b(f"{failure.item}\0{failure.stage}".encode(), digest_size=8).hexdigest()
-
-
-# -- what is shown ---------------------------------------------------------------------------------------------------
 
 
 def _state_key(site: Site) -> str:
@@ -197,118 +199,9 @@ def _state_key(site: Site) -> str:
     return f"{videos}/{clips}/{ended}/{len(site.index.failures())}|{hash(repr(jobs))}"
 
 
-def jobs_html(site: Site) -> str:
-    """What runs, what waits, how the last ones ended."""
-    parts = []
-    for job in site.jobs.all():
-        if job.state == "running":
-            parts.append(_running(job))
-        elif job.state == "waiting":
-            parts.append(f'<div class="ve-job">{e(job.title)} <span class="ve-pill">waiting</span></div>')
-    ended = [job for job in site.jobs.all() if job.ended]
-    if ended:
-        last = ended[-1]
-        kind = {"done": "good", "failed": "error", "cancelled": "warn"}[last.state]
-        parts.append(html.notice(kind, f"{last.title}: {last.state}", last.message))
-    return "".join(parts)
-
-
-def _running(job: Job) -> str:
-    now = job.progress
-    if now is None:
-        state, share = "getting ready: models are loaded on first use", 0.0
-    else:
-        share = min(1.0, now.done_s / now.total_s) if now.total_s > 0 else 0.0
-        left = job.left_s
-        state = f"{now.done_items} of {now.total_items} files"
-        if now.rate > 0:
-            state += f", {now.rate:.1f}× real time"
-        if left is not None:
-            state += f", about {html.clock(round(left))} left"
-        if now.item:
-            state += f" · {Path(now.item).name}"
-    return (
-        f'<div class="ve-job"><strong>{e(job.title)}</strong>'
-        f'<div class="ve-progress" role="progressbar" aria-label="{e(job.title)}" aria-valuemin="0" '
-        f'aria-valuemax="100" aria-valuenow="{round(100 * share)}"><div style="width:{share:.1%}"></div></div>'
-        f"<span>{e(state)}</span> {html.button('Cancel', 'cancel', title=f'Cancel: {job.title}')}</div>"
-    )
-
-
-def table_html(site: Site, wanted: str) -> str:
-    """Videos first, then files that are no videos of the library because they failed."""
-    records = [r for r in site.index.videos() if wanted.strip().casefold() in r.info.path.name.casefold()]
-    inside = {failure for record in records for failure in record.failures}
-    failed = [f for f in site.index.failures() if f not in inside and wanted.casefold() in Path(f.item).name.casefold()]
-    if not records and not failed:
-        if wanted.strip():
-            return html.empty("No such file", "No file of the library has this in its name.")
-        start = "" if site.readonly else html.button("Add the demo library", "demo", kind="ve-primary")
-        text = "Upload videos, add a folder, or begin with a handful of real videos that come along."
-        return html.empty("Nothing in the library yet", text) + f'<p style="text-align:center">{start}</p>'
-    first = _first_clips(site, records[:_ROWS])
-    rows = "".join(_video_row(site, record, first.get(record.info.video_id)) for record in records[:_ROWS])
-    rows += "".join(_failure_row(site, failure) for failure in failed[:_ROWS])
-    rest = len(records) - _ROWS
-    more = f'<p class="ve-why">{rest} more; type a part of the name above.</p>' if rest > 0 else ""
-    return (
-        f"{_facts(site)}<table class='ve-table'><thead><tr><th>Video</th><th>File</th><th>State</th><th>Lanes</th>"
-        f"<th>Actions</th></tr></thead><tbody>{rows}</tbody></table>{more}"
-    )
-
-
-def _facts(site: Site) -> str:
-    info = site.index.info()
-    facts = ((info.videos, "videos"), (info.clips, "clips"), (html.clock(round(info.duration_s)), "of video"),
-             (info.captions, "captions"), (info.failures, "failures"))  # fmt: skip
-    return f'<div class="ve-facts">{"".join(f"<div><b>{e(v)}</b><span>{e(k)}</span></div>" for v, k in facts)}</div>'
-
-
-def _first_clips(site: Site, records: Iterable[VideoRecord]) -> dict[str, str]:
-    found = {}
-    for record in records:
-        clips = site.index.clips(record.info.video_id)
-        if clips:
-            found[record.info.video_id] = clips[len(clips) // 2].clip_id
-    return found
-
-
-def _video_row(site: Site, record: VideoRecord, clip_id: str | None) -> str:
-    info, name = record.info, record.info.path.name
-    picture = html.thumb(site, clip_id) if clip_id else '<span class="ve-mini"></span>'
-    size = f"{info.width_px}×{info.height_px}" if info.has_video else "sound only"
-    facts = f"{html.clock(info.duration_s)} · {size} · {record.clips} clips"
-    lanes = "".join(f'<span class="ve-pill ve-{e(s)}" title="{e(n)}: {e(s)}">{e(n)}: {e(s)}</span>'
-                    for n, s in record.channels.items())  # fmt: skip
-    why = "".join(f'<div class="ve-why">{e(f.stage)}: {e(_plain(f))}</div>' for f in record.failures)
-    actions = ""
-    if not site.readonly:
-        if record.state == "partial" or record.failures:
-            actions += html.button("Try again", "retry", video=info.video_id, title=f"Try {name} again")
-        actions += html.button("Remove", "remove", kind="ve-danger", video=info.video_id, title=f"Remove {name}",
-                               confirm=f"Take {name} out of the library?")  # fmt: skip
-    return (
-        f'<tr><td>{picture}</td><td><div class="ve-name">{e(name)}</div><div class="ve-why">{e(facts)}</div>{why}</td>'
-        f'<td><span class="ve-pill ve-{e(record.state)}">{e(record.state)}</span></td>'
-        f'<td><div class="ve-pills">{lanes}</div></td>'
-        f'<td><div class="ve-actions">{actions}</div></td></tr>'
-    )
-
-
-def _failure_row(site: Site, failure: Failure) -> str:
-    name = Path(failure.item).name
-    again = (
-        "" if site.readonly else html.button("Try again", "retry", failure=_mark(failure), title=f"Try {name} again")
-    )
-    hint = f" {failure.hint}" if failure.hint else ""
-    return (
-        f'<tr><td><span class="ve-mini"></span></td><td><div class="ve-name">{e(name)}</div>'
-        f'<div class="ve-why">{e(_plain(failure))}{e(hint)}</div></td>'
-        '<td><span class="ve-pill ve-failed">failed</span></td>'
-        f'<td class="ve-why">{e(failure.stage)}</td><td><div class="ve-actions">{again}</div></td></tr>'
-    )
-
-
 def _roots_text(site: Site) -> str:
-    roots = ", ".join(map(str, site.settings.roots))
-    return f"under {roots}" if roots else "start with --root FOLDER to allow this"
+    return f"under {', '.join(map(str, site.settings.roots))}"
+
+
+def _size(megabytes: int) -> str:
+    return f"{megabytes / 1024:g} GB" if megabytes >= 1024 else f"{megabytes} MB"

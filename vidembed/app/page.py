@@ -11,7 +11,9 @@ from vidembed.app.about_tab import about_tab
 from vidembed.app.api import add_api
 from vidembed.app.captions_tab import captions_tab
 from vidembed.app.explore_tab import explore_tab
+from vidembed.app.html import e
 from vidembed.app.library_tab import library_tab
+from vidembed.app.opening import LOGO
 from vidembed.app.parts import html_part
 from vidembed.app.search_tab import search_tab
 from vidembed.app.site import AppSettings, Site
@@ -31,12 +33,10 @@ def build_app(index: VideoIndex | Site, settings: AppSettings | None = None) -> 
     with gr.Blocks(
         title=TITLE, analytics_enabled=False, fill_width=True, delete_cache=(_KEEP_S // 2, _KEEP_S)
     ) as blocks:
-        html_part(
-            '<div class="ve-top"><h1>vidembed</h1><p>Find the moment: by words, by a picture, by a sound.</p></div>'
-        )
+        html_part(top(site))
         with gr.Tabs():
             with gr.Tab("Search", id="search"):
-                search_tab(site)
+                search_tab(site, blocks)
             with gr.Tab("Library", id="library") as library:
                 library_tab(site, library)
             with gr.Tab("Captions", id="captions") as captions:
@@ -48,6 +48,16 @@ def build_app(index: VideoIndex | Site, settings: AppSettings | None = None) -> 
         add_api(site)
     blocks.queue(default_concurrency_limit=site.settings.searches_at_once, max_size=128)
     return blocks
+
+
+def top(site: Site) -> str:
+    """The head of the page; the script keeps its status up to date."""
+    return (
+        f'<div class="ve-top">{LOGO}<h1>vidembed</h1><p>Find the moment: by words, by a picture, by a sound.</p>'
+        f'<div class="ve-status" data-url="{e(site.url("status"))}" hidden>'
+        '<button type="button" class="ve-btn" data-action="goto" data-goto="library"><i aria-hidden="true"></i>'
+        '<span role="status"></span></button></div></div>'
+    )
 
 
 def looks() -> dict[str, Any]:

@@ -6,11 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 
 from vidembed.app.export import WRITERS
 from vidembed.app.intake import safe_name
 from vidembed.app.media import BROWSER_TYPES
+from vidembed.app.opening import ICON
 from vidembed.app.timeline import strip
 from vidembed.errors import InputError, VidembedError
 
@@ -33,6 +34,16 @@ def add_routes(app: FastAPI, site: Site) -> None:
     @app.get("/healthz", include_in_schema=False)
     def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok")
+
+    @app.get("/status", include_in_schema=False)
+    def status() -> JSONResponse:
+        """What runs now; the top of the page asks every few seconds."""
+        return JSONResponse(site.status(), headers={"Cache-Control": "no-store"})
+
+    @app.get("/icon.svg", include_in_schema=False)
+    @app.get("/favicon.ico", include_in_schema=False)
+    def icon() -> Response:
+        return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
     @app.get("/media/{video_id}", include_in_schema=False)
     def media(video_id: str) -> FileResponse:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from vidembed.app import html
+from vidembed.app import cards, html
 from vidembed.app.asking import Ask, run
 from vidembed.app.parts import html_part
-from vidembed.demo import DEMO_QUERIES
 from vidembed.errors import VidembedError
 
 if TYPE_CHECKING:
     from vidembed.app.site import Site
 
+_log = logging.getLogger(__name__)
+PLACEHOLDER = "Describe the moment: a dog jumps into a lake"
 _PAGE = 12
 _MAX_EXAMPLES = 8
+_MAX_LINK = 500  # characters of a query in the page's address
+_MEDIA, _FILTERS = "Picture, sound, video", "Filters and lanes"
+_FIELDS = {"picture": "image", "sound": "audio", "video": "video"}  # as people call it -> field of `Ask`
 
 
 @dataclass(frozen=True)
@@ -38,40 +43,62 @@ class Examples:
         return Examples(like, unlike)
 
 
-def search_tab(site: Site) -> None:
+def search_tab(site: Site, blocks: gr.Blocks) -> None:
     """Build the tab inside the Blocks that are open."""
     examples = gr.State(Examples())
     count = gr.State(_PAGE)
     with gr.Row(elem_classes="ve-ask", equal_height=True):
         text = gr.Textbox(
-            label="What are you looking for?", placeholder="a dog jumps into a lake", lines=1, max_lines=3, scale=8,
+            label="What are you looking for?", placeholder=PLACEHOLDER, lines=1, max_lines=3, scale=8,
             elem_id="ve-text", autofocus=True, show_label=False, container=False,
         )  # fmt: skip
-        go = gr.Button("Search", variant="primary", scale=1, min_width=90, elem_id="ve-go")
-    suggested = html_part(html.suggestions(DEMO_QUERIES), elem_id="ve-suggested")
-    with gr.Accordion("Picture, sound or video", open=False, elem_id="ve-media"), gr.Row():
+        go = gr.Button("Search", variant="primary", scale=0, min_width=96, elem_id="ve-go")
+    with gr.Row(elem_classes="ve-tools"):
+        by_media = gr.Button(_MEDIA, size="sm", scale=0, min_width=90, elem_id="ve-media-open", elem_classes="ve-tool")
+        by_filter = gr.Button(_FILTERS, size="sm", scale=0, min_width=90, elem_id="ve-options-open",
+                              elem_classes="ve-tool")  # fmt: skip
+        hints = html_part(elem_id="ve-suggested")
+    # Hidden parts are neither drawn nor is their script loaded: the page is there sooner.
+    with gr.Group(visible=False, elem_id="ve-media") as media_box, gr.Row():
         image = gr.Image(
             label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=220, elem_id="ve-image"
         )
         audio = gr.Audio(label="Sound", type="filepath", sources=["upload", "microphone"], elem_id="ve-audio")
         video = gr.Video(label="Video", sources=["upload", "webcam"], height=220, elem_id="ve-video")
-    options = _options(site)
+    with gr.Group(visible=False, elem_id="ve-options") as filter_box:
+        options = _options(site)
     terms = html_part(elem_id="ve-terms")
     with gr.Row(elem_classes="ve-stage"):
         with gr.Column(elem_classes="ve-side"):
             html_part(html.PLAYER)
         with gr.Column(elem_classes="ve-main"):
-            found = html_part(_welcome(site), elem_id="ve-results")
+            found = html_part(html.wait("Opening the library…"), elem_id="ve-results")
             more = gr.Button("Show more", visible=False, elem_id="ve-more")
 
+    media = {"picture": image, "sound": audio, "video": video}
     fields: dict[str, Any] = {"text": text, "image": image, "audio": audio, "video": video, **options}
     inputs: set[Any] = {examples, count, *fields.values()}
-    outputs = [found, terms, examples, count, more]
+    outputs = [found, terms, examples, count, more, hints]
 
     def answer(data: Mapping[Any, Any], chosen: Examples, k: int, **changed: Any) -> list[Any]:
         given = {name: data[part] for name, part in fields.items()} | changed
         body, full = _answer(site, given, chosen, k)
-        return [body, html.terms(site, chosen.like, chosen.unlike), chosen, k, gr.update(visible=full)]
+        shown = [name for name, field in _FIELDS.items() if given[field]]
+        return [
+            body,
+            html.terms(site, chosen.like, chosen.unlike, shown),
+            chosen,
+            k,
+            gr.update(visible=full),
+            gr.skip(),
+        ]
+
+    def first(data: dict[Any, Any], request: gr.Request) -> list[Any]:
+        words = str(request.query_params.get("q", ""))[:_MAX_LINK] if request is not None else ""
+        ready = html.suggestions(cards.suggested(site))
+        if words.strip():
+            return [*answer(data, Examples(), _PAGE, text=words)[:-1], ready, words]
+        return [cards.welcome(site), "", Examples(), _PAGE, gr.update(visible=False), ready, gr.skip()]
 
     def search(data: dict[Any, Any]) -> list[Any]:
         return answer(data, data[examples], _PAGE)
@@ -81,48 +108,84 @@ def search_tab(site: Site) -> None:
 
     def clicked(data: dict[Any, Any], event: gr.EventData) -> list[Any]:
         action, clip_id = str(event._data.get("action", "")), str(event._data.get("clip", ""))
-        return answer(data, data[examples].with_(action, clip_id), _PAGE)
+        keep: list[Any] = [gr.skip()] * len(media)
+        if action == "welcome":
+            ready = html.suggestions(cards.suggested(site))
+            return [cards.welcome(site), *[gr.skip()] * 4, ready, *keep]
+        if action == "demo":
+            return [_begin_demo(site), *[gr.skip()] * 5, *keep]
+        if action == "drop-media":
+            name = str(event._data.get("media", ""))
+            without = {field: None for shown, field in _FIELDS.items() if shown == name}
+            cleared = [None if shown == name else gr.skip() for shown in media]
+            return [*_or_welcome(site, answer(data, data[examples], _PAGE, **without), data, without), *cleared]
+        chosen = data[examples].with_(action, clip_id)
+        return [*_or_welcome(site, answer(data, chosen, _PAGE), data, {}), *keep]
+
+    def _or_welcome(site: Site, answered: list[Any], data: Mapping[Any, Any], changed: Mapping[str, Any]) -> list[Any]:
+        given = {name: data[part] for name, part in fields.items()} | dict(changed)
+        asked = answered[2].like or any(given[name] for name in ("text", *_FIELDS.values()))
+        return answered if asked else [cards.welcome(site), *answered[1:]]
 
     def suggest(data: dict[Any, Any], event: gr.EventData) -> list[Any]:
         words = str(event._data.get("text", ""))
         return [*answer(data, data[examples], _PAGE, text=words), words]
 
+    def turn(label: str, box: Any, button: Any) -> None:
+        is_open = gr.State(False)
+        button.click(
+            lambda shown: [not shown, gr.update(visible=not shown), f"Hide {label.lower()}" if not shown else label],
+            is_open, [is_open, box, button], api_visibility="private", show_progress="hidden", queue=False,
+        )  # fmt: skip
+
+    turn(_MEDIA, media_box, by_media)
+    turn(_FILTERS, filter_box, by_filter)
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "search"}
     quiet |= {"concurrency_limit": site.settings.searches_at_once, "show_progress": "minimal"}
+    blocks.load(first, inputs, [*outputs, text], **(quiet | {"show_progress": "hidden"}))
     gr.on([go.click, text.submit], search, inputs, outputs, **quiet)
     given = [image.upload, audio.upload, video.upload, audio.stop_recording, video.stop_recording]
     gr.on(given, search, inputs, outputs, **quiet)
     more.click(further, inputs, outputs, **quiet)
-    found.select(clicked, inputs, outputs, **quiet)
-    terms.select(clicked, inputs, outputs, **quiet)
-    suggested.select(suggest, inputs, [*outputs, text], **quiet)
+    gr.on([found.select, terms.select], clicked, inputs, [*outputs, *media.values()], **quiet)
+    hints.select(suggest, inputs, [*outputs, text], **quiet)
+
+
+def _begin_demo(site: Site) -> str:
+    from vidembed.app.library_tab import act
+
+    try:
+        act(site, "demo", {})
+    except VidembedError as error:
+        return html.error_box(error)
+    return html.wait("The demo library is being added…")
 
 
 def _options(site: Site) -> dict[str, Any]:
     """The parts for filters and lanes, by the name of the `Ask` field; weights as "weight:LANE"."""
     lanes = [name for name, given in site.index.config.channels.items() if given.enabled or name in site.index.lanes]
     usual = site.index.config.search.weights
-    with gr.Accordion("Filters and lanes", open=False, elem_id="ve-options"):
-        with gr.Row():
-            parts: dict[str, Any] = {
-                "names": gr.Textbox(label="File name has", placeholder="holiday, *.mkv", lines=1),
-                "within": gr.Textbox(label="Only this stretch of each video", placeholder="0:30-2:00", lines=1),
-                "without": gr.Textbox(label="Not these words", placeholder="snow", lines=1),
-            }
-        with gr.Row():
-            parts["min_duration_s"] = gr.Number(label="Video at least (seconds)", value=None, minimum=0)
-            parts["max_duration_s"] = gr.Number(label="Video at most (seconds)", value=None, minimum=0)
-            parts["after"] = gr.Textbox(label="File changed after", placeholder="2026-01-31", lines=1)
-            parts["before"] = gr.Textbox(label="File changed before", placeholder="2026-12-31", lines=1)
-        with gr.Row():
-            parts["lanes"] = gr.CheckboxGroup(lanes, value=lanes, label="Lanes to search")
-            parts["by_video"] = gr.Checkbox(label="At most one moment a video", value=False)
-            parts["diversity"] = gr.Slider(0, 1, value=0, step=0.1, label="Variety among the answers")
-        with gr.Row():
-            for name in lanes:
-                parts[f"weight:{name}"] = gr.Slider(
-                    0, 3, value=float(usual.get(name, 1.0)), step=0.1, label=f"Weight of {name}"
-                )
+    with gr.Row():
+        parts: dict[str, Any] = {
+            "names": gr.Textbox(label="File name has", placeholder="holiday, *.mkv", lines=1),
+            "within": gr.Textbox(label="Only this stretch of each video", placeholder="0:30-2:00", lines=1),
+            "without": gr.Textbox(label="Not these words", placeholder="snow", lines=1),
+            "tags": gr.Textbox(label="Tags", placeholder="camera=front, year>=2020", lines=1),
+        }
+    with gr.Row():
+        parts["min_duration_s"] = gr.Number(label="Video at least (seconds)", value=None, minimum=0)
+        parts["max_duration_s"] = gr.Number(label="Video at most (seconds)", value=None, minimum=0)
+        parts["after"] = gr.Textbox(label="File changed after", placeholder="2026-01-31", lines=1)
+        parts["before"] = gr.Textbox(label="File changed before", placeholder="2026-12-31", lines=1)
+    with gr.Row():
+        parts["lanes"] = gr.CheckboxGroup(lanes, value=lanes, label="Lanes to search")
+        parts["by_video"] = gr.Checkbox(label="At most one moment a video", value=False)
+        parts["diversity"] = gr.Slider(0, 1, value=0, step=0.1, label="Variety among the answers")
+    with gr.Row():
+        for name in lanes:
+            parts[f"weight:{name}"] = gr.Slider(
+                0, 3, value=float(usual.get(name, 1.0)), step=0.1, label=f"Weight of {name}"
+            )
     return parts
 
 
@@ -143,16 +206,8 @@ def _answer(site: Site, given: Mapping[str, Any], chosen: Examples, k: int) -> t
         answer = run(site, ask)
     except VidembedError as error:
         return html.error_box(error), False
-    body = html.results(site, answer, floor=site.index.config.search.min_confidence)
+    except Exception:  # a bug: people see that it failed, the log says why, and the old answer does not stay
+        _log.exception("a search failed")
+        return html.notice("error", "The search failed", "The server's log says why. Try it once more."), False
+    body = cards.results(site, answer, floor=site.index.config.search.min_confidence)
     return body, len(answer.moments) == k < site.settings.max_results
-
-
-def _welcome(site: Site) -> str:
-    facts = site.index.info()
-    if not facts.clips:
-        return html.empty(
-            "The library is empty", "Open the Library tab to add videos, or the demo library with one click."
-        )
-    return html.empty(
-        f"{facts.videos} videos, {facts.clips} clips", "Say what the moment shows or how it sounds, in plain words."
-    )

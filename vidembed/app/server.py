@@ -52,8 +52,10 @@ def make_server(index: VideoIndex, settings: AppSettings | None = None, server: 
     import gradio as gr
     from fastapi import FastAPI
 
-    from vidembed.app.page import build_app, looks
+    from vidembed.app.opening import Opening
+    from vidembed.app.page import TITLE, build_app, looks
     from vidembed.app.routes import add_routes
+    from vidembed.app.search_tab import PLACEHOLDER
 
     settings, server = settings or AppSettings(), server or ServerSettings()
     site = Site(index, settings)
@@ -76,7 +78,8 @@ def make_server(index: VideoIndex, settings: AppSettings | None = None, server: 
         favicon_path=None, **looks(),
     )  # fmt: skip
     body = (settings.max_upload_mb << 20) * settings.max_uploads + _BODY_SLACK
-    guard = Guard(app, auth=server.auth, hosts=server.allowed_hosts, max_body_bytes=body)
+    opening = Opening(app, title=TITLE, placeholder=PLACEHOLDER, root_path=settings.root_path)
+    guard = Guard(opening, auth=server.auth, hosts=server.allowed_hosts, max_body_bytes=body)
     guard.site = site
     return guard
 
@@ -89,6 +92,7 @@ def serve(index: VideoIndex, settings: AppSettings, server: ServerSettings, *, q
     os.environ["GRADIO_TEMP_DIR"] = temporary  # read by gradio when files arrive
     try:
         app = make_server(index, settings, server)
+        app.site.warm()
         try:
             make_runner(app, server, quiet=quiet).run()
         except SystemExit as stop:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from collections import OrderedDict
@@ -9,14 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vidembed.app.changes import Bin, Edits
 from vidembed.app.jobs import Jobs
 from vidembed.app.media import MediaFiles
-from vidembed.errors import ConfigError, InputError
+from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.types import Moment, Query
 
 if TYPE_CHECKING:
     from vidembed.index import VideoIndex
 
+_log = logging.getLogger(__name__)
 DOCS_URL = "https://github.com/vidembed/vidembed/tree/main/docs"
 
 
@@ -57,13 +60,14 @@ class AppSettings:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """One finished search. name: what was asked, for people."""
+    """One finished search. name: what was asked, for people; words: its text alone, for the page's address."""
 
     token: str
     query: Query
     name: str
     moments: tuple[Moment, ...]
     options: dict[str, object] = field(default_factory=dict)  # channels and weights, for the timeline
+    words: str = ""
 
 
 class Answers:
@@ -74,8 +78,10 @@ class Answers:
         self._known: OrderedDict[str, Answer] = OrderedDict()
         self._lock = threading.Lock()
 
-    def put(self, query: Query, name: str, moments: list[Moment], options: dict[str, object]) -> Answer:
-        answer = Answer(secrets.token_urlsafe(16), query, name, tuple(moments), options)
+    def put(
+        self, query: Query, name: str, moments: list[Moment], options: dict[str, object], *, words: str = ""
+    ) -> Answer:
+        answer = Answer(secrets.token_urlsafe(16), query, name, tuple(moments), options, words)
         with self._lock:
             self._known[answer.token] = answer
             while len(self._known) > self._keep:
@@ -97,6 +103,8 @@ class Site:
         self.answers = Answers()
         self.jobs = Jobs()
         self.media = MediaFiles(index, index.path / "cache" / "proxies", max_bytes=self.settings.proxy_mb << 20)
+        self.bin = Bin(self)
+        self.edits = Edits(self)
 
     @property
     def uploads(self) -> Path:
@@ -111,6 +119,40 @@ class Site:
         """A file as people see it: its whole path only to those who sit at this machine."""
         return str(path) if self.settings.show_paths else path.name
 
+    def warm(self) -> threading.Thread:
+        """Load in the background what the first search would have to wait for."""
+
+        def load() -> None:
+            try:
+                if self.index.lanes:
+                    self.index.search("warm up", k=1)
+            except VidembedError as error:  # the first search says it to whoever asks
+                _log.info("could not get ready for the first search: %s", error)
+
+        thread = threading.Thread(target=load, name="vidembed-warm", daemon=True)
+        thread.start()
+        return thread
+
+    def status(self) -> dict[str, object]:
+        """What the top of every page shows: busy, text, share (0..1, None while unknown), change: differs whenever
+        there is something new to see."""
+        jobs = self.jobs.all()
+        running = next((job for job in jobs if job.state == "running"), None)
+        waiting = sum(job.state == "waiting" for job in jobs)
+        change = f"{self.index.catalog.videos.totals()[:2]}/{sum(job.ended for job in jobs)}"
+        if running is None:
+            return {"busy": waiting > 0, "text": "", "share": None, "change": change}
+        text = running.title + (f", {waiting} waiting" if waiting else "")
+        return {"busy": True, "text": text, "share": running.share, "change": change}
+
     def close(self) -> None:
-        """Stop the running job; the index stays open, it is the caller's."""
+        """Stop the running job and throw away what was removed; the index stays open, it is the caller's."""
         self.jobs.close()
+        self.edits.close()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        from vidembed.app.intake import sweep_uploads
+
+        if not self.readonly:
+            sweep_uploads(self)

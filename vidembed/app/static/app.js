@@ -14,10 +14,14 @@
     const note = player.querySelector(".ve-player-note");
     document.querySelectorAll(".ve-player video").forEach((other) => other !== video && other.pause());
     player.hidden = false;
+    player.from = button;
     player.querySelector(".ve-player-name").textContent = d.name;
+    player.querySelector(".ve-player-span").textContent = d.span || "";
     note.textContent = "";
-    document.querySelectorAll(".ve-card.ve-now").forEach((card) => card.classList.remove("ve-now"));
-    button.closest(".ve-card")?.classList.add("ve-now");
+    document.querySelectorAll(".ve-now").forEach((shown) => shown.classList.remove("ve-now"));
+    (button.closest(".ve-card, .ve-line") || button).classList.add("ve-now");
+    const all = choices(player);
+    player.querySelectorAll("[data-action=previous], [data-action=next]").forEach((step) => { step.disabled = all.length < 2; });
     player.dataset.piece = d.piece;
     player.dataset.video = d.video;
     load(player, d.src, Number(d.start), Number(d.end));
@@ -33,6 +37,7 @@
     const begin = (offset) => {
       if (player.ticket !== ticket) return;
       player.dataset.offset = offset;
+      player.classList.toggle("ve-sound", video.videoHeight === 0);
       player.dataset.stop = end; // play the moment, then wait; pressing play goes on
       video.currentTime = Math.max(0, start - offset);
       video.play().catch(() => {}); // without a click just before, browsers may refuse; the controls are there
@@ -76,6 +81,32 @@
     } catch { box.innerHTML = ""; }
   }
 
+  // Everything that plays in the same part of the page, in its order.
+  const choices = (player) =>
+    [...stage(player).querySelectorAll("[data-action=play]")].filter((one) => one.getClientRects().length);
+
+  function step(player, by) {
+    const all = choices(player);
+    if (!all.length) return;
+    const at = all.indexOf(player.from);
+    const next = all[at < 0 ? 0 : (at + by + all.length) % all.length];
+    play(next);
+    next.scrollIntoView({ block: "nearest" });
+  }
+
+  function replay(player) {
+    if (player.from) seek(player, Number(player.from.dataset.start), player.from.dataset.end);
+  }
+
+  function close(player) {
+    player.querySelector("video").pause();
+    player.hidden = true;
+    document.querySelectorAll(".ve-now").forEach((shown) => shown.classList.remove("ve-now"));
+    if (player.from?.isConnected) player.from.focus({ preventScroll: true });
+  }
+
+  const openPlayer = () => [...document.querySelectorAll(".ve-player:not([hidden])")].find((player) => player.offsetParent);
+
   function seek(player, time, end) {
     const video = player.querySelector("video");
     const offset = Number(player.dataset.offset || 0);
@@ -118,18 +149,109 @@
     const action = button.dataset.action;
     if (action === "play") play(button);
     if (action === "seek") seek(button.closest(".ve-player"), Number(button.dataset.time), button.dataset.end);
-    if (action === "close-player") {
-      const player = button.closest(".ve-player");
-      player.querySelector("video").pause();
-      player.hidden = true;
-    }
+    if (action === "close-player") close(button.closest(".ve-player"));
+    if (action === "previous") step(button.closest(".ve-player"), -1);
+    if (action === "next") step(button.closest(".ve-player"), 1);
+    if (action === "replay") replay(button.closest(".ve-player"));
+    if (button.dataset.goto) goTo(button.dataset.goto);
   });
 
+  function goTo(tab) {
+    document.querySelector(`[role=tab][data-tab-id="${tab}"]`)?.click();
+  }
+
+  const writing = (el) => el.matches?.("input, textarea, select, [contenteditable=true], video, [role=slider]");
+
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") document.querySelectorAll("details.ve-menu[open]").forEach((m) => m.removeAttribute("open"));
+    if (event.key === "Escape") {
+      const menus = document.querySelectorAll("details.ve-menu[open]");
+      menus.forEach((menu) => { menu.removeAttribute("open"); menu.querySelector("summary").focus(); });
+      if (!menus.length && openPlayer()) close(openPlayer());
+    }
     const dot = event.target.closest?.("circle[data-action]");
     if (dot && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); play(dot); }
+    const line = event.target.closest?.(".ve-line");
+    if (line && event.key === "Enter" && (event.ctrlKey || event.metaKey)) line.querySelector(".ve-save")?.click();
+    if (writing(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const search = document.querySelector("#ve-text textarea");
+    if (event.key === "/" && search?.offsetParent) { event.preventDefault(); search.focus(); search.select(); }
+    const player = openPlayer();
+    if (!player) return;
+    if (event.key === "j") step(player, 1);
+    if (event.key === "k") step(player, -1);
+    if (event.key === "r") replay(player);
   });
+
+  // ---- captions: what is being written survives when the list is drawn anew ---------------------------------------
+  const drafts = new Map(); // clip -> text that is not saved
+  document.addEventListener("input", (event) => {
+    const field = event.target.closest?.(".ve-line textarea");
+    if (!field) return;
+    const changed = field.value !== field.defaultValue;
+    field.closest(".ve-line").classList.toggle("ve-changed", changed);
+    if (changed) drafts.set(field.dataset.clip, field.value); else drafts.delete(field.dataset.clip);
+  });
+  let writingAt = null; // {clip, from, to} of the field that had the focus
+  document.addEventListener("selectionchange", () => {
+    const field = document.activeElement?.closest?.(".ve-line textarea");
+    writingAt = field ? { clip: field.dataset.clip, from: field.selectionStart, to: field.selectionEnd } : writingAt;
+  });
+  document.addEventListener("focusin", (event) => { if (!event.target.closest?.(".ve-line textarea")) writingAt = null; });
+
+  function redraw(lines) {
+    for (const field of lines.querySelectorAll("textarea[data-clip]")) {
+      if (drafts.has(field.dataset.clip)) {
+        field.value = drafts.get(field.dataset.clip);
+        field.closest(".ve-line").classList.toggle("ve-changed", field.value !== field.defaultValue);
+      }
+      if (writingAt?.clip === field.dataset.clip && document.activeElement === document.body) {
+        field.focus({ preventScroll: true });
+        field.setSelectionRange(writingAt.from, writingAt.to);
+      }
+    }
+  }
+
+  window.addEventListener("beforeunload", (event) => { if (drafts.size) event.preventDefault(); });
+
+  // ---- the address says what is searched, so that it can be kept and passed on ------------------------------------
+  function address(results) {
+    const words = results.querySelector(".ve-bar[data-q]")?.dataset.q;
+    if (words === undefined) return;
+    const url = new URL(window.location.href);
+    if (words) url.searchParams.set("q", words); else url.searchParams.delete("q");
+    if (url.href !== window.location.href) window.history.replaceState(window.history.state, "", url);
+    document.title = words ? `${words} – vidembed` : "vidembed";
+  }
+
+  // ---- what runs, on every tab ------------------------------------------------------------------------------------
+  const parts = new Map(); // id of one of our parts -> its trigger
+  let change = null;
+  let timer = 0;
+  async function status() {
+    clearTimeout(timer);
+    const box = document.querySelector(".ve-status");
+    let busy = false;
+    if (box && !document.hidden) {
+      try {
+        const answer = await fetch(box.dataset.url);
+        if (answer.ok) {
+          const now = await answer.json();
+          busy = now.busy;
+          box.hidden = !busy;
+          const share = now.share === null || now.share === undefined ? "" : ` · ${Math.round(100 * now.share)}%`;
+          box.querySelector("span").textContent = now.text ? now.text + share : "";
+          if (change !== null && now.change !== change) {
+            if (document.querySelector("#ve-results :is(.ve-welcome, .ve-empty)")) parts.get("ve-results")?.("select", { action: "welcome" });
+            if (document.querySelector("#ve-table")?.offsetParent) parts.get("ve-table")?.("select", { action: "refresh" });
+          }
+          change = now.change;
+        }
+      } catch { /* the server is gone; the page says so when it is asked something */ }
+    }
+    timer = setTimeout(status, busy ? 1500 : 12000);
+  }
+  document.addEventListener("visibilitychange", status);
+  setTimeout(status, 800);
 
   // ---- the map: thumbnails on hover ---------------------------------------------------------------------------
   const tip = document.createElement("div");
@@ -154,20 +276,28 @@
   document.addEventListener("pointerover", show);
   document.addEventListener("focusin", show);
 
-  const LOCAL = new Set(["play", "seek", "close-player"]);
+  const LOCAL = new Set(["play", "seek", "close-player", "previous", "next", "replay", "goto"]);
   window.vidembed = {
     // Called by each of our gr.HTML parts: hands clicks on [data-action] to the server, with the button's data.
     bridge(element, trigger) {
+      const id = element.closest("[id^=ve-]")?.id;
+      if (id) parts.set(id, trigger);
+      if (id === "ve-results" || id === "ve-lines") {
+        const drawn = id === "ve-results" ? address : redraw;
+        new MutationObserver(() => drawn(element)).observe(element, { childList: true, subtree: true });
+        drawn(element);
+      }
       element.addEventListener("click", (event) => {
         const button = event.target.closest("[data-action]");
         if (!button || !element.contains(button) || LOCAL.has(button.dataset.action)) return;
-        if (button.dataset.confirm && !window.confirm(button.dataset.confirm)) return;
         const data = { ...button.dataset };
         if (data.reads) {
           const field = button.closest("[data-record]")?.querySelector(data.reads);
           data.text = field ? field.value : "";
+          drafts.delete(data.clip);
         }
         trigger("select", data);
+        setTimeout(status, 400);
       });
     },
   };
