@@ -198,7 +198,7 @@ def test_a_language_model_writes_of_the_whole_video_once(media: Media, tmp_path:
         (second,) = index.caption()
         assert second.failures == ()
         assert second.summary is not None
-        assert (second.summary.title, second.summary.sentence) == ("Colours", "Colours follow each other.")
+        assert (second.summary.title, second.summary.sentence) == ("The colours", "Colours follow each other.")
         assert second.summary.chapters[0].text == "All of it"
         assert second.summary.model == "toy-captioner"
         assert "0:01 green frames, low tone" in toy.asked[1]

@@ -158,9 +158,10 @@ def test_diverse_picks_start_at_the_centre_and_avoid_twins() -> None:
 
 
 def test_titles() -> None:
-    assert title_of("A man in a red shirt rides a bicycle down the long street.") == (
-        "Man in a red shirt rides a bicycle down…"
-    )
+    assert title_of("A man in a red shirt rides a bike down the long street.") == "Man in a red shirt rides a bike"
+    assert title_of("A girl in a blue dress is standing in front of a house") == "Girl in a blue dress standing"
+    assert title_of("Dogs are running in front of a red house") == "Dogs running in front of a red house"
+    assert title_of("1 2 3 4 5 6 7 8 9 10") == "1 2 3 4 5 6 7 8 9…"
     assert title_of("the dog.") == "Dog"
 
 

@@ -115,8 +115,29 @@ def chapters(captions: Sequence[Caption], vectors: Floats, most: int, min_s: flo
     return cues
 
 
+# Where a long title may end: before words that begin a place or a further thing. English only; others get "…".
+_JOINTS = re.compile(
+    r"\s+(?=(?:in front of|on top of|next to|in|on|at|with|along|across|through|under|behind|beside|near|over|above|by|"
+    r"into|down|up|from|to|and|while|as|who|that)\s)",
+    re.IGNORECASE,
+)
+
+
 def title_of(sentence: str, *, max_words: int = 9) -> str:
-    """A sentence as a title: no leading article, no full stop, cut after a few words, first letter large."""
-    words = re.sub(r"^(a|an|the)\s+", "", sentence.rstrip(" .!"), flags=re.IGNORECASE).split()
-    short = " ".join(words[:max_words]) + ("…" if len(words) > max_words else "")
+    """A sentence as a title: no leading article, no "is" before what somebody does, no full stop, first letter large.
+
+    A long one ends before the last place or further thing that does not fit, else after so many words with "…".
+    """
+    text = re.sub(r"^(a|an|the)\s+", "", sentence.rstrip(" .!"), flags=re.IGNORECASE)
+    text = re.sub(r"\b(?:is|are)\s+(?=\w+ing\b)", "", text, count=1)
+    parts = _JOINTS.split(text)
+    short = parts.pop(0)
+    for part in parts:
+        if len(short.split()) + len(part.split()) > max_words:
+            break
+        short += f" {part}"
+    words = short.split()
+    if len(words) > max_words or (len(words) < 3 and short != text):
+        words = text.split()
+        short = " ".join(words[:max_words]) + ("…" if len(words) > max_words else "")
     return short[:1].upper() + short[1:]

@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Protocol, TypeVar, runtime_checkable
 
 from vidembed.captions.cues import Cue, clean, is_degenerate
-from vidembed.captions.summary import VideoSummary, title_of
+from vidembed.captions.summary import VideoSummary
 from vidembed.errors import EncodingError
 
 T = TypeVar("T")
 MAX_SHOWN = 60  # cues, and as many lines, that the model is shown
 MAX_CHARS = 200  # of one line of the answer
+MAX_WORDS = 12  # of a title
 _PART = re.compile(r"^\W*(title|summary|chapter\s+(\d+))\W*[:：]\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -58,11 +59,10 @@ def write_summary(
             hint="a larger model follows the form better; caption.summary: extract asks no model",
         )
     chapters = tuple(
-        replace(cue, text=title_of(names[i], max_words=12)) if i in names else cue
+        replace(cue, text=_headline(names[i])) if i in names else cue
         for i, cue in enumerate(extracted.chapters, start=1)
     )
-    title = title_of(title, max_words=12) if title else extracted.title
-    return VideoSummary(title, sentence or extracted.sentence, chapters, writer.name)
+    return VideoSummary(_headline(title) or extracted.title, sentence or extracted.sentence, chapters, writer.name)
 
 
 def request(extracted: VideoSummary, cues: Sequence[Cue], lines: Sequence[str]) -> str:
@@ -89,6 +89,11 @@ def thinned(items: Sequence[T], most: int = MAX_SHOWN) -> list[T]:
     if len(items) <= most:
         return list(items)
     return [items[int((i + 0.5) * len(items) / most)] for i in range(most)]
+
+
+def _headline(text: str) -> str:
+    words = text.rstrip(" .").split()
+    return " ".join(words[:MAX_WORDS]) + ("…" if len(words) > MAX_WORDS else "")
 
 
 def _clock(seconds: float) -> str:
