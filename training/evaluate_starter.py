@@ -49,7 +49,7 @@ class ClassNames:
 
 
 class Trained:
-    """v1: the starter itself."""
+    """The starter itself."""
 
     def __init__(self, starter: StarterEncoder) -> None:
         self.starter = starter
@@ -82,10 +82,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with images/ and video/")
     parser.add_argument("--weights", type=Path, default=FOLDER)
+    parser.add_argument("--without-class-names", action="store_true", help="leave v0 out, which no weights change")
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the figures")
     args = parser.parse_args()
     starter = StarterEncoder(args.weights)
-    systems = {"v0 class names": ClassNames(starter), "v1": Trained(starter)}
+    systems: dict[str, ClassNames | Trained] = {"starter": Trained(starter)}
+    if not args.without_class_names:
+        systems = {"v0 class names": ClassNames(starter)} | systems
     dev = read_pairs(args.data / "images" / "captions.csv", modality="image").split("dev")
     clips = videos(args.data / "video")
     pictures = [np.asarray(PILImage.open(item.path).convert("RGB")) for item in dev]
