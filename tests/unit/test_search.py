@@ -172,7 +172,7 @@ def test_no_answer_is_surer_than_those_before_it(index: Index, query: str, fusio
     assert [moment.confidence for moment in page] == sure[1:3]
 
 
-def test_likeness_in_one_lane_of_two_is_half_as_likely() -> None:
+def test_likeness_in_one_lane_counts_by_the_clips_it_holds() -> None:
     class Toy:
         def __init__(self, name: str, guesses: bool) -> None:
             self.channel, self.guesses = replace(CHANNEL, name=name), guesses
@@ -182,6 +182,8 @@ def test_likeness_in_one_lane_of_two_is_half_as_likely() -> None:
     assert confidence_of({"s": 0.0, "h": 0.0}, [seen, heard]) == pytest.approx(1 / 2)  # both are in doubt
     # Odds of 1 in one lane, none in the other: 1/2 in the mean, which is 1 in 3.
     assert confidence_of({"h": 0.0}, [seen, heard]) == pytest.approx(1 / 3)
+    # Two clips of three are in the first lane.
+    assert confidence_of({"s": 0.0}, [replace(seen, stored=2), heard]) == pytest.approx(2 / 5)
     # Words that are there are not doubted because nothing looks like them.
     assert confidence_of({"h": -9.0, "w": 0.0}, [seen, heard, said]) == pytest.approx(1 / 2)
 

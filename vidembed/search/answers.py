@@ -25,9 +25,9 @@ from vidembed.types import Clip, Span
 
 _BEST = 5  # hits by which a lane is judged as a whole
 _LEAST_TRUST = 0.1
-# A lane counts by this power of its odds. Chosen on stills with sounds that have nothing to do with them, where 0.25
-# to 0.6 do alike: sounds are found as by the sound lane alone, captions as by the pictures alone (docs/evaluation.md).
-_SHARE_POWER = 0.3
+# A lane counts by this power of its odds. Chosen on the tuning half of benchmarks/fusion.py: from 0.6 on, captions are
+# found no worse than by the pictures alone; a higher power outvotes lanes that are hardly less sure.
+_SHARE_POWER = 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class LaneRanking:
     found: Sequence[Found]
     weight: float
     trust: float
-    stored: int = 0
+    stored: int = 1
     share: float = 1.0
 
     @property
@@ -207,14 +207,15 @@ def candidates(
 def confidence_of(odds: Mapping[str, float], rankings: Sequence[LaneRanking]) -> float:
     """0..1 from each lane's odds. Words that are there are there; of the lanes that guess, any one may be meant.
 
-    So the odds of guessing lanes are averaged: what sounds like an elephant and does not look like one may still be
-    one, but less surely than where both lanes agree.
+    So the odds of guessing lanes are averaged by how many clips each holds: what sounds like an elephant and does not
+    look like one may still be one, but less surely than where both lanes agree, and a lane of few clips, in which
+    something is near everything, does not make an answer of it.
     """
-    guessed = [ranking.name for ranking in rankings if ranking.lane.guesses]
-    parts = [odds[name] for name in odds if name not in guessed]
-    known = [odds[name] for name in guessed if name in odds]
+    parts = [odds[r.name] for r in rankings if not r.lane.guesses and r.name in odds]
+    held = {r.name: r.stored * r.weight for r in rankings if r.lane.guesses}
+    known = [odds[name] + math.log(held[name] / sum(held.values())) for name in held if name in odds]
     if known:
-        parts.append(float(np.logaddexp.reduce(known)) - math.log(len(guessed)))
+        parts.append(float(np.logaddexp.reduce(known)))
     return float(1 / (1 + np.exp(-np.clip(max(parts), -60.0, 60.0))))
 
 
@@ -227,9 +228,9 @@ def weigh(rankings: Sequence[LaneRanking]) -> list[LaneRanking]:
     """
     if not rankings:
         return []
-    best_z = [max(hit.z for hit in ranking.found[:_BEST]) for ranking in rankings]
-    odds = [ranking.lane.odds(z) for ranking, z in zip(rankings, best_z)]
-    sure = [max(ranking.lane.confidence(z), _LEAST_TRUST) for ranking, z in zip(rankings, best_z)]
+    best = [max(hit.sure for hit in ranking.found[:_BEST]) for ranking in rankings]
+    odds = [ranking.lane.odds(one) for ranking, one in zip(rankings, best)]
+    sure = [max(ranking.lane.confidence(one), _LEAST_TRUST) for ranking, one in zip(rankings, best)]
     return [
         replace(r, trust=r.weight * s / max(sure), share=math.exp(_SHARE_POWER * (o - max(odds))))
         for r, o, s in zip(rankings, odds, sure)
@@ -249,8 +250,9 @@ def fuse_lanes(
         main = max(rankings, key=lambda r: r.stored)  # the first of equals, so the profile's order decides
         odds = {}
         for r in rankings:
-            ordinary = r.lane.odds(0.0) if r is main else 0.0
-            odds[r.name] = [(key, r.lane.odds(z) - ordinary) for key, _, z in lists[r.name]]
+            # The main lane is measured from an ordinary query, the others from what makes a match.
+            lift, less = (0.0, r.lane.odds(0.0)) if r is main else (r.lift, 0.0)
+            odds[r.name] = [(key, r.lane.odds(z + lift) - less) for key, _, z in lists[r.name]]
         return fuse(fusion, odds, weights={r.name: r.weight * r.share for r in rankings}, main=main.name)
     plain = {name: [(key, value) for key, value, _ in ranking] for name, ranking in lists.items()}
     return fuse(fusion, plain, rrf_k=rrf_k, weights={r.name: r.trust for r in rankings})
