@@ -67,6 +67,17 @@ class TestCards:
         both = cards.results(site(), answer(moment(), moment(confidence=0.2)), floor=0.5)
         assert "No good match" not in both  # one is convincing
 
+    def test_what_is_unlikely_has_a_heading_of_its_own(self) -> None:
+        text = cards.results(site(), answer(moment(start=4, confidence=0.2), moment(confidence=0.9)), floor=0.5)
+        assert text.index("90%") < text.index("Less likely") < text.index("20%")
+        assert (
+            '"/p/curve/token/1"' in text.partition("Less likely")[0]
+        )  # its place among all answers, not among the good
+
+    def test_a_search_by_example_claims_no_certainty(self) -> None:
+        text = cards.results(site(), answer(moment(confidence=0.5), moment(start=4, confidence=0.5)), floor=0.3)
+        assert "50%" not in text
+
     def test_names_captions_and_queries_are_text(self) -> None:
         nasty = moment(NASTY, caption=NASTY, texts={NASTY: NASTY})
         text = cards.results(site(), Answer("t", Query.text("x"), NASTY, (nasty,)), floor=0.5)
@@ -166,6 +177,10 @@ class TestAsking:
     def test_wrong_filters_say_what_is_meant(self, wrong: dict[str, str]) -> None:
         with pytest.raises(InputError, match="looks like|needs|takes"):
             filter_of(Ask(text="x", **cast("Any", wrong)))
+
+    def test_the_answer_names_the_filters(self) -> None:
+        ask = Ask(text="dog", names="holiday", within="0:30-2:00", lanes=("vision",))
+        assert ask.label == "“dog”, in files named “holiday”, within 0:30-2:00, by vision"
 
     def test_an_example_is_either_like_or_unlike(self) -> None:
         chosen = Examples().with_("like", "a").with_("like", "b").with_("unlike", "a")
@@ -285,6 +300,16 @@ class TestJobs:
         third = jobs.start("c", lambda report: (report(self.step()), "yes")[1])
         third.wait()
         assert third.message == "yes"  # a cancel holds for what was there, not for what comes
+        jobs.close()
+
+    def test_what_a_person_wrote_is_not_cancelled(self) -> None:
+        jobs, begun, go, saved = Jobs(), threading.Event(), threading.Event(), threading.Event()
+        jobs.start("a", lambda report: (begun.set(), go.wait(10), "")[2])
+        jobs.start("words", lambda report: (saved.set(), "")[1], keep=True)
+        assert begun.wait(10)
+        assert jobs.cancel() == 1
+        go.set()
+        assert saved.wait(10)
         jobs.close()
 
     def test_errors_are_said_and_the_worker_lives(self) -> None:

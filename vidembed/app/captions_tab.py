@@ -34,7 +34,7 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
         model = gr.Dropdown(_models(site), label="Model that writes", value=usual, scale=2, min_width=200)
         style = gr.Textbox(label="Style, in your words", lines=1, scale=3, visible=_takes_style(usual),
                            placeholder="one short sentence, present tense")  # fmt: skip
-        go = gr.Button("Write captions", variant="primary", scale=0, min_width=150, interactive=not site.readonly,
+        go = gr.Button("Write captions", variant="primary", scale=0, min_width=180, interactive=not site.readonly,
                        elem_id="ve-caption-go")  # fmt: skip
     said = html_part(elem_id="ve-caption-said")
     jobs = html_part(elem_id="ve-caption-jobs")

@@ -110,6 +110,9 @@ class Opening:
             if message["type"] == "http.response.start":
                 start = dict(message)
                 return
+            if message["type"] != "http.response.body":
+                await send(message)
+                return
             parts.append(message.get("body", b""))
             if not message.get("more_body", False):
                 body, start["headers"] = self._page(b"".join(parts), start["headers"], headers)

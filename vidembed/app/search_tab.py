@@ -59,12 +59,12 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
                               elem_classes="ve-tool")  # fmt: skip
         hints = html_part(elem_id="ve-suggested")
     # Hidden parts are neither drawn nor is their script loaded: the page is there sooner.
-    with gr.Group(visible=False, elem_id="ve-media") as media_box, gr.Row():
+    with gr.Column(visible=False, elem_id="ve-media") as media_box, gr.Row():
         image = gr.Image(
-            label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=220, elem_id="ve-image"
+            label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=210, elem_id="ve-image"
         )
         audio = gr.Audio(label="Sound", type="filepath", sources=["upload", "microphone"], elem_id="ve-audio")
-        video = gr.Video(label="Video", sources=["upload", "webcam"], height=220, elem_id="ve-video")
+        video = gr.Video(label="Video", sources=["upload", "webcam"], height=210, elem_id="ve-video")
     with gr.Group(visible=False, elem_id="ve-options") as filter_box:
         options = _options(site)
     terms = html_part(elem_id="ve-terms")

@@ -51,7 +51,7 @@ class Guard:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         refusal = self._refusal(scope.get("method", "GET"), headers, websocket=scope["type"] == "websocket")
         if refusal is not None:
-            await _refuse(scope, send, *refusal)
+            await refuse(scope, send, *refusal)
             return
         await self._app(scope, _limited(receive, self._max_body, self._ending), _with_headers(send))
 
@@ -146,7 +146,8 @@ def _with_headers(send: Send) -> Send:
     return sent
 
 
-async def _refuse(scope: Scope, send: Send, status: int, text: str) -> None:
+async def refuse(scope: Scope, send: Send, status: int, text: str) -> None:
+    """Answer in plain words instead of passing on."""
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008, "reason": text[:120]})
         return

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidembed.app.security import LOOPBACK, Guard
@@ -51,7 +52,9 @@ def make_server(index: VideoIndex, settings: AppSettings | None = None, server: 
     """The page, its media and its API behind one door. The index stays the caller's to close."""
     import gradio as gr
     from fastapi import FastAPI
+    from gradio.utils import get_upload_folder
 
+    from vidembed.app.file_fields import FileFields
     from vidembed.app.opening import Opening
     from vidembed.app.page import TITLE, build_app, looks
     from vidembed.app.routes import add_routes
@@ -71,14 +74,17 @@ def make_server(index: VideoIndex, settings: AppSettings | None = None, server: 
 
     app = FastAPI(title="vidembed", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     add_routes(app, site)
+    blocks = build_app(site)
+    blocks.has_launched = True  # else gradio takes any file of this machine as an input
     gr.mount_gradio_app(
-        app, build_app(site), path="/", root_path=settings.root_path or None, footer_links=["api"],
+        app, blocks, path="/", root_path=settings.root_path or None, footer_links=["api"],
         max_file_size=f"{settings.max_upload_mb}mb", allowed_paths=[], blocked_paths=[str(index.path)],
         ssr_mode=False, run_history=False, enable_monitoring=False, mcp_server=server.mcp, show_error=True,
         favicon_path=None, **looks(),
     )  # fmt: skip
     body = (settings.max_upload_mb << 20) * settings.max_uploads + _BODY_SLACK
-    opening = Opening(app, title=TITLE, placeholder=PLACEHOLDER, root_path=settings.root_path)
+    fields = FileFields(app, Path(get_upload_folder()))
+    opening = Opening(fields, title=TITLE, placeholder=PLACEHOLDER, root_path=settings.root_path)
     guard = Guard(opening, auth=server.auth, hosts=server.allowed_hosts, max_body_bytes=body)
     guard.site = site
     return guard

@@ -215,6 +215,12 @@
 
   // ---- the address says what is searched, so that it can be kept and passed on ------------------------------------
   function address(results) {
+    const player = stage(results).querySelector(".ve-player:not([hidden])");
+    if (player && !player.from?.isConnected) { // the moment is of an older answer
+      const same = choices(player).find((one) => one.dataset.video === player.dataset.video && one.dataset.start === player.from?.dataset.start);
+      if (same) { player.from = same; same.closest(".ve-card")?.classList.add("ve-now"); }
+      else if (player.querySelector("video").paused && results.querySelector(".ve-bar")) player.hidden = true;
+    }
     const words = results.querySelector(".ve-bar[data-q]")?.dataset.q;
     if (words === undefined) return;
     const url = new URL(window.location.href);
