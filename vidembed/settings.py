@@ -159,6 +159,7 @@ class LimitSettings(Section):
 
 class MediaSettings(Section):
     reader: Literal["pyav", "decord"]
+    isolate: Literal["never", "always"]
     audio_track: int | None = Field(ge=0, le=255)
     limits: LimitSettings
 

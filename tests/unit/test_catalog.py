@@ -176,3 +176,24 @@ def test_a_newer_format_and_a_damaged_file_are_said(tmp_path: Path) -> None:
     damaged.write_bytes(b"this is no database, but long enough to be taken for one" * 100)
     with pytest.raises(StoreUnavailable, match="damaged"):
         Catalog(damaged)
+
+
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_catalog_of_the_first_format_opens_and_is_brought_up_to_date(tmp_path: Path, readonly: bool) -> None:
+    old = tmp_path / "old.sqlite"
+    with sqlite3.connect(old) as connection:
+        connection.executescript(MIGRATIONS[0])
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute(
+            "INSERT INTO videos VALUES (?, 10, 6.0, 64, 48, '25', NULL, NULL, 'h264', 'pyav', 0)", (VIDEO,)
+        )
+        connection.execute("INSERT INTO paths VALUES ('/v/a.mp4', ?, 10, 20, 0)", (VIDEO,))
+    catalog = Catalog(old, readonly=readonly)
+    (row,) = catalog.videos.all()
+    assert (row.info.video_id, row.reader, dict(row.counts)) == (VIDEO, "pyav", {})
+    if not readonly:
+        catalog.videos.put(row.info, reader="", counts={"decoded": 9, "corrupt": 2, "seeks": 1, "kept": 5})
+        catalog.videos.put(row.info, reader="", counts={"decoded": 4, "audio_corrupt": 1})
+        (row,) = catalog.videos.all()
+        assert row.counts == {"decoded": 9, "corrupt": 2, "audio_corrupt": 1}
+    catalog.close()

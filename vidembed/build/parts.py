@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vidembed.errors import ConfigError, StoreUnavailable
 from vidembed.indexing import RunOptions, Tools
 from vidembed.protocols import Executor, Frame, Segmenter, Store, VideoReader
 from vidembed.settings import Config, RunSettings, StoreSettings
-from vidembed.types import Image
+from vidembed.types import Image, VideoInfo
 
 if TYPE_CHECKING:
     from vidembed.build.channels import Lane
@@ -35,9 +35,16 @@ def make_tools(config: Config, *, thumbnails: Path | None, workers: int = 1) -> 
 
     limits = make_limits(config)
     stop = threading.Event()
+
+    def info_of(path: Path) -> VideoInfo:
+        if config.media.isolate == "always":
+            with open_video(config, path, stop=stop) as video:
+                return video.info
+        return within(limits.decode_timeout_s, path, lambda: probe.probe(path, limits), stop=stop)
+
     return Tools(
         identify=files.video_id,
-        probe=lambda path: within(limits.decode_timeout_s, path, lambda: probe.probe(path, limits), stop=stop),
+        probe=info_of,
         open=lambda path: open_video(config, path, workers=workers, stop=stop),
         stop=stop,
         segmenter=make_segmenter(config),
@@ -57,15 +64,20 @@ def open_video(config: Config, path: Path, *, workers: int = 1, stop: threading.
     from vidembed.media.reader import open_video as open_one
 
     limits = make_limits(config)
-    opens = partial(
-        open_one,
-        path,
-        backend=config.media.reader,
-        limits=limits,
-        audio_track=config.media.audio_track,
-        threads=1 if workers > 1 else 0,  # several videos at once keep the cores busy by themselves
-    )
-    return GuardedReader(opens, path.name, limit_s=limits.decode_timeout_s, stop=stop)
+    how: dict[str, Any] = {
+        "backend": config.media.reader,
+        "limits": limits,
+        "audio_track": config.media.audio_track,
+        "threads": 1 if workers > 1 else 0,  # several videos at once keep the cores busy by themselves
+    }
+    opens: Callable[[], VideoReader] = partial(open_one, path, **how)
+    give_up = None
+    if config.media.isolate == "always":
+        from vidembed.media.isolated import CHILDREN, IsolatedReader
+
+        child = CHILDREN.take()
+        opens, give_up = partial(IsolatedReader, child, path, **how), child.kill
+    return GuardedReader(opens, path.name, limit_s=limits.decode_timeout_s, stop=stop, give_up=give_up)
 
 
 def make_segmenter(config: Config) -> Segmenter:

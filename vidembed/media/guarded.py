@@ -37,8 +37,10 @@ class GuardedReader:
         *,
         limit_s: float,
         stop: threading.Event | None = None,
+        give_up: Callable[[], None] | None = None,
     ) -> None:
-        self._hand = _Hand(name, limit_s, stop)
+        """give_up: called when it is, to end what can be ended."""
+        self._hand = _Hand(name, limit_s, stop, give_up)
         self._reader: VideoReader = self._hand.call(opens)
         self.info, self.backend = self._reader.info, self._reader.backend
 
@@ -74,9 +76,16 @@ class GuardedReader:
         self.close()
 
 
-def within(limit_s: float, path: Path, work: Callable[[], R], *, stop: threading.Event | None = None) -> R:
+def within(
+    limit_s: float,
+    path: Path,
+    work: Callable[[], R],
+    *,
+    stop: threading.Event | None = None,
+    give_up: Callable[[], None] | None = None,
+) -> R:
     """The result of one call about a file. Raises MediaUnreadable as `GuardedReader` does."""
-    hand = _Hand(path.name, limit_s, stop)
+    hand = _Hand(path.name, limit_s, stop, give_up)
     try:
         return hand.call(work)
     finally:
@@ -86,8 +95,11 @@ def within(limit_s: float, path: Path, work: Callable[[], R], *, stop: threading
 class _Hand:
     """A thread that does one call after the other, and whoever waits for it."""
 
-    def __init__(self, name: str, limit_s: float, stop: threading.Event | None) -> None:
+    def __init__(
+        self, name: str, limit_s: float, stop: threading.Event | None, give_up: Callable[[], None] | None
+    ) -> None:
         self._name, self._limit_s = name, limit_s
+        self._give_up = give_up or (lambda: None)
         self._stop = stop or threading.Event()
         self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         self._open = True  # nothing asked is unanswered
@@ -108,6 +120,7 @@ class _Hand:
             except TimeoutError:
                 continue
         if not answer.done():
+            self._give_up()
             raise self._given_up()
         self._open = True
         return answer.result()
