@@ -77,7 +77,13 @@ def compile_tower(
     for precision in _precisions(dtype, core):
         # LATENCY: one batch at a time over all cores, which is how batches come.
         compiled = core.compile_model(
-            path, "CPU", {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+            path,
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": precision,
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_NUM_THREADS": torch.get_num_threads(),  # OMP_NUM_THREADS, as clusters set it, holds here too
+            },
         )
         candidate = CpuTower(compiled, precision, 1.0)
         if reference is None:
