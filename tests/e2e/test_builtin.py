@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import vidembed
-from vidembed.evaluation.builtin import answerable, build
+from vidembed.evaluation.builtin import NO_ANSWER, SPEECH_LANES, answerable, build, lanes
 from vidembed.evaluation.run import Report, evaluate
 
 pytest.importorskip("gradio", reason="the built-in benchmark's media come with the extra demo")
@@ -23,12 +25,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     work = tmp_path_factory.mktemp("builtin")
     dataset = build(work / "videos")
     with vidembed.open_index(work / "index", profile="starter", create=True) as index:
-        assert not index.add(work / "videos").failed
+        assert not index.add(work / "videos", channels=lanes(index.config.channels)).failed
         return evaluate(index, answerable(dataset, list(index.lanes)))
 
 
 def test_answers_stay_as_good_as_they_were(report: Report) -> None:
     for group, metrics in FLOORS.items():
+        if group == "speech" and group not in report.figures:
+            continue
         for metric, floor in metrics.items():
             assert report.figures[group][metric] >= floor, (group, metric, report.figures[group][metric])
 
@@ -39,5 +43,23 @@ def test_spans_are_never_empty(report: Report) -> None:
 
 
 def test_it_knows_when_there_is_no_answer(report: Report) -> None:
-    assert report.no_answer["without answer"] == 12
+    assert report.no_answer["without answer"] >= len(NO_ANSWER)
     assert report.no_answer["ROC AUC, confidence"] >= AUC_FLOOR
+
+
+def test_a_spoken_phrase_is_found_where_it_is_said(report: Report) -> None:
+    if "speech" not in report.figures:
+        assert 'pip install "vidembed[speech]"' in report.protocol
+        pytest.skip("needs the extra speech")
+    said = {result.value: result for result in report.queries if result.lane == "speech" and result.has_answer}
+    for phrase in ("I sleep with a dagger", "if you're good at something never do it for free"):
+        assert said[phrase].iou is not None
+        assert said[phrase].iou >= 0.5, (phrase, said[phrase].answers[0], said[phrase].right)
+
+
+def test_what_an_index_cannot_be_asked_is_said(tmp_path: Path) -> None:
+    dataset = build(tmp_path / "videos")
+    silent = answerable(dataset, ["vision", "sound"])
+    assert {query.lane for query in silent.queries} == {"vision", "audio", None}
+    assert "queries about speech, which this index does not have; speech needs pip install" in silent.protocol
+    assert answerable(dataset, ["vision", "sound", *SPEECH_LANES]) is dataset

