@@ -138,7 +138,7 @@ def main() -> int:
     for split, part in parts.items():
         report[split] = measure(part, shipped, settings, args.seed)
     if args.examples and args.report:
-        report["examples"] = examples(parts["dev"], shipped, args.examples)
+        report["examples"] = examples(parts["dev"], settings, args.examples)
     json.dump(report, sys.stdout, indent=2)
     print()
     return 0
@@ -291,7 +291,7 @@ def measure(part: Part, shipped: ChoiceSettings, fitted: ChoiceSettings, seed: i
         report[f"{name}: reliability"] = reliability(scores, values[name] >= good_enough(part))
         banked = [k >= count for k, count in zip(picks[name], own, strict=True)]
         report[f"{name}: share of the bank's"] = round(float(np.mean(banked)), 3)
-    for name in ("own first choice", "random", "chosen, shipped settings"):
+    for name in list(picks)[:4]:
         said = [texts[k] for texts, k in zip(part.texts, picks[name], strict=True)]
         report[f"{name}: all"] = {k: round(v, 4) for k, v in caption_report(said, part.references).items()}
     return report

@@ -5,8 +5,9 @@
 captions.csv has the columns file, split (train, dev) and caption. Picture tokens are made once per view (see
 starter_features.py) and kept under --cache. First the next word of the captions is learnt (--epochs), then captions
 of the network's own are rewarded (--reward-epochs, see caption_reward.py). A tenth of `train` picks the epoch and the
-settings; `dev` is never looked at here (see benchmarks/caption_choice.py). The file holds the epoch whose beams reach
-the highest CIDEr-D on the tenth.
+settings; `dev` is never looked at here (see benchmarks/caption_choice.py). The first stage keeps the epoch whose beams
+reach the highest CIDEr-D on the tenth; the second, whose epochs differ by chance alone after the first of them, their
+mean.
 """
 
 from __future__ import annotations
@@ -90,14 +91,21 @@ class Training:
         self.best = -1.0
 
     def run(
-        self, name: str, epochs: int, rate: float, size: int, loss: Callable[[NDArray[np.int64]], tuple[Tensor, float]]
+        self,
+        name: str,
+        epochs: int,
+        rate: float,
+        size: int,
+        loss: Callable[[NDArray[np.int64]], tuple[Tensor, float]],
+        *,
+        mean: bool = False,
     ) -> None:
-        """loss(picture numbers): the loss and what is reported of it."""
+        """loss(picture numbers): the loss and what is told of it. mean: keep the mean of all epochs but the first."""
         weights = [p for p in self.net.parameters() if p.requires_grad]
         optimiser = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.98), weight_decay=0.05, fused=True)
         steps = epochs * (len(self.corpus.train) // size)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps, pct_start=0.1)
-        running = Running(self.net)
+        running, states = Running(self.net), []
         for epoch in range(epochs):
             began, seen = time.monotonic(), []
             self.net.train()
@@ -110,8 +118,11 @@ class Training:
                 schedule.step()
                 running.update(self.net)
                 seen.append(told)
-            self._measure(running, f"{name} {epoch} train {np.mean(seen):.3f} {time.monotonic() - began:.0f} s")
-        self.net.load_state_dict(running.state)
+            best = self._measure(running, f"{name} {epoch} train {np.mean(seen):.3f} {time.monotonic() - began:.0f} s")
+            if mean or best:
+                states.append({key: value.clone() for key, value in running.state.items()})
+        taken = states[min(1, len(states) - 1) :] if mean else states[-1:]
+        self.net.load_state_dict({key: torch.stack([s[key] for s in taken]).mean(0) for key in taken[0]})
 
     def next_word(self, chosen: NDArray[np.int64]) -> tuple[Tensor, float]:
         value = loss_of(self.net, self.corpus.varied(chosen.tolist(), self.rng), *self._rows(chosen),
@@ -140,7 +151,14 @@ class Training:
         groups = [self.ids[i] for i in chosen]
         return torch.cat(groups), torch.repeat_interleave(torch.arange(len(groups)), torch.tensor([*map(len, groups)]))
 
-    def _measure(self, running: Running, line: str) -> None:
+    def save(self) -> None:
+        meta = {"shape": json.dumps(asdict(self.net.shape)), "words": json.dumps(self.words)}
+        state = self.net.state_dict()
+        save_file({k: v.half().contiguous() for k, v in state.items()}, self.args.out, metadata=meta)
+        self.args.out.chmod(0o644)
+
+    def _measure(self, running: Running, line: str) -> bool:
+        """Print the loss and CIDEr-D on the tenth; whether the latter is the best of this stage."""
         net, val = running.net(self.net.shape), self.corpus.val
         losses, texts = [], []
         for part in np.array_split(val, max(1, len(val) // 40)):
@@ -154,10 +172,8 @@ class Training:
         score = float(cider_d([tokens(text) for text in texts], references).mean())
         best = score > self.best
         print(f"{line} val {np.mean(losses):.3f} CIDEr-D {score:.3f}{' *' if best else ''}", flush=True)
-        if best:
-            self.best = score
-            meta = {"shape": json.dumps(asdict(self.net.shape)), "words": json.dumps(self.words)}
-            save_file({k: v.half().contiguous() for k, v in running.state.items()}, self.args.out, metadata=meta)
+        self.best = max(self.best, score)
+        return best
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -167,7 +183,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--init", type=Path, help="go on from these weights")
-    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=9)
     parser.add_argument("--pictures", type=int, default=40, help="a batch, each with all its captions")
     parser.add_argument("--rate", type=float, default=1.2e-3)
     parser.add_argument("--dropout", type=float, default=0.2)
@@ -201,10 +217,14 @@ def main(argv: list[str] | None = None) -> int:
     training = Training(net, corpus, words, args)
     if args.epochs:
         training.run("words", args.epochs, args.rate, args.pictures, training.next_word)
+        training.save()
     if args.reward_epochs:
         reward = Reward({int(i): corpus.captions[i] for i in corpus.train}, words)
+        training.net = CaptionNet(shape)  # without dropout: what draws and what learns shall be the same network
+        training.net.load_state_dict(net.state_dict())
         loss = training.rewarded(reward)
-        training.run("reward", args.reward_epochs, args.reward_rate, args.reward_pictures, loss)
+        training.run("reward", args.reward_epochs, args.reward_rate, args.reward_pictures, loss, mean=True)
+        training.save()
     if args.out.with_name(MANIFEST).is_file():
         add_to_manifest(args.out.parent, args.out.name)
     print(f"{args.out} {args.out.stat().st_size / 1e6:.2f} MB")
