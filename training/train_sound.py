@@ -14,26 +14,21 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from sound_batches import LABELS, Bank, Pool, Sampler
-from sound_classes import SOUNDS
+from sound_texts import texts_of_classes, texts_without_sound
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidembed.encoders.starter import FOLDER, MANIFEST, StarterEncoder, add_to_manifest
 from vidembed.encoders.starter_sound import FEATURES, LogMel, SoundHead, SoundNet, audible, windows
-
-# AudioSet classes that say nothing one would search for.
-VAGUE = {
-    "Animal", "Domestic animals, pets", "Wild animals", "Sound effect", "Inside, small room", "Music", "Vehicle",
-    "Musical instrument", "Livestock, farm animals, working animals", "Silence", "Inside, large room or hall",
-    "Inside, public space", "Outside, urban or manmade", "Outside, rural or natural", "Field recording",
-}  # fmt: skip
 
 
 def mask_bands(mel: Tensor, rng: np.random.Generator) -> Tensor:
@@ -121,76 +116,118 @@ def train_net(args: argparse.Namespace) -> None:
         torch.save({"net": net.state_dict(), "heads": heads.state_dict()}, args.out)
 
 
-def texts_of_classes(names: list[str]) -> tuple[list[list[str]], NDArray[np.float32]]:
-    """Phrases per class, our sounds first, then AudioSet's classes that no sound of ours stands for; and the (521, C)
-    matrix that turns the teacher's scores into shares of these classes."""
-    phrases = [list(sound.phrases) for sound in SOUNDS.values()]
-    owners: dict[str, list[int]] = {}
-    for k, sound in enumerate(SOUNDS.values()):
-        for name in sound.audioset[:2]:  # the first ones mean the sound itself, later ones what contains it
-            owners.setdefault(name, []).append(k)
-    matrix = np.zeros((len(names), len(phrases) + len(names)), np.float32)
-    for row, name in enumerate(names):
-        if name in owners and name != "Music":
-            matrix[row, owners[name]] = 1 / len(owners[name])
-        elif name not in VAGUE:
-            matrix[row, len(phrases)] = 1
-            phrases.append([name.lower(), *(part.strip().lower() for part in name.split(",") if "," in name)])
-    matrix[names.index("Music"), LABELS.index("music")] = 0.3
-    return phrases, matrix[:, : len(phrases)]
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """What the head learns from, computed once for a network: it does not depend on the texts.
+
+    features (N, 512), scores (N, 521) of the teacher, labels (N, L) shares of degraded windows; val (V, 512) features
+    of the clean windows of the validation files, val_counts windows and val_labels label of each file.
+    """
+
+    features: NDArray[np.float16]
+    scores: NDArray[np.float16]
+    labels: NDArray[np.float16]
+    val: NDArray[np.float16]
+    val_counts: NDArray[np.int64]
+    val_labels: NDArray[np.int64]
+    names: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, net: SoundNet, bank: Bank, *, draws: int, seed: int) -> Drawn:
+        sampler, mel = Sampler(bank, seed=seed + 1, known=0.75), LogMel()
+        parts = []
+        with torch.inference_mode():
+            for _ in range(draws):
+                batch = sampler.draw(256)
+                parts.append((net(mel(batch.samples)), batch.scores, batch.labels))
+        val = [i for i, row in enumerate(bank.rows) if row["split"] == "val"]
+        clean = file_features(net, bank, val)
+        return cls(
+            *(torch.cat(column).half().numpy() for column in zip(*parts, strict=True)),
+            torch.cat(clean).half().numpy(),
+            np.array([len(rows) for rows in clean]),
+            np.array([LABELS.index(bank.rows[i]["label"]) for i in val]),
+            np.array(bank.names),
+        )
+
+    @classmethod
+    def cached(cls, file: Path | None, make: Callable[[], Drawn]) -> Drawn:
+        if file is not None and file.is_file():
+            return cls(**np.load(file, allow_pickle=False))
+        drawn = make()
+        if file is not None:
+            np.savez(file, **vars(drawn))
+        return drawn
 
 
 @torch.no_grad()
-def report_val(net: SoundNet, head: SoundHead, bank: Bank, rows: Tensor, groups: list[NDArray[np.int64]]) -> None:
-    """Prints how often a validation file's best phrase, among those of our sounds, is one of its own sound."""
-    val = [i for i, row in enumerate(bank.rows) if row["split"] == "val"]
-    ours = [rows[g] for g in groups[: len(LABELS)]]
-    places: dict[str, list[int]] = {}
-    for features, i in zip(file_features(net, bank, val), val, strict=True):
-        vector = F.normalize(F.normalize(head(features.clone()), dim=1).mean(0), dim=0)
-        best = torch.stack([(phrases @ vector).max() for phrases in ours])
-        own = LABELS.index(bank.rows[i]["label"])
-        places.setdefault(LABELS[own], []).append(int((best > best[own]).sum()))
-    every = np.concatenate([np.array(p) for p in places.values()])
+def report_val(head: SoundHead, drawn: Drawn, rows: Tensor, groups: list[NDArray[np.int64]], silent: Tensor) -> None:
+    """Prints how often a validation file's best phrase, among those of our sounds, is one of its own sound; and where
+    texts without a sound lie, in deviations of what phrases of other sounds get."""
+    units = F.normalize(head(torch.from_numpy(drawn.val.astype(np.float32))), dim=1)
+    vectors = torch.stack([part.mean(0) for part in units.split(drawn.val_counts.tolist())])
+    vectors = F.normalize(vectors, dim=1)
+    best = torch.stack([(vectors @ rows[g].T).amax(1) for g in groups[: len(LABELS)]], dim=1)
+    own = torch.from_numpy(drawn.val_labels)
+    places = (best > best.gather(1, own[:, None])).sum(1).numpy()
     for k in (1, 5):
-        per_sound = np.mean([np.mean(np.array(p) < k) for p in places.values()])
+        per_sound = np.mean([np.mean(places[drawn.val_labels == label] < k) for label in set(drawn.val_labels)])
         print(
-            f"val: {len(every)} files, top-{k} {np.mean(every < k):.3f}, mean of {len(places)} sounds {per_sound:.3f}"
+            f"val: {len(places)} files, top-{k} {np.mean(places < k):.3f}, "
+            f"mean of {len(set(drawn.val_labels))} sounds {per_sound:.3f}"
         )
+    if len(silent):
+        high = (vectors @ silent.T).quantile(0.99, dim=1).mean()
+        right = best.gather(1, own[:, None]).mean()
+        print(f"cosine of right phrases {right:.3f}; texts without a sound, 99th percentile {high:.3f}")
+
+
+def load_net(file: Path) -> SoundNet:
+    """The network from a checkpoint of `net` or from the safetensors file of an earlier head."""
+    net = SoundNet()
+    if file.suffix == ".safetensors":
+        state = {k.removeprefix("net."): v.float() for k, v in load_file(file).items() if k.startswith("net.")}
+    else:
+        state = torch.load(file, weights_only=True)["net"]
+    counters = {k: v for k, v in net.state_dict().items() if k.endswith("num_batches_tracked")}  # are not shipped
+    net.load_state_dict(counters | state)
+    return net.eval()
+
+
+def targets(drawn: Drawn, matrix: NDArray[np.float32]) -> Tensor:
+    """(N, C) shares of the classes: labels where known, with a little of what the teacher heard, else the latter."""
+    soft = torch.from_numpy(drawn.scores.astype(np.float32)).clamp(min=0.05).sub(0.05) @ torch.from_numpy(matrix)
+    soft = soft / soft.sum(1, keepdim=True).clamp(min=1.0)
+    labels = torch.from_numpy(drawn.labels.astype(np.float32))
+    known = labels.sum(1, keepdim=True).clamp(max=1)
+    ours = F.pad(labels, (0, soft.shape[1] - len(LABELS)))
+    return known * (0.85 * ours + 0.15 * soft) + (1 - known) * soft
 
 
 def train_head(args: argparse.Namespace) -> None:
-    bank = Bank.load(args.bank, args.validate_fold)
     torch.manual_seed(args.seed)
-    net = SoundNet()
-    net.load_state_dict(torch.load(args.net, weights_only=True)["net"])
-    net.eval()
-    phrases, matrix = texts_of_classes(bank.names)
+    net = load_net(args.net)
+    rng = np.random.default_rng(args.seed)
+    drawn = Drawn.cached(
+        args.cache,
+        lambda: Drawn.of(net, Bank.load(args.bank, args.validate_fold), draws=args.draws, seed=args.seed),
+    )
+    phrases, matrix = texts_of_classes(drawn.names.tolist())
     flat = [p for group in phrases for p in group]
-    rows = torch.from_numpy(StarterEncoder(args.starter).encode("text", flat))
+    encoder = StarterEncoder(args.starter)
+    rows = torch.from_numpy(encoder.encode("text", flat))
     groups = np.split(np.arange(len(flat)), np.cumsum([len(g) for g in phrases])[:-1])
-    dim = rows.shape[1]
+    without = texts_without_sound(args.captions, args.unheard, rng) if args.captions else []
+    silent = torch.from_numpy(encoder.encode("text", without))
+    kept_out, silent = silent[::10], silent[torch.arange(len(silent)) % 10 != 0]
 
-    sampler, mel = Sampler(bank, seed=args.seed + 1, known=0.75), LogMel()
-    features, targets = [], []
-    with torch.inference_mode():
-        for _ in range(args.draws):
-            batch = sampler.draw(256)
-            features.append(net(mel(batch.samples)))
-            soft = batch.scores.clamp(min=0.05).sub(0.05) @ torch.from_numpy(matrix)
-            soft = soft / soft.sum(1, keepdim=True).clamp(min=1.0)
-            ours = F.pad(batch.labels, (0, len(phrases) - len(LABELS)))
-            known = batch.labels.sum(1, keepdim=True).clamp(max=1)
-            targets.append(known * (0.85 * ours + 0.15 * soft) + (1 - known) * soft)
-    x, y = torch.cat(features).clone(), torch.cat(targets).clone()
+    x, y = torch.from_numpy(drawn.features.astype(np.float32)), targets(drawn, matrix)
     keep = y.sum(1) > 0.1
     x, y = x[keep], y[keep]
-
-    head = SoundHead(dim, args.hidden)
+    head = SoundHead(rows.shape[1], args.hidden)
     # Sound vectors start at the centre of the texts, whose common direction carries no information.
     scale = nn.Parameter(torch.tensor(np.log(1 / 0.05), dtype=torch.float32))
     optimiser = torch.optim.AdamW([*head.parameters(), scale], lr=1e-3, weight_decay=0.05)
-    rng = np.random.default_rng(args.seed)
     steps = args.epochs * (len(x) // 512)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-3, total_steps=steps, pct_start=0.1)
     for _ in range(steps):
@@ -202,14 +239,21 @@ def train_head(args: argparse.Namespace) -> None:
         out = F.normalize(head(seen), dim=1)
         logits = out @ chosen.T * scale.exp().clamp(max=60)
         share = y[pick] / y[pick].sum(1, keepdim=True)
+        flat_loss = torch.zeros(())
+        if len(silent):
+            others = out @ silent[torch.from_numpy(rng.integers(0, len(silent), args.silent))].T
+            logits = torch.cat([logits, others * scale.exp().clamp(max=60)], dim=1)
+            share = F.pad(share, (0, args.silent))
+            # What is seen should be equally far from every sound: one that stands out would be taken for an answer.
+            flat_loss = (others - others.mean(1, keepdim=True).detach()).clamp(min=0).square().mean()
         loss = -(share * F.log_softmax(logits, 1)).sum(1)
         strength = y[pick].sum(1).clamp(max=1)
         optimiser.zero_grad()
-        ((loss * strength).sum() / strength.sum()).backward()
+        ((loss * strength).sum() / strength.sum() + args.flat * flat_loss).backward()
         optimiser.step()
         schedule.step()
     print(f"head: {len(x)} windows, scale {scale.exp().item():.1f}, loss {loss.mean().item():.3f}", flush=True)
-    report_val(net, head, bank, rows, groups)
+    report_val(head.eval(), drawn, rows, groups, kept_out)
     state = {f"net.{k}": v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
     state |= {f"head.{k}": v for k, v in head.state_dict().items()}
     save_file({k: v.detach().half().contiguous() for k, v in state.items()}, args.out)
@@ -236,8 +280,13 @@ def main(argv: list[str] | None = None) -> int:
     head.add_argument("--draws", type=int, default=120, help="batches of 256 windows whose features are kept")
     head.add_argument("--epochs", type=int, default=12)
     head.add_argument("--hidden", type=int, default=512)
+    head.add_argument("--cache", type=Path, help="keep the network's features here: the next head needs no bank")
+    head.add_argument("--captions", type=Path, help="captions.csv (split, caption) of pictures: texts without a sound")
+    head.add_argument("--unheard", type=int, default=1200, help="captions taken whole, and as many cut short")
+    head.add_argument("--silent", type=int, default=256, help="texts without a sound a step")
+    head.add_argument("--flat", type=float, default=10.0, help="weight of keeping texts without a sound equally far")
     for command in (net, head):
-        command.add_argument("--bank", type=Path, required=True)
+        command.add_argument("--bank", type=Path, required=command is net, help="folder that sound_bank.py wrote")
         command.add_argument("--out", type=Path, required=True)
         command.add_argument("--validate-fold", default=None)
         command.add_argument("--seed", type=int, default=0)
