@@ -71,7 +71,7 @@ def open_video(config: Config, path: Path, *, workers: int = 1, stop: threading.
         "threads": 1 if workers > 1 else 0,  # several videos at once keep the cores busy by themselves
     }
     opens: Callable[[], VideoReader] = partial(open_one, path, **how)
-    give_up = None
+    give_up: Callable[[], None] | None = None
     if config.media.isolate == "always":
         from vidembed.media.isolated import CHILDREN, IsolatedReader
 
