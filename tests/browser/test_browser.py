@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.skipif(chromium() is None, reason="no Chromium; VIDEMBED_REQUIRE=browser makes this a failure"),
 ]
 WAIT_MS = 30_000
+expect.set_options(timeout=WAIT_MS)
 SHOWN = "[...document.querySelectorAll('.ve-player')].find((p) => p.offsetParent).querySelector('video')"
 
 
@@ -48,7 +49,7 @@ def page(address: str) -> Iterator[Page]:
     """One visit; the tests are its steps, each needs only the library to be there."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        made = browser.new_page(viewport={"width": 1280, "height": 900})
+        made = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
         made.set_default_timeout(WAIT_MS)
         made.errors = []  # type: ignore[attr-defined]
         made.foreign = []  # type: ignore[attr-defined]

@@ -15,6 +15,7 @@
     document.querySelectorAll(".ve-player video").forEach((other) => other !== video && other.pause());
     player.hidden = false;
     player.from = button;
+    player.key = keyOf(button);
     player.querySelector(".ve-player-name").textContent = d.name;
     player.querySelector(".ve-player-span").textContent = d.span || "";
     note.textContent = "";
@@ -82,6 +83,7 @@
   }
 
   // Everything that plays in the same part of the page, in its order.
+  const keyOf = (one) => (one?.isConnected ? `${one.dataset.video}@${one.dataset.start}` : "");
   const choices = (player) =>
     [...stage(player).querySelectorAll("[data-action=play]")].filter((one) => one.getClientRects().length);
 
@@ -216,8 +218,9 @@
   // ---- the address says what is searched, so that it can be kept and passed on ------------------------------------
   function address(results) {
     const player = stage(results).querySelector(".ve-player:not([hidden])");
-    if (player && !player.from?.isConnected) { // the moment is of an older answer
-      const same = choices(player).find((one) => one.dataset.video === player.dataset.video && one.dataset.start === player.from?.dataset.start);
+    if (player && player.key !== keyOf(player.from)) { // gradio reuses elements: this one shows another moment now
+      document.querySelectorAll(".ve-now").forEach((shown) => shown.classList.remove("ve-now"));
+      const same = choices(player).find((one) => keyOf(one) === player.key);
       if (same) { player.from = same; same.closest(".ve-card")?.classList.add("ve-now"); }
       else if (player.querySelector("video").paused && results.querySelector(".ve-bar")) player.hidden = true;
     }
@@ -290,7 +293,9 @@
       if (id) parts.set(id, trigger);
       if (id === "ve-results" || id === "ve-lines") {
         const drawn = id === "ve-results" ? address : redraw;
-        new MutationObserver(() => drawn(element)).observe(element, { childList: true, subtree: true });
+        new MutationObserver(() => drawn(element)).observe(element, {
+          childList: true, subtree: true, attributes: true, attributeFilter: ["data-q", "data-start"],
+        });
         drawn(element);
       }
       element.addEventListener("click", (event) => {
