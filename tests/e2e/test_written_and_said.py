@@ -95,7 +95,7 @@ def make(path: Path, said: list[tuple[Span, np.ndarray]]) -> None:
 QUERIES = [
     ("ocr_words", "Thanks for watching", "written", 1),
     ("ocr_words", "thanks for wathcing", "written", 1),
-    ("ocr", "good bye to the audience", "written", 1),
+    ("ocr", "good bye to the viewers", "written", 1),  # an audience is a sound as well
     ("ocr_words", "please pay today", "written", 0),
     ("ocr_words", "invoise", "written", 0),
     ("ocr", "a bill that must be paid", "written", 0),
