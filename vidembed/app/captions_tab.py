@@ -85,7 +85,8 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
 
     tab.select(opened, videos, [videos, lines, timer], **quiet)
     model.change(lambda name: gr.update(visible=_takes_style(name)), model, style, **quiet)
-    videos.input(lambda chosen: lines_html(site, chosen or []), videos, lines, **quiet)
+    # The dropdown reports itself empty when it is first drawn, maybe after `opened` filled it: that draws nothing.
+    videos.change(lambda chosen: lines_html(site, chosen) if chosen else gr.skip(), videos, lines, **quiet)
     go.click(start, [videos, model, style], [said, jobs, timer], **quiet)
     timer.tick(tick, [videos, seen], [jobs, lines, seen, timer], queue=False, **quiet)
     gr.on([lines.select, jobs.select], clicked, videos, [said, lines, jobs], **quiet)
