@@ -105,7 +105,7 @@ class Opening:
         parts: list[bytes] = []
         headers = {name.lower(): value for name, value in scope["headers"]}
 
-        async def held(message: Mapping[str, Any]) -> None:
+        async def held(message: MutableMapping[str, Any]) -> None:
             nonlocal start
             if message["type"] == "http.response.start":
                 start = dict(message)
