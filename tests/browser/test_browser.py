@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
 from browsing import CHROMIUM_ARGS, chromium, open_tab
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 from serving import serving
 
 import vidembed
@@ -227,13 +227,18 @@ def test_an_address_holds_the_search(filled: Page, address: str) -> None:
 
 def test_words_typed_before_the_page_stands_are_searched(filled: Page, address: str) -> None:
     early = filled.context.new_page()
-    held: list[Any] = []
-    early.route("**/assets/index-*.js", held.append)  # as on a slow line
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    early.route("**/assets/index-*.js", hold)  # as on a slow line
     early.goto(address, wait_until="commit")
     early.locator("#ve-opening input").fill("green")
     early.keyboard.press("Enter")
     for route in held:
         route.continue_()
+    early.unroute("**/assets/index-*.js", hold)
     expect(early.locator("#ve-results")).to_contain_text("“green”")
     expect(early.locator("#ve-opening")).to_have_count(0)
     early.close()

@@ -68,14 +68,14 @@ class TestCards:
         assert "No good match" not in both  # one is convincing
 
     def test_what_is_unlikely_has_a_heading_of_its_own(self) -> None:
-        text = cards.results(site(), answer(moment(start=4, confidence=0.2), moment(confidence=0.9)), floor=0.5)
+        text = cards.results(site(), answer(moment(start=4, end=6, confidence=0.2), moment(confidence=0.9)), floor=0.5)
         assert text.index("90%") < text.index("Less likely") < text.index("20%")
         assert (
             '"/p/curve/token/1"' in text.partition("Less likely")[0]
         )  # its place among all answers, not among the good
 
     def test_a_search_by_example_claims_no_certainty(self) -> None:
-        text = cards.results(site(), answer(moment(confidence=0.5), moment(start=4, confidence=0.5)), floor=0.3)
+        text = cards.results(site(), answer(moment(confidence=0.5), moment(start=4, end=6, confidence=0.5)), floor=0.3)
         assert "50%" not in text
 
     def test_names_captions_and_queries_are_text(self) -> None:
