@@ -75,7 +75,10 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
             return html.error_box(error)
 
     def clicked(name: str, event: gr.EventData) -> list[Any]:
-        return [acting(str(event._data.get("action", "")), dict(event._data)), *refresh(name)]
+        action = str(event._data.get("action", ""))
+        # A library that changed is drawn anew; what was said last stays, with its Undo.
+        said = gr.skip() if action == "refresh" else acting(action, dict(event._data))
+        return [said, *refresh(name)]
 
     views = [said, jobs, table, seen, timer]
     gr.on([said.select, jobs.select, table.select], clicked, wanted, views, **quiet)
@@ -105,8 +108,6 @@ def act(site: Site, action: str, data: dict[str, Any]) -> str:
         return html.notice("info", "Stopping at the next step", "What is done stays done.")
     if action == "forget":
         site.jobs.forget()
-        return ""
-    if action == "refresh":
         return ""
     if site.readonly:
         raise InputError("this page only shows the library: nothing can be changed")
