@@ -1,6 +1,6 @@
 """What each lane costs, as a multiple of real time: seconds of work for one second of video.
 
-    python benchmarks/lanes.py video.mp4 [--seconds 60] [--json lanes.json]
+    python benchmarks/lanes.py [video.mp4] [--seconds 60] [--json lanes.json]
 
 One lane at a time: its source and encoder over clips of ten seconds, frames once a second, after one clip to warm up.
 Reading is counted apart ("decode"). Lanes whose package is missing are left out and named. `clap (random weights)`
@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 from _machine import facts, peak_memory_mb
 
+from vidembed.demo import demo_videos
 from vidembed.errors import ConfigError, MissingDependency, WeightsMissing
+from vidembed.media.probe import probe
 from vidembed.media.reader import open_video
 from vidembed.protocols import ClipEncoder, ClipMedia, Source, VideoReader
 from vidembed.types import Clip, FrameBatch, Span
@@ -146,11 +148,14 @@ def _starter() -> Any:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("video", type=Path, help="a video with speech and pictures")
+    parser.add_argument(
+        "video", type=Path, nargs="?", help="with speech and pictures (default: the longest of the demo)"
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="of the video, from its beginning")
     parser.add_argument("--lanes", nargs="*", default=list(LANES), choices=list(LANES), metavar="LANE")
     parser.add_argument("--json", type=Path, help="where to write the result; else to standard output")
     given = parser.parse_args(arguments)
+    given.video = given.video or max(demo_videos(), key=lambda path: probe(path).duration_s)
     results, left_out = [], {}
     for name in given.lanes:
         try:
