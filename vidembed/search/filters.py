@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
@@ -78,22 +78,24 @@ def resolve(wanted: Filter | None, videos: Iterable[VideoFacts]) -> Where:
         wanted.modified_before,
         wanted.tags,
     )
-    for text in wanted.tags or ():
-        TagCondition.parse(text)  # a mistake is told of even where there is no video to ask
+    tags = [TagCondition.parse(text) for text in wanted.tags or ()]
     if all(condition is None for condition in conditions):
         return Where(within=wanted.within)
-    return Where(video_ids=frozenset(v.video_id for v in videos if allows(wanted, v)), within=wanted.within)
+    return Where(video_ids=frozenset(v.video_id for v in videos if allows(wanted, v, tags)), within=wanted.within)
 
 
-def allows(wanted: Filter, video: VideoFacts) -> bool:
-    """Whether the video meets every condition; a video at several paths meets them if one of its copies does."""
+def allows(wanted: Filter, video: VideoFacts, tags: Sequence[TagCondition]) -> bool:
+    """Whether the video meets every condition; one at several paths does if one of its copies does.
+
+    tags: those of `wanted`, read once for all videos.
+    """
     if wanted.videos is not None and video.video_id not in wanted.videos:
         return False
     if wanted.min_duration_s is not None and video.duration_s < wanted.min_duration_s:
         return False
     if wanted.max_duration_s is not None and video.duration_s > wanted.max_duration_s:
         return False
-    if not all(TagCondition.parse(text).allows(video.tags) for text in wanted.tags or ()):
+    if not all(condition.allows(video.tags) for condition in tags):
         return False
     return any(
         (wanted.paths is None or any(path_matches(path, glob) for glob in wanted.paths))
