@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidembed.search.answers import Window
 from vidembed.search.lanes import Pieces
 from vidembed.search.moments import (
     Curve,
@@ -21,6 +20,7 @@ from vidembed.search.moments import (
     smooth,
     soft_nms,
 )
+from vidembed.search.windows import Window
 from vidembed.types import Clip, Span
 
 PLAIN = MomentSettings(smooth_s=0)
@@ -124,7 +124,7 @@ def test_overlapping_pieces_are_averaged() -> None:
 def test_spans_are_scored_as_they_are_proposed() -> None:
     curve = steps((20, 0), (10, 4), (30, 1))
     best = propose(curve, settings=PLAIN)[0]
-    assert score_spans(curve, [best.span], PLAIN)[0] == pytest.approx(best.score)
+    assert score_spans(curve.edges, curve.scores[None], [best.span], PLAIN)[0, 0] == pytest.approx(best.score)
 
 
 @settings(max_examples=60, deadline=None)
@@ -166,6 +166,17 @@ def test_curves_check_themselves() -> None:
         Curve(np.array([0.0, 1.0]), np.array([np.nan]))
 
 
+def test_a_level_stretch_is_one_answer_whatever_its_sums_round_to() -> None:
+    clips = [Clip.make("a" * 32, i, Span(2 * i, 2 * i + 2)) for i in range(10)]
+    starts = np.arange(0, 20, 0.25)
+    frames = Pieces(starts, starts + 0.25, np.full(80, 0.1), sampled=True)
+    lanes = Window("a" * 32, clips, {"vision": frames, "sound": frames}).curves()
+    assert lanes is not None
+    curve = lanes.joined({"vision": 0.3, "sound": 0.7}, smooth_s=0.5)
+    assert set(curve.scores.tolist()) == {0.1}
+    assert propose(curve, settings=PLAIN)[0].span == Span(0, 20)
+
+
 def test_pictures_are_smoothed_and_lines_of_text_keep_their_borders() -> None:
     clip = Clip.make("a" * 32, 0, Span(0, 20))
     starts, z = np.arange(20.0), np.zeros(20)
@@ -173,11 +184,12 @@ def test_pictures_are_smoothed_and_lines_of_text_keep_their_borders() -> None:
     frames = Pieces(starts, starts + 1, z, sampled=True)
     lines = Pieces.of([(10.0, 11.0, 4.0, "one second of words"), (15.0, 16.0, -3.0, "nothing like it")])
 
-    seen = Window(clip.video_id, [clip], {"vision": frames}).curve({"vision": 1.0}, smooth_s=2.0)
+    seen = Window(clip.video_id, [clip], {"vision": frames}).curves()
     assert seen is not None
-    assert seen.scores.max() < 2
-    said = Window(clip.video_id, [clip], {"speech": lines}).curve({"speech": 1.0}, smooth_s=2.0)
-    assert said is not None
+    assert seen.joined({"vision": 1.0}, smooth_s=2.0).scores.max() < 2
+    lanes = Window(clip.video_id, [clip], {"speech": lines}).curves()
+    assert lanes is not None
+    said = lanes.joined({"speech": 1.0}, smooth_s=2.0)
     assert propose(said, settings=PLAIN)[0].span == Span(10, 11)
     # A line that fits less than nothing counts like silence, or the silence around it would be an answer.
     assert said.scores.tolist() == [0, 4, 0, 0, 0]

@@ -87,7 +87,7 @@ class Index:
 
     def say(self, channel: str, video: str, text: TimedText) -> None:
         """Text of the one clip of `video` that holds its first line."""
-        clip = next(c for c in self.clips_of(video) if c.span.contains(text.lines[0].span.start_s))
+        clip = next(c for c in self.clips_of([video])[video] if c.span.contains(text.lines[0].span.start_s))
         vector = self.channels[channel].encoder.encode_query("text", text.text)
         assert isinstance(vector, SparseVector)
         self.store.put(self.channels[channel].collection, [Row(clip, vector)])
@@ -112,7 +112,7 @@ class Index:
     # what the catalog answers
     def resolve(self, wanted: Filter | None) -> Where:
         facts = [
-            VideoFacts(v, (f"/videos/{v}.mp4",), max(c.span.end_s for c in self.clips_of(v)), (0.0,))
+            VideoFacts(v, (f"/videos/{v}.mp4",), max(c.span.end_s for c in self.clips_of([v])[v]), (0.0,))
             for v in sorted({c.video_id for c in self.all_clips.values()})
         ]
         return resolve(wanted, facts)
@@ -120,11 +120,11 @@ class Index:
     def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]:
         return {i: self.all_clips[i] for i in clip_ids if i in self.all_clips}
 
-    def clips_of(self, video_id: str) -> Sequence[Clip]:
-        return [clip for clip in self.all_clips.values() if clip.video_id == video_id]
+    def clips_of(self, video_ids: Sequence[str]) -> Mapping[str, Sequence[Clip]]:
+        return {v: [clip for clip in self.all_clips.values() if clip.video_id == v] for v in video_ids}
 
-    def path_of(self, video_id: str) -> Path:
-        return Path(f"/videos/{video_id}.mp4")
+    def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
+        return {video_id: Path(f"/videos/{video_id}.mp4") for video_id in video_ids}
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
         return {i: self.lines[i] for i in clip_ids if i in self.lines}
@@ -227,7 +227,7 @@ def test_negatives_take_away(index: Index) -> None:
 
 
 def test_more_like_this_leaves_the_example_out(index: Index) -> None:
-    example = next(c for c in index.clips_of("kitchen") if c.index == 1)
+    example = next(c for c in index.clips_of(["kitchen"])["kitchen"] if c.index == 1)
     found = index.searcher().search(Query.clip(example.clip_id), k=5)
     assert found[0].video_id == "kitchen"
     assert all(example.clip_id not in {m.clip_id, *(h.clip_id for h in m.hits)} for m in found)
@@ -417,7 +417,7 @@ def test_new_clips_are_seen_without_invalidating(index: Index) -> None:
 
 
 def test_clips_the_catalog_lacks_are_no_answer(index: Index) -> None:
-    for clip in index.clips_of("walk"):
+    for clip in index.clips_of(["walk"])["walk"]:
         del index.all_clips[clip.clip_id]
     assert "walk" not in {m.video_id for m in index.searcher().search("dog", k=50)}
 
@@ -461,7 +461,7 @@ def test_the_work_beside_the_store_does_not_grow_with_the_index(monkeypatch: pyt
     by_video: dict[str, list[Clip]] = {}
     for clip in index.all_clips.values():
         by_video.setdefault(clip.video_id, []).append(clip)
-    monkeypatch.setattr(index, "clips_of", lambda video_id: by_video.get(video_id, []))
+    monkeypatch.setattr(index, "clips_of", lambda video_ids: {v: by_video.get(v, []) for v in video_ids})
     fetched = 0
     rows: Callable[..., dict[str, Row]] = index.store.rows
 

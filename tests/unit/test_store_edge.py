@@ -274,6 +274,10 @@ def test_remembered_rows_are_the_same_and_bounded() -> None:
     found, _ = cache.find("c", [r.clip.clip_id for r in rows])
     assert list(found) == [rows[i].clip.clip_id for i in (0, 2, 3)]
     assert cache.find("other", [rows[0].clip.clip_id])[0] == {}
+    cache.forget(lambda collection, r: collection == "c" and r is rows[0])  # that row alone was written
+    assert list(cache.find("c", [r.clip.clip_id for r in rows])[0]) == [rows[i].clip.clip_id for i in (2, 3)]
+    cache.keep("c", rows[:1], mark)  # read before the write: perhaps old
+    assert cache.find("c", [rows[0].clip.clip_id])[0] == {}
     cache.forget()
-    cache.keep("c", rows, mark)  # read before the write: perhaps old
+    cache.keep("c", rows, mark)
     assert cache.find("c", [r.clip.clip_id for r in rows])[0] == {}

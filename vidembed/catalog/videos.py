@@ -56,11 +56,18 @@ class Videos:
 
     def paths_of(self, video_id: str) -> list[PathRow]:
         """The files of one video, those that are there first."""
-        rows = self._db.rows(
-            "SELECT path, video_id, size_bytes, mtime_ns, missing FROM paths WHERE video_id = ? ORDER BY missing, path",
-            (video_id,),
+        return self.paths_of_many([video_id]).get(video_id, [])
+
+    def paths_of_many(self, video_ids: Iterable[str]) -> dict[str, list[PathRow]]:
+        """The same for many videos, in one request; those without a file are left out."""
+        sql = (
+            "SELECT path, video_id, size_bytes, mtime_ns, missing FROM paths WHERE video_id IN ({}) "
+            "ORDER BY missing, path"
         )
-        return [_path(row) for row in rows]
+        found: dict[str, list[PathRow]] = {}
+        for row in self._db.rows_in(sql, video_ids):
+            found.setdefault(row["video_id"], []).append(_path(row))
+        return found
 
     def link(self, path: str, video_id: str, *, size_bytes: int, mtime_ns: int) -> str | None:
         """Note that this file holds this video; the id of another video it held before, if that lost its last file."""
@@ -153,8 +160,14 @@ class Videos:
         """The clips of one video, or of all, in order."""
         if video_id is None:
             return [_clip(row) for row in self._db.rows("SELECT * FROM clips ORDER BY video_id, position")]
-        rows = self._db.rows("SELECT * FROM clips WHERE video_id = ? ORDER BY position", (video_id,))
-        return [_clip(row) for row in rows]
+        return self.clips_of_many([video_id]).get(video_id, [])
+
+    def clips_of_many(self, video_ids: Iterable[str]) -> dict[str, list[Clip]]:
+        """The clips of each video, in order, in one request; videos without any are left out."""
+        found: dict[str, list[Clip]] = {}
+        for row in self._db.rows_in("SELECT * FROM clips WHERE video_id IN ({}) ORDER BY position", video_ids):
+            found.setdefault(row["video_id"], []).append(_clip(row))
+        return found
 
     def clips_by_id(self, clip_ids: Iterable[str]) -> dict[str, Clip]:
         """Those of the clips that exist."""

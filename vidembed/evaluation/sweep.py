@@ -125,11 +125,11 @@ class Recut:
     def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]:
         return {i: self._by_id[i] for i in clip_ids if i in self._by_id}
 
-    def clips_of(self, video_id: str) -> Sequence[Clip]:
-        return self._of.get(video_id, [])
+    def clips_of(self, video_ids: Sequence[str]) -> Mapping[str, Sequence[Clip]]:
+        return {video_id: self._of[video_id] for video_id in video_ids if video_id in self._of}
 
-    def path_of(self, video_id: str) -> Path | None:
-        return self._old.path_of(video_id)
+    def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
+        return self._old.paths_of(video_ids)
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
         return {clip_id: {} for clip_id in clip_ids}

@@ -31,12 +31,13 @@ class Lookup:
     def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]:
         return self._catalog.videos.clips_by_id(clip_ids)
 
-    def clips_of(self, video_id: str) -> Sequence[Clip]:
-        return self._catalog.videos.clips(video_id)
+    def clips_of(self, video_ids: Sequence[str]) -> Mapping[str, Sequence[Clip]]:
+        return self._catalog.videos.clips_of_many(video_ids)
 
-    def path_of(self, video_id: str) -> Path | None:
-        rows = self._catalog.videos.paths_of(video_id)
-        return Path(rows[0].path) if rows else None
+    def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
+        return {
+            video_id: Path(rows[0].path) for video_id, rows in self._catalog.videos.paths_of_many(video_ids).items()
+        }
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
         found = self._catalog.texts.of_many(clip_ids)

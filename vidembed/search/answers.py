@@ -10,17 +10,9 @@ from functools import cached_property
 import numpy as np
 
 from vidembed.search.fusion import Fusion, fuse
-from vidembed.search.lanes import Found, Lane, Pieces
-from vidembed.search.moments import (
-    Curve,
-    MomentSettings,
-    Proposal,
-    best_time,
-    merge_pieces,
-    propose,
-    score_spans,
-    smooth,
-)
+from vidembed.search.lanes import Found, Lane
+from vidembed.search.moments import Curve, MomentSettings, Proposal, best_time, propose, score_spans
+from vidembed.search.windows import LaneCurves, Window
 from vidembed.types import Clip, Span
 
 _BEST = 5  # hits by which a lane is judged as a whole
@@ -58,52 +50,10 @@ class LaneRanking:
     def by_id(self) -> Mapping[str, Found]:
         return {hit.clip_id: hit for hit in self.found}
 
-
-@dataclass(frozen=True, eq=False)
-class Window:
-    """Neighbouring clips of one video, with each lane's pieces over them."""
-
-    video_id: str
-    clips: Sequence[Clip]
-    pieces: Mapping[str, Pieces]
-
-    def curve(self, trust: Mapping[str, float], within: Span | None = None, *, smooth_s: float = 0.0) -> Curve | None:
-        """The lanes' z-scores over time, weighed by trust; a lane that says nothing of a stretch counts 0 there.
-
-        smooth_s: of the lanes of pictures and sounds alone; lines of text keep their borders, and one that fits less
-        than nothing at all counts like nothing, or the silence around it would seem the better answer.
-        """
-        grid = self.grid(within)
-        if grid is None:
-            return None
-        total = np.zeros(len(grid) - 1)
-        for name, pieces in self.pieces.items():
-            lane, _ = self.lane_curve(name, grid)
-            total += trust[name] * (smooth(lane, smooth_s).scores if pieces.sampled else np.maximum(lane.scores, 0.0))
-        return Curve(grid, total / max(sum(trust[name] for name in self.pieces), 1e-9))
-
-    def lane_curve(self, name: str, grid: np.ndarray) -> tuple[Curve, np.ndarray]:
-        values, cover = _on_grid(self.pieces[name], grid)
-        return Curve(grid, values), cover
-
-    def grid(self, within: Span | None = None) -> np.ndarray | None:
-        """All borders of pieces and clips, rounded to milliseconds; None when nothing is left inside `within`."""
-        low = min(clip.span.start_s for clip in self.clips)
-        high = max(clip.span.end_s for clip in self.clips)
-        if within is not None:
-            low, high = max(low, within.start_s), min(high, within.end_s)
-        if high - low < 1e-3:
-            return None
-        borders = [edge for clip in self.clips for edge in (clip.span.start_s, clip.span.end_s)]
-        parts = [np.array(borders), *(a for p in self.pieces.values() for a in (p.starts, p.ends))]
-        return np.unique(np.round(np.clip(np.concatenate([*parts, [low, high]]), low, high), 3))
-
-
-def _on_grid(pieces: Pieces, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    starts = np.round(np.clip(pieces.starts, grid[0], grid[-1]), 3)
-    ends = np.round(np.clip(pieces.ends, grid[0], grid[-1]), 3)
-    inside = ends > starts
-    return merge_pieces(starts[inside], ends[inside], pieces.z[inside], grid)
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Clip id -> its place in `found`, from 0."""
+        return {hit.clip_id: place for place, hit in enumerate(self.found)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,37 +69,6 @@ class Candidate:
     phrase: bool
 
 
-def windows(
-    seeds: Sequence[Clip], clips_of: Mapping[str, Sequence[Clip]], *, context_s: float, around: int
-) -> dict[str, list[list[Clip]]]:
-    """The seeds and up to `around` neighbours on either side within context_s, per video, cut where clips are missing.
-
-    So the work is bounded by the number of seeds, however long the video is.
-    """
-    answer: dict[str, list[list[Clip]]] = {}
-    for video_id in dict.fromkeys(seed.video_id for seed in seeds):
-        ordered = sorted(clips_of[video_id], key=lambda clip: (clip.span, clip.clip_id))
-        place = {clip.clip_id: i for i, clip in enumerate(ordered)}
-        wanted: set[int] = set()
-        for seed in seeds:
-            at = place.get(seed.clip_id)
-            if seed.video_id != video_id or at is None:
-                continue
-            for i in range(max(0, at - around), min(len(ordered), at + around + 1)):
-                near = ordered[i].span
-                if near.start_s < seed.span.end_s + context_s and near.end_s > seed.span.start_s - context_s:
-                    wanted.add(i)
-        groups: list[list[Clip]] = []
-        for i in sorted(wanted):
-            # A gap of more than a second between clips is a hole that no curve should bridge.
-            if groups and ordered[i].span.start_s <= max(c.span.end_s for c in groups[-1]) + 1.0:
-                groups[-1].append(ordered[i])
-            else:
-                groups.append([ordered[i]])
-        answer[video_id] = groups
-    return answer
-
-
 def candidates(
     window: Window,
     seeds: Sequence[Clip],
@@ -161,47 +80,52 @@ def candidates(
 ) -> Iterator[Candidate]:
     """The window's proposals that overlap a found clip; each found clip is in at least one of them."""
     trust = {ranking.name: ranking.trust for ranking in rankings}
-    curve = window.curve(trust, within)
-    if curve is None:
+    lanes = window.curves(within)
+    if lanes is None:
         return
+    curve = lanes.joined(trust)
     bounds = Span(float(curve.edges[0]), float(curve.edges[-1]))
     here = [clip for clip in seeds if clip.span.overlap_s(bounds) > 0]
-    smoothed = window.curve(trust, within, smooth_s=settings.smooth_s)
+    smoothed = lanes.joined(trust, smooth_s=settings.smooth_s)
     made = propose(curve, shots=[c.span for c in window.clips], settings=settings, smoothed=smoothed)
     proposals = [p for p in made if any(p.span.overlap_s(clip.span) > 0 for clip in here)]
     for clip in here:
         if not any(p.span.overlap_s(clip.span) > 0 for p in proposals):
             proposals.append(_whole_clip(clip, curve, bounds))
-    spans = [p.span for p in proposals]
-    if not spans:
+    if not proposals:
         return
-    per_lane = {}
-    for ranking in rankings:
-        lane_curve, cover = window.lane_curve(ranking.name, curve.edges)
-        per_lane[ranking.name] = (score_spans(lane_curve, spans, settings), lane_curve, cover)
+    spans = [proposal.span for proposal in proposals]
+    worth = score_spans(lanes.edges, lanes.z, spans, settings).round(9).tolist()
+    highest = _highest(lanes, spans)
     for i, proposal in enumerate(proposals):
         inside = [clip for clip in here if clip.span.overlap_s(proposal.span) > 0]
-        first, last = np.searchsorted(curve.edges, [proposal.span.start_s, proposal.span.end_s - 1e-9], side="right")
         values: dict[str, float] = {}
         odds: dict[str, float] = {}
         phrase = False
-        for ranking in rankings:
-            span_scores, lane_curve, cover = per_lane[ranking.name]
-            stretch = slice(max(first - 1, 0), max(last, first))
-            if not np.any(cover[stretch] > 0):
+        for ranking, tops, span_scores in zip(rankings, highest, worth, strict=True):
+            top = tops[i]
+            if top == -math.inf:
                 continue
-            top = float(lane_curve.scores[stretch][cover[stretch] > 0].max())
             of_clips = [ranking.by_id[clip.clip_id] for clip in inside if clip.clip_id in ranking.by_id]
             clip_z = max((hit.z for hit in of_clips), default=top)
             if top <= 0 and not of_clips:
                 continue
-            values[ranking.name] = clip_share * min(clip_z, top + 1) + (1 - clip_share) * float(span_scores[i])
+            values[ranking.name] = clip_share * min(clip_z, top + 1) + (1 - clip_share) * span_scores[i]
             # A span without the clip's best part is no surer than what it has.
             odds[ranking.name] = ranking.lane.odds(min(clip_z, top) + ranking.lift)
             phrase |= any(hit.phrase for hit in of_clips) and top >= 6
         if values:
             key = f"{window.video_id}:{proposal.span.start_s:012.3f}:{proposal.span.end_s:012.3f}"
             yield Candidate(key, window, proposal, inside, values, confidence_of(odds, rankings), phrase)
+
+
+def _highest(lanes: LaneCurves, spans: Sequence[Span]) -> list[list[float]]:
+    """Of each lane the highest z inside each span; minus infinity where it says nothing."""
+    bounds = [(span.start_s, span.end_s - 1e-9) for span in spans]
+    cells = lanes.edges.searchsorted(bounds, side="right").tolist()
+    z = np.where(lanes.cover > 0, lanes.z, -np.inf)
+    columns = [z[:, max(first - 1, 0) : max(last, first)].max(axis=1, initial=-np.inf) for first, last in cells]
+    return np.stack(columns, axis=1).tolist()  # type: ignore[no-any-return]
 
 
 def confidence_of(odds: Mapping[str, float], rankings: Sequence[LaneRanking]) -> float:
@@ -215,8 +139,9 @@ def confidence_of(odds: Mapping[str, float], rankings: Sequence[LaneRanking]) ->
     held = {r.name: r.stored * r.weight for r in rankings if r.lane.guesses}
     known = [odds[name] + math.log(held[name] / sum(held.values())) for name in held if name in odds]
     if known:
-        parts.append(float(np.logaddexp.reduce(known)))
-    return float(1 / (1 + np.exp(-np.clip(max(parts), -60.0, 60.0))))
+        top = max(known)
+        parts.append(top + math.log(sum(math.exp(one - top) for one in known)))
+    return 1 / (1 + math.exp(-min(max(max(parts), -60.0), 60.0)))
 
 
 def weigh(rankings: Sequence[LaneRanking]) -> list[LaneRanking]:
@@ -260,7 +185,9 @@ def fuse_lanes(
 
 def _whole_clip(clip: Clip, curve: Curve, bounds: Span) -> Proposal:
     span = Span(max(clip.span.start_s, bounds.start_s), min(clip.span.end_s, bounds.end_s))
-    return Proposal(span, best_time(curve, span), 0.0, float(score_spans(curve, [span])[0]))
+    return Proposal(
+        span, best_time(curve, span), 0.0, float(score_spans(curve.edges, curve.scores[None], [span])[0, 0])
+    )
 
 
 def ranked(
@@ -279,10 +206,10 @@ def ranked(
         fused = [(key, score + lift * by_key[key].phrase) for key, score in fused]
         fused.sort(key=lambda pair: (-pair[1], pair[0]))
     kept: list[tuple[Candidate, float]] = []
+    better = Shown()
     for key, score in fused:
-        candidate = by_key[key]
-        if not any(repeats(candidate, better) for better, _ in kept):
-            kept.append((candidate, score))
+        if better.add(by_key[key]):
+            kept.append((by_key[key], score))
     return _no_surer_than_better_ones(kept)
 
 
@@ -295,9 +222,25 @@ def _no_surer_than_better_ones(order: Sequence[tuple[Candidate, float]]) -> list
     return found[::-1]
 
 
-def repeats(one: Candidate, other: Candidate) -> bool:
-    """Whether two spans of a video show mostly the same: half of their union, or nearly all of the shorter one."""
-    if one.window.video_id != other.window.video_id:
-        return False
-    a, b = one.proposal.span, other.proposal.span
+class Shown:
+    """The answers so far, by video; each is to show something else than those before it."""
+
+    def __init__(self) -> None:
+        self._spans: dict[str, list[Span]] = {}
+
+    def __contains__(self, video_id: object) -> bool:
+        """Whether the video has an answer already."""
+        return video_id in self._spans
+
+    def add(self, candidate: Candidate) -> bool:
+        """False, and nothing is added, for a span that mostly repeats an earlier one of its video."""
+        span, earlier = candidate.proposal.span, self._spans.get(candidate.window.video_id, [])
+        if any(_same(span, other) for other in earlier):
+            return False
+        self._spans[candidate.window.video_id] = [*earlier, span]
+        return True
+
+
+def _same(a: Span, b: Span) -> bool:
+    """Whether two spans show mostly the same: half of their union, or nearly all of the shorter one."""
     return a.iou(b) > 0.5 or a.overlap_s(b) > 0.8 * min(a.duration_s, b.duration_s)

@@ -17,10 +17,12 @@ class Catalog(Protocol):
 
     def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]: ...
 
-    def clips_of(self, video_id: str) -> Sequence[Clip]: ...
+    def clips_of(self, video_ids: Sequence[str]) -> Mapping[str, Sequence[Clip]]:
+        """All clips of each video."""
+        ...
 
-    def path_of(self, video_id: str) -> Path | None:
-        """None when the video was taken out since its clips were found."""
+    def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
+        """Where each video lies; one that was taken out since its clips were found is left out."""
         ...
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:

@@ -140,7 +140,7 @@ class DenseLane:
         found = [Found(*row) for row in zip(head, scores.tolist(), value.tolist(), z.tolist(), sure, strict=True)]
         found.sort(key=lambda hit: (-hit.value, hit.clip_id))
         # The tail keeps the store's order and goes below: it was not looked at closely.
-        last, edge = found[-1], hits[len(head) - 1][1]
+        last, edge = found[-1], hits[: self._tools.rescore][-1][1]
         for clip_id, score in hits[self._tools.rescore :]:
             below = edge - score
             z_below = last.z - below / self._scale.spread

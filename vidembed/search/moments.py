@@ -6,6 +6,7 @@ given as z-scores against the background, so that 0 means "as any query" and str
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,9 +45,11 @@ class Curve:
     def __post_init__(self) -> None:
         if self.edges.ndim != 1 or self.scores.shape != (len(self.edges) - 1,) or len(self.scores) < 1:
             raise ValueError(f"need one more edge than scores, got {self.edges.shape} and {self.scores.shape}")
-        if not (np.all(np.diff(self.edges) > 0) and np.all(np.isfinite(self.edges))):
+        # Between finite ends, edges that rise are finite themselves.
+        ends_finite = math.isfinite(self.edges[0]) and math.isfinite(self.edges[-1])
+        if not (ends_finite and (self.edges[1:] > self.edges[:-1]).all()):
             raise ValueError("edges must be finite and rise strictly")
-        if not np.all(np.isfinite(self.scores)):
+        if not np.isfinite(self.scores).all():
             raise ValueError("scores must be finite")
 
     @property
@@ -77,36 +80,38 @@ def merge_pieces(starts: ArrayLike, ends: ArrayLike, scores: ArrayLike, grid: Se
 
     starts, ends, scores: (P,), pieces `[start, end)` whose borders are edges of the grid; they may overlap.
     """
-    first = np.searchsorted(grid, np.asarray(starts, dtype=np.float64))
-    last = np.searchsorted(grid, np.asarray(ends, dtype=np.float64))
+    first = grid.searchsorted(np.asarray(starts, dtype=np.float64))
+    last = grid.searchsorted(np.asarray(ends, dtype=np.float64))
     values = np.asarray(scores, dtype=np.float64)
-    n = len(grid) - 1
-    cover = np.zeros(n + 1)
-    total = np.zeros(n + 1)
-    np.add.at(cover, first, 1.0)
-    np.add.at(cover, last, -1.0)
-    np.add.at(total, first, values)
-    np.add.at(total, last, -values)
-    cover = np.round(np.cumsum(cover)[:-1])
-    total = np.cumsum(total)[:-1]
+    n = len(grid)
+    cover = (np.bincount(first, minlength=n) - np.bincount(last, minlength=n)).cumsum()[:-1].astype(np.float64)
+    total = (np.bincount(first, values, n) - np.bincount(last, values, n)).cumsum()[:-1]
     return np.where(cover > 0, total / np.maximum(cover, 1), 0.0), cover
 
 
 def smooth(curve: Curve, sigma_s: float) -> Curve:
     """Gaussian smoothing in seconds, each cell weighted by its length: right for uneven times. sigma 0: unchanged."""
-    if sigma_s < 1e-3 or len(curve) < 2:
+    if sigma_s < 1e-3:
         return curve
-    times, lengths = curve.times_s, curve.lengths_s
-    out = np.empty(len(curve), dtype=np.float64)
+    return Curve(curve.edges, smooth_rows(curve.edges, curve.scores[None], sigma_s)[0])
+
+
+def smooth_rows(edges: Seconds, rows: NDArray[np.float64], sigma_s: float) -> NDArray[np.float64]:
+    """(L, N) as `smooth` makes of L curves over the same (N + 1,) edges."""
+    n = rows.shape[1]
+    if sigma_s < 1e-3 or n < 2:
+        return rows
+    times, lengths = (edges[:-1] + edges[1:]) / 2, edges[1:] - edges[:-1]
+    out = np.empty(rows.shape)
     block = 512  # keeps the weights of an hour-long curve small
-    for start in range(0, len(curve), block):
-        stop = min(start + block, len(curve))
-        low = int(np.searchsorted(times, times[start] - 4 * sigma_s))
-        high = int(np.searchsorted(times, times[stop - 1] + 4 * sigma_s, side="right"))
+    for start in range(0, n, block):
+        stop = min(start + block, n)
+        low = int(times.searchsorted(times[start] - 4 * sigma_s))
+        high = int(times.searchsorted(times[stop - 1] + 4 * sigma_s, side="right"))
         distance = (times[start:stop, None] - times[None, low:high]) / sigma_s
         weights = np.exp(-0.5 * distance**2) * lengths[None, low:high]
-        out[start:stop] = (weights @ curve.scores[low:high]) / weights.sum(axis=1)
-    return Curve(curve.edges, out)
+        out[:, start:stop] = rows[:, low:high] @ (weights / weights.sum(axis=1, keepdims=True)).T
+    return out
 
 
 def propose(
@@ -128,7 +133,10 @@ def propose(
     n = settings.per_video if n is None else n
     smoothed = smooth(curve, settings.smooth_s) if smoothed is None else smoothed
     first, last = _candidates(smoothed, shots, settings)
-    score, level = _inside_and_around(smoothed, smoothed.edges[first], smoothed.edges[last], settings)
+    scores, levels = _inside_and_around(
+        smoothed.edges, smoothed.scores[None], smoothed.edges[first], smoothed.edges[last], settings
+    )
+    score, level = scores[0], levels[0]
     # Of equal candidates the longest one is kept, then the earliest: a level stretch is one answer, not many.
     order = np.lexsort((first, first - last, -np.round(score, 9)))[:_MAX_PROPOSALS]
     first, last, score, level = first[order], last[order], score[order], level[order]
@@ -156,20 +164,23 @@ def soft_nms(
     floor = float(values.min())
     values -= floor
     lengths = ends - starts
+    shared = np.maximum(np.minimum.outer(ends, ends) - np.maximum.outer(starts, starts), 0)
+    iou = shared / (np.add.outer(lengths, lengths) - shared)
+    nested = shared / np.minimum.outer(lengths, lengths)
+    decay = np.exp(-(np.maximum(iou, nested / 2) ** 2) / sigma)
+    # What says nearly the same as a chosen span is dropped, or it would come back among weak ones.
+    same = iou > 0.9
     kept: list[int] = []
     decayed: list[float] = []
-    for _ in range(n):
-        best = int(np.argmax(values))
-        if values[best] == -np.inf:
+    while len(kept) < n:
+        best = int(values.argmax())
+        value = float(values[best])
+        if value == -math.inf:
             break
         kept.append(best)
-        decayed.append(float(values[best]) + floor)
-        shared = np.maximum(np.minimum(ends, ends[best]) - np.maximum(starts, starts[best]), 0)
-        iou = shared / (lengths + lengths[best] - shared)
-        nested = shared / np.minimum(lengths, lengths[best])
-        values *= np.exp(-(np.maximum(iou, nested / 2) ** 2) / sigma)
-        # What says nearly the same as a chosen span is dropped, or it would come back among weak ones.
-        values[iou > 0.9] = -np.inf
+        decayed.append(value + floor)
+        values *= decay[best]
+        values[same[best]] = -math.inf
     return kept, decayed
 
 
@@ -225,30 +236,39 @@ def _candidates(curve: Curve, shots: Sequence[Span], settings: MomentSettings) -
     return first[fits], last[fits]
 
 
-def score_spans(curve: Curve, spans: Sequence[Span], settings: MomentSettings | None = None) -> NDArray[np.float64]:
-    """(N,) what `propose` would score these spans with, on the curve as it is (not smoothed)."""
+def score_spans(
+    edges: Seconds, rows: NDArray[np.float64], spans: Sequence[Span], settings: MomentSettings | None = None
+) -> NDArray[np.float64]:
+    """(L, S) what `propose` would score S spans with, on each of L curves (L, N) over the same (N + 1,) edges."""
     starts = np.array([span.start_s for span in spans], dtype=np.float64)
     ends = np.array([span.end_s for span in spans], dtype=np.float64)
-    return _inside_and_around(curve, starts, ends, settings or MomentSettings())[0]
+    return _inside_and_around(edges, rows, starts, ends, settings or MomentSettings())[0]
 
 
 def _inside_and_around(
-    curve: Curve, starts: Seconds, ends: Seconds, settings: MomentSettings
+    edges: Seconds, rows: NDArray[np.float64], starts: Seconds, ends: Seconds, settings: MomentSettings
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Score and mean of each span, through the integral of the curve."""
-
-    def area(scores: NDArray[np.float64], low: Seconds, high: Seconds) -> NDArray[np.float64]:
-        integral = np.concatenate([[0.0], np.cumsum(scores * curve.lengths_s)])
-        return np.interp(high, curve.edges, integral) - np.interp(low, curve.edges, integral)
-
+    """Score and mean of each span on each curve, (L, S) both, through the integral of the curves."""
     lengths = ends - starts
-    level = area(curve.scores, starts, ends) / lengths
     # Context as long as the span itself on either side, within limits. Beyond the video's ends the curve counts as 0,
     # the background level, so that a video that matches all through is answered as a whole. Stretches below the
     # background count as 0 too: what lies beside an event makes it no better by fitting less than nothing.
-    reach = np.clip(lengths, settings.min_s, max(settings.context_s, settings.min_s))
-    above = np.maximum(curve.scores, 0.0)
-    around = area(above, starts - reach, starts) + area(above, ends, ends + reach)
+    reach = np.minimum(np.maximum(lengths, settings.min_s), max(settings.context_s, settings.min_s))
+    times = np.concatenate([starts, ends, starts - reach, ends + reach])
+    times = np.minimum(np.maximum(times, edges[0]), edges[-1])
+    cell = np.minimum(np.maximum(edges.searchsorted(times, side="right") - 1, 0), len(edges) - 2)
+    into = times - edges[cell]  # seconds from the cell's beginning
+
+    def until(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(L, 4, S) the integral from the first edge to each of the four times of a span."""
+        whole = np.zeros((len(scores), len(edges)))
+        np.cumsum(scores * (edges[1:] - edges[:-1]), axis=1, out=whole[:, 1:])
+        return (whole[:, cell] + scores[:, cell] * into).reshape(len(scores), 4, -1)
+
+    inside = until(rows)
+    level = (inside[:, 1] - inside[:, 0]) / lengths
+    above = until(np.maximum(rows, 0.0))
+    around = (above[:, 0] - above[:, 2]) + (above[:, 3] - above[:, 1])
     contrast = level - around / (2 * reach)
     share = settings.context_share if settings.context_s > 0 else 0.0
     return (1 - share) * level + share * contrast, level
@@ -269,5 +289,5 @@ def _span(curve: Curve, first: int, last: int, min_s: float) -> Span:
 def best_time(curve: Curve, span: Span) -> float:
     """The middle of the highest cell that has its middle in the span, or the span's own middle."""
     times = curve.times_s
-    first, last = np.searchsorted(times, [span.start_s, span.end_s])
-    return span.middle_s if first >= last else float(times[first + int(np.argmax(curve.scores[first:last]))])
+    first, last = times.searchsorted([span.start_s, span.end_s])
+    return span.middle_s if first >= last else float(times[first + int(curve.scores[first:last].argmax())])

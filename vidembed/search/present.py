@@ -17,12 +17,12 @@ def moment_of(
     candidate: Candidate, rankings: Sequence[LaneRanking], path: Path, *, score: float, confidence: float
 ) -> Moment:
     """The answer for a candidate, with the best hit of each lane and the lines of text that matched."""
-    seeds = {clip.clip_id for clip in candidate.seeds}
     hits: list[Hit] = []
     words: dict[str, str] = {}
     for ranking in rankings:
-        at = next((i for i, hit in enumerate(ranking.found) if hit.clip_id in seeds), None)
-        if at is not None:
+        places = [ranking.places[clip.clip_id] for clip in candidate.seeds if clip.clip_id in ranking.places]
+        if places:
+            at = min(places)
             hits.append(Hit(ranking.found[at].clip_id, ranking.name, ranking.found[at].score, at + 1))
         line = _best_text(candidate.window.pieces[ranking.name], candidate.proposal.span)
         if line:

@@ -14,13 +14,11 @@ from vidembed.protocols import Channel, Store
 from vidembed.search.answers import (
     Candidate,
     LaneRanking,
-    Window,
+    Shown,
     candidates,
     fuse_lanes,
     ranked,
-    repeats,
     weigh,
-    windows,
 )
 from vidembed.search.calibration import BackgroundCache, CalibrationSettings
 from vidembed.search.catalog import Catalog, TextsOnce
@@ -37,6 +35,7 @@ from vidembed.search.terms import (
     example_clips,
     positive_text,
 )
+from vidembed.search.windows import Window, windows
 from vidembed.settings import SearchSettings as Section
 from vidembed.types import Clip, Filter, Floats, Moment, Query, SparseVector, Where
 from vidembed.vectors import UnitScore
@@ -152,26 +151,24 @@ class Searcher:
         texts = TextsOnce(self._catalog)
         rankings = self._rankings(query, channels, merged, limit, texts, settings, need=offset + k)
         answers: list[Moment] = []
-        videos: set[str] = set()
-        shown: list[Candidate] = []
+        shown = Shown()
         for seeds in self._rounds(rankings, settings):
             last = answers[-1] if answers and not diversity else None
-            for candidate, score in self._round(query, seeds, rankings, limit, texts, settings, diversity):
-                if any(repeats(candidate, earlier) for earlier in shown):
+            order = self._round(query, seeds, rankings, limit, texts, settings, diversity)
+            paths = self._catalog.paths_of(sorted({candidate.window.video_id for candidate, _ in order}))
+            for candidate, score in order:
+                if len(answers) == offset + k:
+                    break
+                video_id = candidate.window.video_id
+                path = paths.get(video_id)
+                if path is None or (group_by_video and video_id in shown) or not shown.add(candidate):
                     continue
-                if group_by_video and candidate.window.video_id in videos:
-                    continue
-                path = self._catalog.path_of(candidate.window.video_id)
-                if path is None:
-                    continue
-                shown.append(candidate)
-                videos.add(candidate.window.video_id)
                 # Later rounds start from weaker clips; nothing of theirs is to rise above those before.
                 sure = candidate.confidence
                 if last is not None:
                     score, sure = min(score, last.score), min(sure, last.confidence)
                 answers.append(moment_of(candidate, rankings, path, score=score, confidence=sure))
-            if len(answers) >= offset + k:
+            if len(answers) == offset + k:
                 break
         return self._with_captions(answers[offset : offset + k])
 
@@ -189,7 +186,7 @@ class Searcher:
         """
         query = _checked_query(query)
         settings = self._settings
-        clips = list(self._catalog.clips_of(video_id))
+        clips = list(self._catalog.clips_of([video_id]).get(video_id, ()))
         if not clips:
             raise BadQuery(f"no video {video_id!r} in this index", hint="`vidembed info` lists the videos")
         merged = {**{n: w for n, w in settings.weights.items() if n in self._channels}, **(weights or {})}
@@ -198,9 +195,10 @@ class Searcher:
         rankings = self._rankings(query, channels, merged, only, texts, settings, need=1)
         window = self._window(video_id, clips, rankings, texts)
         trust = {ranking.name: ranking.trust for ranking in rankings}
-        curve = window.curve(trust, smooth_s=settings.moments.smooth_s)
-        if curve is None or not rankings:
+        lanes = window.curves()
+        if lanes is None or not rankings:
             return np.zeros(0), np.zeros(0)
+        curve = lanes.joined(trust, smooth_s=settings.moments.smooth_s)
         return curve.times_s, curve.scores
 
     def _checked(self, *, k: int, offset: int, diversity: float, fusion: Fusion | None) -> SearchSettings:
@@ -281,7 +279,8 @@ class Searcher:
             if len(per_video) < settings.moments.videos or seed.video_id in per_video:
                 per_video.setdefault(seed.video_id, []).append(seed)
         chosen = [seed for group in per_video.values() for seed in group]
-        clips_of = {video_id: _allowed(self._catalog.clips_of(video_id), where) for video_id in per_video}
+        known = self._catalog.clips_of(list(per_video))
+        clips_of = {video_id: _allowed(known.get(video_id, ()), where) for video_id in per_video}
         groups = windows(chosen, clips_of, context_s=settings.moments.context_s, around=settings.around)
         wanted = [clip.clip_id for parts in groups.values() for part in parts for clip in part]
         for ranking in rankings:

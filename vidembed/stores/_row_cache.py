@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from vidembed.types import Row, SparseVector
 
@@ -46,12 +46,13 @@ class RowCache:
                 _, old = self._rows.popitem(last=False)
                 self._used -= _size(old)
 
-    def forget(self) -> None:
-        """Called after every write: writes come in runs, searches between them are few."""
+    def forget(self, written: Callable[[str, Row], bool] | None = None) -> None:
+        """Called after every write. written(collection, row): whether that row may be another now; None: all may."""
         with self._lock:
             self._epoch += 1
-            self._rows.clear()
-            self._used = 0
+            old = [key for key, row in self._rows.items() if written is None or written(key[0], row)]
+            for key in old:
+                self._used -= _size(self._rows.pop(key))
 
 
 def _size(row: Row) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -62,6 +62,8 @@ class QdrantEdgeStore:
         self._index_above_kb = index_above_kb
         self._hnsw_ef = hnsw_ef
         self._cache = RowCache(cache_mb * 1_000_000)
+        self._counts: dict[str, int] = {}
+        self._writes = 0
         self._shards: dict[str, edge.EdgeShard] = {}
         self._mutex = threading.RLock()
         try:
@@ -110,7 +112,7 @@ class QdrantEdgeStore:
             self._manifest.quantization.pop(collection, None)
             self._manifest.aliases = {a: name for a, name in self._manifest.aliases.items() if name != collection}
             self._save()
-            self._cache.forget()
+            self._written(lambda name, _: name == collection)
             shard = self._shards.pop(collection, None)
             if shard is not None:
                 with mapped(f"closing {collection}"):
@@ -147,7 +149,8 @@ class QdrantEdgeStore:
                 for piece in _points.writes(ready):
                     shard.update(edge.UpdateOperation.upsert_points([_point(row) for row in piece]))
         finally:
-            self._cache.forget()
+            ids = {row.clip.clip_id for row in ready}
+            self._written(lambda collection, row: collection == name and row.clip.clip_id in ids)
 
     def search(
         self, collection: str, vector: Floats | SparseVector, *, k: int, where: Where | None = None
@@ -202,7 +205,7 @@ class QdrantEdgeStore:
             _, _, shard = self._find(name)
             with mapped(f"deleting from {name}"):
                 shard.update(edge.UpdateOperation.delete_points_by_filter(video_filter(video_id)))
-        self._cache.forget()
+        self._written(lambda _, row: row.clip.video_id == video_id)
 
     def count(self, collection: str) -> int:
         with self._mutex:
@@ -210,8 +213,15 @@ class QdrantEdgeStore:
             if self._manifest.aliases.get(collection, collection) not in self._manifest.collections:
                 return 0
             name, _, shard = self._find(collection)
+            known, mark = self._counts.get(name), self._writes
+        if known is not None:
+            return known
         with mapped(f"counting {name}"):
-            return shard.count(edge.CountRequest(exact=True))
+            counted = shard.count(edge.CountRequest(exact=True))
+        with self._mutex:
+            if mark == self._writes:
+                self._counts[name] = counted
+        return counted
 
     # --- housekeeping ------------------------------------------------------------------------------------------
 
@@ -266,6 +276,13 @@ class QdrantEdgeStore:
                 with mapped(f"opening collection {name} in {self.path}"):
                     shard = self._shards[name] = edge.EdgeShard.load(str(self._folder(name)))
             return name, space, shard
+
+    def _written(self, rows: Callable[[str, Row], bool]) -> None:
+        """Forget what was remembered of the store before a write; rows: see `RowCache.forget`."""
+        with self._mutex:
+            self._writes += 1
+            self._counts.clear()
+        self._cache.forget(rows)
 
     def _query(self, name: str, vector: Floats | SparseVector, k: int) -> tuple[edge.Query, edge.SearchParams]:
         if isinstance(vector, SparseVector):
