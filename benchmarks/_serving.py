@@ -1,4 +1,4 @@
-"""The site on loopback, and its search endpoint as a plain function."""
+"""The site on loopback, and its search endpoint as a plain function. Cheap to import, for client processes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from vidembed import VideoIndex
-from vidembed.app import AppSettings, ServerSettings, make_server
-from vidembed.app.server import make_runner
+if TYPE_CHECKING:
+    from vidembed import VideoIndex
 
 Ask = Callable[[str, int], list[dict[str, Any]]]
 
 
 @contextmanager
-def served(index: VideoIndex) -> Iterator[Ask]:
-    """Ask(words, k) -> moments, through HTTP; safe for many threads."""
+def served(index: VideoIndex) -> Iterator[str]:
+    """The address of the page over this index."""
+    from vidembed.app import AppSettings, ServerSettings, make_server
+    from vidembed.app.server import make_runner
+
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -31,13 +33,20 @@ def served(index: VideoIndex) -> Iterator[Ask]:
     thread.start()
     while not server.started:
         time.sleep(0.02)
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-        try:
-            yield lambda words, k: _ask(client, words, k)
-        finally:
-            server.should_exit = True
-            thread.join(15)
-            app.site.close()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(15)
+        app.site.close()
+
+
+@contextmanager
+def asking(url: str) -> Iterator[Ask]:
+    """Ask(words, k) -> moments, through HTTP; safe for many threads."""
+    limits = httpx.Limits(max_connections=None)
+    with httpx.Client(base_url=url, timeout=60, limits=limits) as client:
+        yield lambda words, k: _ask(client, words, k)
 
 
 def _ask(client: httpx.Client, words: str, k: int) -> list[dict[str, Any]]:

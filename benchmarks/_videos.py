@@ -35,5 +35,13 @@ def long_video(folder: Path, *, width: int, height: int, seconds: int, piece_s: 
     return out
 
 
+def plain_film(folder: Path, colour: str, *, seconds: int) -> Path:
+    """A small H.264 file of one colour and no sound, by a name that ffmpeg knows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    out = folder / f"{colour}.mp4"
+    _run("-f", "lavfi", "-i", f"color=c={colour}:s=128x96:r=10:d={seconds}", "-c:v", "libx264", str(out))
+    return out
+
+
 def _run(*arguments: str) -> None:
     subprocess.run([find_ffmpeg(), "-nostdin", "-v", "error", "-y", *arguments], check=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from _machine import facts, peak_memory_mb
-from _serving import served
+from _serving import asking, served
 
 import vidembed
 from vidembed import VideoIndex
@@ -53,7 +53,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
             assert cards.results(site, answer, floor=0.5).count("<article") == 12, "twelve cards are the answer"
 
         report["search_and_html_ms"] = latency(inside, args.rounds)
-        with served(index) as ask:
+        with served(index) as url, asking(url) as ask:
             report["over_http_ms"] = latency(lambda words: ask(words, 12), args.rounds)
     report["peak_memory_mb"] = peak_memory_mb()
     report["machine"] = facts(["gradio", "qdrant-edge-py"])
