@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "vidembed"
 # Room -> layer. A room is a module or a folder directly under vidembed/.
 LAYERS = {
     "types": 0, "errors": 0,
-    "protocols": 1, "vectors": 1, "batching": 1, "toy_space": 1, "files": 1, "heads": 1, "settings": 1,
+    "protocols": 1, "vectors": 1, "batching": 1, "toy_space": 1, "files": 1, "parquet": 1, "heads": 1, "settings": 1,
     "model_spec": 1, "weights": 1, "models_image": 1, "models_av": 1, "models_text": 1, "models_caption": 1,
     "media": 2, "sources": 2, "encoders": 2, "stores": 2, "executors": 2, "catalog": 2, "config": 2, "models": 2,
     "indexing": 3, "demo": 3, "search": 3, "captions": 3, "align": 3, "evaluation": 3,

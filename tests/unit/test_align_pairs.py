@@ -95,7 +95,7 @@ def test_wrong_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MediaNotFound, match="no pairs file"):
         read_pairs(tmp_path / "none.csv")
     (tmp_path / "p.txt").write_text("x")
-    with pytest.raises(InputError, match="neither"):
+    with pytest.raises(InputError, match="none of .csv"):
         read_pairs(tmp_path / "p.txt")
     (tmp_path / "p.csv").write_bytes(b"media,text\n\xff\xfe,x\n")
     with pytest.raises(InputError, match="UTF-8"):

@@ -1,4 +1,4 @@
-"""Pairs of media and text, read from CSV or JSON Lines; bad rows are reported with their line and skipped."""
+"""Pairs of media and text, read from CSV, JSON Lines or Parquet; bad rows are reported with their line and skipped."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vidembed import parquet
 from vidembed.errors import InputError, MediaNotFound
 from vidembed.types import MODALITIES, Modality, Span
 
@@ -68,12 +69,13 @@ class Pairs:
 def read_pairs(
     paths: Path | str | Sequence[Path | str], *, modality: Modality | None = None, root: Path | None = None
 ) -> Pairs:
-    """Read one or more pairs files (.csv, .jsonl).
+    """Read one or more pairs files (.csv, .jsonl, .parquet).
 
     Columns or keys: `media` (also path, file), relative to `root` or to the pairs file; `text` (also caption), or in
-    JSON Lines `texts`, a list; optional `start_s` and `end_s`, `modality` and `split`. Rows of the same media, span and
-    modality are one item with several texts. `modality` is for rows that do not name one.
-    Raises MediaNotFound (no pairs file), InputError (unknown format, no usable row: the first reasons are named).
+    JSON Lines and Parquet `texts`, a list; optional `start_s` and `end_s`, `modality` and `split`. Rows of the same
+    media, span and modality are one item with several texts. `modality` is for rows that do not name one.
+    Raises MediaNotFound (no pairs file), MissingDependency (.parquet without pyarrow), InputError (unknown format, no
+    usable row: the first reasons are named).
     """
     files = [Path(paths)] if isinstance(paths, (str, Path)) else [Path(p) for p in paths]
     merged: dict[tuple[str, str, str], Pair] = {}
@@ -110,8 +112,14 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
     if not file.is_file():
         raise MediaNotFound(f"no pairs file {file}")
     kind = file.suffix.lower()
-    if kind not in (".csv", ".jsonl"):
-        raise InputError(f"{file.name} is neither .csv nor .jsonl")
+    if kind not in (".csv", ".jsonl", *parquet.EXTENSIONS):
+        raise InputError(f"{file.name} is none of .csv, .jsonl, .parquet")
+    if kind in parquet.EXTENSIONS:
+        try:
+            yield from enumerate(parquet.read_rows(file), 1)
+        except ValueError as error:
+            raise InputError(f"{file}: {error}") from error
+        return
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             if kind == ".csv":

@@ -23,6 +23,11 @@ from vidembed.errors import InputError
 from vidembed.types import Caption, Failure, Span
 
 SCHEMA = 1
+PARQUET_COLUMNS: dict[str, Any] = {
+    "path": "string", "video_id": "string", "clip_id": "string", "start_s": "float64", "end_s": "float64",
+    "text": "string", "score": "float64", "confident": "bool", "human": "bool", "model": "string",
+    "candidates": [{"text": "string", "scores": {"map": "float64"}, "origin": "string"}],
+}  # fmt: skip
 CSV_FIELDS = ("path", "start_s", "end_s", "text", "score", "confident", "human", "model")
 
 

@@ -12,6 +12,7 @@ from vidembed.captions.cues import Cue
 from vidembed.captions.subtitles import write_srt, write_vtt
 from vidembed.captions.summary import VideoSummary
 from vidembed.errors import InputError
+from vidembed.parquet import TableWriter
 from vidembed.types import Caption, Failure
 
 
@@ -36,8 +37,9 @@ class Outputs:
     """Open for a run; a context manager. Raises InputError at once for a place that cannot be written.
 
     jsonl: appended to; a clip that has the same text there already is not written again, so a resumed run leaves
-    every clip once. srt, vtt: folders, one file a video, named like it. csv: a table, begun anew by every run.
-    sidecar: VIDEO.captions.srt beside each video. What is kept in memory is a few bytes a clip.
+    every clip once. srt, vtt: folders, one file a video, named like it. csv, parquet: a table, begun anew by every run
+    (.parquet stands when the run ends). sidecar: VIDEO.captions.srt beside each video. What is kept in memory is a few
+    bytes a clip, and some thousand rows for parquet.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Outputs:
         srt: Path | None = None,
         vtt: Path | None = None,
         csv: Path | None = None,
+        parquet: Path | None = None,
         sidecar: bool = False,
     ) -> None:
         self._srt, self._vtt, self._sidecar = srt, vtt, sidecar
@@ -64,14 +67,17 @@ class Outputs:
             self._jsonl = records.open_for_append(jsonl)
         if csv is not None:
             self._table = records.open_table(csv)
+        self._rows = None if parquet is None else TableWriter(parquet, records.PARQUET_COLUMNS)
 
     @property
     def any(self) -> bool:
-        return bool(self._jsonl or self._table or self._srt or self._vtt or self._sidecar)
+        return bool(self._jsonl or self._table or self._rows or self._srt or self._vtt or self._sidecar)
 
     def write(self, video: Captioned) -> None:
         """All that is asked for of one video."""
         lines = [records.caption_record(caption, video.path) for caption in video.captions]
+        if self._rows is not None:
+            self._rows.add([{name: line[name] for name in records.PARQUET_COLUMNS} for line in lines])
         if video.summary is not None:
             lines.append(records.summary_record(video.summary, video.path, video.video_id))
         lines += [records.failure_record(failure, video.path) for failure in video.failures]
@@ -97,7 +103,11 @@ class Outputs:
         self._append([records.failure_record(failure, failure.item) for failure in failed])
         return len(failed)
 
-    def close(self) -> None:
+    def close(self, *, whole: bool = True) -> None:
+        """whole False: the run broke off, so that no table of half of it takes the place of the last one."""
+        if self._rows is not None:
+            self._rows.close(keep=whole)
+            self._rows = None
         if self._jsonl is not None:
             self._jsonl.close()
             self._jsonl = None
@@ -108,8 +118,8 @@ class Outputs:
     def __enter__(self) -> Outputs:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *exc: object) -> None:
+        self.close(whole=kind is None)
 
     def _append(self, lines: Sequence[dict[str, Any]]) -> None:
         if self._jsonl is None:

@@ -31,6 +31,9 @@ OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="JSON Lines,
 SrtOption = Annotated[Path | None, typer.Option("--srt", help="Folder for one .srt a video.")]
 VttOption = Annotated[Path | None, typer.Option("--vtt", help="Folder for one .vtt a video, with .chapters.vtt.")]
 CsvOption = Annotated[Path | None, typer.Option("--csv", help="One table of all captions.")]
+ParquetOption = Annotated[
+    Path | None, typer.Option("--parquet", help="The same table as Parquet, with all candidates; needs pyarrow.")
+]
 SidecarOption = Annotated[bool, typer.Option("--sidecar", help="Subtitles beside each video, as VIDEO.captions.srt.")]
 
 
@@ -40,6 +43,7 @@ def caption(
     srt: SrtOption = None,
     vtt: VttOption = None,
     csv: CsvOption = None,
+    parquet: ParquetOption = None,
     sidecar: SidecarOption = False,
     model: Annotated[str | None, typer.Option(help="Who proposes; see `vidembed models`.")] = None,
     candidates: Annotated[int | None, typer.Option(help="Proposals a clip.", min=1, max=64)] = None,
@@ -61,7 +65,7 @@ def caption(
     from vidembed.captions.writing import Outputs
 
     with (
-        Outputs(out_file, srt=srt, vtt=vtt, csv=csv, sidecar=sidecar) as outputs,
+        Outputs(out_file, srt=srt, vtt=vtt, csv=csv, parquet=parquet, sidecar=sidecar) as outputs,
         opened(index, profile=profile, config=config, settings=settings, create=bool(videos)) as open_index,
     ):
         failed = 0
@@ -86,15 +90,18 @@ def export(
     srt: SrtOption = None,
     vtt: VttOption = None,
     csv: CsvOption = None,
+    parquet: ParquetOption = None,
     sidecar: SidecarOption = False,
     index: IndexOption = Path(DEFAULT_INDEX),
 ) -> None:
     """Write the captions that an index holds; nothing is captioned."""
     from vidembed.captions.writing import Outputs
 
-    with Outputs(out_file, srt=srt, vtt=vtt, csv=csv, sidecar=sidecar) as outputs:
+    with Outputs(out_file, srt=srt, vtt=vtt, csv=csv, parquet=parquet, sidecar=sidecar) as outputs:
         if not outputs.any:
-            raise InputError("nothing to write", hint="name at least one of --out, --srt, --vtt, --csv, --sidecar")
+            raise InputError(
+                "nothing to write", hint="name at least one of --out, --srt, --vtt, --csv, --parquet, --sidecar"
+            )
         with opened(index, readonly=True) as open_index:
             _write(open_index.captioned(videos), outputs, to_stdout=False)
 

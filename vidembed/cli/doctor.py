@@ -25,6 +25,7 @@ EXTRAS = {  # module to look for -> (what it is for, extra)
     "rapidocr": ("text on screen", "ocr"),
     "sentence_transformers": ("sentence and any-to-any models", "sentence"),
     "openvino": ("faster image towers on CPUs", "openvino"),
+    "pyarrow": ("lists and captions as Parquet", "parquet"),
 }
 
 

@@ -28,7 +28,9 @@ from vidembed.types import RunReport
 def index(
     videos: Annotated[
         list[str] | None,
-        typer.Argument(help="Folders, files or globs; or a list: .txt (one a line), .csv, .jsonl (columns are tags)."),
+        typer.Argument(
+            help="Folders, files or globs; or a list: .txt (one a line), .csv, .jsonl, .parquet (columns are tags)."
+        ),
     ] = None,
     index: IndexOption = Path(DEFAULT_INDEX),
     profile: ProfileOption = None,

@@ -48,7 +48,7 @@ class VideoIndex(OpenIndex):
     ) -> RunReport:
         """Index a folder, file, glob, list file or several of them; does only what is missing.
 
-        Further columns of a list (.csv with a header, .jsonl) become the videos' tags; see `tag`.
+        Further columns of a list (.csv with a header, .jsonl, .parquet) become the videos' tags; see `tag`.
         channels: lanes to fill, ["vision"], or on top of the profile's ["+speech", "+ocr", "-sound"].
         workers: videos decoded side by side. on_error: "record" (the default) or "raise". prune: forget videos whose
         files are gone; otherwise they are only hidden. A file that fails keeps what the index had of it.

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from vidembed import parquet
 from vidembed.errors import MediaNotFound, MediaUnreadable
 
 
@@ -27,7 +28,7 @@ AUDIO_EXTENSIONS = _words(
     ".aac .ac3 .aif .aiff .amr .ape .au .caf .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .tta .wav .wma .wv"
 )
 MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | AUDIO_EXTENSIONS
-LIST_EXTENSIONS = frozenset({".txt", ".csv", ".lst", ".jsonl"})
+LIST_EXTENSIONS = frozenset({".txt", ".csv", ".lst", ".jsonl"}) | parquet.EXTENSIONS
 _PATH_COLUMNS = ("path", "file", "video")
 
 _SAMPLE_BYTES = 1 << 20
@@ -89,8 +90,9 @@ def find_videos(inputs: str | Path | Iterable[str | Path], *, base: Path | None 
 
     An input is a file (always taken), a folder (walked; hidden entries, other extensions and links that lead out of
     it are left out), a glob pattern ("clips/**/*.mkv"), or a list file (.txt, .lst: one path a line, "#" comments;
-    .csv: in the first column or the one named path; .jsonl: under "path"; relative to the list's folder). `base`: what
-    relative inputs are relative to. Raises MediaNotFound for an input that names nothing.
+    .csv: in the first column or the one named path; .jsonl: under "path"; .parquet: in the column path, file or video;
+    relative to the list's folder). `base`: what relative inputs are relative to.
+    Raises MediaNotFound for an input that names nothing, MissingDependency for .parquet without pyarrow.
     """
     if isinstance(inputs, str | Path):
         inputs = [inputs]
@@ -136,8 +138,8 @@ def _glob(pattern: str, base: Path) -> Iterator[Path]:
 def list_tags(inputs: str | Path | Iterable[str | Path], *, base: Path | None = None) -> dict[Path, dict[str, str]]:
     """What list files among the inputs say of their videos besides the path: absolute path -> column -> value.
 
-    Columns of a .csv with a header, and the other fields of a .jsonl; empty ones are left out, and of a folder they
-    hold for all in it. Raises MediaNotFound as `find_videos` does.
+    Columns of a .csv with a header or of a .parquet, and the other fields of a .jsonl; empty ones are left out, and of
+    a folder they hold for all in it. Raises MediaNotFound as `find_videos` does.
     """
     found: dict[Path, dict[str, str]] = {}
     for given in [inputs] if isinstance(inputs, str | Path) else inputs:
@@ -156,21 +158,26 @@ def _read_list(path: Path) -> Iterator[Path]:
 
 def _list_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """(entry, what else its row says). Raises MediaNotFound for a row that cannot be, with its line."""
-    readers = {".csv": _csv_rows, ".jsonl": _json_rows}
+    try:
+        for entry, tags in _rows_of(path):
+            if not entry or entry.startswith("#"):
+                continue
+            if Path(entry).suffix.lower() in LIST_EXTENSIONS:
+                raise MediaNotFound(f"{path}: names another list, {entry}", hint="list media files only")
+            yield entry, {key: value for key, value in tags.items() if value}
+    except ValueError as error:  # also what is no UTF-8
+        raise MediaNotFound(f"{path}: {error}", hint="see `vidembed index --help` for the forms of a list") from error
+
+
+def _rows_of(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    kind = path.suffix.lower()
+    if kind in parquet.EXTENSIONS:
+        yield from _parquet_rows(path)
+        return
+    # Only .csv has columns: elsewhere a comma is part of the name.
+    read = {".csv": _csv_rows, ".jsonl": _json_rows}.get(kind, _lines)
     with open(path, encoding="utf-8-sig", newline="") as file:
-        # Only .csv has columns: elsewhere a comma is part of the name.
-        read = readers.get(path.suffix.lower(), _lines)
-        try:
-            for entry, tags in read(file):
-                if not entry or entry.startswith("#"):
-                    continue
-                if Path(entry).suffix.lower() in LIST_EXTENSIONS:
-                    raise MediaNotFound(f"{path}: names another list, {entry}", hint="list media files only")
-                yield entry, {key: value for key, value in tags.items() if value}
-        except ValueError as error:  # also what is no UTF-8
-            raise MediaNotFound(
-                f"{path}: {error}", hint="see `vidembed index --help` for the forms of a list"
-            ) from error
+        yield from read(file)
 
 
 def _lines(file: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -205,6 +212,15 @@ def _json_rows(file: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
         if not isinstance(row, dict) or not isinstance(row.get("path"), str) or not row["path"].strip():
             raise ValueError(f'line {number} has no "path"')
         yield row["path"].strip(), {key: _plain(value) for key, value in row.items() if key != "path"}
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    for number, row in enumerate(parquet.read_rows(path), start=1):
+        column = next((name for name in row if name.lower() in _PATH_COLUMNS), None)
+        entry = row.get(column) if column else None
+        if column is None or not isinstance(entry, str | None):
+            raise ValueError(f"row {number} has no path as text; its column is one of {', '.join(_PATH_COLUMNS)}")
+        yield (entry or "").strip(), {key: _plain(value) for key, value in row.items() if key != column}
 
 
 def _plain(value: object) -> str:

@@ -1,0 +1,109 @@
+"""Parquet files, row by row, through pyarrow (extra "parquet"), which is imported when a file is opened.
+
+What is read is data only: no pickled objects, no code (parquet.apache.org/docs/file-format).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vidembed.errors import InputError, missing_dependency
+
+EXTENSIONS = frozenset({".parquet", ".pq"})
+_READ_ROWS = 4096  # held at once while reading
+_GROUP_ROWS = 8192  # of one row group of a written file
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows as dicts of column -> value (None where there is none), a few thousand in memory at once.
+
+    Raises MissingDependency without pyarrow, ValueError for what is no readable Parquet file.
+    """
+    arrow, parquet = _packages(f"reading {path.name}")
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_READ_ROWS):
+                yield from batch.to_pylist()
+    except (arrow.ArrowException, OSError) as error:
+        raise ValueError(f"no readable Parquet file: {str(error).strip().splitlines()[0]}") from error
+
+
+class TableWriter:
+    """A Parquet file that stands under its name only when it is closed whole: before, it has no footer.
+
+    columns: name -> type as `pyarrow.type_for_alias` takes it ("string", "float64", "bool", "int32"), or a list of
+    one dict of such columns for a list of records, or {"map": type} for a map of text to that type.
+    Raises MissingDependency, InputError when the place cannot be written.
+    """
+
+    def __init__(self, path: Path, columns: Mapping[str, Any]) -> None:
+        self._arrow, parquet = _packages(f"writing {path.name}")
+        self._path, self._rows = path, list[Mapping[str, Any]]()
+        self._part = path.with_name(f".{path.name[:40]}.{os.getpid()}.part")
+        self._schema = self._arrow.schema([(name, _type(self._arrow, kind)) for name, kind in columns.items()])
+        with _Writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = parquet.ParquetWriter(self._part, self._schema, compression="zstd")
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Rows with the columns' names as keys; written once enough have come together."""
+        self._rows.extend(rows)
+        if len(self._rows) >= _GROUP_ROWS:
+            self._flush()
+
+    def close(self, *, keep: bool = True) -> None:
+        """Finish the file and put it in its place. keep False: leave what was there before. Twice does nothing."""
+        if self._writer is None:
+            return
+        try:
+            with _Writing(self._path):
+                if keep:
+                    self._flush()
+                self._writer.close()
+                if keep:
+                    os.replace(self._part, self._path)
+        finally:
+            self._writer = None
+            self._part.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        if self._rows:
+            with _Writing(self._path):
+                self._writer.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
+            self._rows.clear()
+
+
+class _Writing:
+    """Errors of the file system as InputError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise InputError(
+                f"cannot write {str(self._path)!r}: {error.strerror or error}", hint="choose a file you may write"
+            ) from error
+
+
+def _type(arrow: Any, kind: Any) -> Any:
+    if isinstance(kind, list):
+        return arrow.list_(arrow.struct([(name, _type(arrow, inner)) for name, inner in kind[0].items()]))
+    if isinstance(kind, Mapping):
+        return arrow.map_(arrow.string(), _type(arrow, kind["map"]))
+    return arrow.type_for_alias(kind)
+
+
+def _packages(purpose: str) -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise missing_dependency("pyarrow", extra="parquet", purpose=purpose) from error
+    return pyarrow, parquet
