@@ -147,6 +147,22 @@ def test_openvino_agrees_and_is_converted_once(folder: Path, tmp_path: Path, mon
     assert (fast.encode("image", images) * expected).sum(axis=1).min() >= 0.998
 
 
+def test_openvino_gives_torchs_numbers_for_convolutions_with_several_outputs_a_channel(tmp_path: Path) -> None:
+    """They are taken apart for OpenVINO; and a batch longer than a piece comes back in order."""
+    _needs_openvino()
+    torch.manual_seed(0)
+    plain = torch.nn.Conv2d(3, 12, 3, stride=2, padding=1, groups=3)
+    nested = torch.nn.Sequential(torch.nn.Conv2d(12, 24, 3, groups=12, bias=False), torch.nn.ReLU())
+    tower = torch.nn.Sequential(plain, nested, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
+    pixels = torch.rand(2 * _openvino.PIECE + 1, 3, 16, 16)
+    with torch.inference_mode():
+        expected = tower(pixels)
+    compiled = _openvino.compile_tower(tower, (16, 16), dtype="float32", cache=tmp_path)
+    torch.testing.assert_close(compiled(pixels), expected, rtol=1e-4, atol=1e-5)
+    assert tower[0] is plain  # the tower itself stays as it was
+    assert plain.groups == 3
+
+
 def test_openvino_reports_to_nobody(tmp_path: Path) -> None:
     """Imported as it is, it would send an event, for which it makes a client id in the home folder."""
     _needs_openvino()
