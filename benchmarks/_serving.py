@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import socket
 import threading
 import time
@@ -43,15 +44,22 @@ def served(index: VideoIndex) -> Iterator[str]:
 
 @contextmanager
 def asking(url: str) -> Iterator[Ask]:
-    """Ask(words, k) -> moments, through HTTP; safe for many threads."""
+    """Ask(words, k) -> moments, through HTTP; safe for many threads, each a visitor with a session as a page has."""
+    visitor = threading.local()
+
+    def ask(words: str, k: int) -> list[dict[str, Any]]:
+        visitor.session = getattr(visitor, "session", None) or secrets.token_hex(8)
+        return _ask(client, words, k, visitor.session)
+
     limits = httpx.Limits(max_connections=None)
     with httpx.Client(base_url=url, timeout=60, limits=limits) as client:
-        yield lambda words, k: _ask(client, words, k)
+        yield ask
 
 
-def _ask(client: httpx.Client, words: str, k: int) -> list[dict[str, Any]]:
+def _ask(client: httpx.Client, words: str, k: int, session: str) -> list[dict[str, Any]]:
     begun = client.post(
-        "/gradio_api/call/search_moments", json={"data": [words, k, None, None, "", None, "", "", False]}
+        "/gradio_api/call/search_moments",
+        json={"data": [words, k, None, None, "", None, "", "", False], "session_hash": session},
     )
     begun.raise_for_status()
     with client.stream("GET", f"/gradio_api/call/search_moments/{begun.json()['event_id']}") as stream:

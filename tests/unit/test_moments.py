@@ -9,18 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vidembed.search.curves import Axis, Curve, merge_pieces, smooth
 from vidembed.search.lanes import Pieces
-from vidembed.search.moments import (
-    Curve,
-    MomentSettings,
-    gap_merge,
-    merge_pieces,
-    propose,
-    score_spans,
-    smooth,
-    soft_nms,
-)
-from vidembed.search.windows import Window
+from vidembed.search.moments import MomentSettings, gap_merge, propose, propose_each, score_spans, soft_nms
+from vidembed.search.windows import Sheet, Window
 from vidembed.types import Clip, Span
 
 PLAIN = MomentSettings(smooth_s=0)
@@ -116,7 +108,7 @@ def test_soft_nms_by_hand() -> None:
 
 
 def test_overlapping_pieces_are_averaged() -> None:
-    values, cover = merge_pieces([0, 5], [10, 15], [2.0, 4.0], np.array([0, 5, 10, 15, 20.0]))
+    values, cover = merge_pieces([0, 1], [2, 3], [2.0, 4.0], cells=4)
     assert values.tolist() == [2, 3, 4, 0]
     assert cover.tolist() == [1, 2, 1, 0]
 
@@ -124,7 +116,9 @@ def test_overlapping_pieces_are_averaged() -> None:
 def test_spans_are_scored_as_they_are_proposed() -> None:
     curve = steps((20, 0), (10, 4), (30, 1))
     best = propose(curve, settings=PLAIN)[0]
-    assert score_spans(curve.edges, curve.scores[None], [best.span], PLAIN)[0, 0] == pytest.approx(best.score)
+    assert score_spans(Axis.of([curve.edges]), curve.scores[None], [0], [best.span], PLAIN)[0, 0] == pytest.approx(
+        best.score
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -170,11 +164,11 @@ def test_a_level_stretch_is_one_answer_whatever_its_sums_round_to() -> None:
     clips = [Clip.make("a" * 32, i, Span(2 * i, 2 * i + 2)) for i in range(10)]
     starts = np.arange(0, 20, 0.25)
     frames = Pieces(starts, starts + 0.25, np.full(80, 0.1), sampled=True)
-    lanes = Window("a" * 32, clips, {"vision": frames, "sound": frames}).curves()
-    assert lanes is not None
-    curve = lanes.joined({"vision": 0.3, "sound": 0.7}, smooth_s=0.5)
-    assert set(curve.scores.tolist()) == {0.1}
-    assert propose(curve, settings=PLAIN)[0].span == Span(0, 20)
+    sheet = Sheet.of([Window("a" * 32, clips, {"vision": frames, "sound": frames})])
+    assert sheet is not None
+    scores = sheet.joined({"vision": 0.3, "sound": 0.7}, smooth_s=0.5)
+    assert set(scores.tolist()) == {0.1}
+    assert propose(Curve(sheet.axis.edges(0), scores), settings=PLAIN)[0].span == Span(0, 20)
 
 
 def test_pictures_are_smoothed_and_lines_of_text_keep_their_borders() -> None:
@@ -184,15 +178,54 @@ def test_pictures_are_smoothed_and_lines_of_text_keep_their_borders() -> None:
     frames = Pieces(starts, starts + 1, z, sampled=True)
     lines = Pieces.of([(10.0, 11.0, 4.0, "one second of words"), (15.0, 16.0, -3.0, "nothing like it")])
 
-    seen = Window(clip.video_id, [clip], {"vision": frames}).curves()
+    seen = Sheet.of([Window(clip.video_id, [clip], {"vision": frames})])
     assert seen is not None
-    assert seen.joined({"vision": 1.0}, smooth_s=2.0).scores.max() < 2
-    lanes = Window(clip.video_id, [clip], {"speech": lines}).curves()
-    assert lanes is not None
-    said = lanes.joined({"speech": 1.0}, smooth_s=2.0)
+    assert seen.joined({"vision": 1.0}, smooth_s=2.0).max() < 2
+    sheet = Sheet.of([Window(clip.video_id, [clip], {"speech": lines})])
+    assert sheet is not None
+    said = Curve(sheet.axis.edges(0), sheet.joined({"speech": 1.0}, smooth_s=2.0))
     assert propose(said, settings=PLAIN)[0].span == Span(10, 11)
     # A line that fits less than nothing counts like silence, or the silence around it would be an answer.
     assert said.scores.tolist() == [0, 4, 0, 0, 0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(1, 5000), st.floats(-3, 6)), min_size=1, max_size=40), min_size=1, max_size=5
+    ),
+    st.floats(0, 3),
+)
+def test_curves_side_by_side_are_answered_as_each_alone(parts: list[list[tuple[int, float]]], sigma: float) -> None:
+    edges = [np.cumsum([0, *(ms for ms, _ in one)]) / 1000 for one in parts]
+    scores = [np.array([score for _, score in one]).round(3) for one in parts]
+    chosen = MomentSettings(smooth_s=sigma, per_video=5)
+    curves = [Curve(edge, score) for edge, score in zip(edges, scores, strict=True)]
+    smoothed = [smooth(curve, sigma).scores for curve in curves]
+    shots = [[Span(0.0, float(edge[-1]))] for edge in edges]
+    together = propose_each(Axis.of(edges), np.concatenate(scores), np.concatenate(smoothed), shots, settings=chosen)
+    for found, curve, own in zip(together, curves, shots, strict=True):
+        alone = propose(curve, shots=own, settings=chosen)
+        assert [p.score for p in found] == pytest.approx([p.score for p in alone], abs=1e-6)
+        if len(alone) == 1 or alone[0].score - alone[1].score > 1e-6:
+            assert found[0].span == alone[0].span
+
+
+def test_windows_on_one_sheet_keep_to_themselves() -> None:
+    # The second video begins where the first ends; neither its loud end nor a limit of the first reaches over.
+    one, two = (Clip.make(name * 32, 0, Span(0, 4)) for name in "ab")
+    loud = Pieces.of([(0.0, 2.0, 1.0, ""), (2.0, 4.0, 5.0, "")])
+    calm = Pieces.of([(0.0, 4.0, 2.0, "")])
+    windows = [Window(one.video_id, [one], {"sound": loud}), Window(two.video_id, [two], {"sound": calm})]
+    sheet = Sheet.of(windows)
+    assert sheet is not None
+    assert sheet.joined({"sound": 1.0}).tolist() == [1, 5, 2]
+    assert score_spans(sheet.axis, sheet.z, [0, 1], [Span(2, 4), Span(0, 4)], PLAIN).tolist() == [[5 - 1 / 2, 2]]
+    limited = Sheet.of(windows, Span(3, 9))
+    assert limited is not None
+    assert (limited.axis.low.tolist(), limited.axis.high.tolist()) == ([3, 3], [4, 4])
+    assert limited.z.tolist() == [[5, 2]]
+    assert Sheet.of(windows, Span(4, 9)) is None
 
 
 def test_a_curve_smoothed_elsewhere_is_taken_as_it_is() -> None:

@@ -2,9 +2,10 @@
 
 from vidembed.search.calibration import BankVectors, CalibrationSettings, has_match, read_bank
 from vidembed.search.catalog import Catalog
+from vidembed.search.curves import Curve
 from vidembed.search.filters import VideoFacts, resolve
 from vidembed.search.fusion import FUSIONS, Fusion, fuse
-from vidembed.search.moments import Curve, MomentSettings, gap_merge, propose
+from vidembed.search.moments import MomentSettings, gap_merge, propose
 from vidembed.search.searcher import Searcher, SearchSettings
 
 __all__ = [

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidembed.search.fusion import Fusion, fuse
 from vidembed.search.lanes import Found, Lane
-from vidembed.search.moments import Curve, MomentSettings, Proposal, best_time, propose, score_spans
-from vidembed.search.windows import LaneCurves, Window
+from vidembed.search.moments import MomentSettings, Proposal, proposals_of, propose_each, score_spans
+from vidembed.search.windows import Sheet, Window
 from vidembed.types import Clip, Span
 
 _BEST = 5  # hits by which a lane is judged as a whole
@@ -70,62 +72,75 @@ class Candidate:
 
 
 def candidates(
-    window: Window,
-    seeds: Sequence[Clip],
+    sheet: Sheet,
+    seeds: Mapping[str, Sequence[Clip]],
     rankings: Sequence[LaneRanking],
     settings: MomentSettings,
     *,
-    within: Span | None,
     clip_share: float,
-) -> Iterator[Candidate]:
-    """The window's proposals that overlap a found clip; each found clip is in at least one of them."""
+) -> list[Candidate]:
+    """The windows' proposals that overlap a found clip; each found clip is in at least one of them. seeds: by video."""
     trust = {ranking.name: ranking.trust for ranking in rankings}
-    lanes = window.curves(within)
-    if lanes is None:
-        return
-    curve = lanes.joined(trust)
-    bounds = Span(float(curve.edges[0]), float(curve.edges[-1]))
-    here = [clip for clip in seeds if clip.span.overlap_s(bounds) > 0]
-    smoothed = lanes.joined(trust, smooth_s=settings.smooth_s)
-    made = propose(curve, shots=[c.span for c in window.clips], settings=settings, smoothed=smoothed)
-    proposals = [p for p in made if any(p.span.overlap_s(clip.span) > 0 for clip in here)]
-    for clip in here:
-        if not any(p.span.overlap_s(clip.span) > 0 for p in proposals):
-            proposals.append(_whole_clip(clip, curve, bounds))
-    if not proposals:
-        return
-    spans = [proposal.span for proposal in proposals]
-    worth = score_spans(lanes.edges, lanes.z, spans, settings).round(9).tolist()
-    highest = _highest(lanes, spans)
-    for i, proposal in enumerate(proposals):
-        inside = [clip for clip in here if clip.span.overlap_s(proposal.span) > 0]
+    curve, smoothed = sheet.joined(trust), sheet.joined(trust, smooth_s=settings.smooth_s)
+    shots = [[clip.span for clip in window.clips] for window in sheet.windows]
+    made = propose_each(sheet.axis, curve, smoothed, shots, settings=settings)
+    chosen: list[tuple[int, Proposal, list[Clip]]] = []
+    wholes: list[tuple[int, Span, list[Clip]]] = []
+    bounds = zip(sheet.axis.low.tolist(), sheet.axis.high.tolist(), strict=True)
+    for number, (window, proposals, (low, high)) in enumerate(zip(sheet.windows, made, bounds, strict=True)):
+        limit = Span(low, high)
+        here = [clip for clip in seeds[window.video_id] if clip.span.overlap_s(limit) > 0]
+        inside = [(p, [clip for clip in here if clip.span.overlap_s(p.span) > 0]) for p in proposals]
+        reached = {clip.clip_id for _, clips in inside for clip in clips}
+        chosen += [(number, proposal, clips) for proposal, clips in inside if clips]
+        for clip in here:
+            if clip.clip_id not in reached:
+                span = Span(max(clip.span.start_s, low), min(clip.span.end_s, high))
+                overlapping = [other for other in here if other.span.overlap_s(span) > 0]
+                wholes.append((number, span, overlapping))
+                reached.update(other.clip_id for other in overlapping)
+    if wholes:
+        numbers, ends, clips_of = zip(*wholes)
+        chosen += zip(numbers, proposals_of(sheet.axis, curve, numbers, ends), clips_of)
+    if not chosen:
+        return []
+    stretches, spans = [number for number, _, _ in chosen], [proposal.span for _, proposal, _ in chosen]
+    worth = score_spans(sheet.axis, sheet.z, stretches, spans, settings).round(9).T.tolist()
+    highest = _highest(sheet, stretches, spans).T.tolist()
+    found = []
+    for (number, proposal, clips), worths, tops in zip(chosen, worth, highest, strict=True):
         values: dict[str, float] = {}
         odds: dict[str, float] = {}
         phrase = False
-        for ranking, tops, span_scores in zip(rankings, highest, worth, strict=True):
-            top = tops[i]
+        for ranking, span_score, top in zip(rankings, worths, tops, strict=True):
             if top == -math.inf:
                 continue
-            of_clips = [ranking.by_id[clip.clip_id] for clip in inside if clip.clip_id in ranking.by_id]
+            of_clips = [ranking.by_id[clip.clip_id] for clip in clips if clip.clip_id in ranking.by_id]
             clip_z = max((hit.z for hit in of_clips), default=top)
             if top <= 0 and not of_clips:
                 continue
-            values[ranking.name] = clip_share * min(clip_z, top + 1) + (1 - clip_share) * span_scores[i]
+            values[ranking.name] = clip_share * min(clip_z, top + 1) + (1 - clip_share) * span_score
             # A span without the clip's best part is no surer than what it has.
             odds[ranking.name] = ranking.lane.odds(min(clip_z, top) + ranking.lift)
             phrase |= any(hit.phrase for hit in of_clips) and top >= 6
         if values:
+            window = sheet.windows[number]
             key = f"{window.video_id}:{proposal.span.start_s:012.3f}:{proposal.span.end_s:012.3f}"
-            yield Candidate(key, window, proposal, inside, values, confidence_of(odds, rankings), phrase)
+            found.append(Candidate(key, window, proposal, clips, values, confidence_of(odds, rankings), phrase))
+    return found
 
 
-def _highest(lanes: LaneCurves, spans: Sequence[Span]) -> list[list[float]]:
-    """Of each lane the highest z inside each span; minus infinity where it says nothing."""
-    bounds = [(span.start_s, span.end_s - 1e-9) for span in spans]
-    cells = lanes.edges.searchsorted(bounds, side="right").tolist()
-    z = np.where(lanes.cover > 0, lanes.z, -np.inf)
-    columns = [z[:, max(first - 1, 0) : max(last, first)].max(axis=1, initial=-np.inf) for first, last in cells]
-    return np.stack(columns, axis=1).tolist()  # type: ignore[no-any-return]
+def _highest(sheet: Sheet, stretches: Sequence[int], spans: Sequence[Span]) -> NDArray[np.float64]:
+    """(L, S) the highest z of each lane inside each span; minus infinity where it says nothing."""
+    z = np.where(sheet.cover > 0, sheet.z, -np.inf)
+    starts, ends = sheet.axis.starts.tolist(), sheet.axis.ends.tolist()
+    columns = []
+    for number, span in zip(stretches, spans, strict=True):
+        cells = sheet.axis.cells(number)
+        first = bisect_right(ends, span.start_s, cells.start, cells.stop)
+        last = bisect_right(starts, span.end_s - 1e-9, first, cells.stop)
+        columns.append(z[:, first:last].max(axis=1, initial=-np.inf))
+    return np.stack(columns, axis=1)
 
 
 def confidence_of(odds: Mapping[str, float], rankings: Sequence[LaneRanking]) -> float:
@@ -181,13 +196,6 @@ def fuse_lanes(
         return fuse(fusion, odds, weights={r.name: r.weight * r.share for r in rankings}, main=main.name)
     plain = {name: [(key, value) for key, value, _ in ranking] for name, ranking in lists.items()}
     return fuse(fusion, plain, rrf_k=rrf_k, weights={r.name: r.trust for r in rankings})
-
-
-def _whole_clip(clip: Clip, curve: Curve, bounds: Span) -> Proposal:
-    span = Span(max(clip.span.start_s, bounds.start_s), min(clip.span.end_s, bounds.end_s))
-    return Proposal(
-        span, best_time(curve, span), 0.0, float(score_spans(curve.edges, curve.scores[None], [span])[0, 0])
-    )
 
 
 def ranked(

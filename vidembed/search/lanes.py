@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -73,8 +74,8 @@ class Lane(Protocol):
         """Fetch what `pieces` needs of these clips, at once."""
         ...
 
-    def pieces(self, clips: Sequence[Clip], texts: Texts) -> Pieces:
-        """How well each stretch of the clips fits; clips that the channel lacks give none."""
+    def pieces(self, groups: Sequence[Sequence[Clip]], texts: Texts) -> list[Pieces]:
+        """How well each stretch of each group's clips fits; clips that the channel lacks give none."""
         ...
 
     def vector_of(self, clip_id: str) -> Floats | None:
@@ -153,10 +154,11 @@ class DenseLane:
             rows = self._tools.store.rows(self.channel.collection, missing, units=True)
             self._rows.update({i: row for i, row in rows.items() if isinstance(row.vector, np.ndarray)})
 
-    def pieces(self, clips: Sequence[Clip], texts: Texts) -> Pieces:
-        here = [clip for clip in clips if clip.clip_id in self._rows]
+    def pieces(self, groups: Sequence[Sequence[Clip]], texts: Texts) -> list[Pieces]:
+        held = [[clip for clip in clips if clip.clip_id in self._rows] for clips in groups]
+        here = [clip for clips in held for clip in clips]
         if not here:
-            return Pieces.of([])
+            return [Pieces.of([]) for _ in groups]
         rows = [self._rows[clip.clip_id] for clip in here]
         units, starts = unit_matrix(rows)
         counts = np.diff([*starts.tolist(), len(units)])
@@ -168,7 +170,12 @@ class DenseLane:
             text = texts.get(clip.clip_id, {}).get(self.channel.name)
             for i, line in enumerate(_lines_of(text, row, count), start=start):
                 starts_s[i], ends_s[i], what[i] = line
-        return Pieces(starts_s, ends_s, z, tuple(what), sampled=not any(what))
+        ends = np.cumsum([0, *counts])[np.cumsum([0, *(len(clips) for clips in held)])].tolist()
+        parts = [slice(a, b) for a, b in pairwise(ends)]
+        return [
+            Pieces(starts_s[part], ends_s[part], z[part], tuple(what[part]), sampled=not any(what[part]))
+            for part in parts
+        ]
 
     def vector_of(self, clip_id: str) -> Floats | None:
         row = self._rows.get(clip_id)
@@ -247,7 +254,10 @@ class WordsLane:
         if missing:
             self._rows.update(self._store.rows(self.channel.collection, missing, units=False))
 
-    def pieces(self, clips: Sequence[Clip], texts: Texts) -> Pieces:
+    def pieces(self, groups: Sequence[Sequence[Clip]], texts: Texts) -> list[Pieces]:
+        return [self._pieces(clips, texts) for clips in groups]
+
+    def _pieces(self, clips: Sequence[Clip], texts: Texts) -> Pieces:
         parts: list[tuple[float, float, float, str]] = []
         for clip in clips:
             row = self._rows.get(clip.clip_id)

@@ -1,21 +1,23 @@
 """From scores over time to spans: a smoothed curve, proposals at several levels, inside against context, soft-NMS.
 
-A curve is piecewise constant: cells `[edges[i], edges[i + 1])` in rising seconds, with one score each. Scores are best
-given as z-scores against the background, so that 0 means "as any query" and stretches outside the video count as 0.
+Scores are best given as z-scores against the background, so that 0 means "as any query" and stretches outside the video
+count as 0.
 """
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vidembed.search.curves import Axis, Curve, Places, Seconds, smooth
 from vidembed.types import Span
 
-Seconds = NDArray[np.float64]
 _MAX_PROPOSALS = 400  # the best ones enter the suppression
 _MAX_SHOTS = 8  # neighbouring shots that are joined at most
 
@@ -35,36 +37,6 @@ class MomentSettings:
     context_share: float = 1.0  # how much the contrast with the context counts against the level inside
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """Scores over time. edges: (N + 1,) seconds, strictly rising; scores: (N,) float64; N >= 1."""
-
-    edges: Seconds
-    scores: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        if self.edges.ndim != 1 or self.scores.shape != (len(self.edges) - 1,) or len(self.scores) < 1:
-            raise ValueError(f"need one more edge than scores, got {self.edges.shape} and {self.scores.shape}")
-        # Between finite ends, edges that rise are finite themselves.
-        ends_finite = math.isfinite(self.edges[0]) and math.isfinite(self.edges[-1])
-        if not (ends_finite and (self.edges[1:] > self.edges[:-1]).all()):
-            raise ValueError("edges must be finite and rise strictly")
-        if not np.isfinite(self.scores).all():
-            raise ValueError("scores must be finite")
-
-    @property
-    def times_s(self) -> Seconds:
-        """The middle of each cell."""
-        return (self.edges[:-1] + self.edges[1:]) / 2
-
-    @property
-    def lengths_s(self) -> Seconds:
-        return np.diff(self.edges)
-
-    def __len__(self) -> int:
-        return len(self.scores)
-
-
 @dataclass(frozen=True)
 class Proposal:
     """A stretch of a curve. score: share of contrast and level, lowered where better spans overlap it."""
@@ -73,45 +45,6 @@ class Proposal:
     best_s: float  # where the curve, before smoothing, is highest inside the span
     score: float
     level: float  # mean inside
-
-
-def merge_pieces(starts: ArrayLike, ends: ArrayLike, scores: ArrayLike, grid: Seconds) -> tuple[Seconds, Seconds]:
-    """Mean score of the pieces over each cell of the grid, and how many pieces cover it (0 pieces: score 0).
-
-    starts, ends, scores: (P,), pieces `[start, end)` whose borders are edges of the grid; they may overlap.
-    """
-    first = grid.searchsorted(np.asarray(starts, dtype=np.float64))
-    last = grid.searchsorted(np.asarray(ends, dtype=np.float64))
-    values = np.asarray(scores, dtype=np.float64)
-    n = len(grid)
-    cover = (np.bincount(first, minlength=n) - np.bincount(last, minlength=n)).cumsum()[:-1].astype(np.float64)
-    total = (np.bincount(first, values, n) - np.bincount(last, values, n)).cumsum()[:-1]
-    return np.where(cover > 0, total / np.maximum(cover, 1), 0.0), cover
-
-
-def smooth(curve: Curve, sigma_s: float) -> Curve:
-    """Gaussian smoothing in seconds, each cell weighted by its length: right for uneven times. sigma 0: unchanged."""
-    if sigma_s < 1e-3:
-        return curve
-    return Curve(curve.edges, smooth_rows(curve.edges, curve.scores[None], sigma_s)[0])
-
-
-def smooth_rows(edges: Seconds, rows: NDArray[np.float64], sigma_s: float) -> NDArray[np.float64]:
-    """(L, N) as `smooth` makes of L curves over the same (N + 1,) edges."""
-    n = rows.shape[1]
-    if sigma_s < 1e-3 or n < 2:
-        return rows
-    times, lengths = (edges[:-1] + edges[1:]) / 2, edges[1:] - edges[:-1]
-    out = np.empty(rows.shape)
-    block = 512  # keeps the weights of an hour-long curve small
-    for start in range(0, n, block):
-        stop = min(start + block, n)
-        low = int(times.searchsorted(times[start] - 4 * sigma_s))
-        high = int(times.searchsorted(times[stop - 1] + 4 * sigma_s, side="right"))
-        distance = (times[start:stop, None] - times[None, low:high]) / sigma_s
-        weights = np.exp(-0.5 * distance**2) * lengths[None, low:high]
-        out[:, start:stop] = rows[:, low:high] @ (weights / weights.sum(axis=1, keepdims=True)).T
-    return out
 
 
 def propose(
@@ -130,23 +63,39 @@ def propose(
     smoothed: the curve, over the same edges, smoothed in another way than all of it by smooth_s.
     """
     settings = settings or MomentSettings()
-    n = settings.per_video if n is None else n
     smoothed = smooth(curve, settings.smooth_s) if smoothed is None else smoothed
-    first, last = _candidates(smoothed, shots, settings)
-    scores, levels = _inside_and_around(
-        smoothed.edges, smoothed.scores[None], smoothed.edges[first], smoothed.edges[last], settings
-    )
-    score, level = scores[0], levels[0]
+    axis = Axis.of([curve.edges])
+    return propose_each(axis, curve.scores, smoothed.scores, [shots], settings=settings, n=n)[0]
+
+
+def propose_each(
+    axis: Axis,
+    scores: NDArray[np.float64],
+    smoothed: NDArray[np.float64],
+    shots: Sequence[Sequence[Span]],
+    *,
+    settings: MomentSettings,
+    n: int | None = None,
+) -> list[list[Proposal]]:
+    """`propose` for each of W curves at once. scores, smoothed: (N,) over the axis; shots: of each stretch."""
+    n = settings.per_video if n is None else n
+    first, last = _candidates(axis, smoothed, shots, settings)
+    stretch = axis.stretch[first]
+    starts, ends = axis.starts[first], axis.ends[last - 1]
+    all_scores, levels = _inside_and_around(axis, smoothed[None], stretch, starts, ends, settings)
+    score, level = all_scores[0].round(9), levels[0]  # equal ones are equal, whatever their sums round to
     # Of equal candidates the longest one is kept, then the earliest: a level stretch is one answer, not many.
-    order = np.lexsort((first, first - last, -np.round(score, 9)))[:_MAX_PROPOSALS]
-    first, last, score, level = first[order], last[order], score[order], level[order]
-    starts, ends = smoothed.edges[first], smoothed.edges[last]
-    kept, decayed = soft_nms(starts, ends, score, sigma=settings.nms_sigma, n=n)
-    found = []
-    for i, value in zip(kept, decayed):
-        span = _span(smoothed, int(first[i]), int(last[i]), settings.min_s)
-        found.append(Proposal(span, best_time(curve, span), value, float(level[i])))
-    return found
+    order = np.lexsort((first, first - last, -score, stretch))
+    borders = stretch[order].searchsorted(np.arange(len(axis.bounds))).tolist()
+    maker = _Maker(axis, scores, smoothed, settings.min_s)
+    answer = []
+    for begin, end in pairwise(borders):
+        own = order[begin : min(end, begin + _MAX_PROPOSALS)]
+        kept, decayed = soft_nms(starts[own], ends[own], score[own], sigma=settings.nms_sigma, n=n)
+        chosen = own[kept]
+        found = zip(first[chosen].tolist(), last[chosen].tolist(), decayed, level[chosen].tolist(), strict=True)
+        answer.append([maker.proposal(*one) for one in found])
+    return answer
 
 
 def soft_nms(
@@ -204,49 +153,71 @@ def gap_merge(
     return sorted(spans, key=lambda span: (-span[2], span[0]))
 
 
-_Index = NDArray[np.int64]
+def proposals_of(
+    axis: Axis, scores: NDArray[np.float64], stretches: Sequence[int], spans: Sequence[Span]
+) -> list[Proposal]:
+    """Spans of one's own choice as proposals, each in its stretch, after all others: their score is 0."""
+    levels = score_spans(axis, scores[None], stretches, spans, MomentSettings(context_s=0))[0].tolist()
+    maker = _Maker(axis, scores, scores, min_s=0.0)
+    return [
+        Proposal(span, maker.best_time(stretch, span), 0.0, level)
+        for stretch, span, level in zip(stretches, spans, levels, strict=True)
+    ]
 
 
-def _candidates(curve: Curve, shots: Sequence[Span], settings: MomentSettings) -> tuple[_Index, _Index]:
+def _candidates(
+    axis: Axis, scores: NDArray[np.float64], shots: Sequence[Sequence[Span]], settings: MomentSettings
+) -> tuple[Places, Places]:
     """First and one-past-last cells of all candidate spans, each pair once, none longer than max_s but single cells."""
-    n = len(curve)
-    low, high = float(curve.scores.min()), float(curve.scores.max())
-    peak = int(np.argmax(curve.scores))
+    begins, stretch = axis.bounds[:-1], axis.stretch
+    low, high = np.minimum.reduceat(scores, begins), np.maximum.reduceat(scores, begins)
+    highest = np.flatnonzero(scores == high[stretch])
+    peak = highest[highest.searchsorted(begins)]
     # The lowest threshold is the whole curve, which is there already; the highest would be the peak alone.
-    thresholds = np.linspace(low, high, settings.levels + 2)[1:-1]
-    above = np.zeros((len(thresholds), n + 2), dtype=np.int8)
-    above[:, 1:-1] = curve.scores >= thresholds[:, None]
+    step = (high - low) / (settings.levels + 1)
+    thresholds = np.arange(1, settings.levels + 1)[:, None] * step + low
+    # A column that is never above stands before, between and after the stretches.
+    column = np.arange(len(axis)) + stretch + 1
+    above = np.zeros((settings.levels, len(axis) + len(begins) + 1), dtype=np.int8)
+    above[:, column] = scores >= thresholds[:, stretch]
     change = above[:, 1:] - above[:, :-1]
-    firsts: list[_Index] = [
-        np.array([0, peak]),
-        np.nonzero(change == 1)[1],
-    ]  # row by row, so that starts and ends pair up
-    lasts: list[_Index] = [np.array([n, peak + 1]), np.nonzero(change == -1)[1]]
-    if shots:
-        starts = np.searchsorted(curve.edges, [s.start_s for s in shots], side="left")
-        ends = np.searchsorted(curve.edges, [s.end_s for s in shots], side="left")
-        for length in range(min(len(shots), _MAX_SHOTS)):
-            firsts.append(starts[: len(shots) - length])
-            lasts.append(ends[length:])
-    pairs = np.unique(np.concatenate(firsts).astype(np.int64) * (n + 1) + np.minimum(np.concatenate(lasts), n))
-    first, last = np.divmod(pairs, n + 1)
-    fits = (first < last) & (
-        (curve.edges[last] - curve.edges[np.minimum(first, n)] <= settings.max_s) | (last - first == 1)
-    )
+    cell = np.zeros(above.shape[1], dtype=np.int64)
+    cell[column] = np.arange(len(axis))
+    # Both go row by row, so that starts and ends pair up.
+    firsts = [begins, peak, cell[np.nonzero(change == 1)[1] + 1]]
+    lasts = [axis.bounds[1:], peak + 1, cell[np.nonzero(change == -1)[1]] + 1]
+    for number, own in enumerate(shots):
+        if own:
+            edges, begin = axis.edges(number), int(begins[number])
+            starts = begin + edges.searchsorted([s.start_s for s in own])
+            ends = begin + np.minimum(edges.searchsorted([s.end_s for s in own]), len(edges) - 1)
+            for length in range(min(len(own), _MAX_SHOTS)):
+                firsts.append(starts[: len(own) - length])
+                lasts.append(ends[length:])
+    first, last = np.concatenate(firsts), np.concatenate(lasts)
+    inside = first < last
+    pairs = np.unique(first[inside] * (len(axis) + 1) + last[inside])
+    first, last = np.divmod(pairs, len(axis) + 1)
+    fits = (axis.ends[last - 1] - axis.starts[first] <= settings.max_s) | (last - first == 1)
     return first[fits], last[fits]
 
 
 def score_spans(
-    edges: Seconds, rows: NDArray[np.float64], spans: Sequence[Span], settings: MomentSettings | None = None
+    axis: Axis,
+    rows: NDArray[np.float64],
+    stretch: Sequence[int],
+    spans: Sequence[Span],
+    settings: MomentSettings | None = None,
 ) -> NDArray[np.float64]:
-    """(L, S) what `propose` would score S spans with, on each of L curves (L, N) over the same (N + 1,) edges."""
+    """(L, S) what `propose` would score S spans with, on each of L curves (L, N). stretch: the one each span is in."""
     starts = np.array([span.start_s for span in spans], dtype=np.float64)
     ends = np.array([span.end_s for span in spans], dtype=np.float64)
-    return _inside_and_around(edges, rows, starts, ends, settings or MomentSettings())[0]
+    own = np.asarray(stretch, dtype=np.int64)
+    return _inside_and_around(axis, rows, own, starts, ends, settings or MomentSettings())[0]
 
 
 def _inside_and_around(
-    edges: Seconds, rows: NDArray[np.float64], starts: Seconds, ends: Seconds, settings: MomentSettings
+    axis: Axis, rows: NDArray[np.float64], stretch: Places, starts: Seconds, ends: Seconds, settings: MomentSettings
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Score and mean of each span on each curve, (L, S) both, through the integral of the curves."""
     lengths = ends - starts
@@ -254,40 +225,42 @@ def _inside_and_around(
     # the background level, so that a video that matches all through is answered as a whole. Stretches below the
     # background count as 0 too: what lies beside an event makes it no better by fitting less than nothing.
     reach = np.minimum(np.maximum(lengths, settings.min_s), max(settings.context_s, settings.min_s))
-    times = np.concatenate([starts, ends, starts - reach, ends + reach])
-    times = np.minimum(np.maximum(times, edges[0]), edges[-1])
-    cell = np.minimum(np.maximum(edges.searchsorted(times, side="right") - 1, 0), len(edges) - 2)
-    into = times - edges[cell]  # seconds from the cell's beginning
-
-    def until(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(L, 4, S) the integral from the first edge to each of the four times of a span."""
-        whole = np.zeros((len(scores), len(edges)))
-        np.cumsum(scores * (edges[1:] - edges[:-1]), axis=1, out=whole[:, 1:])
-        return (whole[:, cell] + scores[:, cell] * into).reshape(len(scores), 4, -1)
-
-    inside = until(rows)
+    times = np.stack([starts, ends, starts - reach, ends + reach])
+    inside = axis.until(rows, times[:2], stretch)
+    above = axis.until(np.maximum(rows, 0.0), times, stretch)
     level = (inside[:, 1] - inside[:, 0]) / lengths
-    above = until(np.maximum(rows, 0.0))
     around = (above[:, 0] - above[:, 2]) + (above[:, 3] - above[:, 1])
     contrast = level - around / (2 * reach)
     share = settings.context_share if settings.context_s > 0 else 0.0
     return (1 - share) * level + share * contrast, level
 
 
-def _span(curve: Curve, first: int, last: int, min_s: float) -> Span:
-    """The cells' span, widened to min_s around its best cell where the curve is long enough."""
-    start, end = float(curve.edges[first]), float(curve.edges[last])
-    if end - start < min_s:
-        best = first + int(np.argmax(curve.scores[first:last]))
-        middle = float(curve.times_s[best])
-        low, high = float(curve.edges[0]), float(curve.edges[-1])
-        start = max(low, min(start, middle - min_s / 2, high - min_s))
-        end = min(high, max(end, start + min_s))
-    return Span(start, end)
+class _Maker:
+    """Makes proposals of cells. Plain lists: for a few cells each they are faster than arrays."""
 
+    def __init__(self, axis: Axis, scores: NDArray[np.float64], smoothed: NDArray[np.float64], min_s: float) -> None:
+        self._bounds = axis.bounds.tolist()
+        self._low, self._high = axis.low.tolist(), axis.high.tolist()
+        self._starts, self._ends, self._times = axis.starts.tolist(), axis.ends.tolist(), axis.times_s.tolist()
+        self._stretch = axis.stretch.tolist()
+        self._scores, self._smoothed, self._min_s = scores.tolist(), smoothed.tolist(), min_s
 
-def best_time(curve: Curve, span: Span) -> float:
-    """The middle of the highest cell that has its middle in the span, or the span's own middle."""
-    times = curve.times_s
-    first, last = times.searchsorted([span.start_s, span.end_s])
-    return span.middle_s if first >= last else float(times[first + int(curve.scores[first:last].argmax())])
+    def proposal(self, first: int, last: int, score: float, level: float) -> Proposal:
+        span = self._span(first, last)
+        return Proposal(span, self.best_time(self._stretch[first], span), score, level)
+
+    def _span(self, first: int, last: int) -> Span:
+        """The cells' span, widened to min_s around its best cell where the curve is long enough."""
+        start, end = self._starts[first], self._ends[last - 1]
+        if end - start < self._min_s:
+            middle = self._times[max(range(first, last), key=self._smoothed.__getitem__)]
+            low, high = self._low[self._stretch[first]], self._high[self._stretch[first]]
+            start = max(low, min(start, middle - self._min_s / 2, high - self._min_s))
+            end = min(high, max(end, start + self._min_s))
+        return Span(start, end)
+
+    def best_time(self, stretch: int, span: Span) -> float:
+        """The middle of the highest cell that has its middle in the span, or the span's own middle."""
+        cells = self._bounds[stretch], self._bounds[stretch + 1]
+        first, last = (bisect_left(self._times, time_s, *cells) for time_s in (span.start_s, span.end_s))
+        return span.middle_s if first >= last else self._times[max(range(first, last), key=self._scores.__getitem__)]

@@ -35,9 +35,9 @@ from vidembed.search.terms import (
     example_clips,
     positive_text,
 )
-from vidembed.search.windows import Window, windows
+from vidembed.search.windows import Sheet, Window, windows
 from vidembed.settings import SearchSettings as Section
-from vidembed.types import Clip, Filter, Floats, Moment, Query, SparseVector, Where
+from vidembed.types import Clip, Filter, Floats, Moment, Query, Span, SparseVector, Where
 from vidembed.vectors import UnitScore
 
 
@@ -193,13 +193,11 @@ class Searcher:
         only = Where(video_ids=frozenset([video_id]))
         texts = TextsOnce(self._catalog)
         rankings = self._rankings(query, channels, merged, only, texts, settings, need=1)
-        window = self._window(video_id, clips, rankings, texts)
-        trust = {ranking.name: ranking.trust for ranking in rankings}
-        lanes = window.curves()
-        if lanes is None or not rankings:
+        sheet = self._sheet([(video_id, clips)], rankings, texts)
+        if sheet is None or not rankings:
             return np.zeros(0), np.zeros(0)
-        curve = lanes.joined(trust, smooth_s=settings.moments.smooth_s)
-        return curve.times_s, curve.scores
+        trust = {ranking.name: ranking.trust for ranking in rankings}
+        return sheet.axis.times_s, sheet.joined(trust, smooth_s=settings.moments.smooth_s)
 
     def _checked(self, *, k: int, offset: int, diversity: float, fusion: Fusion | None) -> SearchSettings:
         if k < 1 or offset < 0:
@@ -281,37 +279,39 @@ class Searcher:
         chosen = [seed for group in per_video.values() for seed in group]
         known = self._catalog.clips_of(list(per_video))
         clips_of = {video_id: _allowed(known.get(video_id, ()), where) for video_id in per_video}
-        groups = windows(chosen, clips_of, context_s=settings.moments.context_s, around=settings.around)
-        wanted = [clip.clip_id for parts in groups.values() for part in parts for clip in part]
-        for ranking in rankings:
-            ranking.lane.load(wanted)
-        texts(wanted)
-        found: list[Candidate] = []
-        for video_id, parts in groups.items():
-            for part in parts:
-                window = self._window(video_id, part, rankings, texts)
-                made = candidates(
-                    window,
-                    per_video[video_id],
-                    rankings,
-                    settings.moments,
-                    within=where.within,
-                    clip_share=settings.clip_share,
-                )
-                found.extend(made)
+        parts = windows(chosen, clips_of, context_s=settings.moments.context_s, around=settings.around)
+        sheet = self._sheet(parts, rankings, texts, where.within)
+        found = (
+            []
+            if sheet is None
+            else candidates(sheet, per_video, rankings, settings.moments, clip_share=settings.clip_share)
+        )
         text = positive_text(query)
         verbatim = bool(quoted(text)) or len(text.split()) >= 3
         order = ranked(found, rankings, fusion=settings.fusion, rrf_k=settings.rrf_k, phrase_first=verbatim)
         return diverse(order, rankings, diversity) if diversity else order
 
-    def _window(
-        self, video_id: str, clips: Sequence[Clip], rankings: Sequence[LaneRanking], texts: TextsOnce
-    ) -> Window:
-        ids = [clip.clip_id for clip in clips]
+    def _sheet(
+        self,
+        parts: Sequence[tuple[str, Sequence[Clip]]],
+        rankings: Sequence[LaneRanking],
+        texts: TextsOnce,
+        within: Span | None = None,
+    ) -> Sheet | None:
+        """Windows of these clips, with what each lane says of them."""
+        groups = [clips for _, clips in parts]
+        ids = [clip.clip_id for clips in groups for clip in clips]
         known = texts(ids)
         for ranking in rankings:
             ranking.lane.load(ids)
-        return Window(video_id, clips, {r.name: r.lane.pieces(clips, known) for r in rankings})
+        said = {ranking.name: ranking.lane.pieces(groups, known) for ranking in rankings}
+        return Sheet.of(
+            [
+                Window(video_id, clips, {name: pieces[i] for name, pieces in said.items()})
+                for i, (video_id, clips) in enumerate(parts)
+            ],
+            within,
+        )
 
     def _with_captions(self, moments: list[Moment]) -> list[Moment]:
         captions = self._catalog.captions([moment.clip_id for moment in moments])
