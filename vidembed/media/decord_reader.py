@@ -20,6 +20,7 @@ from vidembed.errors import MediaUnreadable, NoSuchStream, missing_dependency
 from vidembed.media.audio import AudioTracks
 from vidembed.media.container import open_container, packets
 from vidembed.media.gops import group, slot_of
+from vidembed.media.hdr import transfer_of
 from vidembed.media.limits import Limits
 from vidembed.media.probe import read_headers
 from vidembed.protocols import Frame, StreamMode
@@ -171,6 +172,8 @@ class DecordReader:
             if container.format.name.split(",")[0] not in _TRUSTED:
                 raise self._refused(f"it finds wrong frames in {container.format.name} files")
             stream = container.streams[self._headers.video_index]
+            if transfer_of(stream.codec_context):
+                raise self._refused("it gives wrong colours for high dynamic range")
             stamps: list[float] = []
             for gop in group(
                 packets(container, stream, self._counts, "corrupt"),

@@ -13,6 +13,7 @@ from vidembed.errors import MediaUnreadable, NoSuchStream
 from vidembed.media.audio import AudioTracks
 from vidembed.media.container import mapped_errors, only, open_container, packets
 from vidembed.media.gops import PLANNABLE, Gop, Plan, everything, group, plan, slot_of
+from vidembed.media.hdr import BT2020, tone_map, transfer_of
 from vidembed.media.limits import Limits
 from vidembed.media.probe import Headers, read_headers
 from vidembed.protocols import Frame, StreamMode
@@ -155,11 +156,14 @@ class _Decoder:
     def rgb(self, frame: Any, short_side_px: int) -> Image:
         """(H, W, 3) uint8, scaled and turned in that order, so that only few pixels are turned."""
         width, height = self._geometry.scaled_size(short_side_px)
+        transfer = transfer_of(frame)
+        how: dict[str, Any] = {"format": "rgb48le", "src_colorspace": BT2020} if transfer else {"format": "rgb24"}
         with mapped_errors(self._path, "decoded"):
             scaled = self._reformatter.reformat(
-                frame, width=width, height=height, format="rgb24", interpolation=self._interpolation, threads=1
+                frame, width=width, height=height, interpolation=self._interpolation, threads=1, **how
             )
-            return self._geometry.turn(np.asarray(scaled.to_ndarray(), dtype=np.uint8))
+            pixels = scaled.to_ndarray()
+            return self._geometry.turn(tone_map(pixels, transfer) if transfer else np.asarray(pixels, dtype=np.uint8))
 
     def sample(self, rate_hz: float, mode: StreamMode, span: Span | None) -> Iterator[tuple[Any, float]]:
         """The frame of each slot, in one forward pass (see `gops`)."""
