@@ -162,7 +162,7 @@ class _Decoder:
             scaled = self._reformatter.reformat(
                 frame, width=width, height=height, interpolation=self._interpolation, threads=1, **how
             )
-            pixels = scaled.to_ndarray()
+            pixels: Any = scaled.to_ndarray()
             return self._geometry.turn(tone_map(pixels, transfer) if transfer else np.asarray(pixels, dtype=np.uint8))
 
     def sample(self, rate_hz: float, mode: StreamMode, span: Span | None) -> Iterator[tuple[Any, float]]:
