@@ -40,11 +40,12 @@ class SampleSettings(Section):
 
 
 class SegmentSettings(Section):
-    kind: Literal["windows", "shots", "whole"]
+    kind: Literal["windows", "shots", "changes", "whole"]
     window_s: Seconds
     overlap_s: float = Field(ge=0, le=3600)
     min_s: float = Field(ge=0, le=3600)
     max_s: Seconds
+    change: float | None = Field(default=None, gt=0, le=1000)  # None = `media.changes.DEFAULT_CHANGE`
 
     @model_validator(mode="after")
     def _lengths_fit(self) -> SegmentSettings:

@@ -1,6 +1,6 @@
 """The composition root: settings in, working parts out. The one place that knows concrete classes, by name."""
 
-from vidembed.build.channels import ChannelFactory, Lane
+from vidembed.build.channels import ChannelFactory, Lane, look_of
 from vidembed.build.parts import (
     make_bank,
     make_executor,
@@ -16,6 +16,7 @@ __all__ = [
     "ChannelFactory",
     "Lane",
     "QueryLoader",
+    "look_of",
     "make_bank",
     "make_executor",
     "make_remote",

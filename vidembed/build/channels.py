@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from vidembed import models
 from vidembed.build.fingerprint import fingerprint
@@ -14,7 +14,10 @@ from vidembed.errors import ConfigError
 from vidembed.models import ModelSpec
 from vidembed.protocols import Channel, ClipEncoder, Encoder, Source, WordEncoder
 from vidembed.settings import ChannelSettings, Config
-from vidembed.types import Modality
+from vidembed.types import Floats, Image, Modality
+
+if TYPE_CHECKING:
+    from vidembed.media.changes import Look
 
 DEFAULT_SIDE_PX = 224
 DEFAULT_RATE_HZ = 16_000
@@ -74,9 +77,12 @@ class ChannelFactory:
         }
         key = json.dumps([lane.spec.name, str(lane.spec.path), how], sort_keys=True, default=str)
         if key not in self._encoders:
-            self._encoders[key] = models.load_encoder(
-                lane.spec, weights_dir=config.weights_dir, offline=config.offline, **how
-            )
+            loaded = models.load_encoder(lane.spec, weights_dir=config.weights_dir, offline=config.offline, **how)
+            if config.segment.kind == "changes" and lane.settings.source == "frames":
+                from vidembed.encoders.remembering import Remembering
+
+                loaded = Remembering(cast("Encoder", loaded))
+            self._encoders[key] = loaded
         return self._encoders[key]
 
     def _clip_encoder(self, lane: Lane, source: Source, encoder: Encoder | WordEncoder) -> ClipEncoder:
@@ -169,6 +175,26 @@ class ChannelFactory:
             return OcrSource(**options)
         except TypeError as error:
             raise ConfigError(f"channels.{lane.name}.source_options: {error}") from error
+
+
+def look_of(lanes: Mapping[str, ChannelSettings], load: Callable[[str], Channel]) -> Look | None:
+    """The tower of the first lane that encodes frames one by one, loaded when it is first asked; None without one."""
+    name = next((name for name, given in lanes.items() if given.source == "frames"), None)
+    if name is None:
+        return None
+
+    def look(images: Sequence[Image]) -> Floats:
+        from vidembed.encoders.pooled import PooledEncoder
+
+        encoder = load(name).encoder
+        if not isinstance(encoder, PooledEncoder):
+            raise ConfigError(
+                f"segment.kind: 'changes' needs vectors of single frames, which channel {name!r} does not make",
+                hint="choose another model for it, or another kind",
+            )
+        return encoder.query_rows("image", images)
+
+    return look
 
 
 def _side_px(spec: ModelSpec) -> int:

@@ -18,6 +18,7 @@ from vidembed.types import Image, VideoInfo
 if TYPE_CHECKING:
     from vidembed.build.channels import Lane
     from vidembed.indexing.remote import Remote
+    from vidembed.media.changes import Look
     from vidembed.media.limits import Limits
     from vidembed.search import BankVectors, SearchSettings
 
@@ -28,8 +29,8 @@ def make_limits(config: Config) -> Limits:
     return Limits(**config.media.limits.model_dump())
 
 
-def make_tools(config: Config, *, thumbnails: Path | None, workers: int = 1) -> Tools:
-    """The media room's services for a run. thumbnails: their folder, None = make none."""
+def make_tools(config: Config, *, thumbnails: Path | None, workers: int = 1, look: Look | None = None) -> Tools:
+    """The media room's services for a run. thumbnails: their folder, None = make none. look: see `look_of`."""
     from vidembed.media import files, probe, segment
     from vidembed.media.guarded import within
 
@@ -47,7 +48,7 @@ def make_tools(config: Config, *, thumbnails: Path | None, workers: int = 1) -> 
         probe=info_of,
         open=lambda path: open_video(config, path, workers=workers, stop=stop),
         stop=stop,
-        segmenter=make_segmenter(config),
+        segmenter=make_segmenter(config, look=look),
         known_spans=partial(segment.KnownSpans, max_frames=_held_frames(config)),
         distinct=make_distinct(config),
         rate_hz=config.sample.rate_hz,
@@ -80,16 +81,29 @@ def open_video(config: Config, path: Path, *, workers: int = 1, stop: threading.
     return GuardedReader(opens, path.name, limit_s=limits.decode_timeout_s, stop=stop, give_up=give_up)
 
 
-def make_segmenter(config: Config) -> Segmenter:
+def make_segmenter(config: Config, *, look: Look | None = None) -> Segmenter:
+    """look: the tower that segment.kind "changes" needs. Raises ConfigError where that has none."""
     from vidembed.media import segment
+    from vidembed.media.changes import DEFAULT_CHANGE
 
     given = config.segment
-    options = {
+    if given.kind == "changes" and look is None:
+        raise ConfigError(
+            "segment.kind: 'changes' needs a channel that encodes frames one by one",
+            hint="switch one on, such as vision, or choose shots",
+        )
+    options: dict[str, dict[str, Any]] = {
         "windows": {"window_s": given.window_s, "overlap_s": given.overlap_s},
         "shots": {"min_s": given.min_s, "max_s": given.max_s},
+        "changes": {
+            "look": look,
+            "min_s": given.min_s,
+            "max_s": given.max_s,
+            "change": given.change or DEFAULT_CHANGE,
+        },
         "whole": {},
-    }[given.kind]
-    return segment.make_segmenter(given.kind, max_frames=_held_frames(config), **options)
+    }
+    return segment.make_segmenter(given.kind, max_frames=_held_frames(config), **options[given.kind])
 
 
 def _held_frames(config: Config) -> int:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from vidembed.build.channels import ChannelFactory, lane
+from vidembed.build.channels import ChannelFactory, lane, look_of
 from vidembed.build.parts import make_tools
 from vidembed.errors import IndexMismatch
 from vidembed.indexing.remote import Delivery, Order, fulfil
@@ -38,7 +38,12 @@ class Worker:
 
         run = self.config.run
         # Decoders of one thread where this process has one core; its neighbours have theirs.
-        tools = make_tools(self.config, thumbnails=None, workers=run.workers if run.worker_cpus <= 1 else 1)
+        tools = make_tools(
+            self.config,
+            thumbnails=None,
+            workers=run.workers if run.worker_cpus <= 1 else 1,
+            look=look_of(self.lanes, lambda name: self._channel(name, order.captions)),
+        )
         if self.thumbnails:
             tools = replace(tools, save_thumbnail=keep)
         channels = {name: self._channel(name, order.captions) for name in order.channels}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidembed.build import Lane, make_executor, make_remote, make_run_options, make_tools
+from vidembed.build import Lane, look_of, make_executor, make_remote, make_run_options, make_tools
 from vidembed.build.parts import find_videos, list_tags, thumbnail_path
 from vidembed.errors import MediaNotFound
 from vidembed.indexing import Indexer, ProgressCallback
@@ -143,10 +143,12 @@ class Filling:
             return ready[name]
 
         thumbnails = index.thumbnails if config.thumbnails.enabled else None
+        known = {**index.lanes, **lanes}
+        look = look_of({name: lane.settings for name, lane in known.items()}, lambda name: index.load(known[name]))
         indexer = Indexer(
             self._catalog,
             index.store,
-            make_tools(config, thumbnails=thumbnails, workers=config.run.workers),
+            make_tools(config, thumbnails=thumbnails, workers=config.run.workers, look=look),
             {name: lane.collection for name, lane in lanes.items()},
             load,
             executor=make_executor(config.run),

@@ -1,13 +1,13 @@
 """Cut a video into clips while its frames stream by (`protocols.Segmenter`).
 
-Spans are whole before frames are asked for, except with shots, which are found from the frames themselves. At most
+Spans are whole before frames are asked for, except with shots and changes (`changes`), found from the frames. At most
 the frames of one clip (and of one window's overlap) are held. A file without a picture gets fixed windows.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,15 +18,18 @@ from vidembed.types import Span
 
 Clips = Iterator[tuple[Span, list[Frame]]]
 
-SEGMENTERS = ("windows", "shots", "whole")
+SEGMENTERS = ("windows", "shots", "changes", "whole")
 MAX_CLIP_FRAMES = 64  # of one clip: more are thinned evenly, so that memory is bounded by this
 
 
 def make_segmenter(kind: str, **options: Any) -> Segmenter:
-    """The segmenter of that name: "windows", "shots" or "whole", with its settings as keyword arguments."""
-    kinds: dict[str, type[FixedWindows] | type[Shots] | type[WholeVideo]] = {
+    """The segmenter of that name (`SEGMENTERS`), with its settings as keyword arguments."""
+    from vidembed.media.changes import Changes
+
+    kinds: dict[str, Callable[..., Segmenter]] = {
         "windows": FixedWindows,
         "shots": Shots,
+        "changes": Changes,
         "whole": WholeVideo,
     }
     if kind not in kinds:
@@ -182,16 +185,22 @@ class Shots:
         yield from self._closed(start_s, duration_s, held)
 
     def _closed(self, start_s: float, end_s: float, held: list[Frame]) -> Clips:
-        """One clip, or several of equal length where the stretch is longer than max_s (and its sliver)."""
-        pieces = max(1, math.ceil((end_s - start_s) / self.max_s - 1e-9))
-        if pieces > 1 and (end_s - start_s) / pieces < self.min_s:
-            pieces -= 1
-        length_s = (end_s - start_s) / pieces
-        edges = [start_s + number * length_s for number in range(pieces)] + [end_s]
-        for number, (low, high) in enumerate(pairwise(edges)):
-            last = number == pieces - 1
-            kept = Thinned(self._max_frames)
-            for frame in held:
-                if low <= frame.time_s and (frame.time_s < high or last):
-                    kept.add(frame)
-            yield Span(low, high), kept.frames
+        return even_pieces(start_s, end_s, held, min_s=self.min_s, max_s=self.max_s, max_frames=self._max_frames)
+
+
+def even_pieces(
+    start_s: float, end_s: float, held: Sequence[Frame], *, min_s: float, max_s: float, max_frames: int
+) -> Clips:
+    """One clip, or several of equal length where the stretch is longer than max_s (and its sliver)."""
+    pieces = max(1, math.ceil((end_s - start_s) / max_s - 1e-9))
+    if pieces > 1 and (end_s - start_s) / pieces < min_s:
+        pieces -= 1
+    length_s = (end_s - start_s) / pieces
+    edges = [start_s + number * length_s for number in range(pieces)] + [end_s]
+    for number, (low, high) in enumerate(pairwise(edges)):
+        last = number == pieces - 1
+        kept = Thinned(max_frames)
+        for frame in held:
+            if low <= frame.time_s and (frame.time_s < high or last):
+                kept.add(frame)
+        yield Span(low, high), kept.frames
