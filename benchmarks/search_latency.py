@@ -39,8 +39,11 @@ def main() -> None:
     parser.add_argument("--url", help="measure a Qdrant server instead of the embedded engine")
     parser.add_argument("--no-optimize", action="store_true", help="search by scanning, as right after indexing")
     parser.add_argument("--folder", type=Path, help="where the vectors go (default: a temporary folder, removed)")
+    parser.add_argument("--filled", action="store_true", help="--folder has the vectors of an earlier run: search only")
     parser.add_argument("--out", type=Path, help="also write the JSON here")
     args = parser.parse_args()
+    if args.filled and not args.folder:
+        parser.error("--filled needs the --folder of an earlier run")
     folder = args.folder or Path(tempfile.mkdtemp(prefix="vidembed-bench-"))
     try:
         report = measure(args, folder)
@@ -59,24 +62,10 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
             path=folder, url=args.url, prefix="bench", quantization=args.quantization, hnsw_ef=args.hnsw_ef
         )
 
-    space = Space("clustered", args.dim)
     queries, exact = truth(args)
     report: dict[str, Any] = {"settings": {k: str(v) for k, v in vars(args).items() if v is not None}}
-    store = reopen()
-    store.drop(NAME)
-    store.create(NAME, space)
-    writing = time.perf_counter()
-    made = 0.0
-    for start in range(0, args.n, CHUNK):
-        began = time.perf_counter()
-        rows = rows_of(args, start)
-        made += time.perf_counter() - began
-        store.put(NAME, rows)
-    report["put_rows_per_s"] = round(args.n / (time.perf_counter() - writing - made))
-    report["flush_s"] = timed(store.flush)
-    report["exact_search_ms"] = latency(lambda q: store.search(NAME, q, k=10), queries[:30])
-    report["optimize_s"] = None if args.no_optimize else timed(store.optimize)
-    report["close_s"] = timed(store.close)
+    if not args.filled:
+        report |= filled(args, reopen(), queries)
     began = time.perf_counter()
     store = reopen()
     store.search(NAME, queries[0], k=10)
@@ -100,6 +89,26 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         report["disk_mb"] = round(sum(f.stat().st_blocks * 512 for f in folder.rglob("*") if f.is_file()) / 1e6)
     report["peak_memory_mb"] = peak_memory_mb()
     report["machine"] = facts(["qdrant-edge-py", "qdrant-client"])
+    return report
+
+
+def filled(args: argparse.Namespace, store: Store, queries: list[Floats]) -> dict[str, Any]:
+    """Write all vectors, optimize, close; what that took."""
+    report: dict[str, Any] = {}
+    store.drop(NAME)
+    store.create(NAME, Space("clustered", args.dim))
+    writing = time.perf_counter()
+    made = 0.0
+    for start in range(0, args.n, CHUNK):
+        began = time.perf_counter()
+        rows = rows_of(args, start)
+        made += time.perf_counter() - began
+        store.put(NAME, rows)
+    report["put_rows_per_s"] = round(args.n / (time.perf_counter() - writing - made))
+    report["flush_s"] = timed(store.flush)
+    report["exact_search_ms"] = latency(lambda q: store.search(NAME, q, k=10), queries[:30])
+    report["optimize_s"] = None if args.no_optimize else timed(store.optimize)
+    report["close_s"] = timed(store.close)
     return report
 
 
