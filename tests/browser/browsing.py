@@ -19,10 +19,4 @@ def chromium() -> str | None:
 
 
 def open_tab(page: Page, name: str) -> None:
-    """On narrow screens gradio keeps the last tabs in a menu."""
-    tab = page.get_by_role("tab", name=name, exact=True)
-    if not tab.count() or not tab.first.is_visible():
-        page.locator(".overflow-menu > button").first.click()
-        page.locator(".overflow-dropdown button", has_text=name).first.click()
-        return
-    tab.first.click()
+    page.get_by_role("tab", name=name, exact=True).click()

@@ -91,6 +91,26 @@ def test_an_empty_library_says_what_to_do(page: Page) -> None:
     expect(page.locator("#ve-results")).to_contain_text(re.compile("library is empty|clips"))
 
 
+def test_players_for_queries_are_loaded_when_asked_for(page: Page) -> None:
+    """Half of what gradio would load is for playing and recording media."""
+    names = "performance.getEntriesByType('resource').map((r) => r.name).filter((n) => /hls|video|audio/i.test(n))"
+    assert page.evaluate(names) == []
+    page.locator("#ve-media-open").click()
+    expect(page.locator("#ve-video")).to_be_visible()
+    assert page.evaluate(names)
+    page.locator("#ve-media-open").click()
+    expect(page.locator("#ve-media")).to_be_hidden()
+
+
+def test_all_tabs_are_in_sight_on_a_phone(page: Page) -> None:
+    wide = page.viewport_size
+    assert wide is not None
+    page.set_viewport_size({"width": 360, "height": 740})
+    for name in ("Search", "Library", "Captions", "Explore", "About"):
+        expect(page.get_by_role("tab", name=name, exact=True)).to_be_in_viewport(ratio=1)
+    page.set_viewport_size(wide)
+
+
 def test_a_moment_plays_inside_its_span(filled: Page) -> None:
     search(filled, "green")
     card = filled.locator("#ve-results .ve-thumb").first

@@ -89,7 +89,7 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
     videos.change(lambda chosen: lines_html(site, chosen) if chosen else gr.skip(), videos, lines, **quiet)
     go.click(start, [videos, model, style], [said, jobs, timer], **quiet)
     timer.tick(tick, [videos, seen], [jobs, lines, seen, timer], queue=False, **quiet)
-    gr.on([lines.select, jobs.select], clicked, videos, [said, lines, jobs], **quiet)
+    gr.on([lines.select, jobs.select], clicked, videos, [said, lines, jobs], trigger_mode="multiple", **quiet)
 
 
 def lines_html(site: Site, videos: list[str]) -> str:

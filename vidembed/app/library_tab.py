@@ -81,7 +81,8 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
         return [said, *refresh(name)]
 
     views = [said, jobs, table, seen, timer]
-    gr.on([said.select, jobs.select, table.select], clicked, wanted, views, **quiet)
+    # By default gradio drops a click while another of the same listener is being answered.
+    gr.on([said.select, jobs.select, table.select], clicked, wanted, views, trigger_mode="multiple", **quiet)
     if site.readonly:
         return
 

@@ -23,7 +23,7 @@ _ASSETS = "/assets/"  # gradio's scripts and styles; their names change with wha
 _STYLE = """
 #ve-opening{position:fixed;inset:0;z-index:999;background:#fff;color:#1e293b;
 font:16px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-#ve-opening>div{max-width:1680px;margin:0 auto;padding:0 24px}
+#ve-opening>div{max-width:1680px;margin:0 auto;padding:0 clamp(14px,2.6vw,24px)}
 #ve-opening .t{display:flex;align-items:center;gap:10px;padding:16px 2px 6px}
 #ve-opening .t svg{width:26px;height:26px}#ve-opening b{font-size:20px;font-weight:650;letter-spacing:-.01em}
 #ve-opening .n{display:flex;border-bottom:1px solid #e2e8f0;margin-bottom:16px;font-size:14px;color:#475569}
@@ -34,7 +34,7 @@ border:1px solid #cbd5e1;background:#fff;color:inherit}
 #ve-opening button{height:46px;min-width:96px;font:inherit;font-weight:600;border:0;border-radius:10px;
 background:#4f46e5;color:#fff}
 #ve-opening p{color:#475569;font-size:14px;margin:18px 2px}
-@media (max-width:900px){#ve-opening>div{padding:0 14px}#ve-opening .n span{padding:12px 8px}}
+@media (max-width:900px){#ve-opening .n span{padding:12px 8px;font-size:.86rem}}
 @media (prefers-color-scheme:dark){#ve-opening{background:#0b0f19;color:#f1f5f9}#ve-opening .n{border-color:#334155;
 color:#cbd5e1}#ve-opening .n span:first-child{color:#a5b4fc;border-color:#818cf8}
 #ve-opening input{background:#1e293b;border-color:#475569}#ve-opening p{color:#cbd5e1}}

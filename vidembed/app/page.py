@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TITLE = "vidembed"
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # of the device: nothing is fetched
 _MONO = ["ui-monospace", "SFMono-Regular", "Consolas", "monospace"]
+_SESSIONS = 1000  # visits that gradio remembers; the oldest go, a program that names no session is one for each call
 _KEEP_S = 3600  # gradio's temporary files of queries
 
 
@@ -46,6 +47,7 @@ def build_app(index: VideoIndex | Site, settings: AppSettings | None = None) -> 
             with gr.Tab("About", id="about") as about:
                 about_tab(site, about)
         add_api(site)
+    blocks.state_session_capacity = _SESSIONS
     blocks.queue(default_concurrency_limit=site.settings.searches_at_once, max_size=128)
     return blocks
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +58,6 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
         by_filter = gr.Button(_FILTERS, size="sm", scale=0, min_width=90, elem_id="ve-options-open",
                               elem_classes="ve-tool")  # fmt: skip
         hints = html_part(elem_id="ve-suggested")
-    # Hidden parts are neither drawn nor is their script loaded: the page is there sooner.
     with gr.Column(visible=False, elem_id="ve-media") as media_box, gr.Row():
         image = gr.Image(
             label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=210, elem_id="ve-image"
@@ -76,6 +75,8 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
             more = gr.Button("Show more", visible=False, elem_id="ve-more")
 
     media = {"picture": image, "sound": audio, "video": video}
+    for part in (*media.values(), *options.values()):
+        part.visible = False  # in a hidden box it is not drawn, but its script is loaded unless it is hidden itself
     fields: dict[str, Any] = {"text": text, "image": image, "audio": audio, "video": video, **options}
     inputs: set[Any] = {examples, count, *fields.values()}
     outputs = [found, terms, examples, count, more, hints]
@@ -131,24 +132,29 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
         words = str(event._data.get("text", ""))
         return [*answer(data, data[examples], _PAGE, text=words), words]
 
-    def turn(label: str, box: Any, button: Any) -> None:
+    def turn(label: str, button: Any, parts: Sequence[Any]) -> None:
         is_open = gr.State(False)
-        button.click(
-            lambda shown: [not shown, gr.update(visible=not shown), f"Hide {label.lower()}" if not shown else label],
-            is_open, [is_open, box, button], api_visibility="private", show_progress="hidden", queue=False,
-        )  # fmt: skip
 
-    turn(_MEDIA, media_box, by_media)
-    turn(_FILTERS, filter_box, by_filter)
+        def turned(shown: bool) -> list[Any]:
+            named = label if shown else f"Hide {label.lower()}"
+            return [not shown, named, *[gr.update(visible=not shown) for _ in parts]]
+
+        button.click(
+            turned, is_open, [is_open, button, *parts], api_visibility="private", show_progress="hidden", queue=False
+        )
+
+    turn(_MEDIA, by_media, [media_box, *media.values()])
+    turn(_FILTERS, by_filter, [filter_box, *options.values()])
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "search"}
     quiet |= {"concurrency_limit": site.settings.searches_at_once, "show_progress": "minimal"}
     blocks.load(first, inputs, [*outputs, text], **(quiet | {"show_progress": "hidden"}))
-    gr.on([go.click, text.submit], search, inputs, outputs, **quiet)
+    latest: dict[str, Any] = quiet | {"trigger_mode": "always_last"}  # what is asked meanwhile comes after it
+    gr.on([go.click, text.submit], search, inputs, outputs, **latest)
     given = [image.upload, audio.upload, video.upload, audio.stop_recording, video.stop_recording]
-    gr.on(given, search, inputs, outputs, **quiet)
+    gr.on(given, search, inputs, outputs, **latest)
     more.click(further, inputs, outputs, **quiet)
-    gr.on([found.select, terms.select], clicked, inputs, [*outputs, *media.values()], **quiet)
-    hints.select(suggest, inputs, [*outputs, text], **quiet)
+    gr.on([found.select, terms.select], clicked, inputs, [*outputs, *media.values()], **latest)
+    hints.select(suggest, inputs, [*outputs, text], **latest)
 
 
 def _begin_demo(site: Site) -> str:

@@ -17,6 +17,7 @@ from vidembed.search.moments import MomentSettings, Proposal, proposals_of, prop
 from vidembed.search.windows import Sheet, Window
 from vidembed.types import Clip, Span
 
+_LAST_S = 99_999_999.0  # no video is as long
 _BEST = 5  # hits by which a lane is judged as a whole
 _LEAST_TRUST = 0.1
 # A lane counts by this power of its odds. Chosen on the tuning half of benchmarks/fusion.py: from 0.6 on, captions are
@@ -125,9 +126,23 @@ def candidates(
             phrase |= any(hit.phrase for hit in of_clips) and top >= 6
         if values:
             window = sheet.windows[number]
-            key = f"{window.video_id}:{proposal.span.start_s:012.3f}:{proposal.span.end_s:012.3f}"
-            found.append(Candidate(key, window, proposal, clips, values, confidence_of(odds, rankings), phrase))
+            found.append(
+                Candidate(
+                    _key(window.video_id, proposal.span),
+                    window,
+                    proposal,
+                    clips,
+                    values,
+                    confidence_of(odds, rankings),
+                    phrase,
+                )
+            )
     return found
+
+
+def _key(video_id: str, span: Span) -> str:
+    """Sorts by time, of spans that begin together the longest first: of equal answers its parts are no others."""
+    return f"{video_id}:{span.start_s:012.3f}:{_LAST_S - span.end_s:012.3f}"
 
 
 def _highest(sheet: Sheet, stretches: Sequence[int], spans: Sequence[Span]) -> NDArray[np.float64]:
