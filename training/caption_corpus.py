@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from starter_features import picture_maps
+from picture_tokens import picture_tokens
 from torch import Tensor
 
 from vidembed.captions.captioners._decoder import END, PAD, SPECIAL, START, UNKNOWN
@@ -43,12 +43,12 @@ class Corpus:
 
 
 def read_corpus(captions: Path, images: Path, cache: Path, *, views: int, everything: bool = False) -> Corpus:
-    """captions: CSV with file, split, caption; cache: see starter_features.py. everything: train on `val` too."""
+    """captions: CSV with file, split, caption; cache: see picture_tokens.py. everything: train on `val` too."""
     table = read_captions(captions)
     files = sorted(table["train"])
     # the cache holds dev after train in its first view
     paths = [images / f for f in [*files, *sorted(table.get("dev", {}))]]
-    tokens = [picture_maps(paths if v == 0 else paths[: len(files)], v, cache)["tok"] for v in range(views)]
+    tokens = [picture_tokens(paths if v == 0 else paths[: len(files)], v, cache) for v in range(views)]
     order = np.random.default_rng(7).permutation(len(files))
     val, rest = np.sort(order[: len(files) // 10]), order[len(files) // 10 :]
     train = order if everything else rest

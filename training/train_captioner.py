@@ -3,7 +3,7 @@
     python training/train_captioner.py --captions captions.csv --images DIR --cache features --out captioner.safetensors
 
 captions.csv has the columns file, split (train, dev) and caption. Picture tokens are made once per view (see
-starter_features.py) and kept under --cache. First the next word of the captions is learnt (--epochs), then captions
+picture_tokens.py) and kept under --cache. First the next word of the captions is learnt (--epochs), then captions
 of the network's own are rewarded (--reward-epochs, see caption_reward.py). A tenth of `train` picks the epoch and the
 settings; `dev` is never looked at here (see benchmarks/caption_choice.py). The first stage keeps the epoch whose beams
 reach the highest CIDEr-D on the tenth; the second, whose epochs differ by chance alone after the first of them, their
@@ -25,8 +25,8 @@ import torch
 from caption_corpus import Corpus, read_corpus, to_ids, vocabulary_of
 from caption_reward import Reward, self_critical_loss
 from numpy.typing import NDArray
+from picture_tokens import VIEWS
 from safetensors.torch import load_file, save_file
-from starter_features import VIEWS
 from torch import Tensor, nn
 from torch.nn import functional as F
 

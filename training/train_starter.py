@@ -1,27 +1,40 @@
-"""Train the starter's picture and text towers on Flickr8k: heads first, then with them the towers' last layers.
+"""Train the starter's picture and text towers on captioned pictures.
 
-Needs the features of `starter_features.py`. Chooses the epochs on a part of `train`; `dev` is never looked at.
+Learnt are the picture tower's last blocks, low-rank corrections of the text tower and a head on each. The loss has
+three parts: captions and pictures that belong together (InfoNCE), what the picture tower knew of ImageNet's classes
+(learning without forgetting, Li and Hoiem 2016), and, in a second run, the answers of the first run's networks
+(born-again networks, Furlanello et al. 2018). Kept is the running mean of the weights.
+
+The epochs are fixed; settings are chosen by what is printed of pictures of `train` that are held out. `dev` is
+never looked at. In float32 on CPUs, bfloat16 on GPUs.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Callable, Iterator, Mapping
+import copy
+import math
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+import augment
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
-from starter_features import FIRST_TUNED_LAYER, LAST_FROZEN, VIEWS, Captions, batches, read_captions
+from starter_corpus import Captions, read_captions, read_pictures
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
 
-from vidembed.align.fit import Batch, Epoch, Fit, FitSettings, fit
+from vidembed.align.fit import MAX_SCALE
+from vidembed.align.losses import info_nce
 from vidembed.align.measuring import both_ways
 from vidembed.encoders import _efficientnet, _minilm
+from vidembed.encoders._picture import pooled_maps
 from vidembed.encoders.starter import (
     FOLDER,
     PICTURE_FEATURES,
@@ -33,254 +46,285 @@ from vidembed.encoders.starter import (
 )
 from vidembed.heads import Head, HeadSpec
 
-Positions = NDArray[np.int64]
+Rows = NDArray[np.int64]
+LATE, MIDDLE = TUNED_FROM - 1, _efficientnet.LAST_AT_STRIDE[16]
+MAX_TOKENS = 42
+PICTURE_SIDE = 224  # pictures wait in this size
+TAIL_RATE, CORRECTION_RATE = 0.2, 2.0  # factors on the rate of the heads
+WARM_EPOCHS = 3  # in which the heads alone learn, so that the towers are not pulled about by random ones
+HIDDEN_WORDS = 0.1  # share of words a text loses
+AVERAGE = 0.97  # of the weights, per step
+START_TEMPERATURE = 0.05
+
+
+class Texts:
+    """All texts as tokens. A call gives (ids, mask) of rows, padded to the longest."""
+
+    def __init__(self, texts: list[str], tokenizer: _minilm.Tokenizer, device: torch.device) -> None:
+        ids, mask = tokenizer(texts)
+        self.ids, self.lengths = ids[:, :MAX_TOKENS].to(device), mask[:, :MAX_TOKENS].sum(1).to(device)
+
+    def __call__(self, rows: Rows) -> tuple[Tensor, Tensor]:
+        chosen = torch.from_numpy(rows).to(self.ids.device)
+        lengths = self.lengths[chosen]
+        longest = int(lengths.max())
+        return self.ids[chosen, :longest], torch.arange(longest, device=lengths.device) < lengths[:, None]
+
+
+class Towers(nn.Module):
+    """What is trained."""
+
+    def __init__(self, backbone: _efficientnet.EfficientNetLite2, sentences: _minilm.MiniLM, rank: int) -> None:
+        super().__init__()
+        self.tail = _efficientnet.Tail(backbone, TUNED_FROM).requires_grad_(True)
+        self.picture_head = Head(HeadSpec("linear", PICTURE_FEATURES, SPACE.dim, dropout=0.3))
+        self.sentences = sentences
+        _minilm.add_corrections(self.sentences, first=0, rank=rank)
+        self.text_head = Head(HeadSpec("mlp", _minilm.WIDTH, SPACE.dim, hidden=384, dropout=0.2))
+
+    def pictures(self, middle: Tensor, late: Tensor) -> Tensor:
+        """(B, 384) unit rows of the frozen blocks' maps."""
+        return self.picture_head(pooled_maps(self.tail(late), middle))  # type: ignore[no-any-return]
+
+    def sentence_vectors(self, ids: Tensor, mask: Tensor) -> Tensor:
+        return F.normalize(_minilm.mean_pool(self.sentences(ids, mask).float(), mask), dim=-1)
+
+    def texts(self, ids: Tensor, mask: Tensor) -> Tensor:
+        return self.text_head(self.sentence_vectors(ids, mask))  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
-class View:
-    """One view of the training pictures: what the picture head sees of the frozen tower, and the map tuning starts at.
+class Batch:
+    """rows: of the pictures; named, prompts: classes and each one's text row; texts: rows; positives: (P + C, T)."""
 
-    means (N, 1280) float32; middle (N, 480) float32, the 2 x 2 grid at stride 16; late (N, 208, 8, 8) float16.
-    """
-
-    means: Tensor
-    middle: Tensor
-    late: Tensor
-
-    @property
-    def features(self) -> Tensor:
-        return torch.cat([self.means, self.middle], 1)
+    rows: Rows
+    named: Rows
+    prompts: Rows
+    texts: Rows
+    positives: Tensor
 
 
-def read_view(cache: Path, view: int, count: int) -> View:
-    """The first `count` pictures. The blocks between the cached map and the tuned ones are run here."""
-    tok, middle, late = (
-        np.load(cache / f"{name}{view}.npy", mmap_mode="r")[:count] for name in ("tok", "middle", "late")
-    )
-    cells = torch.from_numpy(middle.astype(np.float32)).reshape(count, 2, 2, 2, 2, 120).mean((2, 4)).flatten(1)
-    kept = cache / f"tuned_from_{TUNED_FROM}_{view}.npy"
-    if not kept.is_file():
-        between = _efficientnet.load().blocks[LAST_FROZEN + 1 : TUNED_FROM]
-        maps = np.empty_like(late)
-        with torch.inference_mode():
-            for part in batches(count, 64):
-                x = torch.from_numpy(late[part].astype(np.float32)).contiguous(memory_format=torch.channels_last)
-                for block in between:
-                    x = block(x)
-                maps[part] = x.half().numpy()
-        np.save(kept, maps)
-    means = np.concatenate([tok[part].astype(np.float32).mean(1) for part in batches(count, 500)])
-    return View(torch.from_numpy(means), cells, torch.from_numpy(np.load(kept)))
+class Training:
+    """The data on the device, and what both runs share."""
+
+    def __init__(self, captions: Captions, args: argparse.Namespace) -> None:
+        self.captions, self.args, self.device = captions, args, torch.device(args.device)
+        order = np.random.default_rng(7).permutation(len(captions.items))
+        self.held = np.sort(order[: args.held_out])
+        self.used = np.sort(order if args.all else order[args.held_out :])
+        self.seen = read_pictures([item.path for item in captions.items], PICTURE_SIDE).to(self.device)
+        self.backbone = _efficientnet.load().to(self.device)
+        self.sentences, tokenizer = _minilm.load()
+        self.texts = Texts(captions.texts, tokenizer, self.device)
+        features = torch.cat([self._features(part) for part in _parts(self.used)])
+        self.classes = class_features(self.backbone, features)
+        self.start = self._start(features)
+
+    def run(self, name: str, epochs: int, teacher: Towers | None = None) -> Towers:
+        """Train from the start; returns the mean of the weights, in inference mode."""
+        args = self.args
+        torch.manual_seed(args.seed)  # dropout
+        random = torch.Generator(self.device).manual_seed(args.seed)
+        towers = copy.deepcopy(self.start)
+        # young means follow faster
+        mean = AveragedModel(towers, multi_avg_fn=lambda means, new, step: torch._foreach_lerp_(
+            means, new, 1 - min(AVERAGE, (int(step) + 1) / (int(step) + 10))))  # fmt: skip
+        scale = nn.Parameter(torch.tensor(math.log(1 / START_TEMPERATURE), device=self.device))
+        groups = [
+            {"params": group, "lr": rate, "weight_decay": decay}
+            for (rate, decay), group in self._groups(towers, scale).items()
+        ]
+        optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
+        total = epochs * (len(self.used) // args.batch)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, total))
+        for epoch in range(epochs):
+            towers.train()
+            began, losses = time.monotonic(), []
+            for batch in self._batches(epoch):
+                loss = self._loss(towers, teacher if epoch >= WARM_EPOCHS else None, scale, batch, random)
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                if epoch < WARM_EPOCHS:
+                    for parameter in (*towers.tail.parameters(), *towers.sentences.parameters()):
+                        parameter.grad = None
+                optimizer.step()
+                schedule.step()
+                with torch.no_grad():
+                    scale.clamp_(max=MAX_SCALE)
+                mean.update_parameters(towers)
+                losses.append(loss.detach())
+            told = f"loss {float(torch.stack(losses).mean()):.3f}, scale {float(scale.detach().exp()):.1f}"
+            print(f"{name} {epoch + 1}: {told}, {time.monotonic() - began:.0f} s", flush=True)
+        found = cast(Towers, mean.module).eval().requires_grad_(False)
+        if not args.all:
+            self._measure(found)
+        return found
+
+    def _loss(
+        self, towers: Towers, teacher: Towers | None, scale: Tensor, batch: Batch, random: torch.Generator
+    ) -> Tensor:
+        x = augment.varied(self.seen[batch.rows], random)
+        ids, mask = self.texts(batch.texts)
+        keep = torch.rand(mask.shape, generator=random, device=self.device) >= HIDDEN_WORDS
+        keep[:, 0] = True
+        mask &= keep
+        named = self.classes[batch.named]
+
+        def logits(net: Towers) -> Tensor:
+            with self._half():
+                seen, sentences = net.pictures(middle, late), net.sentence_vectors(ids, mask)
+            media = torch.cat([seen.float(), net.picture_head(named)])
+            return media @ net.text_head(sentences).float().T * scale.exp()  # type: ignore[no-any-return]
+
+        with torch.no_grad(), self._half():
+            middle, late = self.backbone.until(x, (MIDDLE, LATE))
+            known = self._class_scores(late)[:, batch.named].softmax(1)
+        found = logits(towers)
+        loss = info_nce(found, batch.positives.to(self.device))
+        if teacher is not None:
+            with torch.no_grad():
+                told = logits(teacher)
+            apart = sum(F.cross_entropy(a, b.softmax(1)) for a, b in ((found, told), (found.T, told.T)))
+            loss = (1 - self.args.distil) * loss + self.args.distil * apart / 2
+        columns = np.searchsorted(batch.texts, batch.prompts)
+        remembered = found[: len(batch.rows), torch.from_numpy(columns).to(self.device)].log_softmax(1)
+        return loss + self.args.remember * F.kl_div(remembered, known, reduction="batchmean")
+
+    def _batches(self, epoch: int) -> Iterator[Batch]:
+        """Pictures with some of their captions; beside them, classes with one of their prompts."""
+        rng = np.random.default_rng((self.args.seed, epoch))
+        rights, classes, size = self.captions.rights, self.captions.classes, self.args.batch
+        shuffled = rng.permutation(self.used)
+        for start in range(0, len(shuffled) - size + 1, size):
+            rows = shuffled[start : start + size]
+            named = rng.choice(len(classes), self.args.classes, replace=False)
+            prompts = classes[named, rng.integers(classes.shape[1], size=len(named))]
+            own = [
+                rng.choice(r[r >= 0], min(self.args.texts, int((r >= 0).sum())), replace=False) for r in rights[rows]
+            ]
+            texts = np.unique(np.concatenate([*own, prompts]))
+            right = np.full((size + len(named), max(rights.shape[1], classes.shape[1])), -1)
+            right[:size, : rights.shape[1]] = rights[rows]
+            right[size:, : classes.shape[1]] = classes[named]
+            positives = torch.from_numpy((right[:, :, None] == texts).any(1))
+            yield Batch(rows, named, prompts, texts, positives)
+
+    def _groups(self, towers: Towers, scale: Tensor) -> dict[tuple[float, float], list[Tensor]]:
+        """(rate, weight decay) -> parameters. Biases, the scale and the thin corrections do not decay."""
+        groups: dict[tuple[float, float], list[Tensor]] = {(self.args.rate, 0.0): [scale]}
+        for name, parameter in towers.named_parameters():
+            if parameter.requires_grad:
+                part = name.partition(".")[0]
+                factor = {"tail": TAIL_RATE, "sentences": CORRECTION_RATE}.get(part, 1.0)
+                decay = self.args.decay if parameter.ndim > 1 and part != "sentences" else 0.0
+                groups.setdefault((self.args.rate * factor, decay), []).append(parameter)
+        return groups
+
+    def _half(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
+
+    def _class_scores(self, late: Tensor) -> Tensor:
+        """(B, 1000) what the untuned network's own classifier says."""
+        for block in self.backbone.blocks[TUNED_FROM:]:
+            late = block(late)
+        means = F.relu6(self.backbone.head(late)).float().mean((2, 3))
+        return self.backbone.classifier(means).float()  # type: ignore[no-any-return]
+
+    @torch.no_grad()
+    def _features(self, rows: Rows) -> Tensor:
+        with self._half():
+            middle, last = self.backbone.until(augment.whole(self.seen[rows]), (MIDDLE, _efficientnet.BLOCKS - 1))
+            return pooled_maps(F.relu6(self.backbone.head(last)), middle)
+
+    @torch.no_grad()
+    def _start(self, features: Tensor) -> Towers:
+        torch.manual_seed(self.args.seed)
+        towers = Towers(self.backbone, self.sentences, self.args.rank).to(self.device)
+        towers.picture_head.standardize(features)
+        rights = self.captions.rights[self.used]
+        parts = _parts(rights[rights >= 0])
+        towers.text_head.standardize(torch.cat([towers.sentence_vectors(*self.texts(part)) for part in parts]))
+        return towers
+
+    @torch.no_grad()
+    def _measure(self, towers: Towers) -> None:
+        """Print how captions of the held-out pictures find these among themselves."""
+        rights = self.captions.rights[self.held]
+        texts = np.unique(rights[rights >= 0])
+        with self._half():
+            maps = [self.backbone.until(augment.whole(self.seen[p]), (MIDDLE, LATE)) for p in _parts(self.held)]
+            seen = torch.cat([towers.pictures(*pair).float() for pair in maps])
+            said = torch.cat([towers.texts(*self.texts(part)).float() for part in _parts(texts)])
+        found = both_ways("image", seen.cpu().numpy(), said.cpu().numpy(), (rights[:, :, None] == texts).any(1))
+        print("\n".join(f"  {name}: {direction}" for name, direction in found.items()), flush=True)
 
 
-class PictureTower(nn.Module):
-    """late (B, 208, 8, 8) and middle (B, 480) -> (B, 384): the tuned blocks, then the head."""
-
-    def __init__(self, head: Head) -> None:
-        super().__init__()
-        self.tail = _efficientnet.Tail(_efficientnet.load(), TUNED_FROM).requires_grad_(True)
-        self.head = head
-
-    def forward(self, late: Tensor, middle: Tensor) -> Tensor:
-        means = self.tail(late.float().contiguous(memory_format=torch.channels_last)).mean((2, 3))
-        return self.head(torch.cat([means, middle], 1))
-
-
-class TextTower(nn.Module):
-    """Rows of the cached states -> (B, 384): MiniLM's last layers with corrections, mean, head.
-
-    As long as `rank` is 0 the cached sentence vectors are taken instead.
-    """
-
-    def __init__(self, cache: Path, head: Head, rank: int) -> None:
-        super().__init__()
-        self.head = head
-        self.sentences = torch.from_numpy(np.load(cache / "sentences.npy").astype(np.float32))
-        self.states = np.load(cache / "states.npy", mmap_mode="r")
-        self.lengths = torch.from_numpy(np.load(cache / "lengths.npy"))
-        self.net = _minilm.load()[0]
-        self.rank = rank
-        if rank:
-            _minilm.add_corrections(self.net, first=FIRST_TUNED_LAYER, rank=rank)
-
-    def corrected(self, rows: Tensor) -> Tensor:
-        """(N, 384) unit sentence vectors, computed shortest first so that little is padded."""
-        order = torch.argsort(self.lengths[rows])
-        parts = []
-        for part in order.split(96):
-            lengths = self.lengths[rows[part]]
-            longest = int(lengths.max())
-            states = torch.from_numpy(self.states[rows[part].numpy(), :longest]).float()
-            mask = torch.arange(longest)[None] < lengths[:, None]
-            states = self.net.run(states, mask, first=FIRST_TUNED_LAYER)
-            parts.append(F.normalize(_minilm.mean_pool(states, mask), dim=-1))
-        found = torch.cat(parts)
-        back = torch.empty_like(order)
-        back[order] = torch.arange(len(order))
-        return found[back]
-
-    def forward(self, rows: Tensor) -> Tensor:
-        return self.head(self.corrected(rows) if self.rank else self.sentences[rows])
-
-
-def class_features(sample: Tensor) -> Tensor:
+def class_features(backbone: _efficientnet.EfficientNetLite2, sample: Tensor) -> Tensor:
     """(1000, 1760) pictures of the classes: the average picture moved along each class's row of the classifier."""
-    weights = _efficientnet.load().classifier.weight.detach()
+    weights = backbone.classifier.weight.detach().float()
     weights = (weights - weights.mean(0)) / weights.std(0)
     found = sample.mean(0).repeat(len(weights), 1)
     found[:, : _efficientnet.FEATURES] += weights * sample[:, : _efficientnet.FEATURES].std(0)
     return found
 
 
-class Sampler:
-    """Batches: pictures in random views with some of their captions; beside them, classes with one of their prompts."""
-
-    def __init__(self, captions: Captions, views: list[View], used: Positions, args: argparse.Namespace) -> None:
-        self.captions, self.views, self.used, self.args = captions, views, used, args
-        self.classes = class_features(views[0].features[used])
-        self.features = [view.features for view in views]
-
-    def draw(
-        self, epoch: int, size: int, classes: int
-    ) -> Iterator[tuple[Positions, Positions, Positions, Tensor, Tensor]]:
-        """(picture rows, their views, classes, text rows, positives (pictures + classes, texts)) per batch."""
-        rng = np.random.default_rng((self.args.seed, epoch))
-        shuffled = rng.permutation(self.used)
-        rights = self.captions.rights
-        for start in range(0, len(shuffled) - size + 1, size):
-            rows = shuffled[start : start + size]
-            # half of them whole, as they will be seen
-            views = np.where(rng.random(size) < 0.5, 0, rng.integers(len(self.views), size=size))
-            named = rng.choice(len(self.classes), classes, replace=False)
-            prompts = self.captions.classes[named, rng.integers(self.captions.classes.shape[1], size=classes)]
-            own = [
-                text
-                for r in rights[rows]
-                for text in rng.choice(r[r >= 0], min(self.args.texts, int((r >= 0).sum())), replace=False)
-            ]
-            texts = np.array(list(dict.fromkeys([*own, *prompts])))
-            right = np.full((size + classes, rights.shape[1]), -1)
-            right[:size] = rights[rows]
-            right[size:, : self.captions.classes.shape[1]] = self.captions.classes[named]
-            positives = (right[:, :, None] == texts).any(1)
-            yield rows, views, named, torch.from_numpy(texts), torch.from_numpy(positives)
-
-    def frozen(self, epoch: int) -> Iterator[Batch]:
-        for rows, views, named, texts, positives in self.draw(epoch, self.args.batch, self.args.classes):
-            seen = torch.stack([self.features[v][i] for v, i in zip(views, rows)])
-            yield Batch([("image", (torch.cat([seen, self.classes[named]]),))], (texts,), positives)
-
-    def tuned(self, epoch: int) -> Iterator[Batch]:
-        for rows, views, named, texts, positives in self.draw(
-            1000 + epoch, self.args.tuned_batch, self.args.classes // 2
-        ):
-            late = torch.stack([self.views[v].late[i] for v, i in zip(views, rows)])
-            middle = torch.stack([self.views[v].middle[i] for v, i in zip(views, rows)]).reshape(-1, 2, 2, 120)
-            late[::2], middle[::2] = late[::2].flip(3), middle[::2].flip(2)  # nearly what mirrored pictures give
-            middle = middle.flatten(1)
-            yield Batch([("image", (late, middle)), ("class", (self.classes[named],))], (texts,), positives)
+def _parts(rows: Rows, size: int = 250) -> list[Rows]:
+    return np.array_split(rows, max(1, len(rows) // size))
 
 
-def tell(epoch: Epoch) -> None:
-    recall = "" if epoch.recall is None else f", held-out recall {epoch.recall:.4f}"
-    print(
-        f"epoch {epoch.epoch}: loss {epoch.loss:.3f}, scale {epoch.scale:.1f}{recall}, {epoch.seconds:.0f} s",
-        flush=True,
-    )
+def _rate(step: int, total: int) -> float:
+    """A warm-up over a tenth of the steps, then a cosine to nearly 0."""
+    warm = min(1.0, (step + 1) / max(0.1 * total, 1))
+    return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(total, 1)))))
 
 
-def train(captions: Captions, args: argparse.Namespace) -> tuple[PictureTower, TextTower]:
-    order = np.random.default_rng(7).permutation(captions.train)
-    held = np.sort(order[: args.held_out])
-    used = np.sort(order if args.all else order[args.held_out :])
-    views = [read_view(args.cache, v, captions.train) for v in range(args.views)]
-    sampler = Sampler(captions, views, used, args)
-    head = Head(HeadSpec("mlp", PICTURE_FEATURES, SPACE.dim, hidden=args.hidden, dropout=args.dropout))
-    head.standardize(sampler.features[0][used])
-    text = TextTower(
-        args.cache, Head(HeadSpec("mlp", _minilm.WIDTH, SPACE.dim, hidden=384, dropout=args.dropout / 2)), 0
-    )
-    text.head.standardize(text.sentences[captions.rights[used].max(1)])
-    rights = captions.rights[held]
-    rows = np.unique(rights[rights >= 0])
-    right = (rights[:, :, None] == rows).any(1)
-
-    def measured(see: Callable[[], Tensor], read: nn.Module) -> Callable[[], float]:
-        @torch.no_grad()
-        def validate() -> float:
-            found = both_ways("image", see().numpy(), read(torch.from_numpy(rows)).numpy(), right)
-            print(f"  {found['text to image']}\n  {found['image to text']}")
-            return float(np.mean([d.mean_recall for d in found.values()]))
-
-        return validate
-
-    def run(name: str, networks: Mapping[str, nn.Module], settings: FitSettings,
-            drawn: Callable[[int], Iterator[Batch]], see: Callable[[], Tensor],
-            rates: Mapping[str, float] | None = None) -> Fit:  # fmt: skip
-        return fit(networks, batches=drawn, steps_per_epoch=len(used) // settings.batch_size, settings=settings,
-                   validate=None if args.all else measured(see, networks["text"]), rates=rates, progress=tell,
-                   checkpoint=None if args.checkpoint is None else args.checkpoint / f"{name}.pt")  # fmt: skip
-
-    settings = FitSettings(epochs=args.epochs, batch_size=args.batch, learning_rate=args.rate, temperature=0.05,
-                           weight_decay=args.decay, average=0.95, patience=args.epochs, seed=args.seed)  # fmt: skip
-    first = run("heads", {"image": head, "text": text}, settings, sampler.frozen, lambda: head(views[0].features[held]))
-    picture = PictureTower(head)
-    text = TextTower(args.cache, text.head, args.rank)
-    if args.tuned_epochs:
-        settings = FitSettings(epochs=args.tuned_epochs, batch_size=args.tuned_batch, learning_rate=args.tuned_rate,
-                               temperature=1 / first.epochs[-1].scale, weight_decay=args.decay, average=0.9,
-                               patience=args.tuned_epochs, seed=args.seed)  # fmt: skip
-        run("towers", {"image": picture, "class": head, "text": text}, settings, sampler.tuned,
-            lambda: picture(views[0].late[held], views[0].middle[held]),
-            {"image.tail": args.tail_rate, "text.net": args.correction_rate})  # fmt: skip
-    return picture, text
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, required=True, help="where starter_features.py has put its files")
-    parser.add_argument(
-        "--out", type=Path, default=FOLDER, help="folder of the shipped files (default: this package's)"
-    )
-    parser.add_argument("--views", type=int, default=VIEWS, help="of each picture, of those computed")
-    parser.add_argument("--epochs", type=int, default=45, help="with frozen towers")
-    parser.add_argument("--batch", type=int, default=500)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    parser.add_argument("--tuned-epochs", type=int, default=5, help="with the towers' last layers; 0: heads only")
-    parser.add_argument("--tuned-batch", type=int, default=250)
-    parser.add_argument("--tuned-rate", type=float, default=5e-4)
-    parser.add_argument("--tail-rate", type=float, default=0.3, help="factor on the rate of the picture tower's blocks")
-    parser.add_argument("--correction-rate", type=float, default=3.0, help="factor on the rate of the text corrections")
-    parser.add_argument("--texts", type=int, default=2, help="captions of each picture in a batch")
-    parser.add_argument("--classes", type=int, default=128, help="ImageNet classes in a batch; half as many in tuning")
-    parser.add_argument("--rank", type=int, default=0, help="of the text tower's correction; 0 leaves it as it is")
-    parser.add_argument("--hidden", type=int, default=640, help="of the picture head")
-    parser.add_argument("--dropout", type=float, default=0.4, help="in the picture head; half of it in the text head")
-    parser.add_argument("--decay", type=float, default=0.1, help="weight decay")
-    parser.add_argument("--held-out", type=int, default=300, help="pictures of train on which the epoch is chosen")
-    parser.add_argument("--all", action="store_true", help="train on those too and keep the last epoch: the final run")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--checkpoint", type=Path, default=None, help="folder for what an interrupted run goes on from")
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    captions = read_captions(args.data)
-    if json.loads((args.cache / "texts.json").read_text(encoding="utf-8")) != captions.texts:
-        raise SystemExit("the cache was made from other captions: run starter_features.py again")
-    picture, text = train(captions, args)
-    args.out.mkdir(parents=True, exist_ok=True)
-    tail = {f"tail.{key}": value for key, value in picture.tail.state_dict().items()} if args.tuned_epochs else {}
+def save(towers: Towers, folder: Path) -> None:
+    """The two files, in float16, and their SHA-256 in the manifest."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tail = {f"tail.{key}": value for key, value in towers.tail.state_dict().items()}
     heads: list[tuple[str, Head, dict[str, Tensor]]] = [
-        (PICTURE_FILE, picture.head, tail),
-        (TEXT_FILE, text.head, _minilm.corrections(text.net)),
+        (PICTURE_FILE, towers.picture_head, tail),
+        (TEXT_FILE, towers.text_head, _minilm.corrections(towers.sentences)),
     ]
     for name, head, extra in heads:
         tensors = {f"head.{key}": value for key, value in head.state_dict().items()} | extra
-        save_file({key: value.half().contiguous() for key, value in tensors.items()}, args.out / name)
-        (args.out / name).chmod(0o644)  # save_file makes it private
-        add_to_manifest(args.out, name, head=head.spec.as_dict())
+        save_file({key: value.half().cpu().contiguous() for key, value in tensors.items()}, folder / name)
+        (folder / name).chmod(0o644)  # save_file makes it private
+        add_to_manifest(folder, name, head=head.spec.as_dict())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder with images/captions.csv and the pictures")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder of the shipped files (default: the package's)")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--student-epochs", type=int, default=28, help="of the second run; 0: keep the first run's")
+    parser.add_argument("--batch", type=int, default=512, help="pictures")
+    parser.add_argument("--texts", type=int, default=2, help="captions of each picture in a batch")
+    parser.add_argument("--classes", type=int, default=256, help="ImageNet classes in a batch")
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--decay", type=float, default=0.1, help="weight decay")
+    parser.add_argument("--rank", type=int, default=16, help="of the text tower's corrections")
+    parser.add_argument("--remember", type=float, default=0.5, help="weight of the class scores of the untuned tower")
+    parser.add_argument(
+        "--distil", type=float, default=0.6, help="share of the first run's answers in the second's loss"
+    )
+    parser.add_argument("--held-out", type=int, default=500, help="pictures of train that are measured, not learnt")
+    parser.add_argument("--all", action="store_true", help="learn from those too, and measure nothing: the final run")
+    parser.add_argument("--limit", type=int, default=None, help="take so many pictures only, to try the script")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    captions = read_captions(args.data)
+    if args.limit:
+        captions = Captions(
+            captions.items[: args.limit], captions.texts, captions.rights[: args.limit], captions.classes
+        )
+    training = Training(captions, args)
+    towers = training.run("first", args.epochs)
+    if args.student_epochs:
+        towers = training.run("second", args.student_epochs, teacher=towers)
+    save(towers, args.out)
     print(f"written to {args.out}")
 
 

@@ -10,14 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from vidembed.errors import MissingDependency, WeightsMissing
+from vidembed.types import Floats
 
 WIDTH, LAYERS, HEADS = 384, 6, 12
 MAX_TOKENS = 128  # captions and queries are short; longer text is cut
+_BATCH = 64  # texts in one pass: what a CPU's caches like, and little memory
 _EPS = 1e-12
 _OURS = {  # our name -> the file's, inside one layer
     "self_attn.out_proj": "attention.output.dense",
@@ -76,6 +80,23 @@ def mean_pool(states: Tensor, mask: Tensor) -> Tensor:
     """The mean of the token states: MiniLM's own sentence vector before normalising. (B, L, D) -> (B, D)"""
     weights = mask.unsqueeze(-1).to(states.dtype)
     return (states * weights).sum(1) / weights.sum(1)
+
+
+def sentence_vectors(net: MiniLM, tokenizer: Tokenizer, texts: Sequence[str], *, device: str = "cpu") -> Floats:
+    """(N, 384) float32 unit sentence vectors; equal lengths are computed together, so that little is padded."""
+    rows = np.zeros((len(texts), WIDTH), np.float32)
+    if not len(texts):
+        return rows
+    ids, mask = tokenizer(texts)
+    order = np.argsort(mask.sum(1).numpy(), kind="stable")
+    with torch.inference_mode():
+        for start in range(0, len(order), _BATCH):
+            picked = order[start : start + _BATCH]
+            length = int(mask[picked].sum(1).max())
+            known = mask[picked, :length].to(device)
+            pooled = mean_pool(net(ids[picked, :length].to(device), known), known)
+            rows[picked] = F.normalize(pooled, dim=-1).cpu().numpy()
+    return rows
 
 
 class LowRank(nn.Module):

@@ -36,3 +36,12 @@ def grid(maps: Tensor, side: int) -> NDArray[np.float32]:
 
     cells: NDArray[np.float32] = F.adaptive_avg_pool2d(maps.float(), side).flatten(2).transpose(1, 2).cpu().numpy()
     return cells
+
+
+def pooled_maps(last: Tensor, middle: Tensor) -> Tensor:
+    """(B, 1760) float32: the means of the last map, then those of a 2 x 2 grid of the last one at stride 16."""
+    import torch
+    from torch.nn import functional as F
+
+    cells = F.adaptive_avg_pool2d(middle.float(), 2).flatten(2).transpose(1, 2).flatten(1)
+    return torch.cat([last.float().mean((2, 3)), cells], 1)

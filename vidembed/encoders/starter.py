@@ -1,7 +1,7 @@
 """The starter model: pictures, text and sound in one space, with weights that come with pip and this package.
 
-Backbones (EfficientNet-Lite2, whose last block this project has tuned; all-MiniLM-L6-v2, with a low-rank correction of
-its last layers where the file holds one) and heads trained by this project; `training/train_starter.py` makes them,
+Backbones (EfficientNet-Lite2, whose last five blocks this project has tuned; all-MiniLM-L6-v2, with low-rank
+corrections of its layers) and heads trained by this project; `training/train_starter.py` makes them,
 `assets/starter/MODEL_CARD.md` says from what and how good they are. Each tower is loaded when its modality is first
 asked for.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -18,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from vidembed.errors import BadQuery, ConfigError, WeightsMissing
-from vidembed.types import AudioSamples, Floats, Image, Item, Modality, Space, TimedText
+from vidembed.encoders.minilm import text_of
+from vidembed.errors import ConfigError, WeightsMissing
+from vidembed.types import AudioSamples, Floats, Image, Item, Modality, Space
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,8 +35,8 @@ FOLDER = Path(__file__).parents[1] / "assets" / "starter"
 MANIFEST = "manifest.json"
 PICTURE_FILE, TEXT_FILE, SOUND_FILE = "picture.safetensors", "text.safetensors", "sound.safetensors"
 PICTURE_FEATURES = 1760  # 1280 means of the last map, 2 x 2 x 120 of the last one at stride 16
-TUNED_FROM = 20  # the first block of the picture tower that training changes
-_PICTURES, _TEXTS = 16, 64  # in one pass: what a CPU's caches like, and little memory
+TUNED_FROM = 16  # the first block of the picture tower that training changes
+_PICTURES = 16  # in one pass: what a CPU's caches like, and little memory
 T = TypeVar("T")
 
 
@@ -66,7 +65,7 @@ class StarterEncoder:
         if not len(items):
             return np.zeros((0, self.space.dim), np.float32)
         if modality == "text":
-            return self._texts([_text(item) for item in items])
+            return self._texts([text_of(item) for item in items])
         if modality == "image":
             return self.place_pictures(self.picture_features([_picture(item) for item in items]))
         return self._sound.encode([_sound(item) for item in items])
@@ -88,14 +87,14 @@ class StarterEncoder:
         import torch
 
         from vidembed.encoders._efficientnet import LAST_AT_STRIDE
-        from vidembed.encoders._picture import grid
+        from vidembed.encoders._picture import pooled_maps
 
         tail, _ = self._picture_tower
         rows = []
         with torch.inference_mode():
             for pixels in self._prepared(images):
                 middle, late = self._backbone.until(pixels, (LAST_AT_STRIDE[16], TUNED_FROM - 1))
-                rows.append(pooled(grid(tail(late), 1), grid(middle, 2)))
+                rows.append(pooled_maps(tail(late), middle).cpu().numpy())
         return np.concatenate(rows) if rows else np.zeros((0, PICTURE_FEATURES), np.float32)
 
     def place_pictures(self, features: Floats) -> Floats:
@@ -114,15 +113,10 @@ class StarterEncoder:
 
     def sentence_vectors(self, texts: Sequence[str]) -> Floats:
         """(N, 384) unit sentence vectors of the text tower before its head, low-rank correction included."""
+        from vidembed.encoders._minilm import sentence_vectors
+
         net, tokenizer = self._text_tower
-        rows = np.zeros((len(texts), 384), np.float32)
-        ids, mask = tokenizer(texts)
-        order = np.argsort(mask.sum(1).numpy(), kind="stable")  # equal lengths together: little padding
-        for start in range(0, len(order), _TEXTS):
-            picked = order[start : start + _TEXTS]
-            length = int(mask[picked].sum(1).max())
-            rows[picked] = _sentences(net, ids[picked, :length].to(self.device), mask[picked, :length].to(self.device))
-        return rows
+        return sentence_vectors(net, tokenizer, texts, device=self.device)
 
     def _texts(self, texts: Sequence[str]) -> Floats:
         from vidembed.heads import project
@@ -232,11 +226,6 @@ def load(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_
     return StarterEncoder(folder, device=str(pick_device(device)))
 
 
-def pooled(grid: NDArray[np.float32], middle: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(B, 1760) features from (B, cells, 1280) and (B, 4, 120)."""
-    return np.concatenate([grid.mean(1), middle.reshape(len(middle), -1)], 1).astype(np.float32, copy=False)
-
-
 def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
     """File name -> its record (sha256, and what is needed to build it). Raises WeightsMissing."""
     try:
@@ -271,24 +260,6 @@ def checked(folder: Path, name: str, manifest: Mapping[str, Mapping[str, Any]]) 
     if hashlib.sha256(path.read_bytes()).hexdigest() != manifest[name]["sha256"]:
         raise WeightsMissing(f"{path} does not have the SHA-256 its manifest states", hint="reinstall vidembed")
     return path
-
-
-def _sentences(net: Any, ids: Tensor, mask: Tensor) -> Floats:
-    import torch
-    from torch.nn import functional as F
-
-    from vidembed.encoders._minilm import mean_pool
-
-    with torch.inference_mode():
-        rows: Floats = F.normalize(mean_pool(net(ids, mask), mask), dim=-1).cpu().numpy()
-    return rows
-
-
-def _text(item: Item) -> str:
-    text = item.text if isinstance(item, TimedText) else item
-    if not isinstance(text, str) or not text.strip():
-        raise BadQuery(f"a text must be a non-empty string, got {type(item).__name__}")
-    return re.sub(r"\s+", " ", text).strip()
 
 
 def _picture(item: Item) -> Image:
