@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import asyncio
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,10 @@ from typing import Any
 import pytest
 import toy_videos
 
-pytest.importorskip("gradio")
 pytest.importorskip("mcp")
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
+from serving import serving
 
 from vidembed import open_index
 from vidembed.app import AppSettings, ServerSettings, make_server
@@ -36,14 +34,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with open_index(folder / "index", profile="toy", overrides={"store.kind": "memory"}) as index:
         index.add(folder / "films")
         app = make_server(index, AppSettings(), ServerSettings(port=port, mcp=True))
-        server = make_runner(app, ServerSettings(port=port))
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        while not server.started and thread.is_alive():
-            time.sleep(0.02)
-        yield f"http://127.0.0.1:{port}/gradio_api/mcp/"
-        server.should_exit = True
-        thread.join(15)
+        with serving(make_runner(app, ServerSettings(port=port))):
+            yield f"http://127.0.0.1:{port}/gradio_api/mcp/"
         app.site.close()
 
 

@@ -1,0 +1,76 @@
+"""Videos, indexes and sites that the tests of the page share."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import toy_videos
+
+from vidembed import VideoIndex, open_index
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+    from vidembed.app import Site
+    from vidembed.app.security import Guard
+
+collect_ignore_glob = [] if find_spec("gradio") else ["test_*.py"]
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    toy_videos.make(folder / "red_blue.mp4", "red", "red", "blue", "blue", hz=200)
+    toy_videos.make(folder / "green.mp4", "lime", "lime", hz=None)
+    return folder
+
+
+@pytest.fixture
+def library(films: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(films, tmp_path / "films", copy_function=shutil.copy2))
+
+
+@pytest.fixture
+def index(library: Path, tmp_path: Path) -> Iterator[VideoIndex]:
+    with open_index(tmp_path / "index", profile="toy", overrides={"store.kind": "memory"}) as made:
+        made.add(library)
+        yield made
+
+
+@pytest.fixture
+def site(index: VideoIndex, library: Path) -> Iterator[Site]:
+    from vidembed.app import AppSettings, Site
+
+    made = Site(index, AppSettings(roots=(library,), max_upload_mb=1, max_uploads=2, check_s=5.0))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def shared(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoIndex]:
+    """For tests that take nothing away."""
+    folder = tmp_path_factory.mktemp("shared")
+    with open_index(folder / "index", profile="toy", overrides={"store.kind": "memory"}) as made:
+        made.add(films)
+        yield made
+
+
+@pytest.fixture(scope="session")
+def guard(shared: VideoIndex) -> Guard:
+    from vidembed.app import AppSettings, make_server
+
+    return make_server(shared, AppSettings(max_upload_mb=1, max_uploads=2))
+
+
+@pytest.fixture(scope="session")
+def web(guard: Guard) -> Iterator[TestClient]:
+    from app_site import HERE
+    from starlette.testclient import TestClient
+
+    with TestClient(guard, base_url=HERE) as client:
+        yield client

@@ -1,0 +1,100 @@
+"""Media over HTTP: ranges, pieces, thumbnails, and nothing outside the library."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+
+import pytest
+from app_site import video_named
+from starlette.testclient import TestClient
+
+from vidembed import VideoIndex
+from vidembed.app import Site
+from vidembed.errors import MediaNotFound
+
+
+class TestMedia:
+    def test_ranges(self, web: TestClient, shared: VideoIndex, library: Path) -> None:
+        whole = (library / "red_blue.mp4").read_bytes()
+        address = f"/media/{video_named(shared, 'red_blue.mp4')}"
+        part = web.get(address, headers={"Range": "bytes=100-199"})
+        assert (part.status_code, part.content) == (206, whole[100:200])
+        assert part.headers["content-range"] == f"bytes 100-199/{len(whole)}"
+        assert web.get(address).content == whole
+        assert web.get(address, headers={"Range": "bytes=99999999-"}).status_code == 416
+
+    def test_a_piece_says_where_it_begins(self, web: TestClient, shared: VideoIndex) -> None:
+        answer = web.get(f"/piece/{video_named(shared, 'red_blue.mp4')}?start_s=2.5")
+        assert (answer.status_code, answer.headers["x-start-s"]) == (200, "0.000")
+        assert answer.content[4:8] == b"ftyp"
+
+    def test_a_thumbnail_is_the_clips_own_colour(self, web: TestClient, shared: VideoIndex) -> None:
+        import numpy as np
+        import PIL.Image
+
+        clip = shared.search("red", k=1)[0].clip_id
+        answer = web.get(f"/thumb/{clip}")
+        assert answer.headers["content-type"] == "image/jpeg"
+        colour = np.asarray(PIL.Image.open(io.BytesIO(answer.content)).convert("RGB")).mean(axis=(0, 1))
+        assert colour[0] > 200 > 60 > colour[2]
+
+    @pytest.mark.parametrize("what", ["media", "piece", "thumb", "captions"])
+    @pytest.mark.parametrize("name", ["0" * 32, "..%2f..%2fetc%2fpasswd", "%2e%2e", "x" * 5000, "a%00b"])
+    def test_only_ids_of_the_library(self, web: TestClient, what: str, name: str) -> None:
+        answer = web.get(f"/{what}/{name}")
+        assert answer.status_code == 404
+        assert "root:" not in answer.text
+
+    def test_a_file_swapped_for_a_link_elsewhere_is_not_served(
+        self, site: Site, library: Path, films: Path, tmp_path: Path
+    ) -> None:
+        secret = tmp_path / "secret.mp4"
+        secret.write_text("the secret")
+        video = video_named(site.index, "green.mp4")
+        assert site.media.original(video) == library / "green.mp4"
+        (library / "green.mp4").unlink()
+        (library / "green.mp4").symlink_to(secret)
+        with pytest.raises(MediaNotFound):
+            site.media.original(video)
+        (library / "green.mp4").unlink()
+        (library / "green.mp4").symlink_to(films / "green.mp4")
+        assert site.media.original(video)  # the same film by another way is what was indexed
+
+    @pytest.mark.parametrize(
+        "address",
+        ["/gradio_api/file=/etc/passwd", "/file=/etc/passwd", "/gradio_api/file=../../../../etc/passwd",
+         "/static/../../../etc/passwd", "/gradio_api/proxy=http://127.0.0.1:1/"],
+    )  # fmt: skip
+    def test_gradios_own_addresses_give_no_files(self, web: TestClient, address: str) -> None:
+        answer = web.get(address)
+        assert answer.status_code in (400, 403, 404)
+        assert "root:" not in answer.text
+
+    def test_nor_files_of_the_index(self, web: TestClient, shared: VideoIndex) -> None:
+        for name in ("index.json", "catalog.sqlite"):
+            assert web.get(f"/gradio_api/file={shared.path / name}").status_code in (403, 404)
+
+
+def test_originals_that_are_gone_are_said(site: Site, library: Path) -> None:
+    video = video_named(site.index, "green.mp4")
+    (library / "green.mp4").unlink()
+    with pytest.raises(MediaNotFound):
+        site.media.original(video)
+
+
+def test_pieces_are_made_once_and_tidied(index: VideoIndex, tmp_path: Path) -> None:
+    from vidembed.app.media import MediaFiles
+
+    files = MediaFiles(index, tmp_path / "pieces", max_bytes=1)
+    video = video_named(index, "green.mp4")
+    made: list[Path] = []
+    threads = [threading.Thread(target=lambda: made.append(files.piece(video, 0.0)[0])) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 1
+    files.piece(video_named(index, "red_blue.mp4"), 0.0)
+    assert len(list((tmp_path / "pieces").glob("*.mp4"))) == 1  # above the limit only the newest stays
