@@ -110,7 +110,9 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
     def clicked(data: dict[Any, Any], event: gr.EventData) -> list[Any]:
         action, clip_id = str(event._data.get("action", "")), str(event._data.get("clip", ""))
         keep: list[Any] = [gr.skip()] * len(media)
-        if action == "welcome":
+        if action == "welcome":  # the library changed while nobody had asked anything
+            if asks(data, data[examples]):
+                return [gr.skip()] * (len(outputs) + len(media))
             ready = html.suggestions(cards.suggested(site))
             return [cards.welcome(site), *[gr.skip()] * 4, ready, *keep]
         if action == "demo":
@@ -119,14 +121,16 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
             name = str(event._data.get("media", ""))
             without = {field: None for shown, field in _FIELDS.items() if shown == name}
             cleared = [None if shown == name else gr.skip() for shown in media]
-            return [*_or_welcome(site, answer(data, data[examples], _PAGE, **without), data, without), *cleared]
+            return [*or_welcome(answer(data, data[examples], _PAGE, **without), data, **without), *cleared]
         chosen = data[examples].with_(action, clip_id)
-        return [*_or_welcome(site, answer(data, chosen, _PAGE), data, {}), *keep]
+        return [*or_welcome(answer(data, chosen, _PAGE), data), *keep]
 
-    def _or_welcome(site: Site, answered: list[Any], data: Mapping[Any, Any], changed: Mapping[str, Any]) -> list[Any]:
-        given = {name: data[part] for name, part in fields.items()} | dict(changed)
-        asked = answered[2].like or any(given[name] for name in ("text", *_FIELDS.values()))
-        return answered if asked else [cards.welcome(site), *answered[1:]]
+    def asks(data: Mapping[Any, Any], chosen: Examples, **changed: Any) -> bool:
+        given = {name: data[part] for name, part in fields.items()} | changed
+        return bool(chosen.like or any(given[name] for name in ("text", *_FIELDS.values())))
+
+    def or_welcome(answered: list[Any], data: Mapping[Any, Any], **changed: Any) -> list[Any]:
+        return answered if asks(data, answered[2], **changed) else [cards.welcome(site), *answered[1:]]
 
     def suggest(data: dict[Any, Any], event: gr.EventData) -> list[Any]:
         words = str(event._data.get("text", ""))
