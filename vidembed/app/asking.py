@@ -38,8 +38,8 @@ class Ask:
     videos: Sequence[str] = ()  # ids
     within: str = ""
     tags: str = ""  # conditions, separated by commas
-    min_duration_s: float | None = None
-    max_duration_s: float | None = None
+    at_least: str = ""  # length of the video, "0:30" or seconds
+    at_most: str = ""
     after: str = ""
     before: str = ""
     by_video: bool = False
@@ -65,13 +65,12 @@ class Ask:
     @property
     def limits(self) -> list[str]:
         """The filters in a few words each, so that nobody wonders where the rest is."""
-        least, most = self.min_duration_s, self.max_duration_s
         said = {
             f"in files named “{self.names.strip()}”": self.names.strip(),
             f"within {self.within.strip()}": self.within.strip(),
             f"tagged “{self.tags.strip()}”": self.tags.strip(),
-            f"in videos of at least {least} s": least,
-            f"in videos of at most {most} s": most,
+            f"in videos of at least {self.at_least.strip()}": self.at_least.strip(),
+            f"in videos of at most {self.at_most.strip()}": self.at_most.strip(),
             f"changed after {self.after.strip()}": self.after.strip(),
             f"changed before {self.before.strip()}": self.before.strip(),
             f"by {' and '.join(self.lanes)}": self.lanes,
@@ -105,8 +104,8 @@ def filter_of(ask: Ask) -> Filter:
     return Filter(
         paths=globs or None,
         videos=tuple(ask.videos) or None,
-        min_duration_s=ask.min_duration_s or None,
-        max_duration_s=ask.max_duration_s or None,
+        min_duration_s=_length(ask.at_least),
+        max_duration_s=_length(ask.at_most),
         modified_after=_date(ask.after),
         modified_before=_date(ask.before),
         within=_span(ask.within),
@@ -149,6 +148,10 @@ def _date(text: str | None) -> float | None:
         return datetime.fromisoformat(text.strip()).timestamp()
     except ValueError as error:
         raise InputError(f"a date looks like 2026-01-31, got {text!r}") from error
+
+
+def _length(text: str) -> float | None:
+    return parse_time(text.strip(), option="the length of a video") if text.strip() else None
 
 
 def _span(text: str) -> Span | None:

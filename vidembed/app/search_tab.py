@@ -183,8 +183,8 @@ def _options(site: Site) -> dict[str, Any]:
             "tags": gr.Textbox(label="Tags", placeholder="camera=front, year>=2020", lines=1),
         }
     with gr.Row():
-        parts["min_duration_s"] = gr.Number(label="Video at least (seconds)", value=None, minimum=0)
-        parts["max_duration_s"] = gr.Number(label="Video at most (seconds)", value=None, minimum=0)
+        parts["at_least"] = gr.Textbox(label="Video at least", placeholder="0:30", lines=1)
+        parts["at_most"] = gr.Textbox(label="Video at most", placeholder="1:00:00", lines=1)
         parts["after"] = gr.Textbox(label="File changed after", placeholder="2026-01-31", lines=1)
         parts["before"] = gr.Textbox(label="File changed before", placeholder="2026-12-31", lines=1)
     with gr.Row():

@@ -168,7 +168,7 @@ class TestAsking:
             query_of(ask)
 
     def test_filters(self) -> None:
-        found = filter_of(Ask(names="holiday, *.mkv", within="0:30-2:00", min_duration_s=0, max_duration_s=60))
+        found = filter_of(Ask(names="holiday, *.mkv", within="0:30-2:00", at_most="1:00"))
         assert found.paths == ("*holiday*", "*.mkv")
         assert found.within == Span(30, 120)
         assert (found.min_duration_s, found.max_duration_s) == (None, 60)
