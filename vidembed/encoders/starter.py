@@ -36,7 +36,7 @@ MANIFEST = "manifest.json"
 PICTURE_FILE, TEXT_FILE, SOUND_FILE = "picture.safetensors", "text.safetensors", "sound.safetensors"
 PICTURE_FEATURES = 1760  # 1280 means of the last map, 2 x 2 x 120 of the last one at stride 16
 TUNED_FROM = 16  # the first block of the picture tower that training changes
-_PICTURES = 16  # in one pass: what a CPU's caches like, and little memory
+_PICTURES = 8  # in one pass: what a CPU's caches like, and little memory
 T = TypeVar("T")
 
 
