@@ -15,7 +15,7 @@ def search(page: Page, words: str) -> None:
     open_tab(page, "Search")
     page.locator("#ve-text textarea").fill(words)
     page.locator("#ve-go").click()
-    page.wait_for_selector("#ve-results .ve-card", timeout=60_000)
+    page.wait_for_selector("#ve-results .ve-card .ve-lane", timeout=60_000)  # an answer, not the first look
     page.wait_for_function(
         "() => [...document.querySelectorAll('#ve-results img')].slice(0, 6).every((i) => i.complete)"
     )
@@ -54,7 +54,7 @@ def main(url: str, out: Path) -> None:
                 page.get_by_role("option", name="bikes.mp4").click()
                 page.locator(".ve-top h1").click()
                 page.wait_for_selector("#ve-lines .ve-line")
-                line = page.locator("#ve-lines .ve-line").first
+                line = page.locator("#ve-lines .ve-line").last  # another video may be chosen already
                 if not line.locator("textarea").input_value():
                     line.locator("textarea").fill("a parked bicycle at a railing above the canal")
                     line.get_by_role("button", name="Save").click()
