@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vidembed.encoders._efficientnet import SIDE_PX
+from vidembed.encoders._picture import network_scale
 
 SMALLEST_AREA = 0.4  # of a crop
 SHAPES = 0.3  # a crop's aspect ratio changes by up to exp(0.6)
@@ -18,14 +19,13 @@ JITTER = 0.3  # of brightness, contrast and saturation
 ERASED = 0.4  # share that loses a rectangle
 
 
-def network_scale(pixels: Tensor) -> Tensor:
-    """(B, 3, H, W) 0..255 -> what EfficientNet-Lite was trained with, channels-last."""
-    return ((pixels - 127.0) / 128.0).contiguous(memory_format=torch.channels_last)
+def _ready(pixels: Tensor) -> Tensor:
+    return network_scale(pixels).contiguous(memory_format=torch.channels_last)
 
 
 def whole(pictures: Tensor) -> Tensor:
     """(B, 3, H, W) uint8 -> (B, 3, 256, 256) float32 as the network sees them in use."""
-    return network_scale(F.interpolate(pictures.float(), size=(SIDE_PX, SIDE_PX), mode="bicubic").clamp(0, 255))
+    return _ready(F.interpolate(pictures.float(), size=(SIDE_PX, SIDE_PX), mode="bicubic").clamp(0, 255))
 
 
 def varied(pictures: Tensor, random: torch.Generator) -> Tensor:
@@ -36,7 +36,7 @@ def varied(pictures: Tensor, random: torch.Generator) -> Tensor:
 
     x = _coarse(_cropped(pictures.float(), rand), random)
     x = _recoloured(x, rand).clamp(0, 255)
-    return network_scale(torch.where(_holes(len(x), rand), 127.0, x))
+    return _ready(torch.where(_holes(len(x), rand), 127.0, x))
 
 
 Rand = Callable[..., Tensor]

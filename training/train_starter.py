@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from vidembed.align.fit import MAX_SCALE
+from vidembed.align.fit import MAX_SCALE, warm_cosine
 from vidembed.align.losses import info_nce
 from vidembed.align.measuring import both_ways
 from vidembed.encoders import _efficientnet, _minilm
@@ -136,7 +136,7 @@ class Training:
         ]
         optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.98))
         total = epochs * (len(self.used) // args.batch)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, total))
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, total))
         for epoch in range(epochs):
             towers.train()
             began, losses = time.monotonic(), []
@@ -270,12 +270,6 @@ def class_features(backbone: _efficientnet.EfficientNetLite2, sample: Tensor) ->
 
 def _parts(rows: Rows, size: int = 250) -> list[Rows]:
     return np.array_split(rows, max(1, len(rows) // size))
-
-
-def _rate(step: int, total: int) -> float:
-    """A warm-up over a tenth of the steps, then a cosine to nearly 0."""
-    warm = min(1.0, (step + 1) / max(0.1 * total, 1))
-    return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(total, 1)))))
 
 
 def save(towers: Towers, folder: Path) -> None:

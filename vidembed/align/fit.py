@@ -195,12 +195,13 @@ def _optimizer(
         ]
     )
     total = settings.epochs * steps
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, total))
 
-    def factor(step: int) -> float:
-        warm = min(1.0, (step + 1) / max(0.1 * total, 1))
-        return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(total, 1)))))
 
-    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+def warm_cosine(step: int, total: int) -> float:
+    """The factor on the rate: a warm-up over a tenth of the steps, then a cosine to nearly 0."""
+    warm = min(1.0, (step + 1) / max(0.1 * total, 1))
+    return warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(total, 1)))))
 
 
 def _stalled(result: Fit, patience: int) -> bool:

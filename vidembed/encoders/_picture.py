@@ -21,13 +21,18 @@ def prepare(images: Sequence[Image]) -> Tensor:
     """(H, W, 3) uint8 pictures of any sizes -> (B, 3, 256, 256) float32, channels-last, as the network expects.
 
     The whole picture is squashed to a square: nothing at the edges is lost, and the pairs it was trained on
-    come squashed from mostly 4:3. (x - 127) / 128 is the scaling EfficientNet-Lite was trained with.
+    come squashed from mostly 4:3.
     """
     import torch
 
     rows = [np.asarray(PILImage.fromarray(i).resize((SIDE_PX, SIDE_PX), PILImage.Resampling.BICUBIC)) for i in images]
     pixels = torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2)  # strides of channels-last
-    return (pixels.float() - 127.0) / 128.0
+    return network_scale(pixels.float())
+
+
+def network_scale(pixels: Tensor) -> Tensor:
+    """0..255 -> the scaling EfficientNet-Lite was trained with."""
+    return (pixels - 127.0) / 128.0
 
 
 def grid(maps: Tensor, side: int) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidembed.errors import BadQuery, ConfigError
@@ -58,11 +59,11 @@ def text_of(item: Item) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-def load(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", **options: Any) -> MiniLmEncoder:
-    """The factory of the registry. dtype: "auto" or "float32"."""
+def load(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_dir: Path | None = None,
+         offline: bool = False, **options: Any) -> MiniLmEncoder:  # fmt: skip
+    """The factory of the registry. dtype: "auto" or "float32". The weights are always the pip package's."""
     from vidembed.encoders._torch import pick_device
 
-    options = {name: value for name, value in options.items() if name not in ("weights_dir", "offline")}
     if dtype not in ("auto", "float32"):
         raise ConfigError(f"{spec.name} runs in float32 only, got dtype {dtype!r}", hint="use dtype: auto")
     if options:
