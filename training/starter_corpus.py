@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from vidembed.align import Pair, read_pairs
+from vidembed.encoders._picture import squared
 
 CLASS_PROMPTS = ("a photo of a {}", "{}", "a {} in the picture", "several {}s")
 
@@ -44,11 +45,10 @@ def read_captions(data: Path) -> Captions:
 
 
 def read_pictures(paths: Sequence[Path], side: int) -> Tensor:
-    """(N, 3, side, side) uint8, pictures of another size squashed to it."""
+    """(N, 3, side, side) uint8, pictures of another size squashed to it as in use."""
 
     def read(path: Path) -> NDArray[np.uint8]:
-        picture = Image.open(path).convert("RGB")
-        return np.asarray(picture if picture.size == (side, side) else picture.resize((side, side)))
+        return np.asarray(squared(Image.open(path).convert("RGB"), side))
 
     with ThreadPoolExecutor() as pool:
         return torch.from_numpy(np.stack(list(pool.map(read, paths)))).permute(0, 3, 1, 2).contiguous()

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from vidembed.encoders import starter
+from vidembed.encoders._picture import squared
 from vidembed.encoders.starter import FOLDER, PICTURE_FILE, SPACE, TEXT_FILE, StarterEncoder, add_to_manifest
 from vidembed.errors import BadQuery, ConfigError, WeightsMissing
 from vidembed.models import load_encoder
@@ -46,6 +48,24 @@ def test_rows_are_unit_and_do_not_depend_on_the_batch(encoder: StarterEncoder) -
     rows = encoder.encode("image", pictures)
     assert np.allclose(rows, np.concatenate([encoder.encode("image", [p]) for p in pictures]), atol=1e-4)
     assert encoder.encode("text", []).shape == encoder.encode("image", []).shape == (0, SPACE.dim)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "first", "last"),
+    [
+        (90, 120, 0, 119),  # 4:3 is seen whole
+        (90, 160, 20, 139),  # 16:9 becomes 4:3
+        (40, 160, 20, 139),  # no more than a quarter goes
+        (160, 90, 20, 139),  # the same upright
+    ],
+)
+def test_long_pictures_lose_their_ends(height: int, width: int, first: int, last: int) -> None:
+    """Brightness is the place along the longer side, so the edges of what is seen tell where it was cut."""
+    places = np.arange(max(height, width), dtype=np.uint8)
+    picture = np.broadcast_to((places[:, None] if height > width else places)[..., None], (height, width, 3))
+    seen = np.asarray(squared(Image.fromarray(np.ascontiguousarray(picture)), 256)).astype(int)
+    ends = (seen[0, 128, 0], seen[-1, 128, 0]) if height > width else (seen[128, 0, 0], seen[128, -1, 0])
+    assert ends == pytest.approx((first, last), abs=1)
 
 
 def test_sentences_of_like_meaning_are_near(encoder: StarterEncoder) -> None:

@@ -16,18 +16,35 @@ if TYPE_CHECKING:
 
     from vidembed.types import Image
 
+LONGEST_SHAPE = 4 / 3  # longer pictures are cut
+MOST_CUT = 0.25  # of the longer side: makes 16:9 into 4:3
+
 
 def prepare(images: Sequence[Image]) -> Tensor:
     """(H, W, 3) uint8 pictures of any sizes -> (B, 3, 256, 256) float32, channels-last, as the network expects.
 
-    The whole picture is squashed to a square: nothing at the edges is lost, and the pairs it was trained on
-    come squashed from mostly 4:3.
+    Long ones are cut, see `squared`.
     """
     import torch
 
-    rows = [np.asarray(PILImage.fromarray(i).resize((SIDE_PX, SIDE_PX), PILImage.Resampling.BICUBIC)) for i in images]
+    rows = [np.asarray(squared(PILImage.fromarray(image), SIDE_PX)) for image in images]
     pixels = torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2)  # strides of channels-last
     return network_scale(pixels.float())
+
+
+def squared(picture: PILImage.Image, side: int) -> PILImage.Image:
+    """The picture squashed to side x side, as those it was trained on are, most of them from 4:3.
+
+    A longer one loses both ends, down to that shape but never more than MOST_CUT in all.
+    """
+    width, height = picture.size
+    across, down = _ends(width, height), _ends(height, width)
+    return picture.resize((side, side), PILImage.Resampling.BICUBIC, (across, down, width - across, height - down))
+
+
+def _ends(side: int, other: int) -> float:
+    """What `side` loses at each of its ends, in pixels."""
+    return max(0.0, (side - max(LONGEST_SHAPE * other, (1 - MOST_CUT) * side)) / 2)
 
 
 def network_scale(pixels: Tensor) -> Tensor:
