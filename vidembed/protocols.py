@@ -270,4 +270,9 @@ class Channel:
 
     @property
     def collection(self) -> str:
-        return f"{self.name}.{self.fingerprint}"
+        return collection_name(self.name, self.fingerprint)
+
+
+def collection_name(channel: str, fingerprint: str) -> str:
+    """Of the vectors of a channel as one model made them."""
+    return f"{channel}.{fingerprint}"

@@ -266,7 +266,7 @@ class TestWhatMadeIt:
         with pytest.raises(IndexMismatch) as caught:
             open_index(where, overrides=["channels.vision.pool=max"])
         assert "channels.vision.pool = 'mean'; now it is channels.vision.pool = 'max'" in str(caught.value)
-        assert "vidembed index --reencode vision" in caught.value.hint
+        assert f"vidembed index --index {where} --reencode vision" in caught.value.hint
         with pytest.raises(IndexMismatch, match="sample"):
             open_index(where, profile="starter")
         with open_index(where, overrides=["search.rrf_k=3", "run.workers=2"]) as other:

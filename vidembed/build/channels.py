@@ -12,7 +12,7 @@ from vidembed import models
 from vidembed.build.fingerprint import fingerprint
 from vidembed.errors import ConfigError
 from vidembed.models import ModelSpec
-from vidembed.protocols import Channel, ClipEncoder, Encoder, Source, WordEncoder
+from vidembed.protocols import Channel, ClipEncoder, Encoder, Source, WordEncoder, collection_name
 from vidembed.settings import ChannelSettings, Config
 from vidembed.types import Floats, Image, Modality
 
@@ -36,7 +36,7 @@ class Lane:
 
     @property
     def collection(self) -> str:
-        return f"{self.name}.{self.fingerprint}"
+        return collection_name(self.name, self.fingerprint)
 
 
 def lane(name: str, settings: ChannelSettings) -> Lane:

@@ -71,6 +71,7 @@ def opened(
     settings: Sequence[str] | None = None,
     create: bool = False,
     readonly: bool = False,
+    outdated: bool = False,
 ) -> Iterator[VideoIndex]:
     """The index, open for one command. Without `create` a folder that is no index is an error."""
     import vidembed
@@ -81,7 +82,13 @@ def opened(
             hint=f"make one with: vidembed index VIDEOS --index {index}, or name yours with --index",
         )
     with vidembed.open_index(
-        index, profile=profile, config=config, overrides=settings, create=create, readonly=readonly
+        index,
+        profile=profile,
+        config=config,
+        overrides=settings,
+        create=create,
+        readonly=readonly,
+        outdated=outdated,
     ) as opened_index:
         yield opened_index
 

@@ -43,7 +43,7 @@ def index(
     watch: Annotated[bool, typer.Option("--watch", help="Stay and index what is added or changed.")] = False,
     reencode: Annotated[
         str | None,
-        typer.Option(help="Encode this lane anew, with the model that --profile or --set names."),
+        typer.Option(help="Encode these lanes ('vision,sound') anew, with the models that --profile or --set names."),
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Forget videos whose files are gone.")] = False,
     json: JsonOption = False,
@@ -73,7 +73,7 @@ def index(
 
 def _reencode(
     index: Path,
-    channel: str,
+    channels: str,
     profile: str | None,
     config: Path | None,
     settings: list[str] | None,
@@ -81,10 +81,15 @@ def _reencode(
     *,
     as_json: bool,
 ) -> None:
-    """The index opens as it is: the new settings are for this channel alone, the old vectors serve meanwhile."""
-    with opened(index) as open_index, progress_bar() as update:
+    """The index opens as it is: the new settings are for these channels alone, the old vectors serve meanwhile."""
+    with opened(index, outdated=True) as open_index, progress_bar() as update:
         report = open_index.reencode(
-            channel, profile=profile, config=config, overrides=settings, progress=update, workers=workers
+            parse_names(channels) or [],
+            profile=profile,
+            config=config,
+            overrides=settings,
+            progress=update,
+            workers=workers,
         )
     _show(report, index, as_json=as_json)
     if report.failed:

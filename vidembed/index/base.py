@@ -61,9 +61,14 @@ class OpenIndex:
 
     @property
     def lanes(self) -> dict[str, Lane]:
-        """The channels that hold vectors, not loaded, in the order of the profile."""
-        names = [name for name in self.config.channels if name in self._manifest.channels]
-        return {name: lane(name, self.config.channels[name]) for name in names}
+        """The channels that hold vectors of these models, not loaded, in the order of the profile."""
+        known = self._manifest.channels
+        found = {name: lane(name, given) for name, given in self.config.channels.items() if name in known}
+        return {name: entry for name, entry in found.items() if entry.fingerprint == known[name]["fingerprint"]}
+
+    def serving(self, channel: str) -> str | None:
+        """The collection that holds a channel's vectors, also where its model has changed since."""
+        return self._manifest.collection(channel)
 
     @property
     def channels(self) -> Mapping[str, Channel]:

@@ -57,10 +57,8 @@ class Filling:
         self._settle_gone(under, {path.as_posix() for path in files}, prune=prune)
         return report
 
-    def reencode(
-        self, old: Lane | None, new: Lane, *, config: Config, progress: ProgressCallback | None
-    ) -> tuple[RunReport, bool]:
-        """Fill the new lane's collection from every file that is there; whether it now serves in place of the old."""
+    def reencode(self, lanes: Mapping[str, Lane], *, config: Config, progress: ProgressCallback | None) -> RunReport:
+        """Fill the new lanes from every file that is there; each then serves if it covers what the old one did."""
         self.make_whole({})
         present = self._catalog.videos.present_paths()
         files = [Path(rows[0].path) for rows in present.values() if os.path.exists(rows[0].path)]
@@ -70,20 +68,18 @@ class Filling:
             self._index.store.create(lane.collection, channel.encoder.space)
             return channel
 
-        prepare(new)
-        report = self._run(files, {new.name: new}, config=config, prepare=prepare, progress=progress)
+        for lane in lanes.values():
+            prepare(lane)
+        report = self._run(files, lanes, config=config, prepare=prepare, progress=progress)
         states = self._catalog.lanes.all()
         reached = {path.as_posix() for path in files}
-        lacking = [
-            video_id
-            for video_id, rows in present.items()
-            if rows[0].path in reached
-            and states.get(video_id, {}).get(new.collection) not in FINISHED
-            and (old is None or states.get(video_id, {}).get(old.collection) in FINISHED)
-        ]
-        if not lacking:
-            self._serve(new)
-        return report, not lacking
+        videos = [video_id for video_id, rows in present.items() if rows[0].path in reached]
+        for lane in lanes.values():
+            old = self._index.serving(lane.name)
+            covered = [v for v in videos if old is None or states.get(v, {}).get(old) in FINISHED]
+            if all(states.get(v, {}).get(lane.collection) in FINISHED for v in covered):
+                self._serve(lane)
+        return report
 
     def make_whole(self, lanes: Mapping[str, Lane]) -> None:
         """Take out what a killed run left, and notice vectors that are gone (a memory store, a deleted folder)."""

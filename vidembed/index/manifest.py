@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from vidembed.build import Lane
 from vidembed.build.fingerprint import vector_settings
 from vidembed.errors import ConfigError, IndexMismatch, StoreError, StoreUnavailable
 from vidembed.files import write_text_atomically
+from vidembed.protocols import collection_name
 from vidembed.settings import Config
 
 FORMAT = 1
@@ -55,13 +57,22 @@ class Manifest:
         """The manifest once this lane is the one that serves its channel."""
         entry = {
             "fingerprint": lane.fingerprint,
-            "settings": {**lane.settings.model_dump(mode="json", include=_KEPT), "enabled": True},
+            "settings": _kept(lane),
             "facts": json.loads(json.dumps(vector_settings(lane.settings, lane.spec), default=str)),
         }
         return replace(self, channels={**self.channels, lane.name: entry})
 
+    def collection(self, channel: str) -> str | None:
+        """The collection that serves a channel, whatever made it."""
+        entry = self.channels.get(channel)
+        return None if entry is None else collection_name(channel, entry["fingerprint"])
+
     def write(self, folder: Path) -> None:
         write_text_atomically(folder / FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+
+
+def _kept(lane: Lane) -> dict[str, Any]:
+    return {**lane.settings.model_dump(mode="json", include=_KEPT), "enabled": True}
 
 
 def layout_of(config: Config) -> dict[str, Any]:
@@ -100,20 +111,38 @@ def check_layout(manifest: Manifest, config: Config, folder: Path) -> None:
         )
 
 
-def check_lanes(manifest: Manifest, lanes: Mapping[str, Lane], folder: Path) -> None:
-    """Raises IndexMismatch when a channel's vectors were made by another model or other settings."""
+def check_lanes(manifest: Manifest, lanes: Mapping[str, Lane], folder: Path, *, outdated: bool = False) -> None:
+    """Raises IndexMismatch when a channel's vectors were made by another model or other settings.
+
+    outdated: let those pass whose settings hold and whose model is what has changed, with a newer vidembed or in its
+    own folder; only encoding them anew helps there.
+    """
+    changed = {}
     for name, lane in lanes.items():
         entry = manifest.channels.get(name)
         if entry is None or entry["fingerprint"] == lane.fingerprint:
             continue
         now = json.loads(json.dumps(vector_settings(lane.settings, lane.spec), default=str))
-        changed = {f"channels.{name}.{key}": pair for key, pair in _differences(entry["facts"], now).items()}
+        differences = {f"channels.{name}.{key}": pair for key, pair in _differences(entry["facts"], now).items()}
+        if _kept(lane) != _kept(lane) | entry["settings"]:
+            raise IndexMismatch(
+                f"channel {name!r} of the index {str(folder)!r} was made with {_said(differences, 0)}; "
+                f"now it is {_said(differences, 1)}",
+                hint=f"encode it anew: {_reencode(folder, [name])} with these settings; "
+                f"or open it as it is, without them (profile {manifest.profile!r} made it)",
+            )
+        changed[name] = differences
+    if changed and not outdated:
+        differences = {path: pair for found in changed.values() for path, pair in found.items()}
         raise IndexMismatch(
-            f"channel {name!r} of the index {str(folder)!r} was made with {_said(changed, 0)}; "
-            f"now it is {_said(changed, 1)}",
-            hint=f"encode it anew: vidembed index --reencode {name} with these settings; "
-            f"or open it as it is, without them (profile {manifest.profile!r} made it)",
+            f"the index {str(folder)!r} was made with models that have changed since: "
+            f"{_said(differences, 0)}; now {_said(differences, 1)}",
+            hint=f"encode these channels anew: {_reencode(folder, list(changed))}",
         )
+
+
+def _reencode(folder: Path, channels: Sequence[str]) -> str:
+    return shlex.join(["vidembed", "index", "--index", str(folder), "--reencode", ",".join(channels)])
 
 
 def _differences(one: Mapping[str, Any], other: Mapping[str, Any], at: str = "") -> dict[str, tuple[Any, Any]]:

@@ -20,12 +20,15 @@ def open_index(
     overrides: Overrides | None = None,
     create: bool = True,
     readonly: bool = False,
+    outdated: bool = False,
 ) -> VideoIndex:
     """Open the index in a folder; a context manager.
 
     profile: a bundled name or a .yaml; None = the one that made the index ("starter" for a new one). config: your own
     YAML on top. overrides: {"search.rrf_k": 30} or ["search.rrf_k=30"]. create: make it where there is none.
-    readonly: the catalog is never written. No model is loaded before it is needed.
+    readonly: the catalog is never written. outdated: open it also where the models of some channels have changed
+    since, with a newer vidembed say; these channels stay out until `reencode` has filled them anew.
+    No model is loaded before it is needed.
 
     Raises InputError where there is no index to open, ConfigError, UnknownModel, IndexMismatch when it was made with
     other models or settings than these, StoreError when it cannot be read.
@@ -39,7 +42,7 @@ def open_index(
     settings = _settings(manifest, profile, config, overrides)
     check_layout(manifest, settings, folder)
     enabled = {name: lane(name, given) for name, given in settings.channels.items() if given.enabled}
-    check_lanes(manifest, enabled, folder)
+    check_lanes(manifest, enabled, folder, outdated=outdated)
     return VideoIndex(folder, settings, manifest, readonly=readonly)
 
 

@@ -14,7 +14,7 @@ from vidembed.config import Overrides, load_config
 from vidembed.errors import BadQuery, ConfigError, IndexBusy, StoreError, did_you_mean
 from vidembed.index.base import OpenIndex
 from vidembed.index.filling import Filling, Paths
-from vidembed.index.manifest import Manifest
+from vidembed.index.manifest import Manifest, check_lanes
 from vidembed.index.wanted import wanted_lanes, with_run
 from vidembed.indexing import ProgressCallback
 from vidembed.settings import Config
@@ -57,6 +57,7 @@ class VideoIndex(OpenIndex):
         run = {"workers": workers, "on_error": on_error}
         config = with_run(self.config, {key: value for key, value in run.items() if value is not None})
         lanes = wanted_lanes(self.config, channels)
+        check_lanes(self._manifest, lanes, self.path)
         with self._writing():
             report = Filling(self).add(paths, lanes, config=config, progress=progress, prune=prune)
             self._changed(report)
@@ -64,7 +65,7 @@ class VideoIndex(OpenIndex):
 
     def reencode(
         self,
-        channel: str,
+        channels: str | Sequence[str],
         *,
         profile: str | None = None,
         config: str | Path | None = None,
@@ -72,20 +73,21 @@ class VideoIndex(OpenIndex):
         progress: ProgressCallback | None = None,
         workers: int | None = None,
     ) -> RunReport:
-        """Encode one channel anew, with the model and settings that these name for it; the old one serves meanwhile.
+        """Encode channels anew, with the models and settings that these name for them; the old ones serve meanwhile.
 
         The new vectors take over once every video that the old ones cover is done; an interrupted or partly failed
         run leaves the old ones serving, and the next call goes on where it stopped.
         """
+        names = [channels] if isinstance(channels, str) else list(channels)
         stored = self._manifest.stored_settings() if profile in (None, self._manifest.profile) else None
         wanted = load_config(profile or self._manifest.profile, config, overrides, stored=stored)
-        if channel not in wanted.channels:
-            raise ConfigError(f"no channel {channel!r} in these settings", hint=did_you_mean(channel, wanted.channels))
-        new = lane(channel, wanted.channels[channel])
+        for name in names:
+            if name not in wanted.channels:
+                raise ConfigError(f"no channel {name!r} in these settings", hint=did_you_mean(name, wanted.channels))
+        lanes = {name: lane(name, wanted.channels[name]) for name in names}
         run = with_run(self.config, {} if workers is None else {"workers": workers})
         with self._writing():
-            old = self.lanes.get(channel)
-            report, _ = Filling(self).reencode(old, new, config=run, progress=progress)
+            report = Filling(self).reencode(lanes, config=run, progress=progress)
             self._changed(report)
         return report
 
