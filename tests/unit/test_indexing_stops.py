@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_media import Bench, Encoder, Pictures, known_clips, video_id
+from fake_media import Bench, Encoder, FakeReader, Pictures, known_clips, video_id
 
+from vidembed.errors import MediaUnreadable
 from vidembed.indexing.write import recover
 from vidembed.protocols import Channel, Encoded
 from vidembed.types import Clip, Damage, Failure, Span
@@ -41,6 +42,26 @@ def test_an_interrupt_drops_the_video_in_hand_and_keeps_the_rest(bench: Bench) -
     assert set(bench.vectors()) == known_clips(bench)
     assert bench.catalog.lanes.pending() == []
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("vidembed")]
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("prefetch", [0, 1])
+def test_an_interrupt_is_not_lost_in_a_file_that_cannot_be_closed(bench: Bench, prefetch: int) -> None:
+    """As a guarded reader, which does not wait for its file once the run is stopped."""
+
+    class Stuck(FakeReader):
+        def __exit__(self, *exc: object) -> None:
+            raise MediaUnreadable(f"{self.info.path.name}: reading was stopped")
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    bench.encoder.encode_clips = interrupted  # type: ignore[method-assign]
+    opens = {"open": lambda path: Stuck(bench.world, path, bench.world.probe(path))}
+    with pytest.raises(KeyboardInterrupt):
+        bench.run(prefetch=prefetch, batch_size=1, tools=opens)
+    assert bench.catalog.lanes.pending() == []
+    assert bench.catalog.videos.all() == []
 
 
 def test_recover_takes_out_half_done_work_and_notices_lost_vectors(bench: Bench) -> None:

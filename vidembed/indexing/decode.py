@@ -33,18 +33,24 @@ CHUNK_BYTES = 16 << 20  # of decoded pictures and sound; with `prefetch` it boun
 def decode(job: Job, tools: Tools, *, batch_size: int) -> Iterator[Chunk | Outcome]:
     """Chunks of at most batch_size clips and about CHUNK_BYTES, then how it ended. Raises `errors.FATAL` only."""
     stage, info, backend, counts = "probe", None, "", {}
+    wanted = True
     try:
         info = tools.probe(Path(job.path))
         stage = "decode"
         with tools.open(Path(job.path)) as video:
             lanes = _Lanes(job, info, video)
-            yield from lanes.chunks(_cut(job, tools, info, video, lanes), tools, batch_size)
+            try:
+                yield from lanes.chunks(_cut(job, tools, info, video, lanes), tools, batch_size)
+            except GeneratorExit:
+                wanted = False
+                raise
             counts = {**video.counts, **lanes.counts}
             backend = video.backend if counts.get("decoded") else ""
     except FATAL:
         raise
     except Exception as error:
-        yield Outcome(job, info, backend, counts, error, stage)
+        if wanted:  # else it comes from closing the file, and a generator that is closed must not yield
+            yield Outcome(job, info, backend, counts, error, stage)
         return
     yield Outcome(job, info, backend, counts)
 
