@@ -1,0 +1,65 @@
+"""Words that are said beside things that are seen."""
+
+from __future__ import annotations
+
+import pytest
+from axes_index import Index, WordsEncoder
+
+from vidembed.types import Span, TextLine, TimedText
+
+
+@pytest.fixture
+def spoken(index: Index) -> Index:
+    index.add_channel("speech_words", WordsEncoder())
+    line = TextLine
+    index.say("speech_words", "walk", TimedText((line(Span(0.5, 2), "welcome back"),)))
+    index.say(
+        "speech_words",
+        "kitchen",
+        TimedText(
+            (line(Span(5, 6.5), "boil the rice"), line(Span(7, 8.2), "thanks for"), line(Span(8.2, 9), "watching"))
+        ),
+    )
+    index.say("speech_words", "evening", TimedText((line(Span(1, 4), "watching the dog for rice thanks"),)))
+    return index
+
+
+def test_an_exact_phrase_comes_first_with_its_lines(spoken: Index) -> None:
+    found = spoken.searcher().search("thanks for watching")
+    # It stretches over two lines; the other clip has the same words in another order.
+    assert found[0].video_id == "kitchen"
+    assert found[0].span.iou(Span(7, 9)) > 0.9
+    assert found[0].texts["speech_words"] == "thanks for watching"
+    assert {hit.channel for hit in found[0].hits} >= {"speech_words"}
+    assert found[0].confidence > 0.9
+    assert found[1].video_id == "evening"
+
+
+def test_words_find_their_line_within_a_second(spoken: Index) -> None:
+    found = spoken.searcher().search("rice", channels=["speech_words"])
+    assert {m.video_id for m in found} == {"kitchen", "evening"}
+    kitchen = next(m for m in found if m.video_id == "kitchen")
+    assert abs(kitchen.span.start_s - 5) <= 1
+    assert abs(kitchen.span.end_s - 6.5) <= 1
+
+
+def test_a_quoted_phrase_must_be_there_word_for_word(spoken: Index) -> None:
+    found = spoken.searcher().search('"the dog"')
+    assert found[0].video_id == "evening"
+    assert found[0].texts["speech_words"] == "watching the dog for rice thanks"
+
+
+def test_a_lane_without_an_answer_does_not_outvote_one_that_has(spoken: Index) -> None:
+    # "bell" is seen in "short" alone, and nobody says it; "dog" is seen in "walk" and said in "evening".
+    assert spoken.searcher().search("bell")[0].video_id == "short"
+    assert {m.video_id for m in spoken.searcher().search("dog", k=2, group_by_video=True)} == {"walk", "evening"}
+    only_seen = spoken.searcher().search("dog", weights={"speech_words": 0})
+    assert only_seen[0].video_id == "walk"
+    assert all(hit.channel == "vision" for m in only_seen for hit in m.hits)
+
+
+@pytest.mark.parametrize("fusion", ["rrf", "zscore", "dbsf", "evidence"])
+def test_every_fusion_finds_them(spoken: Index, fusion: str) -> None:
+    searcher = spoken.searcher()
+    assert searcher.search("cook", fusion=fusion)[0].video_id == "kitchen"  # type: ignore[arg-type]
+    assert searcher.search("thanks for watching", fusion=fusion)[0].video_id == "kitchen"  # type: ignore[arg-type]
