@@ -1,0 +1,94 @@
+"""open_clip models give the reference pipeline's pixels and vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny_models
+import torch
+from open_clip_parts import MEAN, STD, encoder_of, picture
+from PIL import Image as PILImage
+
+from vidembed.encoders._pixels import Preparation
+
+
+@pytest.mark.parametrize("mode", ["shortest", "squash", "longest"])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("size", [(90, 160), (161, 91), (32, 32), (20, 24), (48, 333)])
+def test_pixels_are_those_of_open_clips_own_transform(mode: Any, interpolation: Any, size: tuple[int, int]) -> None:
+    import open_clip
+
+    image = picture(*size)
+    reference = open_clip.image_transform(
+        32, is_train=False, mean=MEAN, std=STD, resize_mode=mode, interpolation=interpolation, fill_color=7
+    )(PILImage.fromarray(image))
+    prepared = Preparation((32, 32), MEAN, STD, interpolation, mode, 7)([image])[0]
+    # One grey level of 255, in the normalised scale, and rarely even that.
+    difference = (prepared - reference).abs() * torch.tensor(STD).view(3, 1, 1) * 255
+    assert difference.max() <= 1.01
+    assert difference.mean() < 0.05
+
+
+def test_pictures_of_mixed_sizes_keep_their_places() -> None:
+    prepare = Preparation((16, 16), MEAN, STD, resize_mode="squash")
+    images = [picture(20, 30, 1), picture(40, 20, 2), picture(20, 30, 3)]
+    torch.testing.assert_close(prepare(images), torch.cat([prepare([image]) for image in images]))
+    assert prepare(images).is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(
+    "bad", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+)
+def test_what_is_no_picture_is_refused(bad: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"must be \(H, W, 3\) uint8"):
+        Preparation((16, 16), MEAN, STD)([bad])
+
+
+def test_vectors_are_those_of_open_clip_itself(folder: Path) -> None:
+    import open_clip
+
+    model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{folder}", return_transform=True)
+    tokenize = open_clip.get_tokenizer(f"local-dir:{folder}")
+    images, texts = [picture(90, 160), picture(64, 64, 2)], ["a red car", "two dogs"]
+    with torch.inference_mode():
+        pixels = torch.stack([preprocess(PILImage.fromarray(image)) for image in images])
+        expected_images = model.eval().encode_image(pixels, normalize=True).numpy()
+        expected_texts = model.encode_text(tokenize(texts), normalize=True).numpy()
+    encoder = encoder_of(folder)
+    assert (encoder.encode("image", images) * expected_images).sum(axis=1).min() > 0.999
+    np.testing.assert_allclose(encoder.encode("text", texts), expected_texts, atol=1e-5)
+
+
+def test_preprocessing_comes_with_the_weights(tmp_path: Path) -> None:
+    odd = {"mean": [0.1, 0.2, 0.3], "resize_mode": "longest", "interpolation": "bilinear", "fill_color": 9}
+    encoder = encoder_of(tiny_models.open_clip_folder(tmp_path, preprocess=odd))
+    assert encoder.prepare == Preparation((32, 32), (0.1, 0.2, 0.3), (0.25,) * 3, "bilinear", "longest", 9)
+
+
+def test_branches_are_fused_and_the_vectors_stay(tmp_path: Path) -> None:
+    import open_clip
+
+    folder = tiny_models.open_clip_folder(tmp_path, fast=True)
+    original = open_clip.create_model(f"local-dir:{folder}").eval()
+    encoder = encoder_of(folder)
+    assert batch_norms(original.visual) > 50
+    assert batch_norms(encoder._model.visual) == 0
+    images = [picture(64, 64), picture(80, 60, 3)]
+    with torch.inference_mode():
+        expected = original.encode_image(encoder.prepare(images), normalize=True).numpy()
+    np.testing.assert_allclose(encoder.encode("image", images), expected, atol=1e-4)
+
+
+def batch_norms(module: torch.nn.Module) -> int:
+    return sum(isinstance(part, torch.nn.BatchNorm2d) for part in module.modules())
+
+
+def test_half_precision_agrees(folder: Path) -> None:
+    images = [picture(90, 160), picture(64, 64, 2)]
+    full, half = encoder_of(folder), encoder_of(folder, dtype="bfloat16")
+    for modality, items in (("image", images), ("text", ["a red car", "two dogs"])):
+        cosines = (full.encode(modality, items) * half.encode(modality, items)).sum(axis=1)  # type: ignore[arg-type]
+        assert 0.99 < cosines.min() < 1.001
