@@ -17,6 +17,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from media_factory import Media
 
+pytest.register_assert_rewrite("seen_media", "store_rows")  # they compare for the tests, and show both sides
+
 _LOOPBACK = {"127.0.0.1", "::1", "localhost", "0.0.0.0", ""}
 
 
