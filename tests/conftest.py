@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+import toy_videos
 from media_factory import Media
 
 pytest.register_assert_rewrite("seen_media", "store_rows")  # they compare for the tests, and show both sides
@@ -118,3 +119,12 @@ def _no_error_logs(request: pytest.FixtureRequest) -> Iterator[None]:
 def media(tmp_path_factory: pytest.TempPathFactory) -> Media:
     """Small generated files with known truth: `media.path("three_shots.mp4")`, `media.samples[...]`."""
     return Media(tmp_path_factory.mktemp("media"))
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two tiny videos in a folder: red and blue with a low tone; green, silent."""
+    folder = tmp_path_factory.mktemp("films")
+    toy_videos.make(folder / "red_blue.mp4", "red", "red", "blue", "blue", hz=200)
+    toy_videos.make(folder / "green.mp4", "lime", "lime", hz=None)
+    return folder

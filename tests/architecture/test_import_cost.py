@@ -40,3 +40,12 @@ def test_every_public_name_exists() -> None:
     missing = [name for name in vidembed.__all__ if not hasattr(vidembed, name)]
     assert not missing
     assert set(vidembed.__all__) <= set(dir(vidembed))
+
+
+def test_public_names_are_lazy_and_complete() -> None:
+    import vidembed
+    from vidembed import open_index
+
+    assert vidembed.open_index is open_index
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        vidembed.nonsense  # noqa: B018

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import toy_videos
+from toy_index import filled
 
-from vidembed import VideoIndex, open_index
+from vidembed import VideoIndex
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -22,23 +22,14 @@ if TYPE_CHECKING:
 collect_ignore_glob = [] if find_spec("gradio") else ["test_*.py"]
 
 
-@pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("films")
-    toy_videos.make(folder / "red_blue.mp4", "red", "red", "blue", "blue", hz=200)
-    toy_videos.make(folder / "green.mp4", "lime", "lime", hz=None)
-    return folder
-
-
 @pytest.fixture
 def library(films: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(films, tmp_path / "films", copy_function=shutil.copy2))
+    return Path(shutil.copytree(films, tmp_path / "films"))
 
 
 @pytest.fixture
 def index(library: Path, tmp_path: Path) -> Iterator[VideoIndex]:
-    with open_index(tmp_path / "index", profile="toy", overrides={"store.kind": "memory"}) as made:
-        made.add(library)
+    with filled(tmp_path / "index", library) as made:
         yield made
 
 
@@ -54,9 +45,7 @@ def site(index: VideoIndex, library: Path) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def shared(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoIndex]:
     """For tests that take nothing away."""
-    folder = tmp_path_factory.mktemp("shared")
-    with open_index(folder / "index", profile="toy", overrides={"store.kind": "memory"}) as made:
-        made.add(films)
+    with filled(tmp_path_factory.mktemp("shared") / "index", films) as made:
         yield made
 
 

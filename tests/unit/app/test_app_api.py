@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import toy_videos
 
 pytest.importorskip("gradio_client")
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from serving import serving
+from toy_index import filled
 
-from vidembed import VideoIndex, open_index
+from vidembed import VideoIndex
 from vidembed.app import AppSettings, ServerSettings, make_server
 from vidembed.app.server import make_runner
 
@@ -24,12 +24,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # gradio's own, about pandas
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoIndex]:
-    folder = tmp_path_factory.mktemp("api")
-    toy_videos.make(folder / "films" / "red_blue.mp4", "red", "red", "blue", "blue", hz=200)
-    toy_videos.make(folder / "films" / "green.mp4", "lime", "lime", hz=None)
-    with open_index(folder / "index", profile="toy", overrides={"store.kind": "memory"}) as made:
-        made.add(folder / "films")
+def index(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoIndex]:
+    with filled(tmp_path_factory.mktemp("api") / "index", films) as made:
         yield made
 
 

@@ -6,18 +6,16 @@ import ast
 import asyncio
 import socket
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import toy_videos
 
 pytest.importorskip("mcp")
 from mcp import ClientSession
 from mcp.client.streamable_http import streamablehttp_client
 from serving import serving
 
-from vidembed import open_index
+from vidembed import VideoIndex
 from vidembed.app import AppSettings, ServerSettings, make_server
 from vidembed.app.server import make_runner
 
@@ -25,18 +23,14 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # gradio's own
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder: Path = tmp_path_factory.mktemp("mcp")
-    toy_videos.make(folder / "films" / "red_blue.mp4", "red", "red", "blue", "blue", hz=200)
+def address(shared: VideoIndex) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with open_index(folder / "index", profile="toy", overrides={"store.kind": "memory"}) as index:
-        index.add(folder / "films")
-        app = make_server(index, AppSettings(), ServerSettings(port=port, mcp=True))
-        with serving(make_runner(app, ServerSettings(port=port))):
-            yield f"http://127.0.0.1:{port}/gradio_api/mcp/"
-        app.site.close()
+    app = make_server(shared, AppSettings(), ServerSettings(port=port, mcp=True))
+    with serving(make_runner(app, ServerSettings(port=port))):
+        yield f"http://127.0.0.1:{port}/gradio_api/mcp/"
+    app.site.close()
 
 
 def talk(address: str, tool: str | None = None, **given: Any) -> Any:

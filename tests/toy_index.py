@@ -1,0 +1,32 @@
+"""Indexes of tiny videos with the toy profile, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidembed import VideoIndex, open_index
+
+FAST = {"store.kind": "memory"}
+
+
+@contextmanager
+def filled(folder: Path, videos: Path) -> Iterator[VideoIndex]:
+    """A new index in `folder`, of all that is in `videos`."""
+    with open_index(folder, profile="toy", overrides=FAST) as made:
+        made.add(videos)
+        yield made
+
+
+def all_vectors(index: VideoIndex) -> dict[tuple[str, str], Any]:
+    found = {}
+    for name, lane in index.lanes.items():
+        for rows in index.store.scan(lane.collection, units=True):
+            for row in rows:
+                units = None if row.units is None else row.units.tobytes()
+                found[name, row.clip.clip_id] = (row.clip, np.asarray(row.vector).tobytes(), units)
+    return found
