@@ -124,8 +124,11 @@ def test_an_open_stream_does_not_hold_up_the_end(shared: VideoIndex) -> None:
     """Every open page listens to an event stream that never ends by itself."""
     import asyncio
 
+    listens = asyncio.Event()
+
     async def listening_for_ever(scope: Any, receive: Any, send: Any) -> None:
         await receive()
+        listens.set()
         assert (await receive())["type"] == "http.disconnect"
 
     async def visit() -> None:
@@ -138,7 +141,7 @@ def test_an_open_stream_does_not_hold_up_the_end(shared: VideoIndex) -> None:
 
         scope = {"type": "http", "method": "GET", "headers": []}
         visitor = asyncio.create_task(guard(scope, receive, receive))
-        await asyncio.sleep(0)
+        await asyncio.wait_for(listens.wait(), 5)
         guard.end_streams()
         await asyncio.wait_for(visitor, 5)
 
