@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 from fake_media import Bench, video_id
 
+from vidembed.indexing.freed import give_back
 from vidembed.media.sampling import distinct
 from vidembed.media.segment import FixedWindows
 from vidembed.protocols import Channel, Frame
@@ -170,3 +173,30 @@ def test_memory_is_bounded_by_the_queue_not_by_the_video(bench: Bench) -> None:
     assert len(bench.encoder.clips) == 200
     # Two chunks wait, one is being made, one is being offered, two may wait together for the encoder: 6 x 2 clips.
     assert max(furthest) <= 12
+
+
+def test_what_is_handed_to_the_encoder_is_bounded_in_bytes_too(bench: Bench) -> None:
+    """Clips of 4 pictures of 1.5 MiB: the second makes 8 MiB full, long before 64 clips are there."""
+    (bench.world.folder / "a.mp4").unlink()
+    bench.world.write("b.mp4", "grey 0 seconds 8")
+
+    def large(frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            yield Frame(frame.time_s, np.zeros((512, 1024, 3), np.uint8))
+
+    bench.run(batch_size=64, prefetch=0, tools={"distinct": large})
+    assert bench.encoder.batches == [2, 2]
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be asked")
+def test_freed_memory_between_what_is_in_use_goes_back() -> None:
+    def resident_mb() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    blocks = [bytes(64_000) for _ in range(1000)]
+    kept = blocks[::10]
+    before = resident_mb()
+    del blocks
+    assert give_back()
+    assert before - resident_mb() > 40, "9 of 10 blocks, 58 MB"
+    assert len(kept) == 100

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vidembed.encoders import starter
+from vidembed.encoders import _efficientnet, starter
 from vidembed.encoders._picture import squared
 from vidembed.encoders.starter import FOLDER, PICTURE_FILE, SPACE, TEXT_FILE, StarterEncoder, add_to_manifest
 from vidembed.errors import BadQuery, ConfigError, WeightsMissing
@@ -66,6 +66,21 @@ def test_long_pictures_lose_their_ends(height: int, width: int, first: int, last
     seen = np.asarray(squared(Image.fromarray(np.ascontiguousarray(picture)), 256)).astype(int)
     ends = (seen[0, 128, 0], seen[-1, 128, 0]) if height > width else (seen[128, 0, 0], seen[128, -1, 0])
     assert ends == pytest.approx((first, last), abs=1)
+
+
+def test_only_two_pictures_at_a_time_go_through_the_fine_maps() -> None:
+    net = _efficientnet.load()
+    seen: list[int] = []
+    net.blocks[1].register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
+    x = torch.randn(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        found = [*net.until(x, (2, 6, 14)), *net.until(x, (4,))]
+        assert seen == [2, 2, 1] * 2
+        plain = [torch.nn.functional.relu6(net.stem(x))]
+        for block in net.blocks[:15]:
+            plain.append(block(plain[-1]))
+    for maps, place in zip(found, (2, 6, 14, 4), strict=True):
+        assert torch.allclose(maps, plain[place + 1], atol=1e-4)
 
 
 def test_sentences_of_like_meaning_are_near(encoder: StarterEncoder) -> None:

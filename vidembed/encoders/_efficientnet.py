@@ -26,6 +26,7 @@ FEATURES = 1280
 CLASSES = 1000
 LAST_AT_STRIDE = {8: 6, 16: 14}  # the last block whose map has the stride
 BLOCKS = 21
+_FINE_PICTURES = 2  # at once through stem and blocks up to stride 8: 8 take 90 MB more and a CPU longer
 _BN_EPS = 1e-3  # as in the TensorFlow original
 # (kernel, stride, expansion, output channels, repeats) after width 1.1 and depth 1.2
 _STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 3), (5, 2, 6, 48, 3), (3, 2, 6, 88, 4), (5, 1, 6, 120, 4), (5, 2, 6, 208, 5),
@@ -78,11 +79,22 @@ class EfficientNetLite2(nn.Module):
 
     def until(self, x: Tensor, after: Sequence[int]) -> list[Tensor]:
         """The maps after the blocks named, in rising order; no further block is run."""
-        x = F.relu6(self.stem(x), inplace=True)
+        last = max(after)
+        fine = min(LAST_AT_STRIDE[8], last)
+        few = _FINE_PICTURES if x.device.type == "cpu" else max(1, len(x))
+        parts = [self._through(F.relu6(self.stem(part), inplace=True), 0, fine, after) for part in x.split(few)]
+        maps = [torch.cat(same) for same in zip(*parts, strict=True)]
+        if fine < last:
+            x = maps[-1] if fine in after else maps.pop()
+            maps += self._through(x, fine + 1, last, after)
+        return maps
+
+    def _through(self, x: Tensor, first: int, last: int, after: Sequence[int]) -> list[Tensor]:
+        """The maps after those of the blocks first..last that are named; the last one's in any case."""
         maps = []
-        for i, block in enumerate(self.blocks[: max(after) + 1]):
-            x = block(x)
-            if i in after:
+        for i in range(first, last + 1):
+            x = self.blocks[i](x)
+            if i in after or i == last:
                 maps.append(x)
         return maps
 

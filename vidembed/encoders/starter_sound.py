@@ -30,7 +30,7 @@ _LEVEL, _FLOOR = 0.1, 0.002  # windows are brought to -20 dBFS; what is below -5
 _QUIET = 10 ** (-30 / 20)
 _CHANNELS = ((24, 2), (32, 2), (64, 1), (96, 2), (128, 1), (192, 2), (256, 1))  # output channels, stride
 _WINDOW, _HOP = int(WINDOW_S * RATE_HZ), int(HOP_S * RATE_HZ)
-_BATCH = 64  # windows in one pass: 64 x 2 s of log-mel and activations is about 100 MB
+_BATCH = 16  # windows in one pass: log-mel and activations of 16 x 2 s are about 25 MB
 
 
 def mel_filters() -> NDArray[np.float32]:

@@ -27,7 +27,7 @@ from vidembed.types import (
 )
 
 GIVE_UP_AFTER = 8  # clips in a row whose source failed: the lane of this video is left alone from then on
-CHUNK_BYTES = 16 << 20  # of decoded pictures and sound; with `prefetch` it bounds the memory of a run
+CHUNK_BYTES = 8 << 20  # of decoded pictures and sound; with `prefetch` it bounds the memory of a run
 
 
 def decode(job: Job, tools: Tools, *, batch_size: int) -> Iterator[Chunk | Outcome]:

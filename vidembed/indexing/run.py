@@ -16,6 +16,7 @@ from vidembed.catalog import Catalog
 from vidembed.errors import InputError, VidembedError
 from vidembed.indexing.ahead import events
 from vidembed.indexing.decode import CHUNK_BYTES, decode
+from vidembed.indexing.freed import give_back
 from vidembed.indexing.job import Chunk, Job, Outcome, Tools
 from vidembed.indexing.plan import Plan, Planner, note_file
 from vidembed.indexing.progress import Meter, ProgressCallback
@@ -75,6 +76,7 @@ class Indexer:
         first = next(jobs, None)  # models are loaded here, before any thread starts and only if there is work
         if first is not None:
             run.go(self._events(chain([first], jobs)))
+            give_back()  # the calibration's bank is encoded next, with a tower of its own
         run.settle_twins()
         for video_id in {*run.plan.replaced, *run.replaced}:
             self._forget(video_id)
