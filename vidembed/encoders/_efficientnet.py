@@ -82,7 +82,7 @@ class EfficientNetLite2(nn.Module):
         last = max(after)
         fine = min(LAST_AT_STRIDE[8], last)
         few = _FINE_PICTURES if x.device.type == "cpu" else max(1, len(x))
-        parts = [self._through(F.relu6(self.stem(part), inplace=True), 0, fine, after) for part in x.split(few)]
+        parts = [self._through(F.relu6(self.stem(part), inplace=True), 0, fine, after) for part in torch.split(x, few)]
         maps = [torch.cat(same) for same in zip(*parts, strict=True)]
         if fine < last:
             x = maps[-1] if fine in after else maps.pop()
