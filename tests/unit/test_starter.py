@@ -83,6 +83,16 @@ def test_only_two_pictures_at_a_time_go_through_the_fine_maps() -> None:
         assert torch.allclose(maps, plain[place + 1], atol=1e-4)
 
 
+def test_unfinished_texts_are_read_with_a_full_stop_too(encoder: StarterEncoder) -> None:
+    dog, same, finished, asked = encoder.encode("text", ["a dog", "a dog  ", "a dog .", "where is the dog?"])
+    plain = encoder._as_written(["a dog", "a dog .", "where is the dog?"])
+    assert np.allclose(finished, plain[1], atol=1e-5)
+    assert np.allclose(asked, plain[2], atol=1e-5)
+    middle = plain[0] + plain[1]
+    assert np.allclose(dog, middle / np.linalg.norm(middle), atol=1e-5)
+    assert np.allclose(same, dog, atol=1e-5)
+
+
 def test_sentences_of_like_meaning_are_near(encoder: StarterEncoder) -> None:
     dog, puppy, guitar = encoder.encode(
         "text", ["a dog runs across the grass", "a puppy is running in a field", "a man plays the guitar on a stage"]

@@ -21,6 +21,7 @@ import numpy as np
 from vidembed.encoders.minilm import text_of
 from vidembed.errors import ConfigError, WeightsMissing
 from vidembed.types import AudioSamples, Floats, Image, Item, Modality, Space
+from vidembed.vectors import unit_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,6 +37,7 @@ MANIFEST = "manifest.json"
 PICTURE_FILE, TEXT_FILE, SOUND_FILE = "picture.safetensors", "text.safetensors", "sound.safetensors"
 PICTURE_FEATURES = 1760  # 1280 means of the last map, 2 x 2 x 120 of the last one at stride 16
 TUNED_FROM = 16  # the first block of the picture tower that training changes
+SENTENCE_ENDS = (".", "!", "?")
 _PICTURES = 8  # in one pass: what a CPU's caches like, and little memory
 T = TypeVar("T")
 
@@ -119,6 +121,15 @@ class StarterEncoder:
         return sentence_vectors(net, tokenizer, texts, device=self.device)
 
     def _texts(self, texts: Sequence[str]) -> Floats:
+        """What does not end as a sentence is read with a full stop too, which the captions it learnt from end with."""
+        rows = self._as_written(texts)
+        unfinished = [i for i, text in enumerate(texts) if not text.rstrip().endswith(SENTENCE_ENDS)]
+        if unfinished:
+            finished = self._as_written([f"{texts[i].rstrip()} ." for i in unfinished])
+            rows[unfinished] = unit_rows(rows[unfinished] + finished)
+        return rows
+
+    def _as_written(self, texts: Sequence[str]) -> Floats:
         from vidembed.heads import project
 
         return project(self._text_head, self.sentence_vectors(texts))
