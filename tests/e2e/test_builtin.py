@@ -15,7 +15,7 @@ pytest.importorskip("gradio", reason="the built-in benchmark's media come with t
 # Below what was measured when they were set (docs/evaluation.md) by one query at least, since another processor's
 # rounding can turn one: lower them only with a reason.
 FLOORS = {
-    "vision": {"R@1": 0.75, "R@1,IoU=0.5": 0.4, "R@5,IoU=0.5": 0.75, "mIoU": 0.38},
+    "vision": {"R@1": 0.58, "R@1,IoU=0.5": 0.4, "R@5,IoU=0.5": 0.75, "mIoU": 0.38},
     "audio": {"R@1": 0.7, "R@1,IoU=0.5": 0.5, "R@5,IoU=0.5": 0.7, "mIoU": 0.5},
     "speech": {"R@1": 0.85, "R@1,IoU=0.5": 0.85, "mIoU": 0.7},
 }
