@@ -33,11 +33,11 @@ class PyavReader:
     def __init__(
         self, path: str | Path, limits: Limits | None = None, *, audio_track: int | None = None, threads: int = 0
     ) -> None:
-        """threads: of the decoder; 0 = all cores but one, which is the encoder's, at least 1 and at most 4."""
+        """threads: of the decoder; 0 = one a core, at most 4: with fewer, encoding waits for it on small machines."""
         self._path = Path(path)
         self._limits = limits or Limits()
         self._counts = {"read": 0, "decoded": 0, "corrupt": 0, "missing": 0, "seeks": 0, "audio_corrupt": 0}
-        self._threads = threads or min(_MAX_THREADS, max(1, (os.cpu_count() or 1) - 1))
+        self._threads = threads or min(_MAX_THREADS, os.cpu_count() or 1)
         with open_container(self._path, self._limits) as container:
             self._headers = read_headers(container, self._path, self._limits)
         self.info = self._headers.info
