@@ -13,7 +13,7 @@ import toy_videos
 
 from vidembed import models, open_index
 from vidembed.cli import main
-from vidembed.errors import IndexMismatch
+from vidembed.errors import ConfigError, IndexMismatch
 
 
 @pytest.fixture
@@ -64,6 +64,11 @@ def test_old_vectors_stay_until_the_new_ones_cover_the_same(index: Path, videos:
 def test_nothing_is_added_to_vectors_of_another_model(index: Path, videos: Path) -> None:
     with open_index(index, outdated=True) as opened, pytest.raises(IndexMismatch, match="changed since"):
         opened.add(videos)
+
+
+def test_no_channel_is_told(index: Path) -> None:
+    with open_index(index, outdated=True) as opened, pytest.raises(ConfigError, match="no channel to encode anew"):
+        opened.reencode([])
 
 
 def test_other_settings_are_refused_all_the_same(index: Path) -> None:

@@ -79,6 +79,8 @@ class VideoIndex(OpenIndex):
         run leaves the old ones serving, and the next call goes on where it stopped.
         """
         names = [channels] if isinstance(channels, str) else list(channels)
+        if not names:
+            raise ConfigError("no channel to encode anew", hint=f"this index has: {', '.join(self.config.channels)}")
         stored = self._manifest.stored_settings() if profile in (None, self._manifest.profile) else None
         wanted = load_config(profile or self._manifest.profile, config, overrides, stored=stored)
         for name in names:
