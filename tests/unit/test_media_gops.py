@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from vidembed.media.gops import Gop, group, plan, slot_of
+from vidembed.media.gops import Gop, group, plan, served, slot_of
 from vidembed.protocols import StreamMode
 
 
@@ -92,6 +92,25 @@ def test_endless_gops_are_handed_over_in_pieces() -> None:
     assert sum(len(piece.packets) for piece in pieces) == 5000
     assert max(len(piece.packets) for piece in pieces) <= 1200
     assert not any(piece.planned for piece in pieces)
+
+
+def test_groups_stand_apart_unless_pictures_between_them_are_decoded() -> None:
+    first, second, third = gops("K0 2 1 K4 3 5 K8 10 9")
+
+    def apart(gop: Gop, mode: StreamMode) -> bool:
+        return plan(gop, rate_hz=1, mode=mode, last_slot=-1, from_s=0, until_s=1e9).apart
+
+    # 3 is shown before its keyframe 4 and refers into the first group.
+    assert [apart(gop, "fixed") for gop in (first, second, third)] == [False, False, True]
+    assert [apart(gop, "adaptive") for gop in (first, second, third)] == [True, True, True]
+
+
+def test_the_frame_of_each_slot_is_the_first_that_is_not_before_it_is_due() -> None:
+    """Due at 1.25 s in slot 1; what was due in slot 2 at 2.0 did not decode, so 2.5 stands in."""
+    frames = [(name, float(name)) for name in ("0.5", "0.75", "1.0", "1.25", "1.5", "2.5", "2.75")]
+    found = [(time_s, slot) for _, time_s, slot in served(frames, 1.0, {1: 1.25, 2: 2.0})]
+    assert found == [(0.5, 0), (1.25, 1), (2.5, 2)]
+    assert [slot for *_, slot in served(frames, 1.0, {}, after=0)] == [1, 2]
 
 
 @pytest.mark.parametrize(

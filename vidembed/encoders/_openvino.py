@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 AGREEMENT = 0.999  # smallest cosine with torch float32 at which a faster precision may be used by default
-PIECE = 4  # pictures of a batch that are computed at once: their intermediate values stay small, and near the core
+PIECE = 4  # pictures of a batch computed at once, at most: their intermediate values stay small, and near the core
 _FORM = 2  # of what `_translated` makes; raised when that changes, so that towers kept before are made anew
 _log = logging.getLogger(__name__)
 
@@ -57,7 +57,9 @@ class CpuTower:
     def __call__(self, pixels: Tensor) -> Tensor:
         # A fresh queue per call: requests are not to be shared between threads.
         queue = _package().AsyncInferQueue(self.compiled)
-        pieces = np.split(np.ascontiguousarray(pixels.numpy()), range(PIECE, len(pixels), PIECE))
+        # As many for each core, and of one size: 12 pictures on two cores are 4 times 3, not 3 times 4.
+        rounds = -(-len(pixels) // (PIECE * len(queue)))
+        pieces = np.array_split(np.ascontiguousarray(pixels.numpy()), max(1, min(rounds * len(queue), len(pixels))))
         answers = [np.empty(0, dtype=np.float32)] * len(pieces)
 
         def keep(request: Any, place: int) -> None:

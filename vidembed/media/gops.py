@@ -14,7 +14,7 @@ are skipped by the decoder. So with keyframes dense enough for the rate only the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +27,7 @@ _NAMES = (
     "mjpeg prores dnxhd"
 )
 PLANNABLE = frozenset(_NAMES.split())
+EPSILON_S = 1e-6  # a time that came from a frame finds that frame again
 _MAX_HELD_BYTES = 32 << 20  # of one GOP's packets; a longer GOP is decoded whole
 _MAX_HELD_PACKETS = 1200
 
@@ -63,11 +64,15 @@ class Gop:
 
 @dataclass(frozen=True)
 class Plan:
-    """feed: positions of the packets to decode, in order; wanted: those whose frames are asked for, slot -> time."""
+    """feed: positions of the packets to decode, in order; wanted: those whose frames are asked for, slot -> time.
+
+    apart: nothing of it refers to another GOP, nor another to it, so a decoder of its own can have it.
+    """
 
     feed: tuple[int, ...]
     wanted: frozenset[int]
     wanted_s: dict[int, float]
+    apart: bool = False
 
 
 def everything(gop: Gop) -> Plan:
@@ -131,6 +136,19 @@ def plan(gop: Gop, *, rate_hz: float, mode: StreamMode, last_slot: int, from_s: 
             if slot not in best or prefers_key or time_s < best[slot][0]:
                 best[slot] = (time_s, position)
     wanted = frozenset(position for _, position in best.values())
-    end = len(gop.packets) if mode == "fixed" and gop.refers_back else max(wanted, default=-1) + 1
+    needed_next = mode == "fixed" and gop.refers_back
+    end = len(gop.packets) if needed_next else max(wanted, default=-1) + 1
     feed = tuple(n for n in range(end) if mode == "fixed" or not gop.is_leading(n))
-    return Plan(feed, wanted, {slot: time_s for slot, (time_s, _) in best.items()})
+    apart = not needed_next and not any(gop.is_leading(n) for n in feed)
+    return Plan(feed, wanted, {slot: time_s for slot, (time_s, _) in best.items()}, apart)
+
+
+def served(
+    frames: Iterable[tuple[Any, float]], rate_hz: float, due: Mapping[int, float], *, after: float = -math.inf
+) -> Iterator[tuple[Any, float, int]]:
+    """The frame of each slot later than `after`: the first that comes not before its `due` time (slot -> seconds)."""
+    for frame, time_s in frames:
+        slot = slot_of(time_s, rate_hz)
+        if slot > after and time_s > due.get(slot, -math.inf) - EPSILON_S:
+            after = slot
+            yield frame, time_s, slot

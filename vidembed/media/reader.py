@@ -30,7 +30,7 @@ def open_video(
     backend: "pyav" (default: right on every file tried and the faster one for long videos) or "decord" (fewer
     codecs: no AV1; no high dynamic range). Sound is read through PyAV by both. audio_track: number of the sound track,
     from 0; None = 0.
-    threads: of one decoder, 0 = all cores but one, at most 4; give 1 where several videos are decoded at once.
+    threads: that decode it, 0 = one a core, at most 4; give 1 where several videos are decoded at once.
     Raises MediaNotFound, MediaUnreadable, NoSuchStream (neither picture nor sound), MissingDependency, ConfigError.
     """
     if backend == "pyav":
