@@ -36,7 +36,6 @@ def same(one: VideoReader, other: VideoReader, **asked: object) -> int:
     assert [frame.time_s for frame in first] == [frame.time_s for frame in second]
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.rgb, b.rgb)
-    assert one.counts == other.counts
     return len(first)
 
 
@@ -48,6 +47,7 @@ def test_as_one_thread_does(media: Media, sample: Sample, rate_hz: float, mode: 
     with PyavReader(path, threads=1) as one, PyavReader(path, threads=3) as other:
         assert same(one, other, rate_hz=rate_hz, mode=mode)
         assert same(one, other, rate_hz=rate_hz, mode=mode), "a second pass begins anew"
+        assert one.counts == other.counts
 
 
 @pytest.mark.parametrize("sample", DAMAGED, ids=lambda sample: sample.name)
