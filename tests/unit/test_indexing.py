@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from fake_media import Bench, video_id
 
+from vidembed.indexing import freed
 from vidembed.indexing.freed import give_back
 from vidembed.media.sampling import distinct
 from vidembed.media.segment import FixedWindows
@@ -200,3 +201,13 @@ def test_freed_memory_between_what_is_in_use_goes_back() -> None:
     assert give_back()
     assert before - resident_mb() > 40, "9 of 10 blocks, 58 MB"
     assert len(kept) == 100
+
+
+def test_a_long_run_gives_back_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, given = [0.0], []
+    monkeypatch.setattr(freed.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(freed, "give_back", lambda: given.append(clock[0]))
+    tidy = freed.NowAndThen()
+    for clock[0] in (1.0, 9.0, 11.0, 20.0, 21.5):
+        tidy()
+    assert given == [11.0, 21.5]

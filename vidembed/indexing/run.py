@@ -16,7 +16,7 @@ from vidembed.catalog import Catalog
 from vidembed.errors import InputError, VidembedError
 from vidembed.indexing.ahead import events
 from vidembed.indexing.decode import CHUNK_BYTES, decode
-from vidembed.indexing.freed import give_back
+from vidembed.indexing.freed import NowAndThen, give_back
 from vidembed.indexing.job import Chunk, Job, Outcome, Tools
 from vidembed.indexing.plan import Plan, Planner, note_file
 from vidembed.indexing.progress import Meter, ProgressCallback
@@ -118,6 +118,7 @@ class _Run:
         self._seconds = 0.0
 
     def go(self, stream: Iterator[Chunk | Outcome | None]) -> None:
+        tidy = NowAndThen()
         try:
             for event in stream:
                 if isinstance(event, Chunk):
@@ -126,6 +127,7 @@ class _Run:
                     self._ended.append(event)
                 if event is None or self._enough() or not self._waiting:
                     self._flush()
+                    tidy()
             self._flush()
             self._writer.flush(at_once=True)
         except BaseException:
