@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from seen_media import KNOWN_TIMES
 from vidembed.errors import MediaUnreadable
 from vidembed.media import forward
 from vidembed.media.gops import Gop, Plan
-from vidembed.media.helpers import Helpers
+from vidembed.media.helpers import Helpers, Part
 from vidembed.media.picture_stream import PictureStream
 from vidembed.media.pyav_reader import PyavReader
 from vidembed.protocols import StreamMode, VideoReader
@@ -25,14 +27,15 @@ assert len(DAMAGED) == 2
 
 @pytest.fixture(autouse=True)
 def no_thread_left() -> Iterator[None]:
+    before = set(threading.enumerate())
     yield
-    assert not [thread for thread in threading.enumerate() if thread.name == "vidembed-gops"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "vidembed-gops" and thread not in before]
 
 
-def same(one: VideoReader, other: VideoReader, **asked: object) -> int:
+def same(one: VideoReader, other: VideoReader, **asked: Any) -> int:
     """How many frames both gave, all of them equal."""
-    first = list(one.stream(short_side_px=48, **asked))  # type: ignore[arg-type]
-    second = list(other.stream(short_side_px=48, **asked))  # type: ignore[arg-type]
+    first = list(one.stream(short_side_px=48, **asked))
+    second = list(other.stream(short_side_px=48, **asked))
     assert [frame.time_s for frame in first] == [frame.time_s for frame in second]
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.rgb, b.rgb)
@@ -79,9 +82,9 @@ def given_away(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     plans: list[Plan] = []
     submit = Helpers.submit
 
-    def noted(self: Helpers, gop: Gop, chosen: Plan, *asked: object) -> object:
+    def noted(self: Helpers, gop: Gop, chosen: Plan, rate_hz: float, short_side_px: int) -> Future[Part]:
         plans.append(chosen)
-        return submit(self, gop, chosen, *asked)  # type: ignore[arg-type]
+        return submit(self, gop, chosen, rate_hz, short_side_px)
 
     monkeypatch.setattr(Helpers, "submit", noted)
     return plans
