@@ -56,7 +56,7 @@ SPECS: tuple[ModelSpec, ...] = (
         name="openai-compatible",
         kind="captioner",
         factory="vidembed.captions.captioners.openai:load",
-        summary="Any endpoint you name with caption.options.base_url and .model; frames are sent there",
+        summary="Any endpoint you name with caption.options.base_url and caption.options.model; frames are sent there",
         license="as the endpoint's model",
         reference="https://platform.openai.com/docs/api-reference/chat",
     ),

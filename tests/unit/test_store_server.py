@@ -107,7 +107,7 @@ def test_prefixes_keep_indexes_apart() -> None:
 
 @pytest.mark.parametrize("prefix", ["", "a__b", "a_", "_a", "a/b"])
 def test_prefixes_that_could_overlap_are_refused(prefix: str) -> None:
-    with pytest.raises(ConfigError, match="prefix"):
+    with pytest.raises(ConfigError, match="store.namespace"):
         QdrantServerStore(client=QdrantClient(":memory:"), prefix=prefix)
 
 

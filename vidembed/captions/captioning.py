@@ -39,7 +39,8 @@ class CaptionSettings:
 
     def __post_init__(self) -> None:
         if self.n < 1 or self.batch_size < 1 or self.bank_n < 0:
-            raise ConfigError(f"caption.candidates and batch_size must be at least 1, got {self.n}, {self.batch_size}")
+            sizes = f"{self.n}, {self.batch_size}"
+            raise ConfigError(f"caption.candidates and run.batch_size must be at least 1, got {sizes}")
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ class DecordReader:
 
     def _refused(self, reason: str) -> MediaUnreadable:
         return MediaUnreadable(
-            f"{self._path.name}: not readable with decord: {reason}", hint="use the default reader: media.backend=pyav"
+            f"{self._path.name}: not readable with decord: {reason}", hint="use the default reader: media.reader=pyav"
         )
 
     def _unreadable(self, error: BaseException) -> MediaUnreadable:

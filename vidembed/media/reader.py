@@ -41,7 +41,7 @@ def open_video(
         from vidembed.media.decord_reader import DecordReader
 
         return DecordReader(path, limits, audio_track=audio_track, threads=threads)
-    raise ConfigError(f"media.backend: unknown reader {backend!r}", hint=did_you_mean(str(backend), BACKENDS))
+    raise ConfigError(f"media.reader: unknown reader {backend!r}", hint=did_you_mean(str(backend), BACKENDS))
 
 
 def load_audio(

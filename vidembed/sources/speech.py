@@ -138,7 +138,8 @@ class SpeechSource:
         return MediaUnreadable(
             f"{info.path.name}: voices for {heard_s:.0f} s, but nothing Whisper {self.model_name!r} was sure of",
             hint=f"it knows {len(knows)} language{'s' * (len(knows) != 1)} ({', '.join(knows[:3])}"
-            f"{', ...' if len(knows) > 3 else ''}); a larger one may know more: source_options.model: small",
+            f"{', ...' if len(knows) > 3 else ''}); a larger one may know more: "
+            "--set channels.speech.source_options.model=small",
         )
 
     def _recognise(self, sound: AudioSamples) -> Iterator[Utterance]:
@@ -257,7 +258,8 @@ def _load_whisper(
             raise
         raise WeightsMissing(
             f"the Whisper model {model!r} does not load from {where}: {str(error).strip().splitlines()[0][:200]}",
-            hint='options: "bundled", a folder with model.bin, or with network access a size such as "small"',
+            hint='channels.speech.source_options.model is "bundled", a folder with model.bin, or, with network access, '
+            'a size such as "small"',
         ) from error
 
 

@@ -48,7 +48,7 @@ def open_store(
         return MemoryStore()
     if kind == "edge":
         if path is None:
-            raise ConfigError("store.path: the embedded store needs a folder", hint="or give store.url for a server")
+            raise ConfigError("the embedded store needs a folder", hint="give path, or url for a server")
         try:
             from vidembed.stores.qdrant_edge import QdrantEdgeStore
         except ImportError as error:

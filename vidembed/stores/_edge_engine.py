@@ -30,7 +30,7 @@ def quantization_config(name: str | None) -> edge.QuantizationConfigType | None:
     }
     if name not in bits:
         raise ConfigError(
-            f"store.quantization: unknown preset {name!r}", hint=f"allowed: null, {', '.join(OVERSAMPLING)}"
+            f"store.quantization: unknown preset {name!r}", hint=f"allowed: none, {', '.join(OVERSAMPLING)}"
         )
     return edge.TurboQuantQuantizationConfig(bits=bits[name], memory=memory)
 

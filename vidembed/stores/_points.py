@@ -28,11 +28,11 @@ _MANY_VIDEOS = 500  # above this, an engine's own id filter costs more than look
 _FLOATS_PER_WRITE = 500_000  # 2 MB in memory, about 5 MB as JSON; servers refuse bodies above 32 MB
 
 
-def check_name(name: str, what: str = "collection") -> str:
+def check_name(name: str, what: str = "collection name") -> str:
     """The name, once it is proven safe as a folder name and as a server's collection name."""
     if not _NAME.fullmatch(name):
         raise ConfigError(
-            f"{what} name {name!r} is not usable",
+            f"{what} {name!r} is not usable",
             hint="allowed: up to 120 letters, digits and . _ + -, beginning with a letter or digit",
         )
     return name
@@ -40,7 +40,7 @@ def check_name(name: str, what: str = "collection") -> str:
 
 def check_alias(alias: str, collection: str, known: Sequence[str]) -> None:
     """Whether the alias may point at the collection. Raises ConfigError, StoreError."""
-    check_name(alias, "alias")
+    check_name(alias, "alias name")
     if collection not in known:
         raise unknown_collection(collection, known)
     if alias in known:

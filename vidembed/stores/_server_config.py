@@ -33,7 +33,7 @@ def quantization_config(name: str | None) -> models.QuantizationConfig | None:
     }
     if name not in bits:
         raise ConfigError(
-            f"store.quantization: unknown preset {name!r}", hint=f"allowed: null, {', '.join(OVERSAMPLING)}"
+            f"store.quantization: unknown preset {name!r}", hint=f"allowed: none, {', '.join(OVERSAMPLING)}"
         )
     turbo = models.TurboQuantQuantizationConfig(bits=bits[name], always_ram=True)
     return models.TurboQuantization(turbo=turbo)
@@ -71,7 +71,7 @@ def space_of(info: models.CollectionInfo, name: str) -> Space:
         return Space(title, 0, "sparse")
     if isinstance(params.vectors, dict) and DENSE in params.vectors:
         return Space(title, params.vectors[DENSE].size)
-    raise StoreError(f"collection {name!r} was not made by vidembed", hint="choose another store.prefix")
+    raise StoreError(f"collection {name!r} was not made by vidembed", hint="choose another store.namespace")
 
 
 def search_params(quantization: str | None, *, hnsw_ef: int) -> models.SearchParams:

@@ -138,7 +138,7 @@ class MemoryStore:
 
     @_locked
     def set_alias(self, alias: str, collection: str) -> None:
-        _points.check_name(alias, "alias")
+        _points.check_name(alias, "alias name")
         if collection not in self._collections:
             raise _points.unknown_collection(collection, list(self._collections))
         if alias in self._collections:

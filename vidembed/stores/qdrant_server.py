@@ -56,9 +56,9 @@ class QdrantServerStore:
         backoff_s: float = 0.25,
         client: QdrantClient | None = None,
     ) -> None:
-        _points.check_name(prefix, "prefix")
+        _points.check_name(prefix, "store.namespace")
         if "__" in prefix or prefix.endswith("_"):  # or one index would see another's collections as its own
-            raise ConfigError(f"prefix {prefix!r} is not usable", hint="no double underscore, none at the end")
+            raise ConfigError(f"store.namespace {prefix!r} is not usable", hint="no double underscore, none at the end")
         self._prefix = f"{prefix}__"
         self._codes = quantization_config(quantization)
         self._quantization = quantization
