@@ -252,7 +252,7 @@ def test_thousands_of_allowed_videos_give_the_exact_answer(folder: Path) -> None
 
 
 def test_open_store_says_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="store.path"):
+    with pytest.raises(ConfigError, match="needs a folder"):
         open_store("edge")
     with pytest.raises(ConfigError, match="store.url"):
         open_store("server")
