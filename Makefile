@@ -30,10 +30,11 @@ test: $(STAMP) ## Run all tests that need no weights, GPU or server
 test-fast: $(STAMP) ## Run the tests that take under ten seconds each
 	$(BIN)/python -m pytest -q -m 'not slow and not browser'
 
-lint: $(STAMP) ## Check style and types
+lint: $(STAMP) ## Check style, types, and that nothing is left unused
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/vulture
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -38,7 +38,6 @@ from vidembed.evaluation.assemble import Assembled, Piece, assemble, deal, place
 from vidembed.evaluation.metrics import roc_auc
 from vidembed.evaluation.moment_metrics import Stretch, moment_report, recalls
 from vidembed.index import VideoIndex
-from vidembed.search.moments import gap_merge
 
 # Seen in none of the clips, and in nothing like them: the texts of the other half's clips would not do, both have dogs.
 NOTHING = (
@@ -235,8 +234,7 @@ class Frames:
             per_video[video].append((time_s, float(scores[i])))
         spans = []
         for video, hits in per_video.items():
-            times, values = zip(*sorted(hits), strict=True)
-            spans += [(score, Stretch(video, a, b)) for a, b, score in gap_merge(times, values, threshold=-2.0)]
+            spans += [(score, Stretch(video, a, b)) for a, b, score in gap_merge(sorted(hits))]
         return [span for _, span in sorted(spans, key=lambda pair: -pair[0])[:k]]
 
     def clips(self, text: str, *, k: int) -> list[Stretch]:
@@ -247,6 +245,20 @@ class Frames:
         vector = self.channel.encoder.encode_query("text", text)
         assert isinstance(vector, np.ndarray)
         return vector
+
+
+def gap_merge(hits: Sequence[tuple[float, float]], *, gap_s: float = 4.0) -> list[tuple[float, float, float]]:
+    """The plain way to make spans: hits (time_s, score), in order of time, merged when at most gap_s apart.
+
+    Returns (start_s, end_s, best score) by score down, then start. A lone hit gives an empty span, start_s == end_s.
+    """
+    spans: list[tuple[float, float, float]] = []
+    for time_s, score in hits:
+        if spans and time_s - spans[-1][1] <= gap_s:
+            spans[-1] = (spans[-1][0], time_s, max(spans[-1][2], score))
+        else:
+            spans.append((time_s, time_s, score))
+    return sorted(spans, key=lambda span: (-span[2], span[0]))
 
 
 def hit_at_1(found: list[list[Stretch]], true: list[list[Stretch]]) -> list[float]:

@@ -64,12 +64,6 @@ def read_captions(path: Path) -> dict[str, dict[str, list[str]]]:
     return table
 
 
-def validation_files(table: dict[str, dict[str, list[str]]]) -> list[str]:
-    """The tenth of `train` that is held out for choosing, of `read_captions`' table."""
-    files = sorted(table["train"])
-    return [files[i] for i in np.sort(np.random.default_rng(7).permutation(len(files))[: len(files) // 10])]
-
-
 def words_of(caption: str) -> list[str]:
     return re.findall(r"[a-z0-9]+(?:['-][a-z0-9]+)*", caption.lower().replace("t - shirt", "t-shirt"))
 

@@ -145,7 +145,6 @@ def scene_sentences(line: str) -> list[str]:
     return list(kept)
 
 
-ONE = ("family", "group", "crowd", "herd", "flock", "school", "team", "class", "pair", "orchestra", "choir", "band")
 MANY = ("cows", "sheep", "goats", "ducks", "swans", "people", "tourists", "shoppers", "friends", "children", "players",
         "dancers", "cars", "workers", "students", "protesters", "soldiers", "officers", "firefighters", "runners",
         "athletes", "hands", "vegetables", "sausages", "dolphins", "fans", "guests", "elephants")  # fmt: skip

@@ -1,9 +1,7 @@
-"""Batches, bounded read-ahead and encoding that never loses an item."""
+"""Batches and encoding that never loses an item."""
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
@@ -26,54 +24,6 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
             batch = []
     if batch:
         yield batch
-
-
-def prefetch(items: Iterable[T], ahead: int) -> Iterator[T]:
-    """The same items, made by a background thread at most `ahead` items early. ahead = 0: no thread.
-
-    An exception of the producer is raised here, in its place. Closing the iterator stops the producer.
-    """
-    if ahead < 1:
-        yield from items
-        return
-    ready: queue.Queue[tuple[str, object]] = queue.Queue(maxsize=ahead)
-    stop = threading.Event()
-
-    def offer(entry: tuple[str, object]) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put(entry, timeout=0.1)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def produce() -> None:
-        try:
-            for item in items:
-                if not offer(("item", item)):
-                    close = getattr(items, "close", None)
-                    if close is not None:
-                        close()
-                    return
-            offer(("end", None))
-        except BaseException as error:
-            offer(("error", error))
-
-    thread = threading.Thread(target=produce, name="vidembed-prefetch", daemon=True)
-    thread.start()
-    try:
-        while True:
-            kind, value = ready.get()
-            if kind == "end":
-                return
-            if kind == "error":
-                assert isinstance(value, BaseException)
-                raise value
-            yield value  # type: ignore[misc]
-    finally:
-        stop.set()
-        thread.join()
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -1,6 +1,6 @@
 """Loads settings: base.yaml < profile < your file < environment VIDEMBED__A__B < overrides. Each value has its origin.
 
-Components never see `Config`: `build.py` hands them plain keyword arguments.
+Components never see `Config`: `build/` hands them plain keyword arguments.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ __all__ = ["DEFAULT_PROFILE", "Config", "configs_dir", "load_config", "profiles"
 
 DEFAULT_PROFILE = "starter"
 ENV_PREFIX = "VIDEMBED__"
-_RESERVED = ("profile", "extends")
 
 Overrides = Mapping[str, Any] | Sequence[str]
 

@@ -12,7 +12,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.types import Floats, Image
+from vidembed.types import Floats
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (255, 0, 0),
@@ -80,15 +80,3 @@ def strongest(shares: Floats, names: tuple[str, ...], n: int = 1) -> list[str]:
     """The n names with the largest shares above zero, largest first, ties by the order of NAMES."""
     order = sorted((name for name in names if shares[_INDEX[name]] > 0), key=lambda name: -shares[_INDEX[name]])
     return order[:n]
-
-
-def describe(rgb: Image | NDArray[np.uint8] | None, samples: Floats | None = None, rate_hz: int = 0) -> str:
-    """A caption in the toy's own words: "red frames", "low tone", "red frames, low tone"."""
-    parts = []
-    if rgb is not None:
-        parts.append(f"{strongest(colour_shares(rgb), tuple(COLOURS))[0]} frames")
-    if samples is not None:
-        shares = tone_shares(samples, rate_hz)
-        tone = strongest(shares, tuple(TONES_HZ))
-        parts.append(f"{tone[0]} tone" if tone else "silence")
-    return ", ".join(parts)

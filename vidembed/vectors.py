@@ -74,17 +74,6 @@ def pool(units: NDArray[Any], how: Pooling = "mean", *, k: int = 4, temperature:
 UnitScore = Literal["max", "softmax", "topk"]
 
 
-def score_units(units: NDArray[Any], query: Floats, how: UnitScore = "softmax", *, k: int = 3) -> float:
-    """Cosine of a query with a clip seen through its units: MaxSim, softmax-weighted or mean of the k best."""
-    scores = np.asarray(units, dtype=np.float32) @ query
-    if how == "max":
-        return float(scores.max())
-    if how == "topk":
-        return float(np.sort(scores)[-k:].mean())
-    weights = np.exp((scores - scores.max()) / 0.1)
-    return float((weights * scores).sum() / weights.sum())
-
-
 def top_k(scores: NDArray[Any], ids: Sequence[str], k: int) -> list[tuple[str, float]]:
     """The k best (id, score) by score down, then id: a total order, so that runs agree."""
     scores = np.asarray(scores, dtype=np.float32)

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import toy_videos
 from media_factory import Media
+from subtitle_reading import read_srt, read_vtt
 
 import vidembed as ve
 from vidembed import toy_space
 from vidembed.captions.captioners.toy import ToyCaptioner
-from vidembed.captions.subtitles import parse
 from vidembed.cli import main
 from vidembed.errors import ModelError
 
@@ -81,9 +81,9 @@ def test_the_command_writes_everything_it_is_asked_for(media: Media, tmp_path: P
     first = (tmp_path / "c.jsonl").read_text()
     records = [json.loads(line) for line in first.splitlines()]
     assert [r["kind"] for r in records] == ["caption", "caption", "caption", "summary"]
-    cues = parse((tmp_path / "subs" / "tone.srt").read_text())
+    cues = read_srt((tmp_path / "subs" / "tone.srt").read_text())
     assert [c.text for c in cues] == [r["text"] for r in records[:3]]
-    assert parse((tmp_path / "subs" / "tone.vtt").read_text()) == cues
+    assert read_vtt((tmp_path / "subs" / "tone.vtt").read_text()) == cues
     assert (tmp_path / "c.csv").read_text().count("\n") == 4
     assert main([*arguments, *outputs]) == 0
     assert (tmp_path / "c.jsonl").read_text() == first  # every clip exactly once
@@ -97,7 +97,7 @@ def test_a_sidecar_leaves_the_videos_own_subtitles_alone(media: Media, tmp_path:
     (tmp_path / "film.srt").write_text("what people say")
     assert main(["caption", "film.mp4", "-p", "toy", "-i", "index", "--sidecar"]) == 0
     assert (tmp_path / "film.srt").read_text() == "what people say"
-    assert parse((tmp_path / "film.captions.srt").read_text())
+    assert read_srt((tmp_path / "film.captions.srt").read_text())
 
 
 def test_bad_outputs_are_refused_before_any_work(media: Media, tmp_path: Path, capsys: Any, monkeypatch: Any) -> None:

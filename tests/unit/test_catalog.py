@@ -12,7 +12,7 @@ import pytest
 from vidembed.catalog import Catalog, LaneCounts
 from vidembed.catalog.schema import MIGRATIONS
 from vidembed.errors import IndexMismatch, StoreError, StoreUnavailable
-from vidembed.types import Candidate, Caption, Clip, Failure, RunReport, Span, TextLine, TimedText, VideoInfo
+from vidembed.types import Candidate, Caption, Clip, Failure, Span, TextLine, TimedText, VideoInfo
 
 VIDEO = "a" * 32
 OTHER = "b" * 32
@@ -148,22 +148,21 @@ def test_many_threads_read_while_one_writes(catalog: Catalog) -> None:
     for thread in threads:
         thread.start()
     for number in range(50):
-        catalog.set_meta("count", str(number))
+        catalog.put_failure(Failure("a.mp4", "decode", "MediaUnreadable", str(number)))
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert catalog.get_meta("count") == "49"
+    assert [failure.message for failure in catalog.failures()] == ["49"]
 
 
 def test_reopening_keeps_everything_and_a_closed_catalog_says_so(tmp_path: Path, catalog: Catalog) -> None:
-    catalog.put_run(RunReport(done=("a",), clips=3), started_at=0.0)
     catalog.close()
     with pytest.raises(StoreError, match="is closed"):
         catalog.videos.all()
     again = Catalog(tmp_path / "catalog.sqlite", readonly=True)
     assert [row.info.video_id for row in again.videos.all()] == [VIDEO]
     with pytest.raises(StoreUnavailable, match="readonly"):
-        again.set_meta("a", "b")
+        again.clear_failures("a.mp4")
 
 
 def test_a_newer_format_and_a_damaged_file_are_said(tmp_path: Path) -> None:
@@ -187,6 +186,7 @@ def test_a_catalog_of_the_first_format_opens_and_is_brought_up_to_date(tmp_path:
         connection.execute(
             "INSERT INTO videos VALUES (?, 10, 6.0, 64, 48, '25', NULL, NULL, 'h264', 'pyav', 0)", (VIDEO,)
         )
+        connection.execute("INSERT INTO runs VALUES (1, 0, 9, 1, 0, 0, 3, 6, '{}')")
         connection.execute("INSERT INTO paths VALUES ('/v/a.mp4', ?, 10, 20, 0)", (VIDEO,))
     catalog = Catalog(old, readonly=readonly)
     (row,) = catalog.videos.all()
@@ -197,3 +197,10 @@ def test_a_catalog_of_the_first_format_opens_and_is_brought_up_to_date(tmp_path:
         (row,) = catalog.videos.all()
         assert row.counts == {"decoded": 9, "corrupt": 2, "audio_corrupt": 1}
     catalog.close()
+    Catalog(tmp_path / "new.sqlite").close()
+    assert tables(old) == tables(tmp_path / "new.sqlite")  # no table of the old format is left over
+
+
+def tables(path: Path) -> set[str]:
+    with sqlite3.connect(path) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from subtitle_reading import read_srt, read_vtt
 
 from vidembed.captions import records
 from vidembed.captions.cues import Cue, clean, is_degenerate, to_cues
-from vidembed.captions.subtitles import parse, srt, vtt, write_srt
-from vidembed.captions.summary import pick_diverse, summarise, title_of
+from vidembed.captions.subtitles import srt, vtt, write_srt
+from vidembed.captions.summary import summarise, title_of
 from vidembed.errors import InputError
 from vidembed.types import Caption, Clip, Failure, Span
 from vidembed.vectors import unit_rows
@@ -66,7 +67,7 @@ def test_vtt_escapes_and_reads_back() -> None:
     cue = Cue(Span(1, 2), "x --> y & <i>z</i>")
     text = vtt([cue])
     assert "x --&gt; y &amp; &lt;i&gt;z&lt;/i&gt;" in text
-    assert parse(text) == [cue]
+    assert read_vtt(text) == [cue]
 
 
 @given(
@@ -79,8 +80,8 @@ def test_vtt_escapes_and_reads_back() -> None:
 )
 def test_subtitles_round_trip_to_the_millisecond(entries: list[tuple[int, int, str]]) -> None:
     cues = [Cue(Span(start / 1000, (start + length) / 1000), clean(text)) for start, length, text in entries]
-    assert parse(srt(cues)) == cues
-    assert parse(vtt(cues)) == cues
+    assert read_srt(srt(cues)) == cues
+    assert read_vtt(vtt(cues)) == cues
 
 
 AWKWARD = [
@@ -113,15 +114,10 @@ def test_other_peoples_parsers_read_our_vtt() -> None:
     assert not any("<" in item.raw_text for item in found)
 
 
-def test_a_cue_that_ends_before_it_starts_is_named_by_line() -> None:
-    with pytest.raises(InputError, match=r"before line 4.*ends before it starts"):
-        parse("1\n00:00:02,000 --> 00:00:01,000\nx\n", name="bad.srt")
-
-
 def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "a.srt"
     write_srt([Cue(Span(0, 1), "x")], target)
-    assert parse(target.read_text(encoding="utf-8")) == [Cue(Span(0, 1), "x")]
+    assert read_srt(target.read_text(encoding="utf-8")) == [Cue(Span(0, 1), "x")]
     assert list(target.parent.iterdir()) == [target]
     blocked = tmp_path / "file"
     blocked.write_text("")
@@ -149,12 +145,6 @@ def test_chapters_cut_where_the_scene_changes() -> None:
     assert summary.chapters[0].text.startswith("Dog")
     assert "train" in summary.sentence  # trains fill more of the time
     assert summarise([], embed=embed) is None  # type: ignore[arg-type]
-
-
-def test_diverse_picks_start_at_the_centre_and_avoid_twins() -> None:
-    vectors = unit_rows(np.asarray([[1, 0], [0.999, 0.01], [0.3, 1]], "f4"))
-    assert pick_diverse(vectors, 2, balance=0.3) == [0, 2] or pick_diverse(vectors, 2, balance=0.3) == [1, 2]
-    assert pick_diverse(vectors[:0], 2) == []
 
 
 def test_titles() -> None:

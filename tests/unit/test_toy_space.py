@@ -74,10 +74,3 @@ def test_video_adds_picture_and_sound() -> None:
     # red 1/2, blue 1/2, low 1: length sqrt(1.5)
     assert share(row, "red") == pytest.approx(0.5 / np.sqrt(1.5), abs=1e-3)
     assert share(row, "low") == pytest.approx(1 / np.sqrt(1.5), abs=1e-3)
-
-
-def test_describe_names_the_strongest() -> None:
-    sound = tone(3000)
-    assert toy_space.describe(picture(RED, RED, BLUE)) == "red frames"
-    assert toy_space.describe(picture(BLUE), sound.samples, sound.rate_hz) == "blue frames, high tone"
-    assert toy_space.describe(None, np.zeros(10, np.float32), 8000) == "silence"

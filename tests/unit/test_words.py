@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from vidembed.encoders import _tokens
-from vidembed.encoders.phrases import contains_phrase, match_span, phrase_bonus, quoted
+from vidembed.encoders.phrases import contains_phrase, match_span, quoted
 from vidembed.encoders.words import Bm25Words, WordsEncoder
 from vidembed.errors import ConfigError
 from vidembed.protocols import Encoded
@@ -207,19 +207,8 @@ class TestPhrases:
         assert not contains_phrase("anything", "...")
         assert contains_phrase("我们去公园散步", "公园")
 
-    def test_bonus_is_the_share_of_the_longest_run(self) -> None:
-        assert phrase_bonus("the quick brown fox", "quick brown fox") == 1
-        assert phrase_bonus("a quick brown dog", "quick brown fox jumps") == 0.5
-        assert phrase_bonus("fox brown quick", "quick brown fox") == 0
-        assert phrase_bonus("one dog", "dog") == 1
-        assert phrase_bonus("one cat", "dog") == 0
-        assert phrase_bonus("", "dog") == phrase_bonus("dog", "") == 0
-
-    def test_quoted_parts_decide(self) -> None:
-        query = 'a talk about “black holes” and "dark matter"'
-        assert quoted(query) == ("black holes", "dark matter")
-        assert phrase_bonus("we speak about black holes", query) == 0.5
-        assert phrase_bonus("dark matter and black holes", query) == 1
+    def test_quoted_parts_of_a_query(self) -> None:
+        assert quoted('a talk about “black holes” and "dark matter"') == ("black holes", "dark matter")
 
     def test_span_of_the_words_where_their_times_are_known(self) -> None:
         words = tuple(

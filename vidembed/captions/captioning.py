@@ -1,6 +1,6 @@
 """Clips in, captions out: propose, drop what is degenerate, choose by embeddings, reuse for near-identical clips.
 
-Knows no files and no models: readers, vectors and encoders are handed in (see build.py for the wiring).
+Knows no files and no models: readers, vectors and encoders are handed in (see build/ for the wiring).
 """
 
 from __future__ import annotations

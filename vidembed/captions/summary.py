@@ -59,23 +59,6 @@ def summarise(
     return VideoSummary(title, sentence, tuple(chapters(ordered, vectors, max_chapters, min_chapter_s)))
 
 
-def pick_diverse(vectors: Floats, k: int, *, balance: float = 0.7) -> list[int]:
-    """Positions of k rows that are near the centre of all and unlike each other.
-
-    Source: maximal marginal relevance, Carbonell and Goldstein, SIGIR 1998; balance 1 = relevance alone.
-    """
-    if not len(vectors):
-        return []
-    relevance = vectors @ vectors.mean(axis=0)
-    chosen = [int(np.argmax(relevance))]
-    while len(chosen) < min(k, len(vectors)):
-        likeness = (vectors @ vectors[chosen].T).max(axis=1)
-        gain = balance * relevance - (1 - balance) * likeness
-        gain[chosen] = -np.inf
-        chosen.append(int(np.argmax(gain)))
-    return chosen
-
-
 def chapters(captions: Sequence[Caption], vectors: Floats, most: int, min_s: float) -> list[Cue]:
     """Cut where neighbouring captions differ most, by merging the most alike neighbours first (agglomerative, in time).
 

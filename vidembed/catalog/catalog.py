@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from vidembed.catalog.summaries import Summaries
 from vidembed.catalog.tags import Tags
 from vidembed.catalog.texts import Captions, Texts
 from vidembed.catalog.videos import Videos
-from vidembed.types import Failure, RunReport
+from vidembed.types import Failure
 
 
 class Catalog:
@@ -35,8 +34,6 @@ class Catalog:
         with self._db.transaction():
             yield
 
-    # -- failures and runs ------------------------------------------------------------------------------------------
-
     def put_failure(self, failure: Failure) -> None:
         self._db.run(
             "INSERT OR REPLACE INTO failures (item, stage, kind, message, hint, at) VALUES (?, ?, ?, ?, ?, ?)",
@@ -53,31 +50,6 @@ class Catalog:
     def failures(self) -> list[Failure]:
         rows = self._db.rows("SELECT item, stage, kind, message, hint FROM failures ORDER BY item, stage")
         return [Failure(*row) for row in rows]
-
-    def put_run(self, report: RunReport, *, started_at: float) -> None:
-        self._db.run(
-            """INSERT INTO runs (started_at, ended_at, done, unchanged, failed, clips, seconds_of_video, counts)
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
-            (
-                started_at,
-                time.time(),
-                len(report.done),
-                len(report.unchanged),
-                len(report.failed),
-                report.clips,
-                report.seconds_of_video,
-                json.dumps(dict(report.counts)),
-            ),
-        )
-
-    # -- small facts -------------------------------------------------------------------------------------------------
-
-    def get_meta(self, key: str) -> str | None:
-        row = self._db.one("SELECT value FROM meta WHERE key = ?", (key,))
-        return None if row is None else str(row["value"])
-
-    def set_meta(self, key: str, value: str) -> None:
-        self._db.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
 
     def close(self) -> None:
         self._db.close()

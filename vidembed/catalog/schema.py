@@ -113,4 +113,8 @@ MIGRATIONS: tuple[str, ...] = (
         body TEXT NOT NULL
     );
     """,
+    """
+    DROP TABLE runs;                     -- written, never read
+    DROP TABLE meta;                     -- never written
+    """,
 )

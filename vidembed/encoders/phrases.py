@@ -22,21 +22,6 @@ def quoted(query: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in _QUOTED.findall(query) if part.strip())
 
 
-def phrase_bonus(text: str, query: str) -> float:
-    """How much of the query stands in the text as one unbroken run of words: 1 all of it, 0 no two words.
-
-    A query with quoted parts: the share of those that the text holds. A query of one word: 1 when the text has it.
-    Query length is counted in words; the longest run counts.
-    """
-    if parts := quoted(query):
-        return sum(contains_phrase(text, part) for part in parts) / len(parts)
-    wanted, words = _tokens.words(query), _tokens.words(text)
-    if not wanted:
-        return 0.0
-    run = _longest_run(words, wanted)
-    return run / len(wanted) if run >= min(2, len(wanted)) else 0.0
-
-
 def match_span(text: TimedText, query: str, *, language: str = "english") -> Span | None:
     """When the query's words are said or shown: the exact phrase if it is there, else the line with most of them,
     else the line with words that are nearly them.
@@ -78,16 +63,3 @@ def _find(words: Sequence[str], wanted: Sequence[str]) -> int | None:
         if list(words[i : i + n]) == list(wanted):
             return i
     return None
-
-
-def _longest_run(words: Sequence[str], wanted: Sequence[str]) -> int:
-    """Length of the longest common contiguous run (dynamic programming over both lists)."""
-    best, previous = 0, [0] * (len(wanted) + 1)
-    for word in words:
-        current = [0] * (len(wanted) + 1)
-        for j, other in enumerate(wanted):
-            if word == other:
-                current[j + 1] = previous[j] + 1
-                best = max(best, current[j + 1])
-        previous = current
-    return best

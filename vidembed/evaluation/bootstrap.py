@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-Doubles = NDArray[np.float64]
-Statistic = Callable[[Doubles], Doubles]  # (B, N) resampled values -> (B,) statistics
 
 
 @dataclass(frozen=True)
@@ -36,24 +33,15 @@ class Comparison:
     same: int
 
 
-def mean_statistic(values: Doubles) -> Doubles:
-    return values.mean(axis=-1)
-
-
-def median_statistic(values: Doubles) -> Doubles:
-    return np.median(values, axis=-1)
-
-
 def interval(
     values: ArrayLike,
     *,
     groups: Sequence[Hashable] | None = None,
-    statistic: Statistic = mean_statistic,
     level: float = 0.95,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Percentile bootstrap interval of a statistic of per-query values (Efron 1979). NaN without values.
+    """Percentile bootstrap interval of the mean of per-query values (Efron 1979). NaN without values.
 
     groups: one label per value, such as its video. Then whole groups are drawn, because queries on the same video
     are not independent (the interval would be too narrow).
@@ -69,15 +57,15 @@ def interval(
         step = max(1, 4_000_000 // len(data))  # a few MB of indices at a time
         for start in range(0, resamples, step):
             stop = min(start + step, resamples)
-            drawn[start:stop] = statistic(data[rng.integers(0, len(data), (stop - start, len(data)))])
+            drawn[start:stop] = data[rng.integers(0, len(data), (stop - start, len(data)))].mean(axis=-1)
     else:
         members = _members(groups, len(data))
         for i in range(resamples):
             picked = np.concatenate([members[j] for j in rng.integers(0, len(members), len(members))])
-            drawn[i] = statistic(data[picked][None])[0]
+            drawn[i] = data[picked].mean()
     tail = (1 - level) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
-    return Interval(float(statistic(data[None])[0]), float(low), float(high), level)
+    return Interval(float(data.mean()), float(low), float(high), level)
 
 
 def compare(

@@ -1,13 +1,13 @@
 """Retrieval metrics, pure numpy. Ranks count from 1; what is not found has rank inf.
 
 Ties: an answer that scores the same as a wrong one counts as ranked behind it ("pessimistic", the default), so that a
-model which gives everything the same score gets the worst figures, not the best. nDCG and average precision treat
-tied items as one group, so no order among them is made up.
+model which gives everything the same score gets the worst figures, not the best. Average precision treats tied
+items as one group, so no order among them is made up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -39,19 +39,6 @@ def ranks_from_scores(scores: ArrayLike, relevant: Sequence[Collection[int]], *,
         wrong = table[i][~right]
         ranks[i] = 1 + np.count_nonzero(wrong > best) + share * np.count_nonzero(wrong == best)
     return ranks
-
-
-def ranks_from_answers(answers: Sequence[Sequence[str]], relevant: Sequence[Collection[str]]) -> Doubles:
-    """(Q,) position of the first relevant id among each query's answers, best first; inf when none is there."""
-    if len(answers) != len(relevant):
-        raise ValueError(f"got answers to {len(answers)} queries, relevant ids of {len(relevant)}")
-    return np.array(
-        [
-            next((float(i) for i, item in enumerate(found, start=1) if item in right), np.inf)
-            for found, right in zip(answers, relevant)
-        ],
-        dtype=np.float64,
-    )
 
 
 def recall_at(ranks: ArrayLike, k: int) -> float:
@@ -87,51 +74,6 @@ def _median(values: Doubles) -> float:
     return float(ordered[middle]) if len(ordered) % 2 else float((ordered[middle - 1] + ordered[middle]) / 2)
 
 
-def both_directions(
-    scores: ArrayLike, video_of_text: Sequence[int], *, ties: Ties = "pessimistic", cuts: Sequence[int] = CUTS
-) -> dict[str, dict[str, float]]:
-    """Reports for text -> video and video -> text. scores: (T, V); video_of_text: the right column of each text.
-
-    Several texts may belong to a video: each is a query of its own one way, and the best of them counts the other way
-    (as CLIP4Clip's and Frozen's evaluation has it). Videos without a text are candidates, not queries.
-    """
-    table = np.asarray(scores, dtype=np.float64)
-    owners = np.asarray(video_of_text, dtype=np.int64)
-    if table.ndim != 2 or owners.shape != (len(table),):
-        raise ValueError(f"need one video per text, got {owners.shape} for scores of {table.shape}")
-    texts_of: dict[int, list[int]] = {}
-    for text, video in enumerate(owners.tolist()):
-        texts_of.setdefault(video, []).append(text)
-    videos = sorted(texts_of)
-    to_video = ranks_from_scores(table, [[video] for video in owners.tolist()], ties=ties)
-    to_text = ranks_from_scores(table.T[videos], [texts_of[video] for video in videos], ties=ties)
-    return {"text_to_video": rank_report(to_video, cuts=cuts), "video_to_text": rank_report(to_text, cuts=cuts)}
-
-
-def ndcg(scores: ArrayLike, gains: ArrayLike, *, k: int | None = None) -> float:
-    """nDCG@k of one query, 0..1. scores, gains: (N,); gains >= 0, all 0 gives 0.
-
-    DCG = sum of gain / log2(rank + 1) (Järvelin and Kekäläinen 2002, with gains as given); tied items share the mean
-    gain of their group over its ranks (McSherry and Najork 2008), as scikit-learn's ndcg_score does.
-    """
-    score, gain = np.asarray(scores, dtype=np.float64), np.asarray(gains, dtype=np.float64)
-    if score.shape != gain.shape or score.ndim != 1:
-        raise ValueError(f"need one gain per score, got {gain.shape} for {score.shape}")
-    if np.any(gain < 0):
-        raise ValueError("gains must not be negative")
-    cut = len(score) if k is None else min(k, len(score))
-    discount = np.zeros(len(score))
-    discount[:cut] = 1 / np.log2(np.arange(cut) + 2)
-    ideal = float(np.sort(gain)[::-1] @ discount)
-    if ideal == 0:
-        return 0.0
-    _, group, sizes = np.unique(-score, return_inverse=True, return_counts=True)
-    mean_gain = np.bincount(group, weights=gain) / sizes
-    reach = np.concatenate([[0.0], np.cumsum(discount)])
-    ends = np.cumsum(sizes)
-    return float(mean_gain @ (reach[ends] - reach[ends - sizes]) / ideal)
-
-
 def average_precision(scores: ArrayLike, relevant: ArrayLike) -> float:
     """AP of one query, 0..1: the mean of precision at each relevant item, tied items taken together.
 
@@ -146,28 +88,6 @@ def average_precision(scores: ArrayLike, relevant: ArrayLike) -> float:
     hits = np.bincount(group, weights=right)
     precision = np.cumsum(hits) / np.cumsum(sizes)
     return float(hits @ precision / right.sum())
-
-
-def average_precision_of_answers(answers: Sequence[str], relevant: Collection[str]) -> float:
-    """AP of a list of ids, best first; relevant ids that are not in it count as never found."""
-    if not relevant:
-        return 0.0
-    found, total = 0, 0.0
-    for rank, item in enumerate(dict.fromkeys(answers), start=1):
-        if item in relevant:
-            found += 1
-            total += found / rank
-    return total / len(set(relevant))
-
-
-def ndcg_of_answers(answers: Sequence[str], gains: Mapping[str, float], *, k: int | None = None) -> float:
-    """nDCG@k of a list of ids, best first; gains of all relevant ids, found or not."""
-    listed = list(dict.fromkeys(answers))
-    listed = listed if k is None else listed[:k]
-    ideal = sorted(gains.values(), reverse=True)[: len(gains) if k is None else k]
-    best = sum(gain / np.log2(rank + 1) for rank, gain in enumerate(ideal, start=1))
-    got = sum(gains.get(item, 0.0) / np.log2(rank + 1) for rank, item in enumerate(listed, start=1))
-    return float(got / best) if best > 0 else 0.0
 
 
 def roc_auc(positives: ArrayLike, negatives: ArrayLike) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +68,6 @@ class Indexer:
 
     def run(self, paths: Sequence[Path], *, progress: ProgressCallback | None = None) -> RunReport:
         """Index the files. Raises `errors.FATAL` at once, KeyboardInterrupt after taking back what is half done."""
-        started_at = time.time()
         run = _Run(self._catalog, self._store, self._options, len(paths), progress)
         planner = Planner(self._catalog, self._tools.identify, self._wanted, self._load)
         jobs = planner.jobs(paths, run.plan)
@@ -82,8 +80,6 @@ class Indexer:
             self._forget(video_id)
         run.record_plan_failures()
         report = run.report()
-        if report.done or report.failed:
-            self._catalog.put_run(report, started_at=started_at)
         run.meter.end()
         return report
 

@@ -18,12 +18,11 @@ from vidembed.types import Span
 
 Clips = Iterator[tuple[Span, list[Frame]]]
 
-SEGMENTERS = ("windows", "shots", "changes", "whole")
 MAX_CLIP_FRAMES = 64  # of one clip: more are thinned evenly, so that memory is bounded by this
 
 
 def make_segmenter(kind: str, **options: Any) -> Segmenter:
-    """The segmenter of that name (`SEGMENTERS`), with its settings as keyword arguments."""
+    """The segmenter of that name ("windows", "shots", "changes", "whole"), with its settings as keyword arguments."""
     from vidembed.media.changes import Changes
 
     kinds: dict[str, Callable[..., Segmenter]] = {

@@ -1,11 +1,10 @@
 """Query -> hits per channel -> fused clips -> moments. Pure functions and `Searcher`, which works on protocols."""
 
-from vidembed.search.calibration import BankVectors, CalibrationSettings, has_match, read_bank
+from vidembed.search.calibration import BankVectors, CalibrationSettings, read_bank
 from vidembed.search.catalog import Catalog
-from vidembed.search.curves import Curve
 from vidembed.search.filters import VideoFacts, resolve
 from vidembed.search.fusion import FUSIONS, Fusion, fuse
-from vidembed.search.moments import MomentSettings, gap_merge, propose
+from vidembed.search.moments import MomentSettings
 from vidembed.search.searcher import Searcher, SearchSettings
 
 __all__ = [
@@ -13,16 +12,12 @@ __all__ = [
     "BankVectors",
     "CalibrationSettings",
     "Catalog",
-    "Curve",
     "Fusion",
     "MomentSettings",
     "SearchSettings",
     "Searcher",
     "VideoFacts",
     "fuse",
-    "gap_merge",
-    "has_match",
-    "propose",
     "read_bank",
     "resolve",
 ]

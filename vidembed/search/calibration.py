@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from vidembed.errors import ConfigError, InputError
 from vidembed.protocols import Channel
-from vidembed.types import Floats, Moment
+from vidembed.types import Floats
 
 Doubles = NDArray[np.float64]
 
@@ -224,11 +224,6 @@ def null_of_sample(scores: NDArray[np.floating], *, indexed: int) -> Null | None
 def expected_largest(n: int) -> float:
     """Expected largest of n standard normal values, by Blom's approximation (1958); 0 for n <= 1."""
     return _NORMAL.inv_cdf((n - 0.375) / (n + 0.25)) if n > 1 else 0.0
-
-
-def has_match(moments: Sequence[Moment], min_confidence: float) -> bool:
-    """False = "no good match": there is no answer, or not one reaches the confidence asked for."""
-    return any(moment.confidence >= min_confidence for moment in moments)
 
 
 class BackgroundCache:

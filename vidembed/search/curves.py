@@ -6,7 +6,6 @@ curves; what is done to all of them is done at once, on one `Axis`, because nump
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,36 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 Seconds = NDArray[np.float64]
 Places = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """Scores over time. edges: (N + 1,) seconds, strictly rising; scores: (N,) float64; N >= 1."""
-
-    edges: Seconds
-    scores: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        if self.edges.ndim != 1 or self.scores.shape != (len(self.edges) - 1,) or len(self.scores) < 1:
-            raise ValueError(f"need one more edge than scores, got {self.edges.shape} and {self.scores.shape}")
-        # Between finite ends, edges that rise are finite themselves.
-        ends_finite = math.isfinite(self.edges[0]) and math.isfinite(self.edges[-1])
-        if not (ends_finite and (self.edges[1:] > self.edges[:-1]).all()):
-            raise ValueError("edges must be finite and rise strictly")
-        if not np.isfinite(self.scores).all():
-            raise ValueError("scores must be finite")
-
-    @property
-    def times_s(self) -> Seconds:
-        """The middle of each cell."""
-        return (self.edges[:-1] + self.edges[1:]) / 2
-
-    @property
-    def lengths_s(self) -> Seconds:
-        return np.diff(self.edges)
-
-    def __len__(self) -> int:
-        return len(self.scores)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,15 +103,11 @@ def merge_pieces(
     return np.where(cover > 0, total / np.maximum(cover, 1), 0.0), cover
 
 
-def smooth(curve: Curve, sigma_s: float) -> Curve:
-    """Gaussian smoothing in seconds, each cell weighted by its length: right for uneven times. sigma 0: unchanged."""
-    if sigma_s < 1e-3:
-        return curve
-    return Curve(curve.edges, smooth_rows(curve.edges, curve.scores[None], sigma_s)[0])
-
-
 def smooth_rows(edges: Seconds, rows: NDArray[np.float64], sigma_s: float) -> NDArray[np.float64]:
-    """(L, N) as `smooth` makes of L curves over the same (N + 1,) edges."""
+    """(L, N) Gaussian smoothing in seconds of L curves over the same (N + 1,) edges. sigma_s 0: unchanged.
+
+    Each cell is weighted by its length, which is right for uneven times.
+    """
     n = rows.shape[1]
     if sigma_s < 1e-3 or n < 2:
         return rows

@@ -1,17 +1,14 @@
-"""Answers that differ from each other: maximal marginal relevance, and one answer per video."""
+"""Answers that differ from each other: maximal marginal relevance."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.errors import ConfigError
 from vidembed.types import Floats
-
-T = TypeVar("T")
 
 
 def maximal_marginal_relevance(
@@ -43,13 +40,3 @@ def maximal_marginal_relevance(
         cosines = vectors @ vectors[best]
         likeness = cosines.astype(np.float64) if len(order) == 1 else np.maximum(likeness, cosines)
     return order
-
-
-def first_of_each(items: Iterable[T], key: Callable[[T], Hashable]) -> Iterator[T]:
-    """The items whose key has not come before, in order."""
-    seen: set[Hashable] = set()
-    for item in items:
-        mark = key(item)
-        if mark not in seen:
-            seen.add(mark)
-            yield item

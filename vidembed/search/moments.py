@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from vidembed.search.curves import Axis, Curve, Places, Seconds, smooth
+from vidembed.search.curves import Axis, Places, Seconds
 from vidembed.types import Span
 
 _MAX_PROPOSALS = 400  # the best ones enter the suppression
@@ -47,27 +47,6 @@ class Proposal:
     level: float  # mean inside
 
 
-def propose(
-    curve: Curve,
-    *,
-    shots: Sequence[Span] = (),
-    settings: MomentSettings | None = None,
-    n: int | None = None,
-    smoothed: Curve | None = None,
-) -> list[Proposal]:
-    """The best spans of a curve, by score down, then start; at least one, none empty, best time inside.
-
-    Candidates are the stretches above each of `levels` thresholds (a watershed, as in Zhao et al., TAG, ICCV 2017),
-    and unions of up to eight neighbouring shots or clips (as in Diwan et al., 2022). A candidate's score is
-    (1 - context_share) x its mean + context_share x (its mean - the mean around it); overlaps are suppressed softly.
-    smoothed: the curve, over the same edges, smoothed in another way than all of it by smooth_s.
-    """
-    settings = settings or MomentSettings()
-    smoothed = smooth(curve, settings.smooth_s) if smoothed is None else smoothed
-    axis = Axis.of([curve.edges])
-    return propose_each(axis, curve.scores, smoothed.scores, [shots], settings=settings, n=n)[0]
-
-
 def propose_each(
     axis: Axis,
     scores: NDArray[np.float64],
@@ -75,10 +54,14 @@ def propose_each(
     shots: Sequence[Sequence[Span]],
     *,
     settings: MomentSettings,
-    n: int | None = None,
 ) -> list[list[Proposal]]:
-    """`propose` for each of W curves at once. scores, smoothed: (N,) over the axis; shots: of each stretch."""
-    n = settings.per_video if n is None else n
+    """The best spans of each of W curves, by score down, then start; at least one each, none empty, best time inside.
+
+    Candidates are the stretches above each of `levels` thresholds (a watershed, as in Zhao et al., TAG, ICCV 2017),
+    and unions of up to eight neighbouring shots or clips (as in Diwan et al., 2022). A candidate's score is
+    (1 - context_share) x its mean + context_share x (its mean - the mean around it); overlaps are suppressed softly.
+    scores, smoothed: (N,) over the axis; shots: of each stretch.
+    """
     first, last = _candidates(axis, smoothed, shots, settings)
     stretch = axis.stretch[first]
     starts, ends = axis.starts[first], axis.ends[last - 1]
@@ -91,7 +74,7 @@ def propose_each(
     answer = []
     for begin, end in pairwise(borders):
         own = order[begin : min(end, begin + _MAX_PROPOSALS)]
-        kept, decayed = soft_nms(starts[own], ends[own], score[own], sigma=settings.nms_sigma, n=n)
+        kept, decayed = soft_nms(starts[own], ends[own], score[own], sigma=settings.nms_sigma, n=settings.per_video)
         chosen = own[kept]
         found = zip(first[chosen].tolist(), last[chosen].tolist(), decayed, level[chosen].tolist(), strict=True)
         answer.append([maker.proposal(*one) for one in found])
@@ -131,26 +114,6 @@ def soft_nms(
         values *= decay[best]
         values[same[best]] = -math.inf
     return kept, decayed
-
-
-def gap_merge(
-    times_s: ArrayLike, scores: ArrayLike, *, threshold: float, gap_s: float = 4.0
-) -> list[tuple[float, float, float]]:
-    """The plain way to make spans, as a baseline: hits at or above the threshold, merged when at most gap_s apart.
-
-    Returns (start_s, end_s, best score) by score down, then start. A lone hit gives start_s == end_s: an empty span,
-    which is why this is not what search uses.
-    """
-    times = np.asarray(times_s, dtype=np.float64)
-    values = np.asarray(scores, dtype=np.float64)
-    spans: list[tuple[float, float, float]] = []
-    for i in np.flatnonzero(values >= threshold):
-        time, value = float(times[i]), float(values[i])
-        if spans and time - spans[-1][1] <= gap_s:
-            spans[-1] = (spans[-1][0], time, max(spans[-1][2], value))
-        else:
-            spans.append((time, time, value))
-    return sorted(spans, key=lambda span: (-span[2], span[0]))
 
 
 def proposals_of(
@@ -209,7 +172,7 @@ def score_spans(
     spans: Sequence[Span],
     settings: MomentSettings | None = None,
 ) -> NDArray[np.float64]:
-    """(L, S) what `propose` would score S spans with, on each of L curves (L, N). stretch: the one each span is in."""
+    """(L, S) what `propose_each` would score S spans with, on each of L curves (L, N). stretch: of each span."""
     starts = np.array([span.start_s for span in spans], dtype=np.float64)
     ends = np.array([span.end_s for span in spans], dtype=np.float64)
     own = np.asarray(stretch, dtype=np.int64)

@@ -36,7 +36,10 @@ def unit_matrix(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
 
 
 def pool_scores(scores: NDArray[np.float32], starts: NDArray[np.int64], how: UnitScore) -> NDArray[np.float32]:
-    """(Q, U) cosines of queries with units into (Q, N) of clips; what `vectors.score_units` says for each, at once."""
+    """(Q, U) cosines of queries with units into (Q, N) of clips seen through their units.
+
+    max: the best unit (MaxSim); topk: the mean of the three best; softmax: the mean weighed by exp(cosine / 0.1).
+    """
     if how == "max":
         return np.maximum.reduceat(scores, starts, axis=1)
     if how == "topk":
