@@ -22,8 +22,8 @@ Ask = Callable[[str, int], list[dict[str, Any]]]
 @contextmanager
 def served(index: VideoIndex) -> Iterator[str]:
     """The address of the page over this index."""
-    from vidembed.app import AppSettings, ServerSettings, make_server
-    from vidembed.app.server import make_runner
+    from vidembed.web import AppSettings, ServerSettings, make_server
+    from vidembed.web.server import make_runner
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from vidembed.media.ffmpeg import find_ffmpeg
+from vidembed.media.editing.ffmpeg import find_ffmpeg
 
 
 def long_video(folder: Path, *, width: int, height: int, seconds: int, piece_s: int = 20, sound: bool = False) -> Path:

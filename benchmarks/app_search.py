@@ -23,10 +23,10 @@ from _serving import asking, served
 
 import vidembed
 from vidembed import VideoIndex
-from vidembed.app import AppSettings, Site, cards
-from vidembed.app.asking import Ask, run
 from vidembed.index.wanted import wanted_lanes
 from vidembed.types import Clip, Row, Span, VideoInfo
+from vidembed.web import AppSettings, Site, cards
+from vidembed.web.asking import Ask, run
 
 CLIPS_PER_VIDEO, CLIP_S, UNITS = 100, 4.0, 8
 WORDS = ("red", "green", "blue", "yellow", "white", "black", "a red thing", "something blue")

@@ -2,7 +2,7 @@
 
     python benchmarks/caption_choice.py --images DIR --captions captions.csv [--captioner starter-captioner]
 
-The captioner proposes `--n` captions a picture; `captions/choosing.py` chooses in the space of `--encoder`, with the
+The captioner proposes `--n` captions a picture; `captions/choose.py` chooses in the space of `--encoder`, with the
 query bank and the other clips a run would use. The settings are fitted on the tenth of `train` that
 training/train_captioner.py holds out and reported on `dev`: CIDEr-D of the captioner's own first choice, of a random
 one, of the one chosen with the shipped and with the fitted settings, of the best and of one person's caption against
@@ -35,12 +35,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidembed.batching import batched
-from vidembed.captions.captioners.retrieval import RetrievalCaptioner, read_sentences
 from vidembed.captions.captioning import Comparing, Judge
-from vidembed.captions.choosing import ChoiceSettings, Lane, agreement, judged, logistic
+from vidembed.captions.choose import ChoiceSettings, Lane, agreement, judged, logistic
+from vidembed.captions.retrieval import RetrievalCaptioner, read_sentences
 from vidembed.evaluation.bootstrap import compare, interval
 from vidembed.evaluation.caption_metrics import caption_report, cider_d, tokens
-from vidembed.models import load_captioner, load_encoder
+from vidembed.models.registry import load_captioner, load_encoder
 from vidembed.protocols import Captioner, ClipMedia, Encoder, VideoReader
 from vidembed.search.calibration import read_bank
 from vidembed.types import Clip, Floats, FrameBatch, Span, VideoInfo

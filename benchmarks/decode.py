@@ -64,14 +64,14 @@ def ways() -> list[str]:
 
 
 def measure(film: Path, rate_hz: float, short_side_px: int, reader: str, mode: str, threads: str) -> dict[str, Any]:
-    from vidembed.media.probe import probe
+    from vidembed.media.reading.probe import probe
 
     duration_s = probe(film).duration_s
     started, cpu_started = time.perf_counter(), time.process_time()
     if reader == "plain":
         frames, decoded = plain(film, rate_hz, short_side_px, mode, int(threads))
     else:
-        from vidembed.media.reader import open_video
+        from vidembed.media.reading.reader import open_video
 
         with open_video(film, backend=reader, threads=int(threads)) as video:  # type: ignore[arg-type]
             frames = sum(1 for _ in video.stream(rate_hz=rate_hz, short_side_px=short_side_px, mode=mode))  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ def plain(film: Path, rate_hz: float, short_side_px: int, mode: str, threads: in
 
 def make_film(folder: Path, name: str, keyframe_every: int, seconds: int, size: str) -> Path:
     """Moving shapes, text and film grain: about 8 Mbit/s at 1080p."""
-    from vidembed.media.ffmpeg import find_ffmpeg
+    from vidembed.media.editing.ffmpeg import find_ffmpeg
 
     film = folder / f"{name.replace(' ', '')}.mp4"
     source = f"testsrc2=s={size}:r=30:d={seconds},noise=alls=4:allf=t"

@@ -24,9 +24,9 @@ import torch
 from _machine import facts
 from PIL import Image as PILImage
 
-from vidembed.encoders import _openvino
-from vidembed.encoders._pixels import Preparation
-from vidembed.encoders.open_clip import _fused
+from vidembed.models.encoders import _openvino
+from vidembed.models.encoders._pictures import Preparation
+from vidembed.models.encoders.open_clip import _fused
 
 Run = Callable[[], np.ndarray]
 ENGINES = ("torch", "torch-fused", "torch-channels-last", "torch-compile", "torch-bf16", "openvino-f32",

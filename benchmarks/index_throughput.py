@@ -74,7 +74,7 @@ def ours(video: Path, tower: Path, mode: str, engine: str, scratch: Path) -> dic
     import numpy as np
 
     import vidembed
-    from vidembed.build.channels import lane
+    from vidembed.index.channels import lane
     from vidembed.types import Clip, FrameBatch, Span
 
     sampling = {"sample.mode": "fixed" if mode == "fixed" else "adaptive"}
@@ -142,7 +142,7 @@ def cores() -> int:
 
 
 def pure_decode(video: Path, mode: str) -> dict[str, float]:
-    from vidembed.media.reader import open_video
+    from vidembed.media.reading.reader import open_video
 
     clock = Clock()
     with open_video(video) as reader:

@@ -22,8 +22,8 @@ from _machine import facts, peak_memory_mb
 
 from vidembed.demo import demo_videos
 from vidembed.errors import ConfigError, MissingDependency, WeightsMissing
-from vidembed.media.probe import probe
-from vidembed.media.reader import open_video
+from vidembed.media.reading.probe import probe
+from vidembed.media.reading.reader import open_video
 from vidembed.protocols import ClipEncoder, ClipMedia, Source, VideoReader
 from vidembed.types import Clip, FrameBatch, Span
 
@@ -76,18 +76,18 @@ def measure(
 
 
 def vision() -> tuple[Source, ClipEncoder]:
-    from vidembed.encoders.pooled import PooledEncoder
-    from vidembed.sources.frames import FramesSource
+    from vidembed.models.encoders.pooled import PooledEncoder
+    from vidembed.sources.basic import FramesSource
 
     return FramesSource(short_side_px=292), PooledEncoder(_starter(), "image")
 
 
 def sound() -> tuple[Source, ClipEncoder]:
-    from vidembed import models
-    from vidembed.encoders.pooled import PooledEncoder
-    from vidembed.sources.audio import AudioSource
+    from vidembed.models import registry
+    from vidembed.models.encoders.pooled import PooledEncoder
+    from vidembed.sources.basic import AudioSource
 
-    spec = models.find("starter").input
+    spec = registry.find("starter").input
     source = AudioSource(rate_hz=spec.rate_hz or 16_000, silence_rms=0.0005)
     return source, PooledEncoder(_starter(), "audio", window_s=spec.window_s, hop_s=spec.window_s and spec.window_s / 2)
 
@@ -96,9 +96,9 @@ def clap() -> tuple[Source, ClipEncoder]:
     import torch
     import transformers
 
-    from vidembed.encoders.clap import ClapEncoder
-    from vidembed.encoders.pooled import PooledEncoder
-    from vidembed.sources.audio import AudioSource
+    from vidembed.models.encoders.clap import ClapEncoder
+    from vidembed.models.encoders.pooled import PooledEncoder
+    from vidembed.sources.basic import AudioSource
     from vidembed.types import Space
 
     class NoTokenizer:
@@ -124,7 +124,7 @@ def ocr() -> tuple[Source, None]:
 
 
 def words() -> tuple[Source, ClipEncoder]:
-    from vidembed.encoders.words import Bm25Words, WordsEncoder
+    from vidembed.models.encoders.words import Bm25Words, WordsEncoder
     from vidembed.sources.speech import shared
 
     return shared(), WordsEncoder(Bm25Words())
@@ -141,9 +141,9 @@ LANES: dict[str, Callable[[], tuple[Source, ClipEncoder | None]]] = {
 
 
 def _starter() -> Any:
-    from vidembed import models
+    from vidembed.models import registry
 
-    return models.load_encoder("starter", device="cpu")
+    return registry.load_encoder("starter", device="cpu")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

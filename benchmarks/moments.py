@@ -37,7 +37,7 @@ from vidembed.evaluation import Answer, EvalQuery, compare, interval
 from vidembed.evaluation.assemble import Assembled, Piece, assemble, deal, placed
 from vidembed.evaluation.metrics import roc_auc
 from vidembed.evaluation.moment_metrics import Stretch, moment_report, recalls
-from vidembed.index import VideoIndex
+from vidembed.index.video_index import VideoIndex
 
 # Seen in none of the clips, and in nothing like them: the texts of the other half's clips would not do, both have dogs.
 NOTHING = (

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from _machine import facts, peak_memory_mb
 
+from vidembed.index.stores import open_store
 from vidembed.protocols import Store
-from vidembed.stores import open_store
 from vidembed.types import Clip, Floats, Row, Space, Span, Where
 
 CLIPS_PER_VIDEO, CLIP_S, CHUNK = 20, 4.0, 2000

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from vidembed import Query, VideoIndex
-from vidembed.app.security import Guard
+from vidembed.web.security import Guard
 
 HERE = "http://127.0.0.1"
 

@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from vidembed.catalog import Catalog
 from vidembed.errors import MediaUnreadable, NoSuchStream
-from vidembed.executors.serial import SerialExecutor
-from vidembed.executors.threads import ThreadExecutor
-from vidembed.indexing import Indexer, Progress, RunOptions, Tools
-from vidembed.media.sampling import distinct
-from vidembed.media.segment import FixedWindows, KnownSpans
+from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.executors.local import SerialExecutor, ThreadExecutor
+from vidembed.index.pipeline.job import Tools
+from vidembed.index.pipeline.progress import Progress
+from vidembed.index.pipeline.run import Indexer, RunOptions
+from vidembed.index.stores.memory import MemoryStore
+from vidembed.media.segmenting.sampling import distinct
+from vidembed.media.segmenting.segment import FixedWindows, KnownSpans
 from vidembed.protocols import Channel, ClipMedia, Encoded, Frame
-from vidembed.stores.memory import MemoryStore
 from vidembed.types import (
     AudioSamples,
     Clip,

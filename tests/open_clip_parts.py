@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vidembed import models
-from vidembed.encoders.open_clip import OpenClipEncoder
+from vidembed.models import registry
+from vidembed.models.encoders.open_clip import OpenClipEncoder
 
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
 
@@ -21,5 +21,5 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
 
 
 def encoder_of(folder: Path, **options: Any) -> OpenClipEncoder:
-    found: Any = models.load_encoder(str(folder), **{"device": "cpu", "engine": "torch", **options})
+    found: Any = registry.load_encoder(str(folder), **{"device": "cpu", "engine": "torch", **options})
     return found

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from media_factory import SAMPLES, Media, Sample
 
-from vidembed.media.reader import open_video
+from vidembed.media.reading.reader import open_video
 from vidembed.protocols import VideoReader
 
 PICTURES = [sample for sample in SAMPLES if sample.colours]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Store
-from vidembed.stores.memory import MemoryStore
 from vidembed.types import Clip, Row, Space, Span, SparseVector
 
 DENSE = Space("toy", 8)

@@ -6,7 +6,7 @@ import html
 
 import pytest
 
-from vidembed.captions.cues import Cue
+from vidembed.captions.subtitles import Cue
 from vidembed.types import Span
 
 

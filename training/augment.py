@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidembed.encoders._efficientnet import SIDE_PX
-from vidembed.encoders._picture import network_scale
+from vidembed.models.encoders._efficientnet import SIDE_PX
+from vidembed.models.encoders._pictures import network_scale
 
 SMALLEST_AREA = 0.4  # of a crop
 SHAPES = 0.3  # a crop's aspect ratio changes by up to exp(0.6)

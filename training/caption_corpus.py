@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from picture_tokens import picture_tokens
 from torch import Tensor
 
-from vidembed.captions.captioners._decoder import END, PAD, SPECIAL, START, UNKNOWN
+from vidembed.models.captioners._decoder import END, PAD, SPECIAL, START, UNKNOWN
 
 
 @dataclass(frozen=True, eq=False)

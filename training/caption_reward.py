@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from vidembed.captions.captioners._decoder import END, PAD, SPECIAL, START, UNKNOWN, CaptionNet, Memory
 from vidembed.evaluation.caption_metrics import CiderD
+from vidembed.models.captioners._decoder import END, PAD, SPECIAL, START, UNKNOWN, CaptionNet, Memory
 
 END_WORD = SPECIAL[END]
 

@@ -23,10 +23,10 @@ import torch
 from numpy.typing import NDArray
 from sound_classes import ESC10, SOUNDS
 
-from vidembed.encoders.pooled import SILENCE_RMS
-from vidembed.encoders.starter import FOLDER, StarterEncoder
-from vidembed.encoders.starter_sound import RATE_HZ
 from vidembed.evaluation.metrics import average_precision, ranks_from_scores, recall_at
+from vidembed.models.encoders.pooled import SILENCE_RMS
+from vidembed.models.encoders.starter import FOLDER, StarterEncoder
+from vidembed.models.encoders.starter_sound import RATE_HZ
 from vidembed.types import AudioSamples
 
 PROMPTS = ("{}", "the sound of {}")

@@ -17,9 +17,9 @@ from PIL import Image as PILImage
 
 from vidembed.align import Direction, Pair, read_pairs
 from vidembed.align.measuring import both_ways, unique_texts
-from vidembed.encoders import _minilm
-from vidembed.encoders.starter import FOLDER, StarterEncoder
-from vidembed.media.reader import open_video
+from vidembed.media.reading.reader import open_video
+from vidembed.models.encoders import _minilm
+from vidembed.models.encoders.starter import FOLDER, StarterEncoder
 from vidembed.types import Floats, Image
 from vidembed.vectors import unit_rows
 

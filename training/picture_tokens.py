@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidembed.encoders import _efficientnet, _openvino
-from vidembed.encoders._picture import prepare
+from vidembed.models.encoders import _efficientnet, _openvino
+from vidembed.models.encoders._pictures import prepare
 
 VIEWS = 3  # as it is, two random crops
 SHAPE = (16, _efficientnet.FEATURES)

@@ -30,10 +30,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidembed.captions.captioners._decoder import PAD, UNKNOWN, CaptionNet, DecoderShape
-from vidembed.captions.captioners._writing import Writing, beam_search
-from vidembed.encoders.starter import MANIFEST, add_to_manifest
 from vidembed.evaluation.caption_metrics import cider_d, tokens
+from vidembed.models.captioners._decoder import PAD, UNKNOWN, CaptionNet, DecoderShape
+from vidembed.models.captioners._sampling import Writing, beam_search
+from vidembed.models.encoders.starter import MANIFEST, add_to_manifest
 
 LENGTHS = 3  # parts of a batch, by length: less padding
 

@@ -27,8 +27,8 @@ from sound_texts import texts_of_classes, texts_without_sound
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidembed.encoders.starter import FOLDER, MANIFEST, StarterEncoder, add_to_manifest
-from vidembed.encoders.starter_sound import FEATURES, LogMel, SoundHead, SoundNet, audible, windows
+from vidembed.models.encoders.starter import FOLDER, MANIFEST, StarterEncoder, add_to_manifest
+from vidembed.models.encoders.starter_sound import FEATURES, LogMel, SoundHead, SoundNet, audible, windows
 
 
 def mask_bands(mel: Tensor, rng: np.random.Generator) -> Tensor:

@@ -30,12 +30,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
-from vidembed.align.fit import MAX_SCALE, warm_cosine
-from vidembed.align.losses import info_nce
+from vidembed.align.fit import MAX_SCALE, info_nce, warm_cosine
 from vidembed.align.measuring import both_ways
-from vidembed.encoders import _efficientnet, _minilm
-from vidembed.encoders._picture import pooled_maps
-from vidembed.encoders.starter import (
+from vidembed.models.encoders import _efficientnet, _minilm
+from vidembed.models.encoders._pictures import pooled_maps
+from vidembed.models.encoders.starter import (
     FOLDER,
     PICTURE_FEATURES,
     PICTURE_FILE,
@@ -44,7 +43,7 @@ from vidembed.encoders.starter import (
     TUNED_FROM,
     add_to_manifest,
 )
-from vidembed.heads import Head, HeadSpec
+from vidembed.models.heads import Head, HeadSpec
 
 Rows = NDArray[np.int64]
 LATE, MIDDLE = TUNED_FROM - 1, _efficientnet.LAST_AT_STRIDE[16]

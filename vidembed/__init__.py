@@ -24,28 +24,28 @@ _PUBLIC = {
     "Caption": "vidembed.types",
     "CaptionedVideo": "vidembed.index.captioning",
     "Clip": "vidembed.types",
-    "Config": "vidembed.config",
+    "Config": "vidembed.config.schema",
     "Duplicate": "vidembed.index.duplicates",
     "Failure": "vidembed.types",
     "Filter": "vidembed.types",
     "FrameBatch": "vidembed.types",
     "Hit": "vidembed.types",
-    "IndexInfo": "vidembed.index",
+    "IndexInfo": "vidembed.index.info",
     "Moment": "vidembed.types",
-    "Progress": "vidembed.indexing",
+    "Progress": "vidembed.index.pipeline.progress",
     "Query": "vidembed.types",
     "RunReport": "vidembed.types",
     "Span": "vidembed.types",
     "TextLine": "vidembed.types",
     "TimedText": "vidembed.types",
-    "VideoIndex": "vidembed.index",
+    "VideoIndex": "vidembed.index.video_index",
     "VideoInfo": "vidembed.types",
-    "VideoRecord": "vidembed.index",
+    "VideoRecord": "vidembed.index.info",
     "VidembedError": "vidembed.errors",
     "caption": "vidembed.index.captioning",
-    "load_config": "vidembed.config",
-    "open_index": "vidembed.index",
-    "to_cues": "vidembed.captions.cues",
+    "load_config": "vidembed.config.load",
+    "open_index": "vidembed.index.opening",
+    "to_cues": "vidembed.captions.subtitles",
     "write_srt": "vidembed.captions.subtitles",
     "write_vtt": "vidembed.captions.subtitles",
 }
@@ -84,14 +84,15 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from vidembed.captions.cues import to_cues
-    from vidembed.captions.subtitles import write_srt, write_vtt
-    from vidembed.config import Config, load_config
+    from vidembed.captions.subtitles import to_cues, write_srt, write_vtt
+    from vidembed.config.load import Config, load_config
     from vidembed.errors import VidembedError
-    from vidembed.index import IndexInfo, VideoIndex, VideoRecord, open_index
     from vidembed.index.captioning import CaptionedVideo, caption
     from vidembed.index.duplicates import Duplicate
-    from vidembed.indexing import Progress
+    from vidembed.index.info import IndexInfo, VideoRecord
+    from vidembed.index.opening import open_index
+    from vidembed.index.pipeline.progress import Progress
+    from vidembed.index.video_index import VideoIndex
     from vidembed.types import (
         AudioSamples,
         AudioVisual,

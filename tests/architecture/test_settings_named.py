@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from vidembed import errors
-from vidembed.config import Config
+from vidembed.config.load import Config
 
 PACKAGE = Path(__file__).parents[2] / "vidembed"
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -113,6 +113,6 @@ def test_where_names_are_looked_for() -> None:
 def function(store):
     """Not store.docs."""
     logger.info("try store.prefix=x")
-    raise ConfigError(f"encode.batch {store} in index.json", hint="see vidembed.config" + " and a.b=value")
+    raise ConfigError(f"encode.batch {store} in index.json", hint="see vidembed.config.load" + " and a.b=value")
 '''
     assert settings_of(ast.parse(code)) == {(4, "store.prefix"), (5, "encode.batch")}

@@ -17,9 +17,9 @@ from playwright.sync_api import Page, Route, expect, sync_playwright
 from serving import serving
 
 import vidembed
-from vidembed.app import AppSettings, ServerSettings, make_server
-from vidembed.app.server import make_runner
 from vidembed.demo import demo_videos
+from vidembed.web import AppSettings, ServerSettings, make_server
+from vidembed.web.server import make_runner
 
 pytestmark = [
     pytest.mark.browser,

@@ -11,7 +11,7 @@ import tiny_models
 import tiny_models_av
 import tiny_models_sentence
 
-from vidembed import models
+from vidembed.models import registry
 from vidembed.protocols import Encoder
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch, Item, Modality
 
@@ -23,16 +23,16 @@ FAMILIES = ("toy", "open_clip", "clip", "siglip", "metaclip_2", *BUILDERS)
 def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     family: str = request.param
     if family == "toy":
-        return models.load_encoder("toy")  # type: ignore[return-value]
+        return registry.load_encoder("toy")  # type: ignore[return-value]
     folder: Path = tmp_path_factory.mktemp(family)
     if family == "open_clip":
         tiny_models.open_clip_folder(folder)
-        return models.load_encoder(str(folder), device="cpu", engine="torch")  # type: ignore[return-value]
+        return registry.load_encoder(str(folder), device="cpu", engine="torch")  # type: ignore[return-value]
     if family in BUILDERS:
         BUILDERS[family](folder)
     else:
         tiny_models.dual_folder(folder, family)
-    return models.load_encoder(str(folder), device="cpu")  # type: ignore[return-value]
+    return registry.load_encoder(str(folder), device="cpu")  # type: ignore[return-value]
 
 
 def picture(seed: int, height: int = 48, width: int = 64) -> np.ndarray:

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidembed.errors import ConfigError
-from vidembed.media.changes import Changes
-from vidembed.media.segment import (
+from vidembed.media.segmenting.kernel import Changes
+from vidembed.media.segmenting.segment import (
     MAX_CLIP_FRAMES,
     FixedWindows,
     KnownSpans,

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import vidembed
-from vidembed.build import parts
-from vidembed.catalog.database import Database
+from vidembed.index import parts
+from vidembed.index.catalog.database import Database
 from vidembed.index.manifest import Manifest
-from vidembed.stores.qdrant_edge import QdrantEdgeStore
+from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
 
 
 class Steps:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import vidembed
-from vidembed.index import VideoIndex
+from vidembed.index.video_index import VideoIndex
 from vidembed.types import Floats
 
 pytest.importorskip("faster_whisper", reason="needs the extra speech")

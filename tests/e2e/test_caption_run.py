@@ -17,10 +17,10 @@ from media_factory import Media
 from subtitle_reading import read_srt, read_vtt
 
 import vidembed as ve
-from vidembed import toy_space
-from vidembed.captions.captioners.toy import ToyCaptioner
 from vidembed.cli import main
 from vidembed.errors import ModelError
+from vidembed.models import toy_space
+from vidembed.models.captioners.toy import ToyCaptioner
 
 WINDOWS = ["segment.kind=windows", "segment.window_s=1", "sample.rate_hz=4"]
 
@@ -160,7 +160,9 @@ def test_choosing_anew_asks_no_captioner(media: Media, tmp_path: Path, monkeypat
         red, green, blue = first.captions
         wrong = replace(green, text=green.candidates[-1].text, score=0.1)
         index.save_captions([wrong, replace(blue, text="mine", human=True)])
-        monkeypatch.setattr("vidembed.models.load_captioner", lambda *_, **__: pytest.fail("a captioner was loaded"))
+        monkeypatch.setattr(
+            "vidembed.models.registry.load_captioner", lambda *_, **__: pytest.fail("a captioner was loaded")
+        )
         (again,) = index.caption(rechoose=True)
         assert [c.text for c in again.captions] == [red.text, green.text, "mine"]
         assert again.captions[1].model == green.model
@@ -188,7 +190,7 @@ class WritingToy(ToyCaptioner):
 
 def test_a_language_model_writes_of_the_whole_video_once(media: Media, tmp_path: Path, monkeypatch: Any) -> None:
     toy = WritingToy([None, "Sure!\n**Title:** The colours\nSummary: Colours follow each other.\nChapter 1: All of it"])
-    monkeypatch.setattr("vidembed.models.load_captioner", lambda *_, **__: toy)
+    monkeypatch.setattr("vidembed.models.registry.load_captioner", lambda *_, **__: toy)
     with open_toy(tmp_path / "index") as index:
         index.add(media.path("tone.mp4"))
         (first,) = index.caption()

@@ -127,7 +127,7 @@ def test_remove_and_what_is_not_there(cli: Any, media: Media) -> None:
 
 
 def test_cut_writes_the_span_and_never_over_a_file(cli: Any, media: Media, tmp_path: Path) -> None:
-    from vidembed.media.probe import probe
+    from vidembed.media.reading.probe import probe
 
     video = str(media.path("three_shots.mp4"))
     assert cli("cut", video, "0:01", "2.5", "part.mp4")[0] == 0

@@ -14,7 +14,7 @@ import toy_videos
 
 from vidembed import VideoIndex, open_index
 from vidembed.errors import IndexMismatch
-from vidembed.executors.serial import SerialExecutor
+from vidembed.index.executors.local import SerialExecutor
 from vidembed.types import Candidate, Caption, RunReport
 
 ON_RAY = {"store.kind": "memory", "run.executor": "ray", "run.workers": 2}
@@ -38,7 +38,7 @@ class Pickling:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vidembed.executors.ray.RayExecutor", Pickling)
+    monkeypatch.setattr("vidembed.index.executors.ray.RayExecutor", Pickling)
 
 
 @pytest.fixture(scope="module")
@@ -110,10 +110,10 @@ def test_captions_cross_over(tmp_path: Path, videos: Path) -> None:
 
 @pytest.mark.usefixtures("cluster")
 def test_other_weights_on_a_worker_stop_the_run(tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vidembed.build import remote
+    from vidembed.index.pipeline import worker
 
-    real = remote.lane
-    monkeypatch.setattr(remote, "lane", lambda name, given: real(name, given.model_copy(update={"pool": "max"})))
+    real = worker.lane
+    monkeypatch.setattr(worker, "lane", lambda name, given: real(name, given.model_copy(update={"pool": "max"})))
     with open_index(tmp_path / "index", profile="toy", overrides=ON_RAY) as index:
         with pytest.raises(IndexMismatch, match="on this worker is not the one of the driver"):
             index.add(videos)

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import toy_videos
 
-from vidembed import models, open_index
+from vidembed import open_index
 from vidembed.cli import main
 from vidembed.errors import ConfigError, IndexMismatch
+from vidembed.models import registry
 
 
 @pytest.fixture
@@ -28,8 +29,8 @@ def index(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     """Made by the toy model before a newer vidembed brought another revision of it."""
     with open_index(tmp_path / "an index", profile="toy") as made:
         made.add(videos)
-    newer = replace(models.find("toy"), revision="newer")
-    monkeypatch.setitem(models._registry(), ("encoder", "toy"), newer)
+    newer = replace(registry.find("toy"), revision="newer")
+    monkeypatch.setitem(registry._registry(), ("encoder", "toy"), newer)
     return tmp_path / "an index"
 
 

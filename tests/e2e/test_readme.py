@@ -53,7 +53,7 @@ def test_the_python_runs(folder: Path) -> None:
 
 
 def test_every_named_option_and_profile_exists(capsys: Any) -> None:
-    from vidembed.config import profiles
+    from vidembed.config.load import profiles
 
     for name in re.findall(r"^\| `(\w+)`", README, flags=re.MULTILINE):
         assert name in profiles()

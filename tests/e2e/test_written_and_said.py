@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import vidembed
-from vidembed.index import VideoIndex
+from vidembed.index.video_index import VideoIndex
 from vidembed.types import Span
 
 pytest.importorskip("rapidocr", reason="needs the extra ocr")

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidembed.align.losses import info_nce, sigmoid_loss
+from vidembed.align.fit import info_nce, sigmoid_loss
 from vidembed.align.measuring import both_ways, direction, ranks, unique_texts
 
 

@@ -254,7 +254,7 @@ def test_settings_say_what_is_allowed() -> None:
         AlignSettings(held_out=1.0)
     with pytest.raises(ConfigError, match="model name"):
         AlignSettings(name="../x")
-    from vidembed.heads import HeadSpec
+    from vidembed.models.heads import HeadSpec
 
     with pytest.raises(ConfigError, match="keeps the size"):
         HeadSpec("low_rank", 8, 4)

@@ -8,25 +8,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vidembed import models
-from vidembed.build import ChannelFactory, QueryLoader, make_search_settings, make_store
-from vidembed.build.channels import LazyChannels, lane
-from vidembed.build.fingerprint import fingerprint, folder_mark
-from vidembed.build.parts import make_segmenter
-from vidembed.config import load_config
-from vidembed.encoders.pooled import NativeEncoder, PooledEncoder, TextLinesEncoder
-from vidembed.encoders.words import WordsEncoder
+from vidembed.config.load import load_config
+from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import BadQuery, ConfigError, UnknownModel
-from vidembed.media.segment import FixedWindows, Shots, WholeVideo
-from vidembed.models import ModelSpec
-from vidembed.settings import ChannelSettings, Config
-from vidembed.stores.memory import MemoryStore
+from vidembed.index.channels import ChannelFactory, LazyChannels, fingerprint, folder_mark, lane
+from vidembed.index.parts import make_search_settings, make_segmenter, make_store
+from vidembed.index.queries import QueryLoader
+from vidembed.index.stores.memory import MemoryStore
+from vidembed.media.segmenting.segment import FixedWindows, Shots, WholeVideo
+from vidembed.models import registry
+from vidembed.models.encoders.pooled import NativeEncoder, PooledEncoder, TextLinesEncoder
+from vidembed.models.encoders.words import WordsEncoder
+from vidembed.models.registry import ModelSpec
 from vidembed.types import AudioSamples, Term
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _words() -> None:
-    models.register(ModelSpec("test-words", "words", "vidembed.encoders.words:load", modalities=frozenset({"text"})))
+    registry.register(
+        ModelSpec("test-words", "words", "vidembed.models.encoders.words:load", modalities=frozenset({"text"}))
+    )
 
 
 def config(*overrides: str) -> Config:
@@ -39,7 +40,7 @@ def given(**changes: Any) -> ChannelSettings:
 
 def mark(**changes: Any) -> str:
     settings = given(**changes)
-    return fingerprint(settings, models.find(settings.model))
+    return fingerprint(settings, registry.find(settings.model))
 
 
 def test_a_fingerprint_is_eight_hex_digits_and_stays_the_same() -> None:

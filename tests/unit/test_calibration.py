@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidembed.encoders.pooled import PooledEncoder
-from vidembed.encoders.toy import ToyEncoder
 from vidembed.errors import ConfigError, InputError
+from vidembed.models.encoders.pooled import PooledEncoder
+from vidembed.models.encoders.toy import ToyEncoder
 from vidembed.protocols import Channel
 from vidembed.search.calibration import (
     BackgroundCache,

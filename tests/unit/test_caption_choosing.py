@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from vidembed.captions.captioning import CaptionSettings, ClipCaptioning, Judge
-from vidembed.captions.choosing import BANK as BANK_ORIGIN
-from vidembed.captions.choosing import ChoiceSettings, Lane, choose
+from vidembed.captions.choose import BANK as BANK_ORIGIN
+from vidembed.captions.choose import ChoiceSettings, Lane, choose
 from vidembed.errors import ConfigError
 from vidembed.protocols import ClipMedia
 from vidembed.types import Caption, Clip, Failure, Span

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vidembed.captions.captioners.openai import OpenAICaptioner, load
-from vidembed.captions.captioners.toy import ToyCaptioner
 from vidembed.errors import ConfigError, ModelError, NoSuchStream
+from vidembed.models.captioners.openai import OpenAICaptioner, load
+from vidembed.models.captioners.toy import ToyCaptioner
 from vidembed.protocols import ClipMedia
 from vidembed.types import AudioSamples, Clip, FrameBatch, Span, VideoInfo
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from vidembed.catalog import Catalog, LaneCounts
-from vidembed.catalog.schema import MIGRATIONS
 from vidembed.errors import IndexMismatch, StoreError, StoreUnavailable
+from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog.database import MIGRATIONS
+from vidembed.index.catalog.states import LaneCounts
 from vidembed.types import Candidate, Caption, Clip, Failure, Span, TextLine, TimedText, VideoInfo
 
 VIDEO = "a" * 32

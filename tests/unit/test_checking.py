@@ -11,11 +11,12 @@ import pytest
 import tiny_models_vlm
 import toy_videos
 
-from vidembed import VideoIndex, models, open_index
-from vidembed.captions.captioners.vlm import VlmCaptioner
+from vidembed import VideoIndex, open_index
 from vidembed.cli import main
 from vidembed.errors import BadQuery, ConfigError
 from vidembed.index.checking import check
+from vidembed.models import registry
+from vidembed.models.captioners.vlm import VlmCaptioner
 from vidembed.protocols import ClipMedia
 from vidembed.types import Floats
 
@@ -58,7 +59,7 @@ def test_models_that_answer_no_questions_are_refused(index: VideoIndex) -> None:
 def test_agreement_is_yes_against_no(family: str, index: VideoIndex, tmp_path: Path) -> None:
     """A model to which every word is as likely says yes by a half."""
     at = tiny_models_vlm.BUILDERS[family](tmp_path / family)
-    model = cast(VlmCaptioner, models.load_captioner(str(at), device="cpu"))
+    model = cast(VlmCaptioner, registry.load_captioner(str(at), device="cpu"))
     head = model._model.get_output_embeddings()
     head.weight.data.zero_()
     index._witnesses["even"] = model

@@ -10,10 +10,10 @@ import pytest
 import tiny_models_av
 import torch
 
-from vidembed import models
-from vidembed.encoders import _tower
-from vidembed.encoders.clap import ClapEncoder
 from vidembed.errors import EncodingError, WeightsMissing
+from vidembed.models import registry
+from vidembed.models.encoders import _tower
+from vidembed.models.encoders.clap import ClapEncoder
 from vidembed.types import AudioSamples, FrameBatch, Space
 from vidembed.vectors import unit_rows
 
@@ -39,7 +39,7 @@ def fused(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="module")
 def encoder(folders: dict[bool, Path], fused: bool) -> ClapEncoder:
-    return models.load_encoder(str(folders[fused]), device="cpu")  # type: ignore[return-value]
+    return registry.load_encoder(str(folders[fused]), device="cpu")  # type: ignore[return-value]
 
 
 def reference(folder: Path) -> tuple[Any, Any, Any]:
@@ -72,7 +72,7 @@ def test_a_long_sound_is_seen_the_same_way_each_time(encoder: ClapEncoder) -> No
 
 
 def test_without_fusion_the_middle_counts(folders: dict[bool, Path]) -> None:
-    encoder = models.load_encoder(str(folders[False]), device="cpu")
+    encoder = registry.load_encoder(str(folders[False]), device="cpu")
     rng = np.random.default_rng(1)
     ends = [rng.standard_normal(RATE).astype("f4") * 0.1 for _ in range(2)]
     middle = tone(600, 1.0).samples
@@ -130,13 +130,13 @@ def test_missing_weights_are_never_made_up(folders: dict[bool, Path], tmp_path: 
     state.pop("audio_projection.linear1.weight")
     save_file(state, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(WeightsMissing, match=r"audio_projection\.linear1\.weight"):
-        models.load_encoder(str(tmp_path), device="cpu")
+        registry.load_encoder(str(tmp_path), device="cpu")
 
 
 @pytest.mark.needs_weights
 def test_real_weights_tell_sounds_apart() -> None:
     try:
-        encoder = models.load_encoder("clap-htsat-unfused", device="cpu", offline=True)
+        encoder = registry.load_encoder("clap-htsat-unfused", device="cpu", offline=True)
     except WeightsMissing as error:
         pytest.skip(error.message)
     rng = np.random.default_rng(0)

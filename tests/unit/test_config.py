@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from vidembed.config import Config, configs_dir, load_config, profiles
+from vidembed.config.load import Config, configs_dir, load_config, profiles
 from vidembed.errors import ConfigError
 
 NO_ENV: dict[str, str] = {}

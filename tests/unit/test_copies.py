@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from vidembed.search.copies import SharedStretch, Track, shared_stretches
+from vidembed.search.duplicates import SharedStretch, Track, shared_stretches
 from vidembed.types import Clip, Row, Span
 
 A, B, C, D, E, X, Y, Z = np.eye(8, dtype=np.float32)

@@ -11,9 +11,9 @@ import pytest
 import tiny_models
 import torch
 
-from vidembed import models
-from vidembed.encoders.dual import DualEncoder
 from vidembed.errors import WeightsMissing
+from vidembed.models import registry
+from vidembed.models.encoders.dual import DualEncoder
 
 FAMILIES = ("clip", "siglip", "metaclip_2")
 
@@ -24,7 +24,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def encoder_of(folder: Path) -> DualEncoder:
-    found: Any = models.load_encoder(str(folder), device="cpu")
+    found: Any = registry.load_encoder(str(folder), device="cpu")
     return found
 
 

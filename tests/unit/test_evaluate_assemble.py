@@ -12,7 +12,7 @@ from toy_videos import make
 
 from vidembed.errors import InputError, MediaUnreadable
 from vidembed.evaluation.assemble import FPS, Piece, assemble, deal
-from vidembed.media.reader import open_video
+from vidembed.media.reading.reader import open_video
 from vidembed.types import Span
 
 

@@ -19,7 +19,7 @@ from vidembed.evaluation.captions import read_references
 from vidembed.evaluation.report_html import page
 from vidembed.evaluation.run import compare_reports, evaluate, read_report
 from vidembed.evaluation.sweep import grid, sweep_settings
-from vidembed.index import VideoIndex
+from vidembed.index.video_index import VideoIndex
 
 
 @pytest.fixture(scope="module")

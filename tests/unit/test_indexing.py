@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from fake_media import Bench, video_id
 
-from vidembed.indexing import freed
-from vidembed.indexing.freed import give_back
-from vidembed.media.sampling import distinct
-from vidembed.media.segment import FixedWindows
+from vidembed.index.pipeline import progress as freed
+from vidembed.index.pipeline.progress import give_back
+from vidembed.media.segmenting.sampling import distinct
+from vidembed.media.segmenting.segment import FixedWindows
 from vidembed.protocols import Channel, Frame
 from vidembed.types import Clip
 

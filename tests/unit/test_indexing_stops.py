@@ -12,7 +12,7 @@ import pytest
 from fake_media import Bench, Encoder, FakeReader, Pictures, known_clips, video_id
 
 from vidembed.errors import MediaUnreadable
-from vidembed.indexing.write import recover
+from vidembed.index.pipeline.write import recover
 from vidembed.protocols import Channel, Encoded
 from vidembed.types import Clip, Damage, Failure, Span
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from vidembed.encoders.remembering import Remembering
 from vidembed.errors import ConfigError
-from vidembed.media.changes import Changes, stretch_costs
+from vidembed.media.segmenting.kernel import Changes, stretch_costs
+from vidembed.models.encoders.remembering import Remembering
 from vidembed.protocols import Frame
 from vidembed.types import Floats, Image, Space, Span
 

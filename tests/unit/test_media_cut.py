@@ -9,9 +9,9 @@ import pytest
 from media_factory import GREEN, RED, Media
 
 from vidembed.errors import InputError, MediaNotFound, MediaUnreadable, MissingDependency
-from vidembed.media import ffmpeg
-from vidembed.media.cut import cut
-from vidembed.media.reader import open_video
+from vidembed.media.editing import ffmpeg
+from vidembed.media.editing.cut import cut
+from vidembed.media.reading.reader import open_video
 from vidembed.types import Span
 
 

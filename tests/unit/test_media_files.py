@@ -12,9 +12,9 @@ from media_factory import TEXT_FILES, Media
 
 from vidembed.errors import ConfigError, InputError, MediaNotFound, MediaUnreadable
 from vidembed.media.files import find_videos, natural_key, video_id
-from vidembed.media.limits import Limits
-from vidembed.media.probe import probe
-from vidembed.media.reader import open_video
+from vidembed.media.reading.container import Limits
+from vidembed.media.reading.probe import probe
+from vidembed.media.reading.reader import open_video
 
 
 @pytest.fixture

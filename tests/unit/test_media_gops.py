@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from vidembed.media.gops import Gop, group, plan, served, slot_of
+from vidembed.media.reading.gops import Gop, group, plan, served, slot_of
 from vidembed.protocols import StreamMode
 
 

@@ -12,7 +12,7 @@ import pytest
 from fake_media import Bench, FakeReader, video_id
 
 from vidembed.errors import MediaUnreadable
-from vidembed.media.guarded import GuardedReader, within
+from vidembed.media.reading.guarded import GuardedReader, within
 from vidembed.protocols import Frame, VideoReader
 from vidembed.types import Span
 

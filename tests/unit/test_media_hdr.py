@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from vidembed.errors import MediaUnreadable
-from vidembed.media.ffmpeg import find_ffmpeg
-from vidembed.media.hdr import Transfer, tone_map
-from vidembed.media.reader import open_video
+from vidembed.media.editing.ffmpeg import find_ffmpeg
+from vidembed.media.reading.hdr import Transfer, tone_map
+from vidembed.media.reading.reader import open_video
 
 # 203 cd/m2, the white of graphics (BT.2408): PQ signal 0.58, HLG 0.75. By BT.2446 A with a peak of 1000 cd/m2:
 # Y' = 0.203^(1/2.4) = 0.5146, Y'p = ln(1 + 12.26 Y') / ln 13.26 = 0.7695, Y'c = 0.8283 (the knee),

@@ -16,11 +16,11 @@ from media_factory import Media
 
 from vidembed import open_index
 from vidembed.errors import MediaNotFound, MediaUnreadable
-from vidembed.media import isolated
-from vidembed.media.guarded import GuardedReader
-from vidembed.media.isolated import CHILDREN, Child, IsolatedReader
-from vidembed.media.limits import Limits
-from vidembed.media.reader import open_video
+from vidembed.media.reading import isolated
+from vidembed.media.reading.container import Limits
+from vidembed.media.reading.guarded import GuardedReader
+from vidembed.media.reading.isolated import CHILDREN, Child, IsolatedReader
+from vidembed.media.reading.reader import open_video
 from vidembed.protocols import VideoReader
 from vidembed.types import Span
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from media_factory import Media
 
-from vidembed.media.container import open_container
-from vidembed.media.limits import Limits
-from vidembed.media.nal import unreferenced
+from vidembed.media.reading.container import Limits, open_container
+from vidembed.media.reading.nal import unreferenced
 
 AVC_4 = b"\x01\x64\x00\x1f\xff\xe1"  # avcC: sizes of 4 bytes (lowest two bits of the fifth byte, plus one)
 AVC_2 = b"\x01\x64\x00\x1f\xfd\xe1"

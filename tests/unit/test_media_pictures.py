@@ -10,11 +10,10 @@ import pytest
 from media_factory import Media
 
 from vidembed.errors import BadQuery, MediaNotFound, MediaUnreadable
-from vidembed.media.images import load_image
-from vidembed.media.limits import Limits
-from vidembed.media.reader import load_audio, open_video
-from vidembed.media.sampling import DEFAULT_THRESHOLD, distance, distinct, kept, thumbprint
-from vidembed.media.thumbnails import save_jpeg
+from vidembed.media.images import load_image, save_jpeg
+from vidembed.media.reading.container import Limits
+from vidembed.media.reading.reader import load_audio, open_video
+from vidembed.media.segmenting.sampling import DEFAULT_THRESHOLD, distance, distinct, kept, thumbprint
 from vidembed.protocols import Frame
 
 

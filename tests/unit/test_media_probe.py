@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from media_factory import SAMPLES, Media, Sample
 
-from vidembed.media.probe import probe
+from vidembed.media.reading.probe import probe
 
 READABLE = [sample for sample in SAMPLES if sample.name != "no_index.mp4"]
 assert READABLE

@@ -9,8 +9,8 @@ import pytest
 from media_factory import GREEN, RED, Media
 
 from vidembed.errors import InputError, MediaNotFound
-from vidembed.media.reader import open_video
-from vidembed.media.reel import reel
+from vidembed.media.editing.reel import reel
+from vidembed.media.reading.reader import open_video
 from vidembed.types import Span
 
 

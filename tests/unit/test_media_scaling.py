@@ -7,8 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from vidembed.media.geometry import Geometry
-from vidembed.media.scaling import Scaler
+from vidembed.media.reading.scaling import Geometry, Scaler
 
 
 def frame(value: int, *, width: int = 64, kind: str = "yuv420p") -> av.VideoFrame:

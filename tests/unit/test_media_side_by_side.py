@@ -13,11 +13,11 @@ from media_factory import SAMPLES, Media, Sample
 from seen_media import KNOWN_TIMES
 
 from vidembed.errors import MediaUnreadable
-from vidembed.media import forward
-from vidembed.media.gops import Gop, Plan
-from vidembed.media.helpers import Helpers, Part
-from vidembed.media.picture_stream import PictureStream
-from vidembed.media.pyav_reader import PyavReader
+from vidembed.media.reading import forward
+from vidembed.media.reading.forward import Helpers, Part
+from vidembed.media.reading.gops import Gop, Plan
+from vidembed.media.reading.picture_stream import PictureStream
+from vidembed.media.reading.pyav_reader import PyavReader
 from vidembed.protocols import StreamMode, VideoReader
 from vidembed.types import Span
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidembed.encoders.minilm import SPACE, MiniLmEncoder
 from vidembed.errors import BadQuery, ConfigError
-from vidembed.models import load_encoder
+from vidembed.models.encoders.minilm import SPACE, MiniLmEncoder
+from vidembed.models.registry import load_encoder
 from vidembed.types import Span, TextLine, TimedText
 
 

@@ -12,22 +12,22 @@ from types import SimpleNamespace
 
 import pytest
 
-from vidembed import models, weights
-from vidembed.build.fingerprint import fingerprint
 from vidembed.errors import ConfigError, MissingDependency, UnknownModel, WeightsMissing
-from vidembed.model_spec import ModelSpec
-from vidembed.toy_space import DIM
+from vidembed.index.channels import fingerprint
+from vidembed.models import registry, weights
+from vidembed.models.spec import ModelSpec
+from vidembed.models.toy_space import DIM
 from vidembed.types import Space
 
 
 @pytest.fixture(autouse=True)
 def fresh_registry() -> Iterator[None]:
-    models._registry.cache_clear()
+    registry._registry.cache_clear()
     yield
-    models._registry.cache_clear()
+    registry._registry.cache_clear()
 
 
-ALL = models.specs()
+ALL = registry.specs()
 
 
 def test_there_are_records() -> None:
@@ -43,7 +43,7 @@ def test_every_record_is_complete(spec: ModelSpec) -> None:
     assert spec.repo is None or (spec.size_gb > 0 and spec.reference)
     assert spec.kind == "captioner" or spec.modalities
     module = spec.factory.partition(":")[0].replace(".", "/") + ".py"
-    assert (Path(models.__file__).parents[1] / module).is_file()
+    assert (Path(registry.__file__).parents[2] / module).is_file()
 
 
 @pytest.mark.parametrize(
@@ -54,71 +54,71 @@ def test_restricted_weights_are_marked(spec: ModelSpec) -> None:
 
 
 def test_the_toy_record_says_what_the_toy_is() -> None:
-    assert models.find("toy").space == Space("toy", DIM)
-    encoder = models.load_encoder("toy")
+    assert registry.find("toy").space == Space("toy", DIM)
+    encoder = registry.load_encoder("toy")
     assert encoder.encode("text", ["red"]).shape == (1, DIM)  # type: ignore[union-attr]
 
 
 def test_unknown_names_get_close_ones() -> None:
     with pytest.raises(UnknownModel, match="'pe-core-s-16'") as caught:
-        models.find("pe-core-s-16")
+        registry.find("pe-core-s-16")
     assert "pe-core-s-16-384" in caught.value.hint
     with pytest.raises(UnknownModel, match="no model folder"):
-        models.find("./nowhere")
+        registry.find("./nowhere")
     with pytest.raises(UnknownModel, match="ARCH/TAG"):
-        models.find("open_clip:ViT-B-32")
+        registry.find("open_clip:ViT-B-32")
     with pytest.raises(UnknownModel, match="ORG/NAME"):
-        models.find("hf:siglip2")
+        registry.find("hf:siglip2")
 
 
 def test_roles_are_kept_apart() -> None:
     with pytest.raises(UnknownModel, match="'vit-b-32-laion2b' is a model of kind encoder, not captioner"):
-        models.find("vit-b-32-laion2b", "captioner")
+        registry.find("vit-b-32-laion2b", "captioner")
     with pytest.raises(ConfigError, match="not captioner"):
-        models.load_captioner(models.find("toy"))
+        registry.load_captioner(registry.find("toy"))
 
 
 def test_name_forms() -> None:
-    spec = models.find("open_clip:RN50/openai")
+    spec = registry.find("open_clip:RN50/openai")
     assert spec.options == {"arch": "RN50", "tag": "openai"}
-    assert models.find("hf:google/siglip2-base-patch16-224").name == "siglip2-base-patch16-224"
-    assert models.find("hf-hub:some/thing").repo == "some/thing"
+    assert registry.find("hf:google/siglip2-base-patch16-224").name == "siglip2-base-patch16-224"
+    assert registry.find("hf-hub:some/thing").repo == "some/thing"
 
 
 def test_a_weights_file_needs_an_architecture(tmp_path: Path) -> None:
     file = tmp_path / "x.safetensors"
     file.touch()
     with pytest.raises(UnknownModel, match="architecture") as caught:
-        models.find(str(file))
+        registry.find(str(file))
     assert f"open_clip:ARCH/{file}" in caught.value.hint
-    assert models.find(f"open_clip:ViT-B-32/{file}").path == file
+    assert registry.find(f"open_clip:ViT-B-32/{file}").path == file
 
 
 @pytest.mark.parametrize(
     ("file", "content", "factory"),
     [
-        ("open_clip_config.json", {}, "vidembed.encoders.open_clip:load"),
+        ("open_clip_config.json", {}, "vidembed.models.encoders.open_clip:load"),
         ("align.json", {}, "vidembed.align.aligned:load_spec"),
-        ("config.json", {"model_type": "siglip2"}, "vidembed.encoders.dual:load"),
-        ("config.json", {"model_type": "clap"}, "vidembed.encoders.clap:load"),
+        ("config.json", {"model_type": "siglip2"}, "vidembed.models.encoders.dual:load"),
+        ("config.json", {"model_type": "clap"}, "vidembed.models.encoders.clap:load"),
     ],
 )
 def test_a_folder_is_known_by_its_files(tmp_path: Path, file: str, content: dict[str, str], factory: str) -> None:
     (tmp_path / file).write_text(json.dumps(content))
-    spec = models.find(str(tmp_path))
+    spec = registry.find(str(tmp_path))
     assert (spec.factory, spec.path) == (factory, tmp_path)
 
 
 def test_a_strange_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnknownModel, match="no model of a known family"):
-        models.find(str(tmp_path))
+        registry.find(str(tmp_path))
     (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     with pytest.raises(UnknownModel, match="gpt2") as caught:
-        models.find(str(tmp_path))
+        registry.find(str(tmp_path))
     assert "siglip2" in caught.value.hint
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(WeightsMissing, match="not valid JSON"):
-        models.find(str(tmp_path))
+        registry.find(str(tmp_path))
 
 
 def mine(name: str = "mine", **changes: object) -> ModelSpec:
@@ -131,14 +131,14 @@ def load_mine(spec: ModelSpec, *, device: str, dtype: str, weights_dir: Path, of
 
 
 def test_registered_models_load_with_their_options(tmp_path: Path) -> None:
-    models.register(mine(options={"level": 2}))
-    loaded = models.load("mine", device="cpu", weights_dir=str(tmp_path), offline=True)
+    registry.register(mine(options={"level": 2}))
+    loaded = registry.load("mine", device="cpu", weights_dir=str(tmp_path), offline=True)
     assert (loaded.level, loaded.device, loaded.weights_dir, loaded.offline) == (2, "cpu", tmp_path, True)  # type: ignore[attr-defined]
-    assert models.load("mine", level=3).level == 3  # type: ignore[attr-defined]
+    assert registry.load("mine", level=3).level == 3  # type: ignore[attr-defined]
     with pytest.raises(ConfigError, match="no option 'levle'; allowed: level"):
-        models.load("mine", levle=3)
+        registry.load("mine", levle=3)
     with pytest.raises(ConfigError, match="two encoders are called 'mine'"):
-        models.register(mine())
+        registry.register(mine())
 
 
 def test_entry_points_are_read_and_a_broken_one_is_left_out(
@@ -148,10 +148,10 @@ def test_entry_points_are_read_and_a_broken_one_is_left_out(
         SimpleNamespace(name="good", value=f"{__name__}:others"),
         SimpleNamespace(name="bad", value="not_a_module_at_all:SPECS"),
     ]
-    monkeypatch.setattr(models, "entry_points", lambda group: points)
-    assert models.find("theirs").name == "theirs"
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    assert registry.find("theirs").name == "theirs"
     assert "not_a_module_at_all" in caplog.text
-    assert models.find("toy").name == "toy"
+    assert registry.find("toy").name == "toy"
 
 
 def others() -> list[ModelSpec]:
@@ -160,7 +160,7 @@ def others() -> list[ModelSpec]:
 
 def test_a_missing_package_names_the_extra() -> None:
     with pytest.raises(MissingDependency, match="no_such_package") as caught:
-        models.load(mine(factory="no_such_package.room:load", extra="speech"))
+        registry.load(mine(factory="no_such_package.room:load", extra="speech"))
     assert "vidembed[speech]" in caught.value.hint
 
 
@@ -180,7 +180,7 @@ def test_a_wrong_record_is_refused(changes: dict[str, object]) -> None:
 
 
 def test_missing_weights_name_the_folder_and_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = models.find("pe-core-s-16-384")
+    spec = registry.find("pe-core-s-16-384")
     with pytest.raises(WeightsMissing) as caught:
         weights.folder(spec, weights_dir=tmp_path, offline=True)
     assert str(tmp_path / "pe-core-s-16-384") in caught.value.message
@@ -189,7 +189,7 @@ def test_missing_weights_name_the_folder_and_the_command(tmp_path: Path, monkeyp
 
 def test_weights_are_taken_from_the_weights_folder(tmp_path: Path) -> None:
     (tmp_path / "pe-core-s-16-384").mkdir()
-    assert weights.folder(models.find("pe-core-s-16-384"), weights_dir=tmp_path) == tmp_path / "pe-core-s-16-384"
+    assert weights.folder(registry.find("pe-core-s-16-384"), weights_dir=tmp_path) == tmp_path / "pe-core-s-16-384"
 
 
 def test_files_are_checked_by_hash(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_files_are_checked_by_hash(tmp_path: Path) -> None:
 
 
 def test_loading_maps_foreign_errors_and_keeps_ours_and_memory(tmp_path: Path) -> None:
-    spec = models.find("pe-core-s-16-384")
+    spec = registry.find("pe-core-s-16-384")
     with pytest.raises(WeightsMissing, match="KeyError") as caught, weights.loading(spec, tmp_path):
         raise KeyError("layer.1")
     assert "hf download" in caught.value.hint
@@ -214,7 +214,7 @@ def test_loading_maps_foreign_errors_and_keeps_ours_and_memory(tmp_path: Path) -
 
 def test_finding_loads_nothing_heavy() -> None:
     code = (
-        "import sys; from vidembed import models; models.specs(); models.find('pe-core-b-16'); "
+        "import sys; from vidembed.models import registry; registry.specs(); registry.find('pe-core-b-16'); "
         "print([m for m in ('torch', 'transformers', 'open_clip', 'huggingface_hub') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -223,10 +223,10 @@ def test_finding_loads_nothing_heavy() -> None:
 
 def test_the_starters_revision_follows_its_towers() -> None:
     """Other shipped weights are another revision, so an index made with the old ones is not mixed with the new."""
-    from vidembed.build.channels import lane
-    from vidembed.config import load_config
+    from vidembed.config.load import load_config
+    from vidembed.index.channels import lane
 
-    spec = models.find("starter")
+    spec = registry.find("starter")
     assert len(spec.revision) == 8
     vision = load_config("starter").channels["vision"]
     now = lane("vision", vision)

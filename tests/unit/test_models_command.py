@@ -7,7 +7,7 @@ import json
 import pytest
 
 from vidembed.cli import main
-from vidembed.config import profiles
+from vidembed.config.load import profiles
 
 
 def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:

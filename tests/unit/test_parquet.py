@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vidembed.align.pairs import read_pairs
-from vidembed.captions.writing import Outputs
+from vidembed.captions.export import Outputs
 from vidembed.errors import InputError, MediaNotFound, MissingDependency
 from vidembed.index.captioning import CaptionedVideo
 from vidembed.media.files import find_videos, list_tags
@@ -95,5 +95,5 @@ def test_without_pyarrow_the_way_out_is_named(tmp_path: Path, monkeypatch: pytes
 
 
 def test_pyarrow_is_imported_only_when_a_file_is_opened() -> None:
-    code = "import sys, vidembed.media.files, vidembed.captions.writing; print('pyarrow' in sys.modules)"
+    code = "import sys, vidembed.media.files, vidembed.captions.export; print('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

@@ -10,10 +10,10 @@ import pytest
 import tiny_models_av
 import torch
 
-from vidembed import models
-from vidembed.encoders import pe_av
-from vidembed.encoders.pe_av import PeAvEncoder
 from vidembed.errors import ConfigError, EncodingError, WeightsMissing
+from vidembed.models import registry
+from vidembed.models.encoders import pe_av
+from vidembed.models.encoders.pe_av import PeAvEncoder
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch, Item
 from vidembed.vectors import unit_rows
 
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def encoders(folder: Path) -> dict[str, PeAvEncoder]:
     return {
-        target: models.load_encoder(str(folder), device="cpu", target=target, frames=4)
+        target: registry.load_encoder(str(folder), device="cpu", target=target, frames=4)
         for target in ("video", "audio", "audio_video")
     }  # type: ignore[return-value]
 
@@ -91,13 +91,13 @@ def test_a_clip_without_pictures_is_refused(encoders: dict[str, PeAvEncoder]) ->
 
 def test_an_unknown_target_is_refused(folder: Path) -> None:
     with pytest.raises(ConfigError, match="allowed: video, audio, audio_video"):
-        models.load_encoder(str(folder), device="cpu", target="smell")
+        registry.load_encoder(str(folder), device="cpu", target="smell")
 
 
 @pytest.mark.needs_weights
 def test_real_weights_tell_sounds_apart() -> None:
     try:
-        encoder = models.load_encoder("pe-av-small-16-frame", device="cpu", offline=True, target="audio")
+        encoder = registry.load_encoder("pe-av-small-16-frame", device="cpu", offline=True, target="audio")
     except WeightsMissing as error:
         pytest.skip(error.message)
     t = np.arange(5 * 48_000) / 48_000

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from vidembed.encoders.pooled import NativeEncoder, PooledEncoder, TextLinesEncoder, audio_windows
-from vidembed.encoders.toy import ToyEncoder
 from vidembed.errors import BadQuery, ConfigError
+from vidembed.models.encoders.pooled import NativeEncoder, PooledEncoder, TextLinesEncoder, audio_windows
+from vidembed.models.encoders.toy import ToyEncoder
+from vidembed.models.toy_space import NAMES
 from vidembed.protocols import Encoded
-from vidembed.toy_space import NAMES
 from vidembed.types import (
     AudioSamples,
     AudioVisual,

@@ -9,11 +9,11 @@ from typing import cast
 import numpy as np
 import pytest
 
-from vidembed import models
-from vidembed.captions.captioners.retrieval import RetrievalCaptioner, agreed, read_sentences
 from vidembed.captions.captioning import CaptionSettings, ClipCaptioning, Judge
-from vidembed.captions.choosing import ChoiceSettings
+from vidembed.captions.choose import ChoiceSettings
+from vidembed.captions.retrieval import RetrievalCaptioner, agreed, read_sentences
 from vidembed.errors import ConfigError, InputError, NoSuchStream
+from vidembed.models import registry
 from vidembed.protocols import ClipMedia
 from vidembed.types import Caption, Clip, Failure, Floats, Span
 from vidembed.vectors import unit_rows
@@ -98,7 +98,7 @@ def test_it_says_what_it_cannot_do(tmp_path: Path) -> None:
     few = tmp_path / "few.txt"
     few.write_text("one\n# two\n\none\n")
     with pytest.raises(ConfigError, match="1 different sentences"):
-        models.load_captioner("retrieval", bank=str(few))
+        registry.load_captioner("retrieval", bank=str(few))
     with pytest.raises(InputError, match="cannot read"):
         read_sentences(tmp_path / "none.txt")
 

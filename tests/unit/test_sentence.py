@@ -10,8 +10,8 @@ import pytest
 import tiny_models_av
 from PIL import Image
 
-from vidembed import models
 from vidembed.errors import ConfigError, MissingDependency, WeightsMissing
+from vidembed.models import registry
 from vidembed.protocols import Encoder
 from vidembed.types import Span, TextLine, TimedText
 from vidembed.vectors import unit_rows
@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def encoder(folder: Path) -> Encoder:
-    return models.load_encoder(str(folder), device="cpu")  # type: ignore[return-value]
+    return registry.load_encoder(str(folder), device="cpu")  # type: ignore[return-value]
 
 
 def test_rows_are_the_librarys(folder: Path, encoder: Encoder) -> None:
@@ -44,13 +44,13 @@ def test_the_text_of_a_clip_is_encoded_as_its_text(encoder: Encoder) -> None:
 
 
 def test_shortened_vectors_are_the_first_values_scaled_to_length_1(folder: Path, encoder: Encoder) -> None:
-    short = models.load_encoder(str(folder), device="cpu", dim=8)
+    short = registry.load_encoder(str(folder), device="cpu", dim=8)
     full = encoder.encode("text", ["red car"])
     np.testing.assert_allclose(short.encode("text", ["red car"]), unit_rows(full[:, :8]), atol=1e-6)  # type: ignore[union-attr]
     assert short.space.dim == 8
     assert short.space.name != encoder.space.name  # rows of other sizes are not compared
     with pytest.raises(ConfigError, match="dim may be 1 to 32, got 33"):
-        models.load_encoder(str(folder), device="cpu", dim=33)
+        registry.load_encoder(str(folder), device="cpu", dim=33)
 
 
 def test_text_that_names_a_file_or_an_address_is_not_opened(encoder: Encoder, tmp_path: Path) -> None:
@@ -72,13 +72,13 @@ def test_missing_weights_are_never_made_up(folder: Path, tmp_path: Path) -> None
     state.pop("encoder.layer.1.output.dense.weight")
     save_file(state, broken / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(WeightsMissing, match=r"missing or of another shape"):
-        models.load_encoder(str(broken), device="cpu")
+        registry.load_encoder(str(broken), device="cpu")
 
 
 def test_the_extra_is_named_when_the_package_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(MissingDependency) as caught:
-        models.load_encoder(str(folder), device="cpu")
+        registry.load_encoder(str(folder), device="cpu")
     assert "vidembed[sentence]" in caught.value.hint
 
 
@@ -86,7 +86,7 @@ def test_the_extra_is_named_when_the_package_is_missing(folder: Path, monkeypatc
 @pytest.mark.parametrize("name", ["all-minilm-l6-v2", "embeddinggemma-2", "qwen3-vl-embedding-2b"])
 def test_real_weights_rank_what_is_known(name: str) -> None:
     try:
-        encoder = models.load_encoder(name, device="cpu", offline=True)
+        encoder = registry.load_encoder(name, device="cpu", offline=True)
     except WeightsMissing as error:
         pytest.skip(error.message)
     texts = encoder.encode("text", ["a dog is running", "a puppy runs", "stock prices fell"])  # type: ignore[union-attr]

@@ -14,7 +14,7 @@ import pytest
 import tiny_models_sentence
 from PIL import Image
 
-from vidembed import models
+from vidembed.models import registry
 from vidembed.protocols import Encoder
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch, Item, Modality
 from vidembed.vectors import unit_rows
@@ -45,7 +45,7 @@ def encoder(folder: Path) -> Encoder:
 
 
 def load(folder: Path, **options: Any) -> Encoder:
-    return models.load_encoder(str(folder), device="cpu", **options)  # type: ignore[return-value]
+    return registry.load_encoder(str(folder), device="cpu", **options)  # type: ignore[return-value]
 
 
 def clip(colours: list[tuple[int, int, int]], step_s: float = 0.5) -> FrameBatch:

@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
-from vidembed.encoders import _efficientnet, starter
-from vidembed.encoders._picture import squared
-from vidembed.encoders.starter import FOLDER, PICTURE_FILE, SPACE, TEXT_FILE, StarterEncoder, add_to_manifest
 from vidembed.errors import BadQuery, ConfigError, WeightsMissing
-from vidembed.models import load_encoder
+from vidembed.models.encoders import _efficientnet, starter
+from vidembed.models.encoders._pictures import squared
+from vidembed.models.encoders.starter import FOLDER, PICTURE_FILE, SPACE, TEXT_FILE, StarterEncoder, add_to_manifest
+from vidembed.models.registry import load_encoder
 from vidembed.types import Span, TextLine, TimedText
 
 
@@ -165,7 +165,7 @@ def test_damaged_weights_are_refused_when_first_used(tmp_path: Path) -> None:
 def test_a_head_without_a_tail_belongs_to_the_backbone_as_it_comes(tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
-    from vidembed.encoders import _efficientnet
+    from vidembed.models.encoders import _efficientnet
 
     backbone = _efficientnet.load()
     untuned = {f"tail.{k}": v for k, v in _efficientnet.Tail(backbone, starter.TUNED_FROM).state_dict().items()}
@@ -203,7 +203,7 @@ def test_training_enters_a_file_without_touching_the_others(tmp_path: Path) -> N
 
 
 def test_a_correction_of_the_text_tower_is_the_same_merged_and_beside() -> None:
-    from vidembed.encoders import _minilm
+    from vidembed.models.encoders import _minilm
 
     torch.manual_seed(0)
     beside, tokenizer = _minilm.load()

@@ -12,10 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from vidembed.captions.captioners._decoder import END, CaptionNet, DecoderShape, build
-from vidembed.captions.captioners._writing import Writing, beam_search, sample
-from vidembed.captions.captioners.starter import StarterCaptioner
 from vidembed.errors import ConfigError, NoSuchStream
+from vidembed.models.captioners._decoder import END, CaptionNet, DecoderShape, build
+from vidembed.models.captioners._sampling import Writing, beam_search, sample
+from vidembed.models.captioners.starter import StarterCaptioner
 from vidembed.protocols import ClipMedia, VideoReader
 from vidembed.types import Clip, Floats, FrameBatch, Image, Span, VideoInfo
 
@@ -160,10 +160,10 @@ def test_half_precision_weights_make_the_same_network(net: CaptionNet) -> None:
 
 def test_the_shipped_captioner_writes_sentences_of_its_words() -> None:
     """Any picture gives different sentences within the limits, alike on every call; a missing file is named."""
-    from vidembed.captions.captioners.starter import load
-    from vidembed.model_spec import ModelSpec
+    from vidembed.models.captioners.starter import load
+    from vidembed.models.spec import ModelSpec
 
-    spec = ModelSpec("starter-captioner", "captioner", "vidembed.captions.captioners.starter:load")
+    spec = ModelSpec("starter-captioner", "captioner", "vidembed.models.captioners.starter:load")
     speaks = load(spec)
     texts = speaks.candidates([clip(0), clip(1, value=200)], n=5, seed=0)
     assert texts == speaks.candidates([clip(0), clip(1, value=200)], n=5, seed=0)
@@ -176,9 +176,9 @@ def test_the_shipped_captioner_writes_sentences_of_its_words() -> None:
 
 
 def test_a_folder_without_the_captioner_is_refused(tmp_path: Path) -> None:
-    from vidembed.captions.captioners.starter import load
     from vidembed.errors import WeightsMissing
-    from vidembed.model_spec import ModelSpec
+    from vidembed.models.captioners.starter import load
+    from vidembed.models.spec import ModelSpec
 
     with pytest.raises(WeightsMissing):
-        load(ModelSpec("mine", "captioner", "vidembed.captions.captioners.starter:load", path=tmp_path))
+        load(ModelSpec("mine", "captioner", "vidembed.models.captioners.starter:load", path=tmp_path))

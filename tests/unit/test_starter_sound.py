@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from vidembed.encoders import starter_sound as sound
-from vidembed.encoders.starter import StarterEncoder
 from vidembed.errors import WeightsMissing
+from vidembed.models.encoders import starter_sound as sound
+from vidembed.models.encoders.starter import StarterEncoder
 from vidembed.types import AudioSamples, Floats
 
 RATE_HZ = sound.RATE_HZ

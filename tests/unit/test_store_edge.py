@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from vidembed.errors import ConfigError, IndexBusy, IndexMismatch, StoreError, StoreUnavailable
-from vidembed.stores import open_store
-from vidembed.stores._row_cache import RowCache
-from vidembed.stores.qdrant_edge import QdrantEdgeStore
+from vidembed.index.stores import open_store
+from vidembed.index.stores._row_cache import RowCache
+from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
 from vidembed.types import Clip, Row, Space, Span, Where
 
 NAME = "vision.00000001"
@@ -59,7 +59,7 @@ def test_a_second_process_is_told_who_is_there(folder: Path) -> None:
             """
             import sys
             from vidembed.errors import IndexBusy
-            from vidembed.stores import open_store
+            from vidembed.index.stores import open_store
             try:
                 open_store("edge", path=sys.argv[1])
             except IndexBusy as error:
@@ -78,7 +78,7 @@ def test_a_second_process_is_told_who_is_there(folder: Path) -> None:
 WRITER = """
     import sys
     import numpy as np
-    from vidembed.stores.qdrant_edge import QdrantEdgeStore
+    from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
     from vidembed.types import Clip, Row, Space, Span
 
     store = QdrantEdgeStore(sys.argv[1], index_above_kb=1)

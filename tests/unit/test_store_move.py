@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from vidembed.errors import IndexMismatch, StoreError
-from vidembed.stores import move
-from vidembed.stores.memory import MemoryStore
+from vidembed.index.stores import move
+from vidembed.index.stores.memory import MemoryStore
 from vidembed.types import Clip, Row, Space, Span
 
 NAME = "vision.00000001"

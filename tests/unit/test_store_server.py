@@ -12,8 +12,8 @@ from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from vidembed.errors import ConfigError, StoreError, StoreUnavailable
-from vidembed.stores._server_calls import call
-from vidembed.stores.qdrant_server import QdrantServerStore
+from vidembed.index.stores._server import call
+from vidembed.index.stores.qdrant_server import QdrantServerStore
 from vidembed.types import Clip, Row, Space, Span
 
 NAME = "vision.00000001"

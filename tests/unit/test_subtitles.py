@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from subtitle_reading import read_srt, read_vtt
 
 from vidembed.captions import records
-from vidembed.captions.cues import Cue, clean, is_degenerate, to_cues
-from vidembed.captions.subtitles import srt, vtt, write_srt
-from vidembed.captions.summary import summarise, title_of
+from vidembed.captions.subtitles import Cue, clean, is_degenerate, srt, to_cues, vtt, write_srt
+from vidembed.captions.summarise import summarise, title_of
 from vidembed.errors import InputError
 from vidembed.types import Caption, Clip, Failure, Span
 from vidembed.vectors import unit_rows

@@ -11,12 +11,12 @@ import pytest
 import toy_videos
 
 from vidembed import Filter, VideoIndex, open_index
-from vidembed.catalog import Catalog
-from vidembed.catalog.schema import MIGRATIONS
 from vidembed.cli import main
 from vidembed.errors import BadQuery, MediaNotFound
+from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog.database import MIGRATIONS
 from vidembed.media.files import find_videos, list_tags
-from vidembed.search.filters import TagCondition
+from vidembed.search.catalog import TagCondition
 
 TAGS = {"camera": "Front door", "year": "2024", "day": "2024-05-03", "checked": "yes"}
 
@@ -135,7 +135,7 @@ def test_an_older_catalog_is_brought_up_to_date_even_for_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as older:
-        older.setattr("vidembed.catalog.database.MIGRATIONS", MIGRATIONS[:1])
+        older.setattr("vidembed.index.catalog.database.MIGRATIONS", MIGRATIONS[:1])
         Catalog(tmp_path / "catalog.sqlite").close()
     catalog = Catalog(tmp_path / "catalog.sqlite", readonly=True)
     assert catalog.tags.all() == {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vidembed import toy_space
-from vidembed.encoders.toy import ToyEncoder
+from vidembed.models import toy_space
+from vidembed.models.encoders.toy import ToyEncoder
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)

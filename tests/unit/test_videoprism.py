@@ -9,9 +9,9 @@ import pytest
 import tiny_models_av
 import torch
 
-from vidembed import models
-from vidembed.encoders.videoprism import canonical
 from vidembed.errors import WeightsMissing
+from vidembed.models import registry
+from vidembed.models.encoders.videoprism import canonical
 from vidembed.protocols import Encoder
 from vidembed.types import AudioVisual, FrameBatch
 from vidembed.vectors import unit_rows
@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def encoder(folder: Path) -> Encoder:
-    return models.load_encoder(str(folder), device="cpu")  # type: ignore[return-value]
+    return registry.load_encoder(str(folder), device="cpu")  # type: ignore[return-value]
 
 
 def grey(level: int, n: int = 4, height: int = 36, width: int = 36) -> FrameBatch:
@@ -72,7 +72,7 @@ def test_text_rows_are_those_of_transformers(folder: Path, encoder: Encoder) -> 
 @pytest.mark.needs_weights
 def test_real_weights_tell_clips_apart() -> None:
     try:
-        encoder = models.load_encoder("videoprism-lvt-base", device="cpu", offline=True)
+        encoder = registry.load_encoder("videoprism-lvt-base", device="cpu", offline=True)
     except WeightsMissing as error:
         pytest.skip(error.message)
     colours = [FrameBatch(np.full((16, 288, 288, 3), c, np.uint8), np.arange(16.0)) for c in ((200, 0, 0), (0, 0, 200))]

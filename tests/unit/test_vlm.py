@@ -13,12 +13,11 @@ import pytest
 import tiny_models_vlm
 import torch
 
-from vidembed import models
-from vidembed.captions.captioners._draws import NucleusDraws, luck
-from vidembed.captions.captioners._showing import ChatShowing, Seen, look
-from vidembed.captions.captioners._wording import Wording
-from vidembed.captions.captioners.vlm import VlmCaptioner
 from vidembed.errors import ConfigError, MissingDependency, NoSuchStream, UnknownModel, WeightsMissing
+from vidembed.models import registry
+from vidembed.models.captioners._inputs import ChatShowing, Seen, Wording, look
+from vidembed.models.captioners._sampling import NucleusDraws, luck
+from vidembed.models.captioners.vlm import VlmCaptioner
 from vidembed.protocols import ClipMedia, VideoReader
 from vidembed.types import AudioSamples, Clip, FrameBatch, Span, VideoInfo
 
@@ -39,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 
 def captioner(at: Path, **options: Any) -> VlmCaptioner:
-    return cast(VlmCaptioner, models.load_captioner(str(at), device="cpu", **{"max_tokens": TOKENS, **options}))
+    return cast(VlmCaptioner, registry.load_captioner(str(at), device="cpu", **{"max_tokens": TOKENS, **options}))
 
 
 def clip(number: int, frames: int, size: tuple[int, int] = (40, 56)) -> ClipMedia:
@@ -287,19 +286,19 @@ def test_a_package_that_a_processor_needs_is_named(
 
 
 def test_names_lead_to_the_adapter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert models.find("smolvlm2-256m", "captioner").repo == "HuggingFaceTB/SmolVLM2-256M-Video-Instruct"
-    assert models.find("hf:Qwen/Qwen3-VL-2B-Instruct", "captioner").name == "qwen3-vl-2b"
-    assert models.find("hf:some/model", "captioner").factory == "vidembed.captions.captioners.vlm:load"
+    assert registry.find("smolvlm2-256m", "captioner").repo == "HuggingFaceTB/SmolVLM2-256M-Video-Instruct"
+    assert registry.find("hf:Qwen/Qwen3-VL-2B-Instruct", "captioner").name == "qwen3-vl-2b"
+    assert registry.find("hf:some/model", "captioner").factory == "vidembed.models.captioners.vlm:load"
     with pytest.raises(UnknownModel, match="no captioner is called 'smolvlm3'"):
-        models.find("smolvlm3", "captioner")
+        registry.find("smolvlm3", "captioner")
     with pytest.raises(WeightsMissing, match="smolvlm2-256m"):
-        models.load_captioner("smolvlm2-256m", device="cpu", offline=True, weights_dir=tmp_path)
-    open_weights = [s for s in models.specs("captioner") if s.factory.endswith("vlm:load")]
+        registry.load_captioner("smolvlm2-256m", device="cpu", offline=True, weights_dir=tmp_path)
+    open_weights = [s for s in registry.specs("captioner") if s.factory.endswith("vlm:load")]
     assert {s.name for s in open_weights if not s.commercial} == {"gemma-3n-e2b"}
 
 
 def test_models_without_chat_or_known_prompt_say_so(folder: Callable[[str], Path]) -> None:
-    from vidembed.captions.captioners._showing import PictureShowing
+    from vidembed.models.captioners._inputs import PictureShowing
 
     with pytest.raises(ConfigError, match="need a prompt"):
         PictureShowing(None, "paligemma").batch(cast("list[Seen]", []), None, Wording())

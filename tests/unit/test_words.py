@@ -8,11 +8,11 @@ import threading
 import numpy as np
 import pytest
 
-from vidembed.encoders import _tokens
-from vidembed.encoders.phrases import contains_phrase, match_span, quoted
-from vidembed.encoders.words import Bm25Words, WordsEncoder
 from vidembed.errors import ConfigError
+from vidembed.models.encoders import words as _tokens
+from vidembed.models.encoders.words import Bm25Words, WordsEncoder
 from vidembed.protocols import Encoded
+from vidembed.search.phrases import contains_phrase, match_span, quoted
 from vidembed.types import Clip, Failure, Space, Span, SparseVector, TextLine, TimedText
 
 SPEECH = [

@@ -9,9 +9,9 @@ import pytest
 import tiny_models_av
 import torch
 
-from vidembed import models
-from vidembed.encoders._tower import frames_of
 from vidembed.errors import EncodingError, WeightsMissing
+from vidembed.models import registry
+from vidembed.models.encoders._tower import frames_of
 from vidembed.protocols import Encoder
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch
 from vidembed.vectors import unit_rows
@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def encoder(folder: Path) -> Encoder:
-    return models.load_encoder(str(folder), device="cpu")  # type: ignore[return-value]
+    return registry.load_encoder(str(folder), device="cpu")  # type: ignore[return-value]
 
 
 def test_rows_are_those_of_transformers(folder: Path, encoder: Encoder) -> None:
@@ -80,7 +80,7 @@ def test_sound_alone_is_refused(encoder: Encoder) -> None:
 @pytest.mark.needs_weights
 def test_real_weights_tell_clips_apart() -> None:
     try:
-        encoder = models.load_encoder("xclip-base-patch32", device="cpu", offline=True)
+        encoder = registry.load_encoder("xclip-base-patch32", device="cpu", offline=True)
     except WeightsMissing as error:
         pytest.skip(error.message)
     colours = [FrameBatch(np.full((8, 224, 224, 3), c, np.uint8), np.arange(8.0)) for c in ((200, 0, 0), (0, 0, 200))]

@@ -17,7 +17,7 @@ from vidembed.protocols import Encoder
 from vidembed.types import MODALITIES, Floats, Item, Modality, Space
 
 if TYPE_CHECKING:
-    from vidembed.heads import Head
+    from vidembed.models.heads import Head
 
 FORMAT = 1
 MANIFEST, HEADS, CARD = "align.json", "heads.safetensors", "MODEL_CARD.md"
@@ -101,7 +101,7 @@ class AlignedEncoder:
             raise ValueError(f"{self.space.name} does not understand {modality!r}; known: {sorted(self.modalities)}")
         if not len(items):
             return np.zeros((0, self.space.dim), np.float32)
-        from vidembed.heads import project
+        from vidembed.models.heads import project
 
         head = self._heads[modality]
         return project(head, compute(self._bases[modality], modality, items, tokens=head.spec.kind == "attention"))
@@ -143,7 +143,7 @@ def load(
 def load_spec(spec: Any, *, device: str = "auto", dtype: str = "auto", weights_dir: Path | None = None,
               offline: bool = False, folder: Path | str | None = None, **options: Any) -> AlignedEncoder:  # fmt: skip
     """The factory the model registry calls; the folder is `folder`, or the record's `repo`."""
-    from vidembed.models import load_encoder
+    from vidembed.models.registry import load_encoder
 
     def base(name: str) -> Encoder:
         found: Any = load_encoder(name, device=device, dtype=dtype, weights_dir=weights_dir, offline=offline, **options)
@@ -153,7 +153,7 @@ def load_spec(spec: Any, *, device: str = "auto", dtype: str = "auto", weights_d
 
 
 def _registry(name: str) -> Encoder:
-    from vidembed.models import load_encoder
+    from vidembed.models.registry import load_encoder
 
     found: Any = load_encoder(name)
     return found
@@ -163,7 +163,7 @@ def _load_heads(folder: Path, manifest: Manifest) -> dict[Modality, Head]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from vidembed.heads import Head, HeadSpec
+    from vidembed.models.heads import Head, HeadSpec
 
     path = folder / HEADS
     if not path.is_file():

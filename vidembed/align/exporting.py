@@ -12,7 +12,7 @@ from vidembed.errors import InputError
 from vidembed.types import Modality
 
 if TYPE_CHECKING:
-    from vidembed.heads import Head
+    from vidembed.models.heads import Head
 
 Precision = Literal["float32", "float16"]
 

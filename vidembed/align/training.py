@@ -18,7 +18,7 @@ from vidembed.align.fit import Batch, Epoch, Fit, FitSettings, fit
 from vidembed.align.measuring import Direction, both_ways, unique_texts
 from vidembed.align.pairs import BadRow, Pair, Pairs, read_pairs
 from vidembed.errors import ConfigError, InputError
-from vidembed.heads import Head, HeadKind, HeadSpec, project
+from vidembed.models.heads import Head, HeadKind, HeadSpec, project
 from vidembed.protocols import Encoder
 from vidembed.types import Failure, Floats, Modality
 

@@ -12,8 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from vidembed.batching import batched, failure_of
-from vidembed.captions.choosing import BANK, ChoiceSettings, Lane, choose
-from vidembed.captions.cues import clean, is_degenerate
+from vidembed.captions.choose import BANK, ChoiceSettings, Lane, choose
+from vidembed.captions.subtitles import clean, is_degenerate
 from vidembed.errors import ConfigError, EncodingError, NoSuchStream, StoreError
 from vidembed.protocols import Captioner, ClipMedia
 from vidembed.types import Caption, Clip, Failure, Floats

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
-from vidembed.captions.cues import Cue
-from vidembed.captions.summary import VideoSummary
+from vidembed.captions.subtitles import Cue
+from vidembed.captions.summarise import VideoSummary
 from vidembed.errors import InputError
 from vidembed.types import Caption, Failure, Span
 

@@ -45,14 +45,15 @@ def train(
     json: JsonOption = False,
 ) -> None:
     """Train heads; the result is used like any model: `--set channels.vision.model=OUT/model`."""
-    from vidembed import align, models
-    from vidembed.build.pairs import PairLoader
-    from vidembed.config import load_config
+    from vidembed import align
+    from vidembed.align.loading import PairLoader
+    from vidembed.config.load import load_config
+    from vidembed.models import registry
 
     known = align.read_pairs(pairs, modality=_modality(modality))
     kinds = sorted({item.modality for item in known.items})
-    tower = models.load_encoder(model, device=device)
-    text = tower if text_model is None else models.load_encoder(text_model, device=device)
+    tower = registry.load_encoder(model, device=device)
+    text = tower if text_model is None else registry.load_encoder(text_model, device=device)
     settings = align.AlignSettings(
         name=name,
         dim=dim,
@@ -101,11 +102,12 @@ def evaluate(
     """Retrieval figures of a model on pairs, both directions."""
     from dataclasses import asdict
 
-    from vidembed import align, models
-    from vidembed.build.pairs import PairLoader
-    from vidembed.config import load_config
+    from vidembed import align
+    from vidembed.align.loading import PairLoader
+    from vidembed.config.load import load_config
+    from vidembed.models import registry
 
-    encoder = cast("Any", models.load_encoder(model, device=device))
+    encoder = cast("Any", registry.load_encoder(model, device=device))
     with _bar() as progress:
         report = align.evaluate(
             encoder,

@@ -7,8 +7,11 @@ from typing import Annotated
 import typer
 
 from vidembed.cli import align as align_command
-from vidembed.cli import caption, demo, doctor, duplicates, evaluate, index, library, models, search, serve, store
-from vidembed.cli import config as config_command
+from vidembed.cli import caption, doctor, evaluate, index, library, search, serve, settings
+from vidembed.cli import library as duplicates
+from vidembed.cli import library as store
+from vidembed.cli import serve as demo
+from vidembed.cli import settings as config_command
 
 app = typer.Typer(
     name="vidembed",
@@ -47,7 +50,7 @@ app.command("tag")(library.tag)
 app.command("remove")(library.remove)
 app.command("demo")(demo.demo)
 app.command("serve")(serve.serve)
-app.command("models")(models.models)
+app.command("models")(settings.models)
 app.command("doctor")(doctor.doctor)
 app.add_typer(align_command.app, name="align")
 app.add_typer(evaluate.app, name="evaluate")

@@ -24,7 +24,7 @@ from vidembed.errors import InputError
 from vidembed.types import format_time
 
 if TYPE_CHECKING:
-    from vidembed.captions.writing import Outputs
+    from vidembed.captions.export import Outputs
     from vidembed.index.captioning import CaptionedVideo
 
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="JSON Lines, one record a clip, appended to.")]
@@ -62,7 +62,7 @@ def caption(
 
     Running it again goes on where it stopped. Captions are searchable at once.
     """
-    from vidembed.captions.writing import Outputs
+    from vidembed.captions.export import Outputs
 
     with (
         Outputs(out_file, srt=srt, vtt=vtt, csv=csv, parquet=parquet, sidecar=sidecar) as outputs,
@@ -95,7 +95,7 @@ def export(
     index: IndexOption = Path(DEFAULT_INDEX),
 ) -> None:
     """Write the captions that an index holds; nothing is captioned."""
-    from vidembed.captions.writing import Outputs
+    from vidembed.captions.export import Outputs
 
     with Outputs(out_file, srt=srt, vtt=vtt, csv=csv, parquet=parquet, sidecar=sidecar) as outputs:
         if not outputs.any:

@@ -16,8 +16,8 @@ from rich.console import Console
 from vidembed.errors import InputError, VidembedError
 
 if TYPE_CHECKING:
-    from vidembed.index import VideoIndex
-    from vidembed.indexing import Progress
+    from vidembed.index.pipeline.progress import Progress
+    from vidembed.index.video_index import VideoIndex
 
 DEFAULT_INDEX = "vidembed-index"
 
@@ -142,7 +142,7 @@ def caption_bar() -> Iterator[Any]:
         if update is None:
             yield None
             return
-        from vidembed.indexing import Progress
+        from vidembed.index.pipeline.progress import Progress
 
         yield lambda path, done, total: update(Progress(path, "caption" if path else "", done, total, 0.0, 0.0, 0.0))
 

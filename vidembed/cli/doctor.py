@@ -55,7 +55,7 @@ def _package(module: str, purpose: str, extra: str) -> tuple[str, bool, str, str
 
 
 def _ffmpeg() -> tuple[str, bool, str, str]:
-    from vidembed.media.ffmpeg import find_ffmpeg
+    from vidembed.media.editing.ffmpeg import find_ffmpeg
 
     try:
         return "ffmpeg", True, str(find_ffmpeg()), ""
@@ -76,7 +76,7 @@ def _device() -> tuple[str, bool, str, str]:
 
 
 def _starter() -> tuple[str, bool, str, str]:
-    from vidembed.models import load_encoder
+    from vidembed.models.registry import load_encoder
 
     try:
         encoder = load_encoder("starter")

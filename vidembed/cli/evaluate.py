@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from vidembed.evaluation import DataSet
     from vidembed.evaluation.run import Report
-    from vidembed.index import VideoIndex
+    from vidembed.index.video_index import VideoIndex
 
 
 class _FileOrCommand(typer.core.TyperGroup):

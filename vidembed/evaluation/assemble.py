@@ -117,7 +117,7 @@ def _normal(piece: Piece, folder: Path) -> Path:
     """The piece as a file of the common form, made once."""
     import ffmpeg
 
-    from vidembed.media.ffmpeg import run
+    from vidembed.media.editing.ffmpeg import run
 
     form = (str(piece.path), str(piece.sound), piece.start_s, piece.frames, WIDTH_PX, HEIGHT_PX, FPS, RATE_HZ)
     out = folder / f"{hashlib.blake2b(repr(form).encode(), digest_size=8).hexdigest()}.mkv"
@@ -145,7 +145,7 @@ def _normal(piece: Piece, folder: Path) -> Path:
 
 def _check(path: Path, piece: Piece) -> None:
     """Raises MediaUnreadable unless the piece has its frames: one that lacks some would shift all spans after it."""
-    from vidembed.media.reader import open_video
+    from vidembed.media.reading.reader import open_video
 
     with open_video(path) as video:
         frames = sum(1 for _ in video.stream(rate_hz=FPS, short_side_px=32))
@@ -189,7 +189,7 @@ def _sound(piece: Piece) -> Any:
 def _join(parts: Sequence[Path], out: Path, folder: Path) -> None:
     import ffmpeg
 
-    from vidembed.media.ffmpeg import run
+    from vidembed.media.editing.ffmpeg import run
 
     listing = folder / "pieces.txt"
     quoted = (str(part.resolve()).replace("'", r"'\''") for part in parts)

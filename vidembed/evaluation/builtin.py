@@ -203,7 +203,7 @@ def _shipped(distribution: str, name: str) -> Path:
 def _generated(scene: Scene, cache: Path) -> Path:
     import ffmpeg
 
-    from vidembed.media.ffmpeg import run
+    from vidembed.media.editing.ffmpeg import run
 
     out = cache / f"made-{scene.name.replace(' ', '-')}.mkv"
     if out.exists():

@@ -28,7 +28,7 @@ from vidembed.evaluation.moment_metrics import Stretch, best_iou, iou_histogram,
 from vidembed.types import Filter, Moment, Query
 
 if TYPE_CHECKING:
-    from vidembed.settings import Config
+    from vidembed.config.schema import Config
 
 SCHEMA = 1
 DEPTH = 50  # videos a query is answered with, for R@50
@@ -190,7 +190,7 @@ def compare_reports(a: Report, b: Report, *, seed: int = 0) -> dict[str, Compari
 
 def models_of(index: Index) -> dict[str, dict[str, Any]]:
     """lane -> model, revision, licence, fingerprint of its vectors, clips stored."""
-    from vidembed.models import find
+    from vidembed.models.registry import find
 
     made: dict[str, dict[str, Any]] = {}
     for name, channel in index.info().channels.items():

@@ -17,14 +17,14 @@ from typing import Any, Protocol, get_args
 
 import numpy as np
 
+from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, InputError, did_you_mean
 from vidembed.evaluation.dataset import DataSet
 from vidembed.evaluation.run import Index, Report, evaluate
+from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Channel, Store
-from vidembed.search import Searcher, SearchSettings
 from vidembed.search.catalog import Catalog
-from vidembed.settings import Config
-from vidembed.stores.memory import MemoryStore
+from vidembed.search.searcher import Searcher, SearchSettings
 from vidembed.types import Clip, Filter, Moment, Query, Row, Span, TimedText, Where
 from vidembed.vectors import Pooling, pool
 

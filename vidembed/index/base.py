@@ -8,15 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from vidembed.build import ChannelFactory, Lane, QueryLoader, make_bank, make_search_settings, make_store
-from vidembed.build.channels import LazyChannels, lane
-from vidembed.catalog import Catalog
+from vidembed.config.schema import Config
 from vidembed.errors import BadQuery, MediaNotFound, did_you_mean
+from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.channels import ChannelFactory, Lane, LazyChannels, lane
 from vidembed.index.info import IndexInfo, VideoRecord
 from vidembed.index.manifest import Manifest
+from vidembed.index.parts import make_bank, make_search_settings, make_store
+from vidembed.index.queries import QueryLoader
 from vidembed.index.wanted import with_channel
 from vidembed.protocols import Channel, Store
-from vidembed.settings import Config
 from vidembed.types import Caption, Clip, Failure, Filter, Moment, Query, Row, TimedText
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from vidembed.index.checking import Witness
     from vidembed.index.duplicates import Duplicate
     from vidembed.index.lookup import Lookup
-    from vidembed.search import Searcher
+    from vidembed.search.searcher import Searcher
     from vidembed.search.sequence import Chain
 
 _PER_STEP = 200  # moments of one query that a sequence is looked for in
@@ -159,7 +160,7 @@ class OpenIndex:
 
     @property
     def searcher(self) -> Searcher:
-        from vidembed.search import Searcher
+        from vidembed.search.searcher import Searcher
 
         with self._mutex:
             if self._searcher is None:
@@ -177,7 +178,7 @@ class OpenIndex:
 
     def videos(self) -> list[VideoRecord]:
         """Every video with its files, state, coverage and failures, by path."""
-        from vidembed.index.describing import videos
+        from vidembed.index.info import videos
 
         return videos(self)
 
@@ -220,7 +221,7 @@ class OpenIndex:
 
     def thumbnail(self, clip_id: str) -> Path | None:
         """The clip's JPEG, made now if it is not there; None for a clip without pictures."""
-        from vidembed.index.describing import thumbnail
+        from vidembed.index.info import thumbnail
 
         return thumbnail(self, clip_id)
 
@@ -229,7 +230,7 @@ class OpenIndex:
 
     def info(self) -> IndexInfo:
         """Counts, coverage of each lane, models, sizes. Opens no model and no store."""
-        from vidembed.index.describing import info
+        from vidembed.index.info import info
 
         return info(self, self._manifest)
 

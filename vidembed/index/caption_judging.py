@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidembed.build.parts import make_bank, make_judged
 from vidembed.captions.captioning import Judge
-from vidembed.captions.cues import Cue, to_cues
-from vidembed.captions.summary import VideoSummary, summarise
+from vidembed.captions.subtitles import Cue, to_cues
+from vidembed.captions.summarise import VideoSummary, summarise
 from vidembed.errors import ConfigError
 from vidembed.evaluation.captions import View
+from vidembed.index.parts import make_bank, make_judged
 from vidembed.search.calibration import encode_texts
 from vidembed.types import Caption, Clip, Floats
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from vidembed.errors import VidembedError
-from vidembed.sources.captions import caption_text
+from vidembed.sources.basic import caption_text
 from vidembed.types import Caption, Failure, Row
 
 if TYPE_CHECKING:
-    from vidembed.build import Lane
+    from vidembed.index.channels import Lane
     from vidembed.index.video_index import VideoIndex
 
 

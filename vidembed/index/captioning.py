@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidembed.batching import batched, failure_of
-from vidembed.build.parts import find_videos, make_distinct, make_judged, open_video
 from vidembed.captions.captioning import CaptionSettings, ClipCaptioning
-from vidembed.captions.choosing import ChoiceSettings
-from vidembed.captions.cues import Cue
-from vidembed.captions.summary import VideoSummary
-from vidembed.captions.written import Writer
+from vidembed.captions.choose import ChoiceSettings
+from vidembed.captions.subtitles import Cue
+from vidembed.captions.summarise import VideoSummary, Writer
 from vidembed.errors import FATAL, ConfigError
 from vidembed.index.caption_judging import Judging, cues_of
+from vidembed.index.parts import find_videos, make_distinct, make_judged, open_video
 from vidembed.index.summaries import kept_summary, make_summary
-from vidembed.media.sampling import kept
-from vidembed.media.segment import KnownSpans
+from vidembed.media.segmenting.sampling import kept
+from vidembed.media.segmenting.segment import KnownSpans
 from vidembed.protocols import Captioner, ClipMedia
 from vidembed.types import Caption, Clip, Failure, FrameBatch
 
@@ -259,7 +258,7 @@ class _Work:
 
     @cached_property
     def _captioning(self) -> ClipCaptioning:
-        from vidembed.models import load_captioner
+        from vidembed.models.registry import load_captioner
 
         config = self._index.config
         captioner: Captioner = load_captioner(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from vidembed.build.parts import open_video
 from vidembed.errors import BadQuery, ConfigError, NoSuchStream
+from vidembed.index.parts import open_video
 from vidembed.protocols import ClipMedia
 from vidembed.types import Clip, Floats, Moment
 
@@ -32,7 +32,7 @@ class Witness(Protocol):
 
 def load_witness(index: OpenIndex, model: str | None) -> Witness:
     """The named captioner, or the index's own. Raises ConfigError where that answers no questions."""
-    from vidembed.models import load_captioner
+    from vidembed.models.registry import load_captioner
 
     given = index.config
     name = model or given.caption.model

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidembed.errors import BadQuery, did_you_mean
-from vidembed.search.copies import SharedStretch, Track, shared_stretches
+from vidembed.search.duplicates import SharedStretch, Track, shared_stretches
 from vidembed.types import Row, Span
 
 if TYPE_CHECKING:

@@ -8,18 +8,27 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidembed.build import Lane, look_of, make_executor, make_remote, make_run_options, make_tools
-from vidembed.build.parts import find_videos, list_tags, thumbnail_path
+from vidembed.config.schema import Config
 from vidembed.errors import MediaNotFound
-from vidembed.indexing import Indexer, ProgressCallback
-from vidembed.indexing.plan import FINISHED
-from vidembed.indexing.write import recover
+from vidembed.index.channels import Lane, look_of
+from vidembed.index.parts import (
+    find_videos,
+    list_tags,
+    make_executor,
+    make_remote,
+    make_run_options,
+    make_tools,
+    thumbnail_path,
+)
+from vidembed.index.pipeline.plan import FINISHED
+from vidembed.index.pipeline.progress import ProgressCallback
+from vidembed.index.pipeline.run import Indexer
+from vidembed.index.pipeline.write import recover
 from vidembed.protocols import Channel
-from vidembed.settings import Config
 from vidembed.types import RunReport
 
 if TYPE_CHECKING:
-    from vidembed.catalog import Catalog
+    from vidembed.index.catalog.catalog import Catalog
     from vidembed.index.video_index import VideoIndex
 
 _log = logging.getLogger(__name__)

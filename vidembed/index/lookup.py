@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vidembed.catalog import Catalog
-from vidembed.search import VideoFacts, resolve
+from vidembed.index.catalog.catalog import Catalog
+from vidembed.search.catalog import VideoFacts, resolve
 from vidembed.types import Clip, Filter, TextLine, TimedText, Where
 
 

@@ -10,12 +10,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vidembed.build import Lane
-from vidembed.build.fingerprint import vector_settings
+from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, IndexMismatch, StoreError, StoreUnavailable
 from vidembed.files import write_text_atomically
+from vidembed.index.channels import Lane, vector_settings
 from vidembed.protocols import collection_name
-from vidembed.settings import Config
 
 FORMAT = 1
 FILE = "index.json"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from vidembed.build import make_store
+from vidembed.config.schema import Config, StoreSettings
 from vidembed.errors import ConfigError
 from vidembed.index.manifest import Manifest
+from vidembed.index.parts import make_store
 from vidembed.protocols import Store
-from vidembed.settings import Config, StoreSettings
 
 if TYPE_CHECKING:
     from vidembed.index.video_index import VideoIndex
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def move_store(index: VideoIndex, manifest: Manifest, to: str) -> tuple[dict[str, int], Manifest, Config, Store]:
     """Clips per collection, and what holds from now on. Nothing changes unless every count agrees."""
-    from vidembed.stores import move
+    from vidembed.index.stores import move
 
     settings = _settings(index.config.store, to)
     if settings == index.config.store:

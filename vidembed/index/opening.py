@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidembed.build.channels import lane
-from vidembed.config import Overrides, file_layer, load_config, merged_layers, override_layer
+from vidembed.config.load import Overrides, file_layer, load_config, merged_layers, override_layer
+from vidembed.config.schema import Config
 from vidembed.errors import InputError
+from vidembed.index.channels import lane
 from vidembed.index.manifest import Manifest, check_folder, check_lanes, check_layout, layout_of, read_manifest
 from vidembed.index.video_index import VideoIndex
-from vidembed.settings import Config
 
 
 def open_index(

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from vidembed.batching import failure_of
 from vidembed.captions.records import summary_from_record, summary_record
-from vidembed.captions.summary import VideoSummary
-from vidembed.captions.written import Writer, write_summary
+from vidembed.captions.summarise import VideoSummary, Writer, write_summary
 from vidembed.errors import ConfigError
 from vidembed.index.caption_judging import cues_of, sum_up, told_lines
 from vidembed.types import Caption, Failure

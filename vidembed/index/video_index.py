@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidembed.build import make_bank
-from vidembed.build.channels import lane
-from vidembed.config import Overrides, load_config
+from vidembed.config.load import Overrides, load_config
+from vidembed.config.schema import Config
 from vidembed.errors import BadQuery, ConfigError, IndexBusy, StoreError, did_you_mean
 from vidembed.index.base import OpenIndex
+from vidembed.index.channels import lane
 from vidembed.index.filling import Filling, Paths
 from vidembed.index.manifest import Manifest, check_lanes
+from vidembed.index.parts import make_bank
+from vidembed.index.pipeline.progress import ProgressCallback
 from vidembed.index.wanted import wanted_lanes, with_run
-from vidembed.indexing import ProgressCallback
-from vidembed.settings import Config
 from vidembed.types import Caption, RunReport
 
 if TYPE_CHECKING:

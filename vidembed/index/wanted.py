@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from vidembed.build import Lane
-from vidembed.build.channels import lane
+from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import ConfigError, did_you_mean
-from vidembed.settings import ChannelSettings, Config
+from vidembed.index.channels import Lane, lane
 
 
 def wanted_lanes(config: Config, names: Sequence[str] | None) -> dict[str, Lane]:

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from vidembed.build.parts import find_videos
 from vidembed.errors import ConfigError, MediaNotFound
 from vidembed.index.filling import Paths
+from vidembed.index.parts import find_videos
 from vidembed.types import RunReport
 
 Snapshot = dict[str, tuple[int, int]]  # path -> (size, mtime in ns)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.encoders.phrases import quoted
+from vidembed.config.schema import SearchSettings as Section
 from vidembed.errors import BadQuery, ConfigError
 from vidembed.protocols import Channel, Store
 from vidembed.search.answers import (
@@ -22,12 +22,11 @@ from vidembed.search.answers import (
 )
 from vidembed.search.calibration import BackgroundCache, CalibrationSettings
 from vidembed.search.catalog import Catalog, TextsOnce
+from vidembed.search.channels import DenseLane, Lane, LaneTools, WordsLane
 from vidembed.search.fusion import FUSIONS, Fusion
-from vidembed.search.lanes import DenseLane, Lane, LaneTools, WordsLane
 from vidembed.search.moments import MomentSettings
-from vidembed.search.present import diverse, moment_of
-from vidembed.search.scoring import Collections
-from vidembed.search.terms import (
+from vidembed.search.phrases import quoted
+from vidembed.search.query import (
     Load,
     QueryEncoder,
     check_query,
@@ -35,8 +34,9 @@ from vidembed.search.terms import (
     example_clips,
     positive_text,
 )
+from vidembed.search.results import diverse, moment_of
+from vidembed.search.scoring import Collections
 from vidembed.search.windows import Sheet, Window, windows
-from vidembed.settings import SearchSettings as Section
 from vidembed.types import Clip, Filter, Floats, Moment, Query, Span, SparseVector, Where
 from vidembed.vectors import UnitScore
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vidembed.search.channels import Pieces
 from vidembed.search.curves import Axis, Places, Seconds, merge_pieces, smooth_rows
-from vidembed.search.lanes import Pieces
 from vidembed.types import Clip, Span
 
 _STRETCH = 1 << 44  # above every time in milliseconds

@@ -9,7 +9,7 @@ import pytest
 from media_factory import Media
 from seen_media import opened
 
-from vidembed.media.reader import BACKENDS
+from vidembed.media.reading.reader import BACKENDS
 from vidembed.protocols import VideoReader
 
 

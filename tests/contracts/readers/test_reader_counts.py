@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from media_factory import Media
 
-from vidembed.media.reader import open_video
+from vidembed.media.reading.reader import open_video
 from vidembed.protocols import VideoReader
 
 

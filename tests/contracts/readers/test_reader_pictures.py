@@ -7,7 +7,7 @@ import pytest
 from media_factory import BLUE, RED, Media
 from seen_media import COLOUR_TOLERANCE, opened
 
-from vidembed.media.reader import BACKENDS, open_video
+from vidembed.media.reading.reader import BACKENDS, open_video
 from vidembed.protocols import VideoReader
 
 

@@ -7,7 +7,7 @@ from media_factory import SAMPLES, Media, Sample
 from seen_media import opened
 
 from vidembed.errors import ConfigError, MediaUnreadable, NoSuchStream
-from vidembed.media.reader import open_video
+from vidembed.media.reading.reader import open_video
 from vidembed.protocols import VideoReader
 from vidembed.types import Span
 

@@ -8,9 +8,9 @@ from media_factory import Media
 from seen_media import opened
 
 from vidembed.errors import ConfigError, NoSuchStream
-from vidembed.media import audio as sound
-from vidembed.media.container import open_container
-from vidembed.media.reader import open_video
+from vidembed.media.reading import audio as sound
+from vidembed.media.reading.container import open_container
+from vidembed.media.reading.reader import open_video
 from vidembed.types import AudioSamples, Span
 
 # 440 Hz at ffmpeg's level of 1/8: rms 0.125 / sqrt(2) = 0.0884.

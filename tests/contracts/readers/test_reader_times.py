@@ -7,7 +7,7 @@ import pytest
 from media_factory import BLUE, GREEN, RED, Media, Sample
 from seen_media import KNOWN_TIMES, assert_colour, opened, truth
 
-from vidembed.media.gops import slot_of
+from vidembed.media.reading.gops import slot_of
 from vidembed.protocols import VideoReader
 from vidembed.types import Span
 

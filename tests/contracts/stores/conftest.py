@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from store_rows import Opener
 
+from vidembed.index.stores import open_store
+from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Store
-from vidembed.stores import open_store
-from vidembed.stores.memory import MemoryStore
 
 
 def _memory(tmp_path: Path) -> Opener:
@@ -33,7 +33,7 @@ def _edge_graph(tmp_path: Path) -> Opener:
 def _client(tmp_path: Path) -> Opener:
     from qdrant_client import QdrantClient
 
-    from vidembed.stores.qdrant_server import QdrantServerStore
+    from vidembed.index.stores.qdrant_server import QdrantServerStore
 
     client = QdrantClient(":memory:")
     return lambda: QdrantServerStore(client=client)

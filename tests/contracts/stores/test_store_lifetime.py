@@ -9,9 +9,9 @@ import pytest
 from store_rows import DENSE, NAME, SPEECH, WORDS, Opener, agree, make_rows, oracle, word_rows
 
 from vidembed.errors import StoreError
+from vidembed.index.stores import move
+from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Store
-from vidembed.stores import move
-from vidembed.stores.memory import MemoryStore
 
 
 def test_reopening_finds_everything(opener: Opener) -> None:

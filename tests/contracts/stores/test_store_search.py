@@ -9,8 +9,8 @@ import pytest
 from store_rows import DENSE, NAME, SPEECH, WORDS, agree, make_rows, oracle, word_rows
 
 from vidembed.errors import EncodingError
+from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Store
-from vidembed.stores.memory import MemoryStore
 from vidembed.types import Clip, Row, Space, Span, SparseVector, Where
 
 

@@ -76,7 +76,7 @@ def test_bad_queries(shared: VideoIndex, tmp_path: Path) -> None:
 
 
 def shared_reader(index: VideoIndex, video_id: str) -> Any:
-    from vidembed.media.reader import open_video
+    from vidembed.media.reading.reader import open_video
 
     return open_video(index.path_of(video_id))
 

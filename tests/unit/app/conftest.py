@@ -16,8 +16,8 @@ from vidembed import VideoIndex
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
-    from vidembed.app import Site
-    from vidembed.app.security import Guard
+    from vidembed.web import Site
+    from vidembed.web.security import Guard
 
 collect_ignore_glob = [] if find_spec("gradio") else ["test_*.py"]
 
@@ -35,7 +35,7 @@ def index(library: Path, tmp_path: Path) -> Iterator[VideoIndex]:
 
 @pytest.fixture
 def site(index: VideoIndex, library: Path) -> Iterator[Site]:
-    from vidembed.app import AppSettings, Site
+    from vidembed.web import AppSettings, Site
 
     made = Site(index, AppSettings(roots=(library,), max_upload_mb=1, max_uploads=2, check_s=5.0))
     yield made
@@ -51,7 +51,7 @@ def shared(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vi
 
 @pytest.fixture(scope="session")
 def guard(shared: VideoIndex) -> Guard:
-    from vidembed.app import AppSettings, make_server
+    from vidembed.web import AppSettings, make_server
 
     return make_server(shared, AppSettings(max_upload_mb=1, max_uploads=2))
 

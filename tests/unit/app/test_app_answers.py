@@ -12,9 +12,9 @@ from app_site import red_answer, video_named
 from starlette.testclient import TestClient
 
 from vidembed import VideoIndex, open_index
-from vidembed.app import Site
-from vidembed.app.asking import Ask, run
-from vidembed.app.security import Guard
+from vidembed.web import Site
+from vidembed.web.asking import Ask, run
+from vidembed.web.security import Guard
 
 
 class TestAnswers:
@@ -29,7 +29,7 @@ class TestAnswers:
         assert 'data-time="0.000"' in curve
 
     def test_the_cut_clip_shows_what_was_found(self, web: TestClient, guard: Guard, tmp_path: Path) -> None:
-        from vidembed.media.reader import open_video
+        from vidembed.media.reading.reader import open_video
 
         answer = red_answer(guard)
         with zipfile.ZipFile(io.BytesIO(web.get(f"/export/{answer.token}.zip").content)) as archive:

@@ -17,8 +17,8 @@ from serving import serving
 from toy_index import filled
 
 from vidembed import VideoIndex
-from vidembed.app import AppSettings, ServerSettings, make_server
-from vidembed.app.server import make_runner
+from vidembed.web import AppSettings, ServerSettings, make_server
+from vidembed.web.server import make_runner
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # gradio's own, about pandas
 

@@ -11,10 +11,10 @@ from app_site import HERE, press, video_named
 from starlette.testclient import TestClient
 
 from vidembed import VideoIndex
-from vidembed.app import AppSettings, ServerSettings, make_server
-from vidembed.app.security import Guard
 from vidembed.cli.serve import read_auth
 from vidembed.errors import InputError
+from vidembed.web import AppSettings, ServerSettings, make_server
+from vidembed.web.security import Guard
 
 
 class TestDoor:

@@ -9,13 +9,13 @@ import toy_videos
 from app_site import toy_videos_path
 
 from vidembed import VideoIndex
-from vidembed.app import AppSettings, Site
-from vidembed.app.asking import Ask, run
-from vidembed.app.captioning import edit
-from vidembed.app.intake import files_under_roots, take_uploads, try_decoding
-from vidembed.app.library_tab import act, add_uploads
-from vidembed.app.library_view import table_html
 from vidembed.errors import InputError, MediaUnreadable
+from vidembed.web import AppSettings, Site
+from vidembed.web.asking import Ask, run
+from vidembed.web.captioning import edit
+from vidembed.web.intake import files_under_roots, take_uploads, try_decoding
+from vidembed.web.library_tab import act, add_uploads
+from vidembed.web.library_view import table_html
 
 
 class TestIntake:
@@ -80,7 +80,7 @@ class TestIntake:
         slow = tmp_path / "ffmpeg"
         slow.write_text("#!/bin/sh\nexec sleep 60\n")
         slow.chmod(0o755)
-        monkeypatch.setattr("vidembed.media.ffmpeg.find_ffmpeg", lambda: str(slow))
+        monkeypatch.setattr("vidembed.media.editing.ffmpeg.find_ffmpeg", lambda: str(slow))
         with pytest.raises(MediaUnreadable, match=r"green.mp4: .*took longer than 0.3 s"):
             try_decoding(films / "green.mp4", timeout_s=0.3)
 
@@ -131,7 +131,7 @@ class TestIntake:
         hangs = tmp_path / "ffmpeg"
         hangs.write_text("#!/bin/sh\nexec sleep 60\n")
         hangs.chmod(0o755)
-        monkeypatch.setattr("vidembed.media.ffmpeg.find_ffmpeg", lambda: str(hangs))
+        monkeypatch.setattr("vidembed.media.editing.ffmpeg.find_ffmpeg", lambda: str(hangs))
         quick = Site(site.index, AppSettings(check_s=0.3))
         given = toy_videos_path(site.index)
         with pytest.raises(MediaUnreadable, match="took longer than"):

@@ -13,14 +13,14 @@ from app_site import video_named
 from starlette.testclient import TestClient
 
 from vidembed import VideoIndex
-from vidembed.app import Site
-from vidembed.app.captioning import edit
-from vidembed.app.captions_tab import lines_html
-from vidembed.app.copies import copies_html
-from vidembed.app.library_tab import act
-from vidembed.app.library_view import table_html
-from vidembed.app.security import Guard
 from vidembed.errors import BadQuery, InputError
+from vidembed.web import Site
+from vidembed.web.captioning import edit
+from vidembed.web.captions_tab import lines_html
+from vidembed.web.duplicates import copies_html
+from vidembed.web.library_tab import act
+from vidembed.web.library_view import table_html
+from vidembed.web.security import Guard
 
 
 class TestChanges:
@@ -85,7 +85,7 @@ class TestCopies:
         assert text.count('data-action="play"') >= 2
 
     def test_a_large_library_has_to_be_asked(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("vidembed.app.copies.MAX_AT_ONCE", 1)
+        monkeypatch.setattr("vidembed.web.duplicates.MAX_AT_ONCE", 1)
         assert "Look for copies" in copies_html(site, "vision", asked=False)
         assert "No video of this library" in copies_html(site, "vision", asked=True)
 

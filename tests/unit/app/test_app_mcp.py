@@ -16,8 +16,8 @@ from mcp.client.streamable_http import streamablehttp_client
 from serving import serving
 
 from vidembed import VideoIndex
-from vidembed.app import AppSettings, ServerSettings, make_server
-from vidembed.app.server import make_runner
+from vidembed.web import AppSettings, ServerSettings, make_server
+from vidembed.web.server import make_runner
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # gradio's own
 

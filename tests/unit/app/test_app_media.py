@@ -11,8 +11,8 @@ from app_site import video_named
 from starlette.testclient import TestClient
 
 from vidembed import VideoIndex
-from vidembed.app import Site
 from vidembed.errors import MediaNotFound
+from vidembed.web import Site
 
 
 class TestMedia:
@@ -85,7 +85,7 @@ def test_originals_that_are_gone_are_said(site: Site, library: Path) -> None:
 
 
 def test_pieces_are_made_once_and_tidied(index: VideoIndex, tmp_path: Path) -> None:
-    from vidembed.app.media import MediaFiles
+    from vidembed.web.media import MediaFiles
 
     files = MediaFiles(index, tmp_path / "pieces", max_bytes=1)
     video = video_named(index, "green.mp4")

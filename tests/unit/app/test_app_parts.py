@@ -13,16 +13,17 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from vidembed.app import cards, export, html, mapping, timeline
-from vidembed.app.asking import Ask, filter_of, query_of
-from vidembed.app.intake import safe_name
-from vidembed.app.jobs import Jobs
-from vidembed.app.media import piece_at, plays_in_browsers
-from vidembed.app.search_tab import Examples
-from vidembed.app.site import Answer, AppSettings
 from vidembed.errors import BadQuery, ConfigError, InputError
-from vidembed.indexing import Progress
+from vidembed.index.pipeline.progress import Progress
 from vidembed.types import Clip, Hit, Moment, Query, Span, VideoInfo
+from vidembed.web import cards, export, html, mapping
+from vidembed.web import html as timeline
+from vidembed.web.asking import Ask, filter_of, query_of
+from vidembed.web.intake import safe_name
+from vidembed.web.jobs import Jobs
+from vidembed.web.media import piece_at, plays_in_browsers
+from vidembed.web.search_tab import Examples
+from vidembed.web.site import Answer, AppSettings
 
 VIDEO = "0" * 31 + "1"
 NASTY = "<img src=x onerror=alert(1)>\"${alert(2)}{{x}}'.mp4"

@@ -12,10 +12,10 @@ import pytest
 import tiny_models
 from open_clip_parts import encoder_of
 
-from vidembed import models
-from vidembed.encoders.open_clip import load
 from vidembed.errors import UnknownModel, WeightsMissing
-from vidembed.model_spec import ModelSpec
+from vidembed.models import registry
+from vidembed.models.encoders.open_clip import load
+from vidembed.models.spec import ModelSpec
 
 
 def test_a_checkpoint_file_for_a_named_architecture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +29,7 @@ def test_a_checkpoint_file_for_a_named_architecture(tmp_path: Path, monkeypatch:
     file = tmp_path / "only" / "tiny.safetensors"
     file.parent.mkdir()
     shutil.copy(folder / "open_clip_model.safetensors", file)
-    encoder: Any = models.load_encoder(f"open_clip:Tiny-8/{file}", device="cpu", engine="torch")
+    encoder: Any = registry.load_encoder(f"open_clip:Tiny-8/{file}", device="cpu", engine="torch")
     np.testing.assert_array_equal(encoder.encode("text", ["red"]), encoder_of(folder).encode("text", ["red"]))
     # No settings beside the file and no published tags: CLIP's own preprocessing.
     assert encoder.prepare.mean == open_clip.OPENAI_DATASET_MEAN
@@ -38,16 +38,16 @@ def test_a_checkpoint_file_for_a_named_architecture(tmp_path: Path, monkeypatch:
 
 def test_names_open_clip_does_not_know() -> None:
     with pytest.raises(UnknownModel, match="no architecture 'ViT-B-23'") as caught:
-        models.load_encoder("open_clip:ViT-B-23/openai", offline=True)
+        registry.load_encoder("open_clip:ViT-B-23/openai", offline=True)
     assert "ViT-B-32" in caught.value.hint
     with pytest.raises(UnknownModel, match="no pretrained tag 'laion9b'") as caught:
-        models.load_encoder("open_clip:ViT-B-32/laion9b", offline=True)
+        registry.load_encoder("open_clip:ViT-B-32/laion9b", offline=True)
     assert "laion2b_s34b_b79k" in caught.value.hint
 
 
 def test_a_tag_without_weights_here_names_its_repository() -> None:
     with pytest.raises(WeightsMissing) as caught:
-        models.load_encoder("open_clip:PE-Core-T-16-384/meta", offline=True)
+        registry.load_encoder("open_clip:PE-Core-T-16-384/meta", offline=True)
     assert "hf download timm/PE-Core-T-16-384" in caught.value.hint
 
 
@@ -57,14 +57,16 @@ def test_a_tag_that_has_only_an_address_says_it(monkeypatch: pytest.MonkeyPatch)
     cfg = {"url": "https://example.org/weights.pt", "hf_hub": ""}
     monkeypatch.setattr(open_clip, "get_pretrained_cfg", lambda arch, tag: cfg)
     with pytest.raises(WeightsMissing, match=r"https://example.org/weights\.pt") as caught:
-        models.load_encoder("open_clip:RN50/mine", offline=True)
+        registry.load_encoder("open_clip:RN50/mine", offline=True)
     assert "open_clip:RN50/PATH" in caught.value.hint
 
 
 def test_registry_records_match_open_clip() -> None:
     import open_clip
 
-    records = [spec for spec in models.specs("encoder") if spec.factory.startswith("vidembed.encoders.open_clip")]
+    records = [
+        spec for spec in registry.specs("encoder") if spec.factory.startswith("vidembed.models.encoders.open_clip")
+    ]
     assert len(records) >= 10
     for spec in records:
         arch = spec.options["arch"]
@@ -77,5 +79,5 @@ def test_registry_records_match_open_clip() -> None:
 
 
 def test_the_factory_takes_a_record(folder: Path) -> None:
-    spec = ModelSpec(name="mine", kind="encoder", factory="vidembed.encoders.open_clip:load", path=folder)
+    spec = ModelSpec(name="mine", kind="encoder", factory="vidembed.models.encoders.open_clip:load", path=folder)
     assert load(spec, device="cpu", engine="torch").encode("text", ["red"]).shape == (1, 24)

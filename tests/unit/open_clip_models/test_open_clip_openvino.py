@@ -13,7 +13,7 @@ import pytest
 import torch
 from open_clip_parts import encoder_of, picture
 
-from vidembed.encoders import _openvino
+from vidembed.models.encoders import _openvino
 
 
 def _needs_openvino() -> None:
@@ -55,7 +55,7 @@ def test_openvino_reports_to_nobody(tmp_path: Path) -> None:
     """Imported as it is, it would send an event, for which it makes a client id in the home folder."""
     _needs_openvino()
     code = (
-        "import sys, torch; from vidembed.encoders import _openvino; "
+        "import sys, torch; from vidembed.models.encoders import _openvino; "
         "_openvino._package().convert_model(torch.nn.ReLU(), example_input=torch.zeros(1, 2)); "
         "print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
     )

@@ -10,8 +10,8 @@ import pytest
 import torch
 from open_clip_parts import encoder_of, picture
 
-from vidembed.encoders import _torch
 from vidembed.errors import ConfigError
+from vidembed.models.encoders import _torch
 
 
 def test_wrong_settings_are_refused(folder: Path) -> None:

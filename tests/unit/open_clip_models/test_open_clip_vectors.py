@@ -12,7 +12,7 @@ import torch
 from open_clip_parts import MEAN, STD, encoder_of, picture
 from PIL import Image as PILImage
 
-from vidembed.encoders._pixels import Preparation
+from vidembed.models.encoders._pictures import Preparation
 
 
 @pytest.mark.parametrize("mode", ["shortest", "squash", "longest"])

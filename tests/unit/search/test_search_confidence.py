@@ -8,9 +8,11 @@ import pytest
 from axes_index import Index, best
 
 from vidembed.protocols import Channel
-from vidembed.search import FUSIONS, Fusion, MomentSettings, SearchSettings
 from vidembed.search.answers import LaneRanking, confidence_of
 from vidembed.search.calibration import CalibrationSettings
+from vidembed.search.fusion import FUSIONS, Fusion
+from vidembed.search.moments import MomentSettings
+from vidembed.search.searcher import SearchSettings
 
 CHANNEL = Channel("", None, None, "0")  # type: ignore[arg-type]
 

@@ -6,7 +6,8 @@ import pytest
 from axes_index import AXES, AxesEncoder, Index
 
 from vidembed.errors import BadQuery
-from vidembed.search import MomentSettings, SearchSettings
+from vidembed.search.moments import MomentSettings
+from vidembed.search.searcher import SearchSettings
 from vidembed.types import Filter, Query, Span
 
 

@@ -10,7 +10,8 @@ import pytest
 from axes_index import DIM, AxesEncoder, Index, best
 
 from vidembed.errors import BadQuery
-from vidembed.search import MomentSettings, SearchSettings
+from vidembed.search.moments import MomentSettings
+from vidembed.search.searcher import SearchSettings
 from vidembed.types import Query, Span
 
 

@@ -1,0 +1,221 @@
+"""A whole video in words: one sentence, a title, chapters. Extractive, by embeddings: nothing is invented.
+
+A whole video in a language model's words: title, sentence and chapter names, where the captioner can write.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+from vidembed.captions.subtitles import Cue, clean, is_degenerate
+from vidembed.errors import EncodingError
+from vidembed.types import Caption, Floats, Span
+
+Embed = Callable[[Sequence[str]], Floats]  # texts -> (N, D) unit rows
+
+
+@dataclass(frozen=True)
+class VideoSummary:
+    """What a whole video is about. chapters cover it from its first to its last caption, in order.
+
+    model: the language model that wrote it; "" where it is put together from the captions.
+    """
+
+    title: str
+    sentence: str
+    chapters: tuple[Cue, ...]
+    model: str = ""
+
+
+def summarise(
+    captions: Sequence[Caption],
+    *,
+    embed: Embed,
+    extra: Sequence[str] = (),
+    max_chapters: int = 12,
+    min_chapter_s: float = 20.0,
+) -> VideoSummary | None:
+    """Title, sentence and chapters of one video from its clip captions; None when there is no caption.
+
+    extra: transcript or on-screen lines; they take part in finding the centre, and a short on-screen line that is
+    near the centre may become the title. The sentence is the caption nearest to the duration-weighted centre.
+    """
+    ordered = [c for c in sorted(captions, key=lambda caption: caption.clip.span) if clean(c.text)]
+    if not ordered:
+        return None
+    texts = [clean(caption.text) for caption in ordered]
+    vectors = embed(texts)
+    weights = np.asarray([c.clip.span.duration_s * max(c.score, 0.05) for c in ordered])
+    centre = weights @ vectors / weights.sum()
+    sentence = texts[int(np.argmax(vectors @ centre))]
+    title = title_of(sentence)
+    lines = [line for line in map(clean, extra) if 2 <= len(line.split()) <= 8]
+    if lines:
+        scores = embed(lines) @ centre
+        best = int(np.argmax(scores))
+        if float(scores[best]) >= float(np.quantile(vectors @ centre, 0.75)):
+            title = lines[best]
+    return VideoSummary(title, sentence, tuple(chapters(ordered, vectors, max_chapters, min_chapter_s)))
+
+
+def chapters(captions: Sequence[Caption], vectors: Floats, most: int, min_s: float) -> list[Cue]:
+    """Cut where neighbouring captions differ most, by merging the most alike neighbours first (agglomerative, in time).
+
+    Stops when at most `most` chapters are left, each at least `min_s` long, and no two neighbours are alike (cosine of
+    their centres at or above 0.8). Each is named by its caption nearest to its centre.
+    """
+    groups = [[i] for i in range(len(captions))]
+
+    def centre(group: list[int]) -> Floats:
+        mean = vectors[group].mean(axis=0)
+        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), dtype=np.float32)
+
+    def length_s(group: list[int]) -> float:
+        return captions[group[-1]].clip.span.end_s - captions[group[0]].clip.span.start_s
+
+    while len(groups) > 1:
+        alike = [float(centre(a) @ centre(b)) for a, b in pairwise(groups)]
+        short = [i for i, group in enumerate(groups) if length_s(group) < min_s]
+        if len(groups) > most or max(alike) >= 0.8:
+            at = int(np.argmax(alike))
+        elif short:
+            i = short[0]
+            left = alike[i - 1] if i > 0 else -2.0
+            right = alike[i] if i < len(alike) else -2.0
+            at = i - 1 if left >= right else i
+        else:
+            break
+        groups[at : at + 2] = [groups[at] + groups[at + 1]]
+    cues: list[Cue] = []
+    for n, group in enumerate(groups):
+        start_s = captions[group[0]].clip.span.start_s
+        end_s = (
+            captions[groups[n + 1][0]].clip.span.start_s if n + 1 < len(groups) else captions[group[-1]].clip.span.end_s
+        )
+        name = captions[group[int(np.argmax(vectors[group] @ centre(group)))]].text
+        cues.append(Cue(Span(start_s, max(end_s, start_s + 0.001)), title_of(clean(name))))
+    return cues
+
+
+# Where a long title may end: before words that begin a place or a further thing. English only; others get "…".
+_JOINTS = re.compile(
+    r"\s+(?=(?:in front of|on top of|next to|in|on|at|with|along|across|through|under|behind|beside|near|over|above|by|"
+    r"into|down|up|from|to|and|while|as|who|that)\s)",
+    re.IGNORECASE,
+)
+
+
+def title_of(sentence: str, *, max_words: int = 9) -> str:
+    """A sentence as a title: no leading article, no "is" before what somebody does, no full stop, first letter large.
+
+    A long one ends before the last place or further thing that does not fit, else after so many words with "…".
+    """
+    text = re.sub(r"^(a|an|the)\s+", "", sentence.rstrip(" .!"), flags=re.IGNORECASE)
+    text = re.sub(r"\b(?:is|are)\s+(?=\w+ing\b)", "", text, count=1)
+    parts = _JOINTS.split(text)
+    short = parts.pop(0)
+    for part in parts:
+        if len(short.split()) + len(part.split()) > max_words:
+            break
+        short += f" {part}"
+    words = short.split()
+    if len(words) > max_words or (len(words) < 3 and short != text):
+        words = text.split()
+        short = " ".join(words[:max_words]) + ("…" if len(words) > max_words else "")
+    return short[:1].upper() + short[1:]
+
+
+T = TypeVar("T")
+MAX_SHOWN = 60  # cues, and as many lines, that the model is shown
+MAX_CHARS = 200  # of one line of the answer
+MAX_WORDS = 12  # of a title
+_PART = re.compile(r"^\W*(title|summary|chapter\s+(\d+))\W*[:：]\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """A captioner that also answers requests in words alone."""
+
+    name: str
+
+    @property
+    def can_write(self) -> bool: ...
+
+    def write(self, request: str, *, seed: int = 0) -> str:
+        """The answer; the same for the same seed where the model allows it."""
+        ...
+
+
+def write_summary(
+    writer: Writer, extracted: VideoSummary, cues: Sequence[Cue], lines: Sequence[str] = (), *, seed: int = 0
+) -> VideoSummary:
+    """The extracted summary in the writer's words; where its chapters lie stays, and so does what it does not name.
+
+    cues: the clips' captions; lines: what is said or written in the video. Raises EncodingError when the answer has
+    none of the parts asked for.
+    """
+    answer = writer.write(request(extracted, cues, lines), seed=seed)
+    title, sentence = "", ""
+    names: dict[int, str] = {}
+    for part, number, text in _PART.findall(answer):
+        text = clean(text).strip('*_"“” ')[:MAX_CHARS]
+        if is_degenerate(text):
+            continue
+        if number:
+            names.setdefault(int(number), text)
+        elif part.casefold() == "title":
+            title = title or text
+        else:
+            sentence = sentence or text
+    if not (title or sentence or names):
+        raise EncodingError(
+            f"{writer.name} wrote no title, summary or chapter but {clean(answer)[:80]!r}; the extracted one is kept",
+            hint="a larger model follows the form better; caption.summary: extract asks no model",
+        )
+    chapters = tuple(
+        replace(cue, text=_headline(names[i])) if i in names else cue
+        for i, cue in enumerate(extracted.chapters, start=1)
+    )
+    return VideoSummary(_headline(title) or extracted.title, sentence or extracted.sentence, chapters, writer.name)
+
+
+def request(extracted: VideoSummary, cues: Sequence[Cue], lines: Sequence[str]) -> str:
+    """What the model is asked."""
+    parts = ["Captions of one video, clip by clip, made by a machine, so some may be wrong:"]
+    parts += [f"{_clock(cue.span.start_s)} {cue.text}" for cue in thinned(cues)]
+    if lines:
+        parts += ["", "Said or written in it:", *thinned(lines)]
+    parts += [
+        "",
+        "Say what the whole video is about, from these lines alone. Answer with exactly these lines:",
+        "Title: at most eight words",
+        "Summary: one plain sentence",
+    ]
+    parts += [
+        f"Chapter {i}: at most six words for {_clock(cue.span.start_s)} to {_clock(cue.span.end_s)}"
+        for i, cue in enumerate(extracted.chapters, start=1)
+    ]
+    return "\n".join(parts)
+
+
+def thinned(items: Sequence[T], most: int = MAX_SHOWN) -> list[T]:
+    """At most so many of them, evenly spread."""
+    if len(items) <= most:
+        return list(items)
+    return [items[int((i + 0.5) * len(items) / most)] for i in range(most)]
+
+
+def _headline(text: str) -> str:
+    words = text.rstrip(" .").split()
+    return " ".join(words[:MAX_WORDS]) + ("…" if len(words) > MAX_WORDS else "")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes}:{rest:02d}"

@@ -1,0 +1,157 @@
+"""Texts of clips: what was said, what was written on screen, captions.
+
+Whole videos in words, kept so that no model is asked twice; each knows what it was made from.
+
+Tags of videos: what people noted of them, a value a key. They go with the content, so a renamed file keeps them.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from vidembed.index.catalog.database import Database
+from vidembed.types import Candidate, Caption, Clip, Span, TextLine, TimedText
+
+
+class Texts:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def put(self, lane: str, maker: str, texts: Mapping[str, TimedText | None]) -> None:
+        """clip_id -> text; None is kept too: it says that somebody looked and found nothing."""
+        self._db.run_many(
+            "INSERT OR REPLACE INTO texts (clip_id, lane, maker, body) VALUES (?, ?, ?, ?)",
+            ((clip_id, lane, maker, None if text is None else text_to_json(text)) for clip_id, text in texts.items()),
+        )
+
+    def of(self, clip_id: str) -> dict[str, TimedText]:
+        """lane -> text"""
+        return self.of_many([clip_id]).get(clip_id, {})
+
+    def of_many(self, clip_ids: Iterable[str]) -> dict[str, dict[str, TimedText]]:
+        """clip_id -> lane -> text"""
+        found: dict[str, dict[str, TimedText]] = {}
+        sql = "SELECT clip_id, lane, body FROM texts WHERE body IS NOT NULL AND clip_id IN ({})"
+        for row in self._db.rows_in(sql, clip_ids):
+            found.setdefault(row["clip_id"], {})[row["lane"]] = text_from_json(row["body"])
+        return found
+
+    def known(self, video_id: str, lane: str, maker: str) -> dict[str, TimedText | None]:
+        """clip_id -> what this maker found, for the clips of a video it has been through."""
+        rows = self._db.rows(
+            """SELECT t.clip_id, t.body FROM texts t JOIN clips c USING (clip_id)
+               WHERE c.video_id = ? AND t.lane = ? AND t.maker = ?""",
+            (video_id, lane, maker),
+        )
+        return {row["clip_id"]: None if row["body"] is None else text_from_json(row["body"]) for row in rows}
+
+
+class Captions:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def put(self, captions: Sequence[Caption]) -> list[Caption]:
+        """Save them; those that were saved. A model's caption never replaces a person's."""
+        saved = []
+        with self._db.transaction():
+            clip_ids = [caption.clip.clip_id for caption in captions]
+            held = self._db.rows_in("SELECT clip_id FROM captions WHERE human = 1 AND clip_id IN ({})", clip_ids)
+            by_people = {row["clip_id"] for row in held}
+            for caption in captions:
+                if caption.human or caption.clip.clip_id not in by_people:
+                    self._write(caption)
+                    saved.append(caption)
+        return saved
+
+    def get(self, video_id: str | None = None) -> list[Caption]:
+        """The captions of one video, or of all, in order of time."""
+        limit, args = ("", ()) if video_id is None else ("WHERE c.video_id = ?", (video_id,))
+        sql = f"SELECT * FROM captions JOIN clips c USING (clip_id) {limit} ORDER BY c.video_id, c.position"
+        return [_caption(row) for row in self._db.rows(sql, args)]
+
+    def of_many(self, clip_ids: Iterable[str]) -> dict[str, Caption]:
+        rows = self._db.rows_in("SELECT * FROM captions JOIN clips c USING (clip_id) WHERE clip_id IN ({})", clip_ids)
+        return {row["clip_id"]: _caption(row) for row in rows}
+
+    def _write(self, caption: Caption) -> None:
+        candidates = [[item.text, dict(item.scores), item.origin] for item in caption.candidates]
+        self._db.run(
+            """INSERT OR REPLACE INTO captions (clip_id, text, score, model, confident, human, candidates)
+               VALUES (?, ?, ?, ?, ?, ?, ?)""",
+            (
+                caption.clip.clip_id,
+                caption.text,
+                caption.score,
+                caption.model,
+                caption.confident,
+                caption.human,
+                json.dumps(candidates, ensure_ascii=False),
+            ),
+        )
+
+
+def text_to_json(text: TimedText) -> str:
+    lines = [[ln.span.start_s, ln.span.end_s, ln.text, ln.confidence, ln.words] for ln in text.lines]
+    return json.dumps({"language": text.language, "lines": lines}, ensure_ascii=False)
+
+
+def text_from_json(body: str) -> TimedText:
+    data = json.loads(body)
+    lines = tuple(_line(*entry) for entry in data["lines"])
+    return TimedText(lines, data["language"])
+
+
+def _line(start_s: float, end_s: float, text: str, confidence: float | None, words: list[Any]) -> TextLine:
+    return TextLine(Span(start_s, end_s), text, confidence, tuple((w[0], w[1], w[2]) for w in words))
+
+
+def _caption(row: sqlite3.Row) -> Caption:
+    clip = Clip(row["clip_id"], row["video_id"], row["position"], Span(row["start_s"], row["end_s"]))
+    candidates = tuple(Candidate(text, scores, origin) for text, scores, origin in json.loads(row["candidates"]))
+    return Caption(
+        clip, row["text"], row["score"], candidates, row["model"], bool(row["confident"]), bool(row["human"])
+    )
+
+
+class Summaries:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def get(self, video_id: str, basis: str) -> str | None:
+        """The JSON that was put, unless it was made from something else. basis: digest of what it is made from."""
+        row = self._db.one("SELECT body FROM summaries WHERE video_id = ? AND basis = ?", (video_id, basis))
+        return None if row is None else str(row["body"])
+
+    def put(self, video_id: str, basis: str, body: str) -> None:
+        """In place of the one before."""
+        self._db.run(
+            "INSERT OR REPLACE INTO summaries (video_id, basis, body) VALUES (?, ?, ?)", (video_id, basis, body)
+        )
+
+
+class Tags:
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def change(self, video_ids: Iterable[str], changes: Mapping[str, str | None]) -> None:
+        """Set these tags of each video; None takes a tag away. Others stay."""
+        with self._db.transaction():
+            for video_id in video_ids:
+                for key, value in changes.items():
+                    if value is None:
+                        self._db.run("DELETE FROM tags WHERE video_id = ? AND key = ?", (video_id, key))
+                    else:
+                        self._db.run(
+                            "INSERT OR REPLACE INTO tags (video_id, key, value) VALUES (?, ?, ?)",
+                            (video_id, key, value),
+                        )
+
+    def all(self) -> dict[str, dict[str, str]]:
+        """video_id -> key -> value, keys in order; videos without any are left out."""
+        found: dict[str, dict[str, str]] = {}
+        for row in self._db.rows("SELECT video_id, key, value FROM tags ORDER BY video_id, key"):
+            found.setdefault(row["video_id"], {})[row["key"]] = row["value"]
+        return found

@@ -1,0 +1,96 @@
+"""Items on the workers of a Ray cluster, or on local processes where no cluster is named."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any, Literal, TypeVar
+
+from vidembed.batching import failure_of
+from vidembed.errors import FATAL, ConfigError, VidembedError, missing_dependency
+from vidembed.index.executors.local import attempt
+from vidembed.types import Failure
+
+T = TypeVar("T")
+R = TypeVar("R")
+Answer = tuple[Literal["done"], R | Failure] | tuple[Literal["fatal"], VidembedError]
+
+
+class RayExecutor:
+    """At most `workers` items in work on a Ray cluster; the next is handed out when one is done.
+
+    The work and its items must be picklable and the workers need vidembed installed. cpus, gpus: what each worker
+    takes of its machine (Ray hides GPUs from those that ask for none). The cluster is the one RAY_ADDRESS names or
+    that the caller has connected to with `ray.init`, else processes on this machine.
+    A worker that dies is tried once more on another; then its item is a Failure, and the rest goes on.
+    Raises MissingDependency without the package ray, ConfigError where no cluster answers.
+    """
+
+    def __init__(self, workers: int, *, cpus: float = 1.0, gpus: float = 0.0) -> None:
+        if workers < 1:
+            raise ConfigError(f"workers must be at least 1, got {workers}")
+        self._workers = workers
+        self._needs = {"num_cpus": cpus, "num_gpus": gpus}
+        self._ray = _package()
+
+    def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R | Failure]]:
+        """As in `protocols.Executor`. Errors of `errors.FATAL` are raised: they are nobody's item."""
+        ray = self._ray
+        _connect(ray)
+        task = ray.remote(max_retries=1, **self._needs)(_answer)
+        shared = ray.put(work)  # sent to each machine once, not with every item
+        source = iter(items)
+        running: dict[Any, T] = {}
+        try:
+            while True:
+                for item in islice(source, self._workers - len(running)):
+                    running[task.remote(shared, item)] = item
+                if not running:
+                    return
+                finished, _ = ray.wait(list(running))
+                for reference in finished:
+                    item = running.pop(reference)
+                    yield item, self._result(reference, item)
+        finally:
+            for reference in running:
+                ray.cancel(reference, force=True)
+
+    def _result(self, reference: Any, item: Any) -> Any:
+        try:
+            kind, value = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            return failure_of(error, item=str(item), stage="work")
+        if kind == "fatal":
+            raise value
+        return value
+
+
+def _answer(work: Callable[[T], R], item: T) -> Answer[R]:
+    """Runs on the worker. Ray would wrap an exception in types of its own, so that ours travel as values."""
+    try:
+        return "done", attempt(work, item)
+    except FATAL as error:
+        return "fatal", error
+
+
+def _package() -> Any:
+    # Told here, before the import that reads it: no reports of use over the network, unasked.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise missing_dependency("ray", extra="ray", purpose="run.executor ray") from error
+
+
+def _connect(ray: Any) -> None:
+    if ray.is_initialized():
+        return
+    try:
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level="warning")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"run.executor ray: no cluster at {os.environ.get('RAY_ADDRESS', 'this machine')!r}: {error}",
+            hint="start one (ray start --head), or unset RAY_ADDRESS to use this machine",
+        ) from error

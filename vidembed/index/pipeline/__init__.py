@@ -1,0 +1,1 @@
+"""From files to vectors: plan what is missing, decode ahead, encode here, and write crash-safe."""

@@ -1,0 +1,180 @@
+"""One video from file to items: opened once, its frames streamed once for all lanes, sound read clip by clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vidembed.batching import failure_of
+from vidembed.errors import FATAL, NoSuchStream
+from vidembed.index.pipeline.job import Chunk, Job, Outcome, Tools
+from vidembed.index.pipeline.plan import lane_of
+from vidembed.media.segmenting.sampling import kept
+from vidembed.protocols import Channel, ClipMedia, Frame, VideoReader
+from vidembed.types import (
+    AudioSamples,
+    AudioVisual,
+    Clip,
+    Failure,
+    FrameBatch,
+    Item,
+    Span,
+    TimedText,
+    VideoInfo,
+)
+
+GIVE_UP_AFTER = 8  # clips in a row whose source failed: the lane of this video is left alone from then on
+CHUNK_BYTES = 8 << 20  # of decoded pictures and sound; with `prefetch` it bounds the memory of a run
+
+
+def decode(job: Job, tools: Tools, *, batch_size: int) -> Iterator[Chunk | Outcome]:
+    """Chunks of at most batch_size clips and about CHUNK_BYTES, then how it ended. Raises `errors.FATAL` only."""
+    stage, info, backend, counts = "probe", None, "", {}
+    wanted = True
+    try:
+        info = tools.probe(Path(job.path))
+        stage = "decode"
+        with tools.open(Path(job.path)) as video:
+            lanes = _Lanes(job, info, video)
+            try:
+                yield from lanes.chunks(_cut(job, tools, info, video, lanes), tools, batch_size)
+            except GeneratorExit:
+                wanted = False
+                raise
+            counts = {**video.counts, **lanes.counts}
+            backend = video.backend if counts.get("decoded") else ""
+    except FATAL:
+        raise
+    except Exception as error:
+        if wanted:  # else it comes from closing the file, and a generator that is closed must not yield
+            yield Outcome(job, info, backend, counts, error, stage)
+        return
+    yield Outcome(job, info, backend, counts)
+
+
+def _cut(
+    job: Job, tools: Tools, info: VideoInfo, video: VideoReader, lanes: _Lanes
+) -> Iterator[tuple[Clip, list[Frame]]]:
+    """The clips with their frames; a video that the index knows is cut where it was cut before."""
+    if not lanes.need_frames:
+        if job.clips:
+            yield from ((clip, []) for clip in job.clips)
+        else:
+            yield from _numbered(job, tools.segmenter.clips((), duration_s=info.duration_s))
+        return
+    short_side_px = max(lanes.short_side_px, tools.thumbnail_px if tools.save_thumbnail else 0)
+    frames = tools.distinct(video.stream(rate_hz=tools.rate_hz, short_side_px=short_side_px, mode=tools.mode))
+    if job.clips:
+        spans = tools.known_spans([clip.span for clip in job.clips])
+        cut = spans.clips(frames, duration_s=info.duration_s)
+        yield from ((clip, found) for clip, (_, found) in zip(job.clips, cut, strict=True))
+    else:
+        yield from _numbered(job, tools.segmenter.clips(frames, duration_s=info.duration_s))
+
+
+def _numbered(job: Job, cut: Iterable[tuple[Span, list[Frame]]]) -> Iterator[tuple[Clip, list[Frame]]]:
+    for index, (span, frames) in enumerate(cut):
+        yield Clip.make(job.video_id, index, span), frames
+
+
+class _Lanes:
+    """The sources of one job's channels over one opened video. A lane that keeps failing is left alone."""
+
+    def __init__(self, job: Job, info: VideoInfo, video: VideoReader) -> None:
+        self._job = job
+        self._info = info
+        self._video = video
+        self._errors_in_row: dict[int, int] = {}
+        self._last_error: dict[int, Failure] = {}
+        self.counts: dict[str, int] = {"frames": 0, "repeats": 0, "kept": 0}
+        asked = [channel.source for channel in job.channels if not self._all_known(channel)]
+        self.need_frames = info.has_video and any(source.needs_frames for source in asked)
+        self.short_side_px = max((source.short_side_px for source in asked if source.needs_frames), default=0)
+
+    def chunks(self, cut: Iterable[tuple[Clip, list[Frame]]], tools: Tools, batch_size: int) -> Iterator[Chunk]:
+        chunk, size = self._empty(), 0
+        for clip, frames in cut:
+            batch = self._frames(frames, tools.max_frames_per_clip)
+            if batch is not None and tools.save_thumbnail is not None:
+                tools.save_thumbnail(batch.rgb[len(batch) // 2], clip.clip_id)
+            size += self._fill(chunk, ClipMedia(clip, self._info, batch, self._video))
+            if len(chunk.clips) >= batch_size or size >= CHUNK_BYTES:
+                yield _sized(chunk, size)
+                chunk, size = self._empty(), 0
+        if chunk.clips:
+            yield _sized(chunk, size)
+
+    def _empty(self) -> Chunk:
+        return Chunk(self._job, [], {channel.name: [] for channel in self._job.channels}, {}, 0)
+
+    def _fill(self, chunk: Chunk, media: ClipMedia) -> int:
+        """Add one clip; how many bytes its items hold, each counted once."""
+        chunk.clips.append(media.clip)
+        seen: dict[int, Item | Failure | None] = {}  # channels may share a source: it is asked once a clip
+        for channel in self._job.channels:
+            key = id(channel.source)
+            if key not in seen:
+                seen[key] = self._item(channel, media, chunk)
+            chunk.items[channel.name].append(seen[key])
+        return _size(list(seen.values()))
+
+    def _item(self, channel: Channel, media: ClipMedia, chunk: Chunk) -> Item | Failure | None:
+        key = id(channel.source)
+        if self._errors_in_row.get(key, 0) >= GIVE_UP_AFTER:
+            return self._last_error[key]
+        lane, _ = lane_of(channel)
+        known = self._job.texts.get(lane, {})
+        if media.clip.clip_id in known:
+            return known[media.clip.clip_id]
+        try:
+            item = channel.source.item(media)
+        except NoSuchStream:
+            item = None
+        except FATAL:
+            raise
+        except Exception as error:
+            self._errors_in_row[key] = self._errors_in_row.get(key, 0) + 1
+            self._last_error[key] = failure_of(error, item=self._job.path, stage=f"source:{channel.name}")
+            return self._last_error[key]
+        self._errors_in_row[key] = 0
+        if lane:
+            chunk.texts.setdefault(lane, {})[media.clip.clip_id] = item if isinstance(item, TimedText) else None
+        return item
+
+    def _all_known(self, channel: Channel) -> bool:
+        known = self._job.texts.get(lane_of(channel)[0], {})
+        return bool(self._job.clips) and all(clip.clip_id in known for clip in self._job.clips)
+
+    def _frames(self, frames: list[Frame], limit: int) -> FrameBatch | None:
+        """The clip's distinct frames (at least one), spread evenly where there are more than the limit."""
+        if not frames:
+            return None
+        different = kept(frames)
+        if len(different) > limit:
+            places = np.linspace(0, len(different) - 1, limit).round().astype(int)
+            different = [different[place] for place in places]
+        self.counts["frames"] += len(frames)
+        self.counts["repeats"] += sum(frame.repeats for frame in frames)
+        self.counts["kept"] += len(different)
+        times_s = np.array([frame.time_s for frame in different], dtype=np.float64)
+        return FrameBatch(np.stack([frame.rgb for frame in different]), times_s)
+
+
+def _sized(chunk: Chunk, size: int) -> Chunk:
+    return Chunk(chunk.job, chunk.clips, chunk.items, chunk.texts, size)
+
+
+def _size(items: list[Any]) -> int:
+    pictures: dict[int, int] = {}
+    sound = 0
+    for item in items:
+        frames = item.frames if isinstance(item, AudioVisual) else item
+        audio = item.audio if isinstance(item, AudioVisual) else item
+        if isinstance(frames, FrameBatch):
+            pictures[id(frames)] = frames.rgb.nbytes
+        if isinstance(audio, AudioSamples):
+            sound += audio.samples.nbytes
+    return sum(pictures.values()) + sound

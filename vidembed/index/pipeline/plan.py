@@ -1,0 +1,128 @@
+"""Which files need work: unchanged ones, renamed ones and copies are recognised without decoding."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vidembed.batching import failure_of
+from vidembed.errors import InputError
+from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog.videos import PathRow
+from vidembed.index.pipeline.job import Job, PathStat
+from vidembed.protocols import Channel
+from vidembed.types import Failure, TimedText
+
+FINISHED = ("done", "absent")
+
+
+@dataclass
+class Plan:
+    """Filled while `jobs` is drawn from. twins: copies of a video that is itself a job of this run."""
+
+    unchanged: list[PathStat] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
+    twins: list[tuple[PathStat, str]] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)  # videos whose last file now holds another one
+
+    def settled(self) -> int:
+        """Files that needed no decoding."""
+        return len(self.unchanged) + len(self.failed) + len(self.twins)
+
+
+class Planner:
+    """Goes through files and yields the jobs.
+
+    wanted: channel -> collection; known without loading a model. load: loads a channel, when the first job needs it.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        identify: Callable[[Path], str],
+        wanted: Mapping[str, str],
+        load: Callable[[str], Channel],
+    ) -> None:
+        self._catalog = catalog
+        self._identify = identify
+        self._wanted = wanted
+        self._load = load
+        self._claimed: set[str] = set()
+
+    def jobs(self, paths: Iterable[Path], plan: Plan) -> Iterator[Job]:
+        known = self._catalog.videos.paths()
+        for path in paths:
+            try:
+                file = stat_of(path)
+                video_id = self._video_id(path, file, known.get(file.path))
+            except InputError as error:
+                plan.failed.append(failure_of(error, item=path.as_posix(), stage="probe"))
+                continue
+            if video_id in self._claimed:
+                plan.twins.append((file, video_id))
+                continue
+            missing = self._missing(video_id)
+            if missing:
+                self._claimed.add(video_id)
+                yield self._job(file, video_id, missing)
+            else:
+                plan.unchanged.append(file)
+                replaced = note_file(self._catalog, file, video_id, known.get(file.path))
+                if replaced:
+                    plan.replaced.append(replaced)
+
+    def _video_id(self, path: Path, file: PathStat, row: PathRow | None) -> str:
+        if row is not None and (row.size_bytes, row.mtime_ns) == (file.size_bytes, file.mtime_ns):
+            return row.video_id
+        return self._identify(path)
+
+    def _missing(self, video_id: str) -> list[str]:
+        if self._catalog.videos.get(video_id) is None:
+            return list(self._wanted)
+        states = self._catalog.lanes.of(video_id)
+        return [name for name, collection in self._wanted.items() if states.get(collection) not in FINISHED]
+
+    def _job(self, file: PathStat, video_id: str, names: Sequence[str]) -> Job:
+        channels = tuple(self._load(name) for name in names)
+        clips = tuple(self._catalog.videos.clips(video_id))
+        texts: dict[str, Mapping[str, TimedText | None]] = {}
+        for channel in channels:
+            lane, maker = lane_of(channel)
+            if lane and lane not in texts:
+                texts[lane] = self._catalog.texts.known(video_id, lane, maker)
+        return Job(file, video_id, channels, clips, texts)
+
+
+def lane_of(channel: Channel) -> tuple[str, str]:
+    """(lane, maker) of a channel whose source finds texts worth keeping, such as ("speech", "speech:small:en:5").
+
+    Such sources say in `maker` what their texts depend on, after the lane's name and a colon. Others: ("", "").
+    """
+    maker = str(getattr(channel.source, "maker", ""))
+    return maker.partition(":")[0], maker
+
+
+def note_file(catalog: Catalog, file: PathStat, video_id: str, row: PathRow | None) -> str | None:
+    """Renew what is known of a file whose video needs no work; the id of a video that lost its last file."""
+    now = PathRow(file.path, video_id, file.size_bytes, file.mtime_ns, False)
+    if row == now:
+        return None
+    with catalog.transaction():
+        catalog.clear_failures(file.path)
+        return catalog.videos.link(file.path, video_id, size_bytes=file.size_bytes, mtime_ns=file.mtime_ns)
+
+
+def stat_of(path: Path) -> PathStat:
+    """The file as it is now. Raises InputError when it is gone or its name is not text."""
+    try:
+        path.as_posix().encode("utf-8")
+        stat = os.stat(path)
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"the name of {path.as_posix()!a} is not valid Unicode", hint="rename the file, then index again"
+        ) from error
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    return PathStat(path.as_posix(), stat.st_size, stat.st_mtime_ns)

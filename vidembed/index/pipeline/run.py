@@ -1,0 +1,242 @@
+"""A run over many files: plan, decode ahead, encode here, report. Never loses an item."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+from vidembed import errors
+from vidembed.errors import InputError, VidembedError
+from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.pipeline.ahead import events
+from vidembed.index.pipeline.decode import CHUNK_BYTES, decode
+from vidembed.index.pipeline.job import Chunk, Job, Outcome, Tools
+from vidembed.index.pipeline.plan import Plan, Planner, note_file
+from vidembed.index.pipeline.progress import Meter, NowAndThen, ProgressCallback, give_back
+from vidembed.index.pipeline.remote import Remote
+from vidembed.index.pipeline.write import Writer
+from vidembed.protocols import Channel, Executor, Store
+from vidembed.types import Damage, Failure, RunReport
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """As in the settings under `run`."""
+
+    batch_size: int = 16
+    prefetch: int = 2
+    on_error: Literal["record", "raise"] = "record"
+    stop_after_same_error: int = 20
+
+
+class Indexer:
+    """Fills lanes of videos. One run at a time; whoever calls `run` holds the index's write lock.
+
+    wanted: channel -> collection. load: the channel itself, asked for when the first file needs it.
+    forget: removes a video from the index, for files that now hold another one.
+    remote: decode and encode on the executor's workers, elsewhere; None: decode on them, encode here.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        store: Store,
+        tools: Tools,
+        wanted: Mapping[str, str],
+        load: Callable[[str], Channel],
+        *,
+        executor: Executor,
+        options: RunOptions,
+        forget: Callable[[str], None],
+        remote: Remote | None = None,
+    ) -> None:
+        self._catalog = catalog
+        self._store = store
+        self._tools = tools
+        self._wanted = wanted
+        self._load = load
+        self._executor = executor
+        self._options = options
+        self._forget = forget
+        self._remote = remote
+
+    def run(self, paths: Sequence[Path], *, progress: ProgressCallback | None = None) -> RunReport:
+        """Index the files. Raises `errors.FATAL` at once, KeyboardInterrupt after taking back what is half done."""
+        run = _Run(self._catalog, self._store, self._options, len(paths), progress)
+        planner = Planner(self._catalog, self._tools.identify, self._wanted, self._load)
+        jobs = planner.jobs(paths, run.plan)
+        first = next(jobs, None)  # models are loaded here, before any thread starts and only if there is work
+        if first is not None:
+            run.go(self._events(chain([first], jobs)))
+            give_back()  # the calibration's bank is encoded next, with a tower of its own
+        run.settle_twins()
+        for video_id in {*run.plan.replaced, *run.replaced}:
+            self._forget(video_id)
+        run.record_plan_failures()
+        report = run.report()
+        run.meter.end()
+        return report
+
+    def _events(self, jobs: Iterator[Job]) -> Iterator[Chunk | Outcome | None]:
+        if self._remote is not None:
+            return self._remote.events(jobs, self._executor)
+        work = partial(decode, tools=self._tools, batch_size=self._options.batch_size)
+        return events(jobs, work, self._executor, ahead=self._options.prefetch, stop=self._tools.stop)
+
+
+class _Run:
+    """The state of one run."""
+
+    def __init__(
+        self, catalog: Catalog, store: Store, options: RunOptions, total_items: int, progress: ProgressCallback | None
+    ) -> None:
+        self._catalog = catalog
+        self._options = options
+        self._writer = Writer(catalog, store, on_failure=self._unexpected)
+        self._waiting: list[Chunk] = []
+        self._ended: list[Outcome] = []
+        self._streak: Counter[tuple[str, str]] = Counter()  # (stage, kind) since the last success
+        self.plan = Plan()
+        self.meter = Meter(progress, total_items=total_items, skipped=self.plan.settled)
+        self.replaced: list[str] = []
+        self._done: list[str] = []
+        self._failed: list[Failure] = []
+        self._damaged: list[Damage] = []
+        self._failed_ids: dict[str, Failure] = {}
+        self._counts: Counter[str] = Counter()
+        self._clips = 0
+        self._seconds = 0.0
+
+    def go(self, stream: Iterator[Chunk | Outcome | None]) -> None:
+        tidy = NowAndThen()
+        try:
+            for event in stream:
+                if isinstance(event, Chunk):
+                    self._waiting.append(event)
+                elif isinstance(event, Outcome):
+                    self._ended.append(event)
+                if event is None or self._enough() or not self._waiting:
+                    self._flush()
+                    tidy()
+            self._flush()
+            self._writer.flush(at_once=True)
+        except BaseException:
+            stream.close()  # type: ignore[attr-defined]  # a generator: stops the workers before the store is touched
+            self._writer.abandon()
+            raise
+
+    def _enough(self) -> bool:
+        clips = sum(len(chunk.clips) for chunk in self._waiting)
+        size = sum(chunk.size_bytes for chunk in self._waiting)
+        return clips >= self._options.batch_size or size >= CHUNK_BYTES or len(self._ended) >= self._options.batch_size
+
+    def _flush(self) -> None:
+        """Encode what waits, then finish the videos that ended."""
+        broken = {outcome.job.video_id for outcome in self._ended if outcome.error is not None}
+        chunks = [chunk for chunk in self._waiting if chunk.job.video_id not in broken]
+        self._waiting = []
+        if chunks:
+            self._writer.encode(chunks)
+            for chunk in chunks:
+                self.meter.step(chunk.job.path, chunk.clips[-1].span.end_s)
+        ended, self._ended = self._ended, []
+        whole = [outcome for outcome in ended if outcome.error is None]
+        if whole:
+            self._finish(whole)
+        for outcome in ended:
+            self._counts.update({key: int(value) for key, value in outcome.counts.items()})
+            if outcome.error is not None:
+                self._fail(outcome, outcome.error)
+
+    def _finish(self, outcomes: list[Outcome]) -> None:
+        failures = {outcome.job.video_id: self._writer.failures(outcome) for outcome in outcomes}
+        if self._options.on_error == "raise":
+            for found in failures.values():
+                for failure in found:
+                    raise VidembedError(f"{failure.item}: {failure.stage}: {failure.message}", hint=failure.hint)
+        with self._catalog.transaction():
+            self._writer.finish(outcomes)
+            for outcome in outcomes:
+                self._link(outcome.job)
+        self._writer.flush()
+        for outcome in outcomes:
+            assert outcome.info is not None
+            self._done.append(outcome.job.path)
+            self._failed += failures[outcome.job.video_id]
+            damage = Damage.of(outcome.job.path, outcome.counts)
+            if damage is not None:
+                self._damaged.append(damage)
+            self._clips += len(outcome.job.clips) or len(self._catalog.videos.clips(outcome.job.video_id))
+            self._seconds += outcome.info.duration_s
+            self.meter.finished(outcome.job.path, outcome.info.duration_s)
+            if not failures[outcome.job.video_id]:
+                self._streak.clear()
+
+    def _link(self, job: Job) -> None:
+        file = job.file
+        replaced = self._catalog.videos.link(
+            file.path, job.video_id, size_bytes=file.size_bytes, mtime_ns=file.mtime_ns
+        )
+        if replaced:
+            self.replaced.append(replaced)
+
+    def _fail(self, outcome: Outcome, error: Exception) -> None:
+        if self._options.on_error == "raise":
+            raise error
+        found = self._writer.fail(outcome)
+        self._failed += found
+        self._failed_ids[outcome.job.video_id] = found[0]
+        self.meter.finished(outcome.job.path, 0.0)
+        self._unexpected(found[0], error)
+
+    def _unexpected(self, failure: Failure, error: Exception | None = None) -> None:
+        """Stop when the same error, and not one about the file itself, has come too often without a success between."""
+        kind = getattr(errors, failure.kind, None)
+        if isinstance(kind, type) and issubclass(kind, InputError):
+            return
+        stage = failure.stage.partition(":")[0]
+        self._streak[stage, failure.kind] += 1
+        times = self._streak[stage, failure.kind]
+        if times >= self._options.stop_after_same_error:
+            raise VidembedError(
+                f"stopped: the same error {times} times running ({stage}, {failure.kind}: {failure.message})",
+                hint="what is done stays done; find the cause (--set run.on_error=raise shows it), then run again",
+            ) from error
+
+    # -- at the end --------------------------------------------------------------------------------------------------
+
+    def settle_twins(self) -> None:
+        """Copies of videos of this run: link them, or fail them for the same reason."""
+        for file, video_id in self.plan.twins:
+            if self._catalog.videos.get(video_id) is not None:
+                replaced = note_file(self._catalog, file, video_id, self._catalog.videos.paths().get(file.path))
+                if replaced:
+                    self.plan.replaced.append(replaced)
+                self.plan.unchanged.append(file)
+            else:
+                cause = self._failed_ids[video_id]
+                failure = Failure(file.path, cause.stage, cause.kind, cause.message, cause.hint)
+                self._failed.append(failure)
+                self._catalog.put_failure(failure)
+
+    def record_plan_failures(self) -> None:
+        for failure in self.plan.failed:
+            if self._options.on_error == "raise":
+                raise InputError(failure.message, hint=failure.hint)
+            self._catalog.put_failure(failure)
+
+    def report(self) -> RunReport:
+        return RunReport(
+            done=tuple(self._done),
+            unchanged=tuple(file.path for file in self.plan.unchanged),
+            failed=(*self.plan.failed, *self._failed),
+            clips=self._clips,
+            seconds_of_video=self._seconds,
+            counts=dict(sorted(self._counts.items())),
+            damaged=tuple(self._damaged),
+        )

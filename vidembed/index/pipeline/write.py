@@ -1,0 +1,219 @@
+"""The calling thread's half of a run: encode, store, then note in the catalog what is done.
+
+Order of writing, for every video: "pending" in the catalog, vectors into the store, then one transaction with
+everything else. What a store has taken survives the death of the process; to survive a power loss it must be flushed,
+which is slow, so that is done every few seconds, and only then "pending" is taken away. After a crash, whatever is
+pending is compared with the store (`recover`): the catalog never calls done for long what is not stored.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from vidembed.batching import failure_of
+from vidembed.errors import FATAL
+from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog.states import LaneState
+from vidembed.index.pipeline.job import Chunk, Outcome
+from vidembed.index.pipeline.plan import lane_of
+from vidembed.protocols import Channel, Encoded, Store
+from vidembed.types import Clip, Failure, Item, Row, TimedText
+
+
+@dataclass
+class _Tally:
+    """What became of one lane of one video."""
+
+    stored: int = 0
+    failed: int = 0
+    first: Failure | None = None
+
+    @property
+    def state(self) -> LaneState:
+        return "failed" if self.failed else "done" if self.stored else "absent"
+
+
+@dataclass
+class _InHand:
+    """A video whose chunks are coming in."""
+
+    clips: list[Clip] = field(default_factory=list)
+    lanes: dict[str, _Tally] = field(default_factory=dict)
+    texts: dict[str, dict[str, TimedText | None]] = field(default_factory=dict)
+
+
+FLUSH_EVERY_S = 2.0
+
+
+class Writer:
+    """Encodes chunks, of several videos together where they are short, and finishes videos."""
+
+    def __init__(self, catalog: Catalog, store: Store, *, on_failure: Callable[[Failure], None]) -> None:
+        self._catalog = catalog
+        self._store = store
+        self._on_failure = on_failure
+        self._in_hand: dict[str, _InHand] = {}
+        self._unflushed: list[tuple[str, str]] = []  # (video_id, collection) of finished videos
+        self._flushed_at = time.monotonic()
+
+    def encode(self, chunks: list[Chunk]) -> None:
+        """Encode the clips of these chunks, lane by lane, and put their vectors into the store."""
+        by_lane: dict[str, list[Chunk]] = {}
+        channels: dict[str, Channel] = {}
+        for chunk in chunks:
+            self._begin(chunk)
+            for channel in chunk.job.channels:
+                channels[channel.name] = channel
+                by_lane.setdefault(channel.name, []).append(chunk)
+        for name, parts in by_lane.items():
+            self._encode_lane(channels[name], parts)
+
+    def finish(self, outcomes: list[Outcome]) -> None:
+        """Note these videos as done, with all that belongs to them."""
+        with self._catalog.transaction():
+            for outcome in outcomes:
+                self._finish(outcome)
+
+    def flush(self, *, at_once: bool = False) -> None:
+        """Now and then: bring the vectors safely to disk, and with them the claim that these videos are done."""
+        if self._unflushed and (at_once or time.monotonic() - self._flushed_at >= FLUSH_EVERY_S):
+            self._store.flush()
+            self._catalog.lanes.settled(self._unflushed)
+            self._unflushed.clear()
+            self._flushed_at = time.monotonic()
+
+    def fail(self, outcome: Outcome) -> list[Failure]:
+        """Take back what a video has put so far that the index did not have before; note why."""
+        job = outcome.job
+        assert outcome.error is not None
+        failure = failure_of(outcome.error, item=job.path, stage=outcome.stage)
+        self._drop(job.video_id)
+        with self._catalog.transaction():
+            self._catalog.clear_failures(job.path)
+            self._catalog.put_failure(failure)
+        return [failure]
+
+    def failures(self, outcome: Outcome) -> list[Failure]:
+        """The lanes of a decoded video that could not be filled, one record each."""
+        job = outcome.job
+        found = []
+        for name, tally in self._in_hand.get(job.video_id, _InHand()).lanes.items():
+            if tally.first is not None:
+                first = tally.first
+                stage = first.stage if first.stage.startswith("source:") else f"encode:{name}"
+                message = first.message if tally.failed == 1 else f"{tally.failed} clips: {first.message}"
+                found.append(Failure(job.path, stage, first.kind, message, first.hint))
+        return found
+
+    def abandon(self) -> None:
+        """The run stops here: what is half done is taken out again."""
+        for video_id in list(self._in_hand):
+            self._drop(video_id)
+        self.flush(at_once=True)
+
+    # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _begin(self, chunk: Chunk) -> None:
+        job = chunk.job
+        entry = self._in_hand.get(job.video_id)
+        if entry is None:
+            self._catalog.lanes.begin(job.video_id, [channel.collection for channel in job.channels])
+            entry = _InHand(lanes={channel.name: _Tally() for channel in job.channels})
+            self._in_hand[job.video_id] = entry
+        entry.clips.extend(chunk.clips)
+        for lane, texts in chunk.texts.items():
+            entry.texts.setdefault(lane, {}).update(texts)
+
+    def _encode_lane(self, channel: Channel, chunks: list[Chunk]) -> None:
+        clips = [clip for chunk in chunks for clip in chunk.clips]
+        items = [item for chunk in chunks for item in chunk.items[channel.name]]
+        answers = encoded(channel, items, clips)
+        rows = []
+        for clip, answer in zip(clips, answers, strict=True):
+            tally = self._in_hand[clip.video_id].lanes[channel.name]
+            if isinstance(answer, Failure):
+                tally.failed += 1
+                if tally.first is None:
+                    tally.first = answer
+                    self._on_failure(answer)
+            elif answer is not None:
+                tally.stored += 1
+                rows.append(Row(clip, answer.vector, answer.units, answer.unit_times_s))
+        if rows:
+            self._store.put(channel.collection, rows)
+
+    def _finish(self, outcome: Outcome) -> None:
+        job, info = outcome.job, outcome.info
+        assert info is not None
+        failures = self.failures(outcome)
+        # A video without a single clip still gets its lanes noted, or it would be tried for ever.
+        entry = self._in_hand.pop(job.video_id, _InHand(lanes={channel.name: _Tally() for channel in job.channels}))
+        catalog = self._catalog
+        catalog.videos.put(info, reader=outcome.reader, counts=outcome.counts)
+        if not job.clips:
+            catalog.videos.put_clips(entry.clips)
+        makers = dict(lane_of(channel) for channel in job.channels)
+        for lane, texts in entry.texts.items():
+            catalog.texts.put(lane, makers[lane], texts)
+        for channel in job.channels:
+            tally = entry.lanes[channel.name]
+            catalog.lanes.finish(job.video_id, channel.collection, tally.state, tally.stored)
+            self._unflushed.append((job.video_id, channel.collection))
+        catalog.clear_failures(job.path)
+        for failure in failures:
+            catalog.put_failure(failure)
+
+    def _drop(self, video_id: str) -> None:
+        if self._in_hand.pop(video_id, None) is not None:
+            recover(self._catalog, self._store, only=video_id)
+
+
+def recover(catalog: Catalog, store: Store, *, only: str | None = None) -> int:
+    """Compare what a stopped run left pending with the store, and take out what is half done; how many lanes.
+
+    A lane whose vectors are all there stays: it was finished, or tried again after a partial failure (vectors are then
+    written over by equals). A lane that lost vectors to a power loss is forgotten, so that the next run fills it.
+    """
+    dropped = 0
+    known = store.collections()
+    for video_id, collection in catalog.lanes.pending():
+        if only not in (None, video_id):
+            continue
+        claimed = catalog.lanes.stored(video_id, collection)
+        if claimed is not None and _count(catalog, store, video_id, collection, known) >= claimed:
+            catalog.lanes.settled([(video_id, collection)])
+            continue
+        if collection in known:
+            store.delete(video_id, collection=collection)
+        with catalog.transaction():
+            catalog.lanes.forget(collection, video_id)
+            catalog.lanes.settled([(video_id, collection)])
+        dropped += 1
+    return dropped
+
+
+def _count(catalog: Catalog, store: Store, video_id: str, collection: str, known: Mapping[str, object]) -> int:
+    if collection not in known:
+        return 0
+    return len(store.rows(collection, [clip.clip_id for clip in catalog.videos.clips(video_id)], units=False))
+
+
+def encoded(
+    channel: Channel, items: Sequence[Item | Encoded | Failure | None], clips: Sequence[Clip]
+) -> list[Encoded | Failure | None]:
+    """One answer per clip; a failure of the source stays what it is, as does what was encoded elsewhere."""
+    answers: list[Encoded | Failure | None] = [item if isinstance(item, Failure | Encoded) else None for item in items]
+    wanted = [i for i, item in enumerate(items) if item is not None and not isinstance(item, Failure | Encoded)]
+    if not wanted:
+        return answers
+    try:
+        found = channel.encoder.encode_clips([items[i] for i in wanted], [clips[i] for i in wanted])  # type: ignore[misc]
+    except FATAL:
+        raise
+    except Exception as error:
+        found = [failure_of(error, item=clips[i].clip_id, stage=f"encode:{channel.name}") for i in wanted]
+    for i, answer in zip(wanted, found, strict=True):
+        answers[i] = answer
+    return answers

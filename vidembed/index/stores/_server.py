@@ -1,0 +1,176 @@
+"""The Qdrant server's own words: collection settings, filters, search parameters.
+
+Calls to a Qdrant server: tried again while it does not answer, its exceptions mapped to ours.
+
+no connection, timeout, 429, 502-504, gRPC UNAVAILABLE ...   tried again, then StoreUnavailable
+401, 403, gRPC UNAUTHENTICATED, PERMISSION_DENIED            StoreUnavailable, hint about the key
+507, "No space left"                                         StoreUnavailable
+all else                                                     StoreError
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from qdrant_client import models
+from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
+
+from vidembed.errors import ConfigError, StoreError, StoreUnavailable
+from vidembed.index.stores._points import DENSE, OVERSAMPLING, UNITS, WORDS, uuids
+from vidembed.types import Space, Where
+
+PAYLOAD_INDEXES = {
+    "video_id": models.PayloadSchemaType.KEYWORD,
+    "start_s": models.PayloadSchemaType.FLOAT,
+    "end_s": models.PayloadSchemaType.FLOAT,
+}
+
+
+def quantization_config(name: str | None) -> models.QuantizationConfig | None:
+    """The server's settings for a preset; ConfigError for an unknown one."""
+    if name is None:
+        return None
+    if name == "scalar":
+        scalar = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
+        return models.ScalarQuantization(scalar=scalar)
+    if name == "binary":
+        return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
+    bits = {
+        "turbo1": models.TurboQuantBitSize.BITS1,
+        "turbo2": models.TurboQuantBitSize.BITS2,
+        "turbo4": models.TurboQuantBitSize.BITS4,
+    }
+    if name not in bits:
+        raise ConfigError(
+            f"store.quantization: unknown preset {name!r}", hint=f"allowed: none, {', '.join(OVERSAMPLING)}"
+        )
+    turbo = models.TurboQuantQuantizationConfig(bits=bits[name], always_ram=True)
+    return models.TurboQuantization(turbo=turbo)
+
+
+def vector_settings(
+    space: Space, *, codes: models.QuantizationConfig | None, on_disk: bool
+) -> tuple[dict[str, models.VectorParams], dict[str, models.SparseVectorParams] | None]:
+    """Dense and sparse settings of a new collection. Units are read by id only, so no graph is built for them."""
+    if space.kind == "sparse":
+        return {}, {WORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)}
+    clip = models.VectorParams(
+        size=space.dim,
+        distance=models.Distance.COSINE,
+        quantization_config=codes,
+        on_disk=on_disk or codes is not None,  # with codes in memory the originals are only read to score again
+    )
+    units = models.VectorParams(
+        size=space.dim,
+        distance=models.Distance.DOT,  # unit rows already; cosine would change float16's last bit
+        datatype=models.Datatype.FLOAT16,
+        on_disk=True,
+        hnsw_config=models.HnswConfigDiff(m=0),
+        multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
+    )
+    return {DENSE: clip, UNITS: units}, None
+
+
+def space_of(info: models.CollectionInfo, name: str) -> Space:
+    """The space a collection was made for. Servers before 1.16 keep no metadata: the space's name is then empty."""
+    params = info.config.params
+    entry: dict[str, Any] = (info.config.metadata or {}).get("vidembed") or {}
+    title = str(entry.get("space", ""))
+    if params.sparse_vectors and WORDS in params.sparse_vectors:
+        return Space(title, 0, "sparse")
+    if isinstance(params.vectors, dict) and DENSE in params.vectors:
+        return Space(title, params.vectors[DENSE].size)
+    raise StoreError(f"collection {name!r} was not made by vidembed", hint="choose another store.namespace")
+
+
+def search_params(quantization: str | None, *, hnsw_ef: int) -> models.SearchParams:
+    """How dense vectors are searched: graph breadth, and exact scores for what the codes found."""
+    # Said even without codes of our own: the collection may have been made with some.
+    oversampling = OVERSAMPLING[quantization] if quantization is not None else None
+    codes = models.QuantizationSearchParams(rescore=True, oversampling=oversampling)
+    return models.SearchParams(hnsw_ef=hnsw_ef, quantization=codes)
+
+
+def word_params() -> models.SearchParams:
+    """IDF over the clips that are there now; the server's shortcut also counts deleted ones until it merges."""
+    return models.SearchParams(idf=models.IdfCorpusParams(corpus=models.Filter()))
+
+
+def filter_of(where: Where | None, *, with_videos: bool = True) -> models.Filter | None:
+    """The server's form of a `Where`; with_videos=False leaves the list of videos to the caller."""
+    if where is None:
+        return None
+    must: list[models.Condition] = []
+    if where.video_ids is not None and with_videos:
+        must.append(models.FieldCondition(key="video_id", match=models.MatchAny(any=sorted(where.video_ids))))
+    if where.within is not None:
+        must.append(models.FieldCondition(key="start_s", range=models.Range(lt=where.within.end_s)))
+        must.append(models.FieldCondition(key="end_s", range=models.Range(gt=where.within.start_s)))
+    ids: list[Any] = [str(i) for i in uuids(sorted(where.not_clips))]
+    if not must and not ids:
+        return None
+    return models.Filter(must=must or None, must_not=[models.HasIdCondition(has_id=ids)] if ids else None)
+
+
+R = TypeVar("R")
+
+_BUSY_HTTP = {429, 502, 503, 504}
+_BUSY_GRPC = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}
+_LONGEST_WAIT_S = 10.0
+
+
+def call(work: Callable[[], R], action: str, *, retries: int, backoff_s: float) -> R:
+    """work(), at most `retries` times more when the server does not answer. All our calls may run twice safely."""
+    for attempt in range(retries + 1):
+        try:
+            return work()
+        except (ApiException, ResourceExhaustedResponse, ValueError, RuntimeError) as error:
+            failure: Exception = error
+        except Exception as error:
+            if _grpc_code(error) is None:
+                raise
+            failure = error
+        if not _busy(failure) or attempt == retries:
+            raise _ours(failure, action) from failure
+        pause = max(backoff_s * 2**attempt, float(getattr(failure, "retry_after_s", 0) or 0))
+        time.sleep(min(pause, _LONGEST_WAIT_S))
+    raise AssertionError("unreachable")
+
+
+def _busy(error: Exception) -> bool:
+    if isinstance(error, UnexpectedResponse):
+        return error.status_code in _BUSY_HTTP
+    return isinstance(error, ResponseHandlingException | ResourceExhaustedResponse) or _grpc_code(error) in _BUSY_GRPC
+
+
+def _ours(error: Exception, action: str) -> StoreError:
+    status = error.status_code if isinstance(error, UnexpectedResponse) else None
+    code = _grpc_code(error)
+    if status in (401, 403) or code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+        return StoreUnavailable(
+            f"{action}: the server refused the API key", hint="name the variable that holds it in store.api_key_env"
+        )
+    if status == 507 or "No space left" in str(error):
+        return StoreUnavailable(f"{action}: the server's disk is full", hint="free space on the server and run again")
+    if _busy(error):
+        return StoreUnavailable(
+            f"{action}: no answer ({_short(error)})",
+            hint="is the server up? start one with: docker run -p 6333:6333 qdrant/qdrant",
+        )
+    return StoreError(f"{action}: {_short(error)}")
+
+
+def _grpc_code(error: Exception) -> str | None:
+    """The name of a gRPC status, without importing grpc where it is not used."""
+    code = getattr(error, "code", None)
+    name = getattr(code() if callable(code) else None, "name", None)
+    return name if isinstance(name, str) else None
+
+
+def _short(error: Exception) -> str:
+    details = getattr(error, "details", None)
+    text = str(details() if callable(details) else error) or type(error).__name__
+    return " ".join(text.split())[:300]

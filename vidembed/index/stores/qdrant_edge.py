@@ -1,0 +1,320 @@
+"""The default store: the Qdrant engine inside this process, a folder on disk, no server.
+
+folder/store.json              collections, their spaces, aliases; replaced in one step
+folder/store.lock, store.pid   one process at a time
+folder/collections/NAME/       one Qdrant Edge shard each, with its write-ahead log; opened when first used
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import qdrant_edge as edge
+
+from vidembed.errors import StoreError, StoreUnavailable
+from vidembed.index.stores import _points
+from vidembed.index.stores._edge_engine import (
+    create_shard,
+    filter_of,
+    mapped,
+    quantization_config,
+    search_params,
+    shard_config,
+    video_filter,
+    word_params,
+)
+from vidembed.index.stores._folder import Manifest, lock, sync_folder
+from vidembed.index.stores._points import DENSE, WORDS
+from vidembed.index.stores._row_cache import RowCache
+from vidembed.types import Floats, Row, Space, SparseVector, Where
+
+
+class QdrantEdgeStore:
+    """`protocols.Store` in a folder. Safe to use from several threads of one process.
+
+    Writes survive the end of the process, however it ends, as soon as `put` returns; a power loss only after `flush`.
+    Up to `index_above_kb` of vectors (by default about 20 000 of 512 dimensions) every search is exact; above it
+    `optimize` builds an HNSW graph, searched with breadth `hnsw_ef` (more is slower and closer to exact).
+
+    quantization: smaller codes searched first, for collections made with it, once `optimize` has built them; hits
+    are always scored again with the float32 vectors.
+    cache_mb: memory for rows that `rows` read lately, so that searches over the same clips need not read them again.
+    Raises IndexBusy when another process has the folder, StoreUnavailable when it is damaged or cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        quantization: str | None = None,
+        index_above_kb: int = 40_000,
+        hnsw_ef: int = 256,
+        cache_mb: int = 128,
+    ) -> None:
+        quantization_config(quantization)  # an unknown preset is said now, not at the first collection
+        self.path = Path(path)
+        self._quantization = quantization
+        self._index_above_kb = index_above_kb
+        self._hnsw_ef = hnsw_ef
+        self._cache = RowCache(cache_mb * 1_000_000)
+        self._counts: dict[str, int] = {}
+        self._writes = 0
+        self._shards: dict[str, edge.EdgeShard] = {}
+        self._mutex = threading.RLock()
+        try:
+            (self.path / "collections").mkdir(parents=True, exist_ok=True)
+            self._lock = lock(self.path)
+        except OSError as error:
+            raise StoreUnavailable(f"{self.path} cannot be written: {error}", hint="choose another folder") from error
+        try:
+            self._manifest = Manifest.read(self.path / "store.json")
+            self._sweep()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._closed = False
+
+    # --- collections and aliases -------------------------------------------------------------------------------
+
+    def create(self, collection: str, space: Space) -> None:
+        _points.check_name(collection)
+        with self._mutex:
+            self._check_open()
+            if collection in self._manifest.aliases:
+                raise StoreError(f"{collection!r} is an alias")
+            if collection in self._manifest.collections:
+                _points.check_same(collection, self._manifest.collections[collection], space)
+                return
+            # Made aside and renamed when whole: a crash in between leaves a folder that the next start sweeps away.
+            aside = self._folder(f".new-{collection}")
+            shutil.rmtree(aside, ignore_errors=True)
+            create_shard(
+                aside, shard_config(space, quantization=self._quantization, index_above_kb=self._index_above_kb)
+            )
+            shutil.rmtree(self._folder(collection), ignore_errors=True)  # left by a crash, in no manifest
+            os.replace(aside, self._folder(collection))
+            sync_folder(aside.parent)
+            self._manifest.collections[collection] = space
+            self._manifest.quantization[collection] = self._quantization
+            self._save()
+
+    def drop(self, collection: str) -> None:
+        """Remove it and the aliases that point at it. Removing what is not there is no error."""
+        with self._mutex:
+            self._check_open()
+            if self._manifest.collections.pop(collection, None) is None:
+                return
+            self._manifest.quantization.pop(collection, None)
+            self._manifest.aliases = {a: name for a, name in self._manifest.aliases.items() if name != collection}
+            self._save()
+            self._written(lambda name, _: name == collection)
+            shard = self._shards.pop(collection, None)
+            if shard is not None:
+                with mapped(f"closing {collection}"):
+                    shard.close()
+            old = self._folder(f".old-{collection}")
+            shutil.rmtree(old, ignore_errors=True)
+            os.replace(self._folder(collection), old)
+            shutil.rmtree(old, ignore_errors=True)
+
+    def collections(self) -> dict[str, Space]:
+        with self._mutex:
+            self._check_open()
+            return dict(sorted(self._manifest.collections.items()))
+
+    def aliases(self) -> dict[str, str]:
+        with self._mutex:
+            self._check_open()
+            return dict(self._manifest.aliases)
+
+    def set_alias(self, alias: str, collection: str) -> None:
+        with self._mutex:
+            self._check_open()
+            _points.check_alias(alias, collection, list(self._manifest.collections))
+            self._manifest.aliases[alias] = collection
+            self._save()
+
+    # --- rows --------------------------------------------------------------------------------------------------
+
+    def put(self, collection: str, rows: Sequence[Row]) -> None:
+        name, space, shard = self._find(collection)
+        ready = _points.checked(rows, space)
+        try:
+            with mapped(f"writing to {name}"):
+                for piece in _points.writes(ready):
+                    shard.update(edge.UpdateOperation.upsert_points([_point(row) for row in piece]))
+        finally:
+            ids = {row.clip.clip_id for row in ready}
+            self._written(lambda collection, row: collection == name and row.clip.clip_id in ids)
+
+    def search(
+        self, collection: str, vector: Floats | SparseVector, *, k: int, where: Where | None = None
+    ) -> list[tuple[str, float]]:
+        name, space, shard = self._find(collection)
+        query, params = self._query(name, _points.check_vector(vector, space), k)
+
+        def ask(limit: int, listed: bool) -> list[edge.ScoredPoint]:
+            with mapped(f"searching {name}"):
+                return shard.query(
+                    edge.QueryRequest(
+                        limit=limit,
+                        query=query,
+                        filter=filter_of(where, with_videos=listed),
+                        params=params,
+                        with_payload=False if listed else ["video_id"],
+                    )
+                )
+
+        return _points.answers(ask, lambda: shard.count(edge.CountRequest()), space, k=k, where=where)
+
+    def rows(self, collection: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
+        name, space, shard = self._find(collection)
+        found, mark = self._cache.find(name, clip_ids) if units else ({}, 0)
+        missing = _points.uuids(clip_id for clip_id in clip_ids if clip_id not in found)
+        if missing:
+            with mapped(f"reading {name}"):
+                names = _points.vector_names(space, units=units)
+                read = [_row(r) for r in shard.retrieve(list(missing), True, names)]
+            found.update((row.clip.clip_id, row) for row in read)
+            if units:
+                self._cache.keep(name, read, mark)
+        return {clip_id: found[clip_id] for clip_id in clip_ids if clip_id in found}
+
+    def scan(self, collection: str, *, units: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
+        name, space, shard = self._find(collection)
+        offset: edge.PointId | None = None
+        names = _points.vector_names(space, units=units)
+        while True:
+            with mapped(f"reading {name}"):
+                records, offset = shard.scroll(
+                    edge.ScrollRequest(offset=offset, limit=batch, with_payload=True, with_vector=names)
+                )
+                found = [_row(r) for r in records]
+            if found:
+                yield found
+            if offset is None:
+                return
+
+    def delete(self, video_id: str, *, collection: str | None = None) -> None:
+        for name in [collection] if collection is not None else list(self.collections()):
+            _, _, shard = self._find(name)
+            with mapped(f"deleting from {name}"):
+                shard.update(edge.UpdateOperation.delete_points_by_filter(video_filter(video_id)))
+        self._written(lambda _, row: row.clip.video_id == video_id)
+
+    def count(self, collection: str) -> int:
+        with self._mutex:
+            self._check_open()
+            if self._manifest.aliases.get(collection, collection) not in self._manifest.collections:
+                return 0
+            name, _, shard = self._find(collection)
+            known, mark = self._counts.get(name), self._writes
+        if known is not None:
+            return known
+        with mapped(f"counting {name}"):
+            counted = shard.count(edge.CountRequest(exact=True))
+        with self._mutex:
+            if mark == self._writes:
+                self._counts[name] = counted
+        return counted
+
+    # --- housekeeping ------------------------------------------------------------------------------------------
+
+    def optimize(self) -> None:
+        """Build the HNSW graph and the quantised codes of collections above the threshold; minutes for 100 000s."""
+        for name in self.collections():
+            _, _, shard = self._find(name)
+            with mapped(f"optimizing {name}"):
+                shard.optimize()
+
+    def flush(self) -> None:
+        with self._mutex:
+            self._check_open()
+            shards = dict(self._shards)
+        for name, shard in shards.items():
+            with mapped(f"flushing {name}"):
+                shard.flush()
+
+    def close(self) -> None:
+        """Flush and let go of the folder; closing twice is no error."""
+        with self._mutex:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                while self._shards:
+                    name, shard = self._shards.popitem()
+                    with mapped(f"closing {name}"):
+                        shard.flush()
+                        shard.close()
+            finally:
+                self._lock.release()
+
+    def __enter__(self) -> QdrantEdgeStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _find(self, name: str) -> tuple[str, Space, edge.EdgeShard]:
+        """Collection name, space and open shard behind a collection name or an alias."""
+        with self._mutex:
+            self._check_open()
+            name = self._manifest.aliases.get(name, name)
+            space = self._manifest.collections.get(name)
+            if space is None:
+                raise _points.unknown_collection(name, [*self._manifest.collections, *self._manifest.aliases])
+            shard = self._shards.get(name)
+            if shard is None:
+                with mapped(f"opening collection {name} in {self.path}"):
+                    shard = self._shards[name] = edge.EdgeShard.load(str(self._folder(name)))
+            return name, space, shard
+
+    def _written(self, rows: Callable[[str, Row], bool]) -> None:
+        """Forget what was remembered of the store before a write; rows: see `RowCache.forget`."""
+        with self._mutex:
+            self._writes += 1
+            self._counts.clear()
+        self._cache.forget(rows)
+
+    def _query(self, name: str, vector: Floats | SparseVector, k: int) -> tuple[edge.Query, edge.SearchParams]:
+        if isinstance(vector, SparseVector):
+            words = edge.SparseVector(vector.indices.tolist(), vector.values.tolist())
+            return edge.Query.Nearest(words, using=WORDS), word_params()
+        params = search_params(self._manifest.quantization.get(name), hnsw_ef=max(self._hnsw_ef, 2 * k))
+        return edge.Query.Nearest(vector.tolist(), using=DENSE), params
+
+    def _folder(self, name: str) -> Path:
+        return self.path / "collections" / name
+
+    def _save(self) -> None:
+        try:
+            self._manifest.write(self.path / "store.json")
+        except OSError as error:
+            raise StoreUnavailable(f"{self.path} cannot be written: {error}", hint="is the disk full?") from error
+
+    def _sweep(self) -> None:
+        """Remove what a crash left of collections half made or half dropped."""
+        for folder in (self.path / "collections").iterdir():
+            if folder.name.startswith((".new-", ".old-")):
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError(f"the store in {self.path} is closed")
+
+
+def _point(row: Row) -> edge.Point:
+    return edge.Point(row.clip.clip_id, _points.vectors_of(row, edge.SparseVector), _points.payload(row))
+
+
+def _row(record: edge.Record) -> Row:
+    vectors = record.vector if isinstance(record.vector, dict) else {}
+    return _points.row_of(str(record.id), record.payload or {}, vectors)

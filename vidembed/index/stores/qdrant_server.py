@@ -1,0 +1,295 @@
+"""Qdrant as a server or cluster, through qdrant-client; many processes and machines can use one index.
+
+A collection "vision.1f3a9c02" of an index with the prefix "holiday" is "holiday__vision.1f3a9c02" there; aliases are
+the server's own, "holiday__vision".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from qdrant_client import QdrantClient, models
+
+from vidembed.errors import ConfigError, StoreError
+from vidembed.index.stores import _points
+from vidembed.index.stores._points import DENSE, WORDS
+from vidembed.index.stores._server import (
+    PAYLOAD_INDEXES,
+    call,
+    filter_of,
+    quantization_config,
+    search_params,
+    space_of,
+    vector_settings,
+    word_params,
+)
+from vidembed.types import Floats, Row, Space, SparseVector, Where
+
+R = TypeVar("R")
+
+
+class QdrantServerStore:
+    """`protocols.Store` on a Qdrant server (`docker run -p 6333:6333 qdrant/qdrant`). Safe to use from threads.
+
+    url: "http://localhost:6333". api_key: for Qdrant Cloud and protected servers. prefix: one index, one prefix.
+    prefer_grpc: use port 6334 for the calls, faster for large batches. on_disk: keep the clip vectors on the
+    server's disk instead of its memory. quantization: codes kept in memory, see `stores.Quantization`; turbo codes
+    need a server of version 1.18 or newer. retries, backoff_s: a call that meets no connection, a busy server or a
+    timeout is tried again after backoff_s, then twice as long, and so on; then StoreUnavailable.
+    client: an own QdrantClient, for tests and special transports; it is not closed by `close`.
+    """
+
+    def __init__(
+        self,
+        url: str = "",
+        *,
+        api_key: str | None = None,
+        prefix: str = "vidembed",
+        prefer_grpc: bool = False,
+        timeout_s: int = 60,
+        on_disk: bool = False,
+        quantization: str | None = None,
+        hnsw_ef: int = 256,
+        retries: int = 4,
+        backoff_s: float = 0.25,
+        client: QdrantClient | None = None,
+    ) -> None:
+        _points.check_name(prefix, "store.namespace")
+        if "__" in prefix or prefix.endswith("_"):  # or one index would see another's collections as its own
+            raise ConfigError(f"store.namespace {prefix!r} is not usable", hint="no double underscore, none at the end")
+        self._prefix = f"{prefix}__"
+        self._codes = quantization_config(quantization)
+        self._quantization = quantization
+        self._on_disk = on_disk
+        self._hnsw_ef = hnsw_ef
+        self._retries = retries
+        self._backoff_s = backoff_s
+        self._where = url or "the Qdrant client"
+        self._owned = client is None
+        self._spaces: dict[str, Space] = {}
+        self._closed = False
+        if client is None:
+            client = self._call("opening", lambda: _connect(url, api_key, prefer_grpc, timeout_s))
+        self._client = client
+        # The in-process imitation has no indexes and says so at every chance.
+        self._real = client.init_options.get("location") is None and client.init_options.get("path") is None
+        self._call("opening", self._client.get_collections)
+
+    # --- collections and aliases -------------------------------------------------------------------------------
+
+    def create(self, collection: str, space: Space) -> None:
+        _points.check_name(collection)
+        if collection in self.aliases():
+            raise StoreError(f"{collection!r} is an alias")
+        full = self._full(collection)
+        if not self._call("looking for a collection", lambda: self._client.collection_exists(full)):
+            dense, sparse = vector_settings(space, codes=self._codes, on_disk=self._on_disk)
+            try:
+                self._call(
+                    "making a collection",
+                    lambda: self._client.create_collection(
+                        full,
+                        vectors_config=dense,
+                        sparse_vectors_config=sparse,
+                        metadata={"vidembed": {"space": space.name}},
+                    ),
+                )
+            except StoreError:
+                # Somebody else was faster, or the answer to our first try got lost on the way.
+                if not self._call("looking for a collection", lambda: self._client.collection_exists(full)):
+                    raise
+        if self._real:
+            for name, kind in PAYLOAD_INDEXES.items():
+                self._call(
+                    "making a payload index",
+                    partial(self._client.create_payload_index, full, name, kind, wait=True),
+                )
+        self._spaces.pop(collection, None)
+        _points.check_same(collection, self._space(collection), space)
+
+    def drop(self, collection: str) -> None:
+        """Remove it and the aliases that point at it. Removing what is not there is no error."""
+        self._spaces.clear()
+        if collection in self.collections():
+            self._call("dropping a collection", lambda: self._client.delete_collection(self._full(collection)))
+            self._spaces.clear()
+
+    def collections(self) -> dict[str, Space]:
+        listed = self._call("listing collections", self._client.get_collections).collections
+        names = sorted(c.name[len(self._prefix) :] for c in listed if c.name.startswith(self._prefix))
+        return {name: self._space(name) for name in names}
+
+    def aliases(self) -> dict[str, str]:
+        listed = self._call("listing aliases", self._client.get_aliases).aliases
+        n = len(self._prefix)
+        return {
+            entry.alias_name[n:]: entry.collection_name[n:]
+            for entry in sorted(listed, key=lambda entry: entry.alias_name)
+            if entry.alias_name.startswith(self._prefix) and entry.collection_name.startswith(self._prefix)
+        }
+
+    def set_alias(self, alias: str, collection: str) -> None:
+        _points.check_alias(alias, collection, list(self.collections()))
+        steps: list[Any] = []
+        if alias in self.aliases():
+            steps.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._full(alias))))
+        steps.append(
+            models.CreateAliasOperation(
+                create_alias=models.CreateAlias(collection_name=self._full(collection), alias_name=self._full(alias))
+            )
+        )
+        self._call("switching an alias", lambda: self._client.update_collection_aliases(steps))
+        self._spaces.pop(alias, None)
+
+    # --- rows --------------------------------------------------------------------------------------------------
+
+    def put(self, collection: str, rows: Sequence[Row]) -> None:
+        ready = _points.checked(rows, self._space(collection))
+        for piece in _points.writes(ready):
+            points = [_point(row) for row in piece]
+            self._call("writing", partial(self._client.upsert, self._full(collection), points, wait=True))
+
+    def search(
+        self, collection: str, vector: Floats | SparseVector, *, k: int, where: Where | None = None
+    ) -> list[tuple[str, float]]:
+        space = self._space(collection)
+        checked = _points.check_vector(vector, space)
+        params: models.SearchParams | None
+        if isinstance(checked, SparseVector):
+            query: Any = models.SparseVector(indices=checked.indices.tolist(), values=checked.values.tolist())
+            using, params = WORDS, word_params()
+        else:
+            query, using = checked.tolist(), DENSE
+            params = search_params(self._quantization, hnsw_ef=max(self._hnsw_ef, 2 * k)) if self._real else None
+
+        def ask(limit: int, listed: bool) -> list[models.ScoredPoint]:
+            return self._call(
+                "searching",
+                lambda: self._client.query_points(
+                    self._full(collection),
+                    query=query,
+                    using=using,
+                    query_filter=filter_of(where, with_videos=listed),
+                    search_params=params,
+                    limit=limit,
+                    with_payload=False if listed else ["video_id"],
+                ),
+            ).points
+
+        return _points.answers(ask, lambda: self.count(collection), space, k=k, where=where)
+
+    def rows(self, collection: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
+        space = self._space(collection)
+        ids = [str(i) for i in _points.uuids(clip_ids)]
+        names = _points.vector_names(space, units=units)
+        records = self._call(
+            "reading",
+            lambda: self._client.retrieve(self._full(collection), ids, with_payload=True, with_vectors=names),
+        )
+        found = {str(r.id): _row(r) for r in records}
+        return {clip_id: found[clip_id] for clip_id in clip_ids if clip_id in found}
+
+    def scan(self, collection: str, *, units: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
+        space = self._space(collection)
+        offset: Any = None
+        while True:
+            records, offset = self._call(
+                "reading",
+                partial(
+                    self._client.scroll,
+                    self._full(collection),
+                    limit=batch,
+                    offset=offset,
+                    with_payload=True,
+                    with_vectors=_points.vector_names(space, units=units),
+                ),
+            )
+            if records:
+                yield [_row(r) for r in records]
+            if offset is None:
+                return
+
+    def delete(self, video_id: str, *, collection: str | None = None) -> None:
+        condition = models.Filter(must=[models.FieldCondition(key="video_id", match=models.MatchValue(value=video_id))])
+        for name in [collection] if collection is not None else list(self.collections()):
+            self._space(name)
+            self._call(
+                "deleting",
+                partial(
+                    self._client.delete,
+                    self._full(name),
+                    points_selector=models.FilterSelector(filter=condition),
+                    wait=True,
+                ),
+            )
+
+    def count(self, collection: str) -> int:
+        try:
+            self._space(collection)
+        except StoreError:
+            if self._exists(collection):
+                raise
+            return 0
+        return self._call("counting", lambda: self._client.count(self._full(collection), exact=True)).count
+
+    # --- housekeeping ------------------------------------------------------------------------------------------
+
+    def optimize(self) -> None:
+        """The server builds its indexes by itself, in the background."""
+
+    def flush(self) -> None:
+        """Writes wait for the server's answer, which comes after its write-ahead log has them."""
+
+    def close(self) -> None:
+        if not self._closed and self._owned:
+            self._client.close()
+        self._closed = True
+
+    def __enter__(self) -> QdrantServerStore:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _full(self, name: str) -> str:
+        return self._prefix + name
+
+    def _exists(self, name: str) -> bool:
+        return name in self.aliases() or self._call(
+            "looking for a collection", lambda: self._client.collection_exists(self._full(name))
+        )
+
+    def _space(self, name: str) -> Space:
+        """The space behind a collection or an alias, remembered for collections; other processes may move aliases."""
+        space = self._spaces.get(name)
+        if space is None:
+            if not self._exists(name):
+                raise _points.unknown_collection(name, [*self.collections(), *self.aliases()])
+            info = self._call("reading a collection's settings", lambda: self._client.get_collection(self._full(name)))
+            space = space_of(info, name)
+            if "." in name:  # by our naming a collection with its fingerprint, not an alias
+                self._spaces[name] = space
+        return space
+
+    def _call(self, action: str, work: Callable[[], R]) -> R:
+        if self._closed:
+            raise StoreError("the store is closed")
+        return call(work, f"{action} at {self._where}", retries=self._retries, backoff_s=self._backoff_s)
+
+
+def _connect(url: str, api_key: str | None, prefer_grpc: bool, timeout_s: int) -> QdrantClient:
+    return QdrantClient(url=url, api_key=api_key, prefer_grpc=prefer_grpc, timeout=timeout_s, check_compatibility=False)
+
+
+def _point(row: Row) -> models.PointStruct:
+    def words(indices: list[int], values: list[float]) -> models.SparseVector:
+        return models.SparseVector(indices=indices, values=values)
+
+    return models.PointStruct(id=row.clip.clip_id, vector=_points.vectors_of(row, words), payload=_points.payload(row))
+
+
+def _row(record: models.Record) -> Row:
+    vectors: Any = record.vector or {}
+    return _points.row_of(str(record.id), record.payload or {}, vectors)

@@ -1,0 +1,1 @@
+"""Cut clips and highlight reels, made by the ffmpeg program."""

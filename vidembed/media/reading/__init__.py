@@ -1,0 +1,1 @@
+"""From files to frames and sound. PyAV and decord are imported inside the modules that need them."""

@@ -1,0 +1,216 @@
+"""The sound track as mono float32 at any rate, on the picture's clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vidembed.errors import ConfigError, NoSuchStream
+from vidembed.media.reading.container import Limits, only, open_container, packets
+from vidembed.types import AudioSamples, Floats, Span
+
+if TYPE_CHECKING:
+    from vidembed.media.reading.probe import Headers
+
+_PREROLL_S = 0.25  # decoders of lossy sound need some packets before they give the right samples
+_AHEAD_S = 5.0  # a span further ahead than this is reached by seeking
+_BEGINNING = -(1 << 62)  # before any sample
+_GAP_S = 0.05  # times that differ more than this from a steady clock are a gap; less is rounding of timestamps
+
+
+class AudioTracks:
+    """Sound of one file; keeps one position per asked rate, so that consecutive spans cost one pass in all."""
+
+    def __init__(self, path: Path, limits: Limits, headers: Headers, track: int | None, counts: dict[str, int]) -> None:
+        self._path, self._limits, self._headers, self._counts = path, limits, headers, counts
+        self._open: dict[int, _Track] = {}
+        indices = headers.audio_indices
+        if track is not None and indices and not 0 <= track < len(indices):
+            raise ConfigError(f"{path.name}: no audio track {track}; it has {len(indices)}, counted from 0")
+        self._index = indices[track or 0] if indices else None
+
+    def read(self, span: Span, *, rate_hz: int) -> AudioSamples:
+        """round(end * rate) - round(start * rate) samples; see `protocols.VideoReader.audio`."""
+        if rate_hz < 1:
+            raise ValueError(f"rate_hz must be at least 1, got {rate_hz}")
+        if self._index is None:
+            raise NoSuchStream(f"{self._path.name}: has no sound track")
+        if rate_hz not in self._open:
+            self._open[rate_hz] = _Track(self._path, self._limits, self._headers, self._index, rate_hz, self._counts)
+        first, end = round(span.start_s * rate_hz), round(span.end_s * rate_hz)
+        samples = self._open[rate_hz].read(first, max(end, first + 1))
+        if samples is None:
+            raise NoSuchStream(f"{self._path.name}: no sound between {span}")
+        return AudioSamples(samples, rate_hz, first / rate_hz)
+
+    def close(self) -> None:
+        for track in self._open.values():
+            track.close()
+        self._open.clear()
+
+
+class _Track:
+    """One sound stream at one rate. Positions are sample numbers at that rate from t = 0."""
+
+    def __init__(
+        self, path: Path, limits: Limits, headers: Headers, index: int, rate_hz: int, counts: dict[str, int]
+    ) -> None:
+        self._path, self._limits, self._index = path, limits, index
+        self._rate_hz, self._counts, self._start_s = rate_hz, counts, headers.start_s
+        self._container: Any = None
+        self._blocks: list[tuple[int, Floats]] = []  # decoded, not yet outlived: (position, samples)
+        self._kept_from = _BEGINNING  # what lies before is gone
+        self._rewind()
+
+    def close(self) -> None:
+        self._container.close()
+
+    def read(self, first: int, end: int) -> Floats | None:
+        """Samples first..end, zeros where there are none; None when there is none at all."""
+        beyond = first > self._reached + _AHEAD_S * self._rate_hz and not self._ended
+        if first < self._kept_from or beyond:
+            self._seek(first)
+        while self._reached < end and self._step():
+            pass
+        samples = np.zeros(end - first, dtype=np.float32)
+        any_sample = False
+        for position, block in self._blocks:
+            low, high = max(first, position), min(end, position + len(block))
+            if low < high:
+                samples[low - first : high - first] = block[low - position : high - position]
+                any_sample = True
+        # Later spans may overlap this one but begin no earlier; anything else seeks.
+        self._blocks = [entry for entry in self._blocks if entry[0] + len(entry[1]) > first]
+        self._kept_from = max(self._kept_from, first)
+        return samples if any_sample else None
+
+    def _rewind(self) -> None:
+        """Open anew: the one way back to the first sample that every format knows."""
+        if self._container is not None:
+            self._container.close()
+        self._container = open_container(self._path, self._limits)
+        self._stream = self._container.streams[self._index]
+        only(self._container, self._stream)
+        self._restart(_BEGINNING)
+
+    def _restart(self, kept_from: int) -> None:
+        self._blocks = []
+        self._kept_from = kept_from
+        self._reached = max(0, kept_from)  # what lies before has been decoded
+        self._packets = packets(self._container, self._stream, self._counts, "audio_corrupt")
+        self._resampler: Any = None
+        self._segment_start = 0  # position of the gapless stretch in hand, and how much of it came out
+        self._segment_out = 0
+        self._expected_s = 0.0  # when its next frame is due
+        self._ended = False
+
+    def _seek(self, first: int) -> None:
+        """Go to a position; where an index overshoots, from further back."""
+        import av
+
+        for back_s in (_PREROLL_S, 5.0, 60.0):
+            goal_s = first / self._rate_hz - back_s
+            if goal_s <= 0:
+                break
+            try:
+                self._container.seek(round((goal_s + self._start_s) / self._stream.time_base), stream=self._stream)
+            except av.error.FFmpegError:
+                break
+            self._counts["seeks"] += 1
+            self._restart(first)
+            while not self._blocks and self._step():
+                pass
+            if not self._blocks or self._blocks[0][0] <= first:
+                return
+        self._rewind()
+
+    def _step(self) -> bool:
+        """Decode one packet; False at the end of the track."""
+        import av
+
+        packet = next(self._packets, None)
+        try:
+            frames = [] if packet is None else packet.decode()
+        except av.error.EOFError:
+            frames = []
+        except av.error.FFmpegError:
+            self._counts["audio_corrupt"] += 1
+            return True
+        for frame in frames:
+            self._push(frame)
+        if packet is None and not self._ended:
+            self._end_segment()
+            self._ended = True
+        return packet is not None
+
+    def _push(self, frame: Any) -> None:
+        import av
+
+        if frame.samples == 0:
+            return
+        time_s = self._expected_s if frame.pts is None else float(frame.pts * frame.time_base) - self._start_s
+        if self._resampler is None or abs(time_s - self._expected_s) > _GAP_S:
+            self._begin_segment(time_s)
+        self._expected_s += frame.samples / frame.sample_rate
+        try:
+            resampled = self._resampler.resample(frame)
+        except (ValueError, av.error.FFmpegError):
+            # The format changed on the way, or the channels have no known places: start again from this frame.
+            self._begin_segment(time_s)
+            self._expected_s = time_s + frame.samples / frame.sample_rate
+            try:
+                resampled = self._resampler.resample(_mean_of_channels(frame))
+            except (ValueError, av.error.FFmpegError):
+                self._counts["audio_corrupt"] += 1
+                self._resampler = None
+                return
+        self._keep(resampled)
+
+    def _begin_segment(self, time_s: float) -> None:
+        from av import AudioResampler
+
+        self._end_segment()
+        # rematrix_maxval: the mix to mono is scaled so that it cannot exceed full scale; with floats FFmpeg would
+        # otherwise add stereo up to 1.41. The weights are those of ITU-R BS.775: centre and surrounds at -3 dB.
+        self._resampler = AudioResampler(
+            format="flt", layout="mono", rate=self._rate_hz, options={"rematrix_maxval": "1.0"}
+        )
+        self._segment_start, self._segment_out, self._expected_s = round(time_s * self._rate_hz), 0, time_s
+
+    def _end_segment(self) -> None:
+        import av
+
+        if self._resampler is not None:
+            try:
+                self._keep(self._resampler.resample(None))
+            except (ValueError, av.error.FFmpegError):
+                self._counts["audio_corrupt"] += 1
+            self._resampler = None
+
+    def _keep(self, frames: list[Any]) -> None:
+        for frame in frames:
+            if frame is None or frame.samples == 0:
+                continue
+            block = np.nan_to_num(frame.to_ndarray().reshape(-1).astype(np.float32, copy=False))
+            position = self._segment_start + self._segment_out
+            self._blocks.append((position, np.clip(block, -1.0, 1.0)))
+            self._segment_out += len(block)
+            self._reached = max(self._reached, position + len(block))
+
+
+def _mean_of_channels(frame: Any) -> Any:
+    """The frame as mono, for channels whose places are not known."""
+    from av import AudioFrame
+
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    if samples.dtype.kind in "iu":
+        info = np.iinfo(samples.dtype)
+        middle = (float(info.max) + info.min + 1) / 2
+        samples = (samples - middle) / (float(info.max) - middle + 1)
+    mono = AudioFrame.from_ndarray(samples.mean(axis=0, dtype=np.float32)[None, :], format="flt", layout="mono")
+    mono.sample_rate, mono.pts, mono.time_base = frame.sample_rate, frame.pts, frame.time_base
+    return mono

@@ -1,0 +1,179 @@
+"""Open an untrusted file with PyAV so that nothing but this one local file can be reached.
+
+- the path must be a regular file (no pipe, device or socket) and is passed with the `file:` prefix, so no other
+  protocol is looked at; `protocol_whitelist` says so again to everything inside FFmpeg;
+- `format_whitelist` holds demuxers that read one file and nothing else. Playlists and formats that refer to other
+  files (hls, dash, concat, sdp, image2, imf, vobsub, lavfi, rtsp ...) are not on it, whatever the extension says;
+- QuickTime's external data references stay off, and waits have a time limit.
+
+Bounds on what a file may ask of us. Files are untrusted: a few hundred bytes can claim a 65535 x 65535 picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidembed.errors import ConfigError, MediaUnreadable, VidembedError
+from vidembed.media.files import stat_regular
+from vidembed.types import format_time
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+
+# One name of each demuxer is enough: FFmpeg matches any name of "mov,mp4,m4a,3gp,3g2,mj2".
+DEMUXERS = (
+    "mov,matroska,avi,mpeg,mpegts,mpegvideo,flv,live_flv,asf,ogg,gif,apng,nut,mxf,gxf,wtv,rm,ivf,dv,"
+    "h264,hevc,obu,av1,vc1,m4v,h263,mjpeg,yuv4mpegpipe,"
+    "wav,w64,mp3,flac,aac,aiff,au,caf,amr,ac3,eac3,dts,truehd,ape,wv,tta,loas,xwma"
+)
+
+# First bytes of formats that refer to other files: only to say so by name, the allow-list is what refuses them.
+_REFERENCES = (
+    (b"#EXTM3U", "an HLS playlist (m3u8)"),
+    (b"<MPD", "a DASH manifest (mpd)"),
+    (b"ffconcat version", "an ffconcat list"),
+    (b"v=0", "an SDP session description"),
+    (b"[playlist]", "a PLS playlist"),
+    (b"<?xml", "an XML file"),
+    (b"<asx", "an ASX playlist"),
+)
+
+
+def open_container(path: str | Path, limits: Limits) -> InputContainer:
+    """The opened container. Raises MediaNotFound and MediaUnreadable."""
+    import av
+
+    path = Path(path)
+    limits.check_size(stat_regular(path).st_size, path.name)
+    with mapped_errors(path):
+        return av.open(
+            f"file:{path}",
+            mode="r",
+            options={
+                "format_whitelist": DEMUXERS,
+                "protocol_whitelist": "file",
+                "enable_drefs": "0",
+                "max_pixels": str(limits.max_pixels),
+            },
+            timeout=(limits.io_timeout_s, limits.io_timeout_s),
+            metadata_errors="ignore",
+        )
+
+
+@contextmanager
+def mapped_errors(path: Path, doing: str = "opened") -> Iterator[None]:
+    """Everything FFmpeg raises becomes MediaUnreadable, with the file's name and a reason people understand."""
+    import av
+
+    try:
+        yield
+    except VidembedError:
+        raise
+    except av.error.ExitError as error:
+        raise MediaUnreadable(f"{path.name}: could not be {doing} in time; reading was given up") from error
+    except (av.error.FFmpegError, ValueError, OSError, OverflowError) as error:
+        message, hint = _reason(path, doing, error)
+        raise MediaUnreadable(message, hint=hint) from error
+
+
+def _reason(path: Path, doing: str, error: BaseException) -> tuple[str, str]:
+    reference = refers_to_others(path)
+    if reference:
+        return f"{path.name}: {reference}, which refers to other files; refused", "give the media files themselves"
+    text = getattr(error, "strerror", None) or str(error)
+    return (
+        f"{path.name}: not a media file that can be {doing} ({text})",
+        "damaged, cut off before its index, or no video or sound file at all; try playing it with ffplay",
+    )
+
+
+def refers_to_others(path: Path) -> str | None:
+    """What kind of list or manifest the file is by its first bytes; None when it does not look like one."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n")
+    except OSError:
+        return None
+    return next((kind for mark, kind in _REFERENCES if head.lower().startswith(mark.lower())), None)
+
+
+def packets(container: InputContainer, stream: Any, counts: dict[str, int], key: str) -> Iterator[Any]:
+    """The stream's packets, ending with the empty one that flushes; unreadable stretches are counted under `key`."""
+    import av
+
+    errors_in_row = 0
+    demuxed = container.demux(stream)
+    while True:
+        try:
+            packet = next(demuxed)
+        except StopIteration:
+            return
+        except av.error.ExitError as error:
+            raise MediaUnreadable(f"{container.name}: reading timed out") from error
+        except av.error.FFmpegError:
+            counts[key] += 1
+            errors_in_row += 1
+            # A demuxer may step over one bad packet; one that no longer moves must not keep us here for ever.
+            if errors_in_row > 8:
+                return
+            demuxed = container.demux(stream)
+            continue
+        errors_in_row = 0
+        yield packet
+
+
+def only(container: InputContainer, stream: Any) -> None:
+    """Let the demuxer skip the bytes of all other streams."""
+    from av.stream import Discard
+
+    for other in container.streams:
+        other.discard = Discard.default if other.index == stream.index else Discard.all
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is refused with a clear error instead of being tried.
+
+    max_pixels: width x height of one picture (default: 8192 x 8192, above 8K).
+    max_duration_s: of a whole video (default: 48 hours).
+    max_size_bytes: of a file (default: 1 TiB).
+    io_timeout_s: longest wait for opening a file, and for reading its next packet.
+    decode_timeout_s: longest wait for an answer of a decoder (`guarded`).
+    """
+
+    max_pixels: int = 8192 * 8192
+    max_duration_s: float = 48 * 3600.0
+    max_size_bytes: int = 1 << 40
+    io_timeout_s: float = 30.0
+    decode_timeout_s: float = 300.0
+
+    def __post_init__(self) -> None:
+        for name in ("max_pixels", "max_duration_s", "max_size_bytes", "io_timeout_s", "decode_timeout_s"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"limits.{name} must be positive, got {getattr(self, name)}")
+
+    def check_size(self, size_bytes: int, name: str) -> None:
+        if size_bytes > self.max_size_bytes:
+            raise MediaUnreadable(
+                f"{name}: {size_bytes:,} bytes is more than the allowed {self.max_size_bytes:,}",
+                hint="raise media.limits.max_size_bytes if you trust the file",
+            )
+
+    def check_picture(self, width_px: int, height_px: int, name: str) -> None:
+        if width_px * height_px > self.max_pixels:
+            raise MediaUnreadable(
+                f"{name}: a picture of {width_px} x {height_px} is more than the allowed {self.max_pixels:,} pixels",
+                hint="raise media.limits.max_pixels if you trust the file",
+            )
+
+    def check_duration(self, duration_s: float, name: str) -> None:
+        if duration_s > self.max_duration_s:
+            raise MediaUnreadable(
+                f"{name}: {format_time(duration_s)} is longer than the allowed {format_time(self.max_duration_s)}",
+                hint="raise media.limits.max_duration_s if you trust the file",
+            )

@@ -1,0 +1,192 @@
+"""The picture stream of one opened file: from packets to frames with their times.
+
+The frame that is shown at a time: forwards by decoding on, backwards and far ahead by the file's index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vidembed.media.reading.container import Limits, only, open_container, packets
+from vidembed.media.reading.gops import EPSILON_S, Gop, Plan
+from vidembed.media.reading.nal import unreferenced
+from vidembed.media.reading.probe import Headers
+
+_CUT_OFF_S = 0.5  # pictures that end this long before the header says so are missing, not rounded away
+_DEFAULT_FRAME_S = 0.04
+
+Decoded = tuple[Any, float]  # an av.VideoFrame and when it is shown, in seconds from the file's start
+
+
+class PictureStream:
+    """Where one decoder stands in one file. Times are in seconds; for one thread at a time.
+
+    counts: what is read, decoded, corrupt, missing and how often it seeks is added there.
+    """
+
+    def __init__(self, path: Path, headers: Headers, limits: Limits, *, threads: int, counts: dict[str, int]) -> None:
+        assert headers.video_index is not None
+        self._path, self._limits, self._threads = path, limits, threads
+        self._index, self._start_s = headers.video_index, headers.start_s
+        self.counts = counts
+        self.frame_s = float(1 / headers.info.fps) if headers.info.fps else _DEFAULT_FRAME_S
+        self._container: Any = None
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Open anew: the one way back to the first picture that every format knows."""
+        if self._container is not None:
+            self._container.close()
+        self._container = open_container(self._path, self._limits)
+        self._stream = self._container.streams[self._index]
+        self._context = self._stream.codec_context
+        self._context.options = {"max_pixels": str(self._limits.max_pixels)}
+        self._context.thread_type = "AUTO"
+        self._context.thread_count = self._threads
+        self._unreferenced = unreferenced(self._context.codec.canonical_name, self._context.extradata)
+        self._tick = self._stream.time_base.as_integer_ratio()
+        only(self._container, self._stream)
+
+    def close(self) -> None:
+        self._container.close()
+
+    def seek(self, time_s: float) -> None:
+        """Stand on a keyframe before the time, or at the beginning."""
+        import av
+
+        self.counts["seeks"] += 1
+        try:
+            if time_s > 0:
+                self._container.seek(self._stamp(time_s), stream=self._stream, backward=True)
+                return
+        except av.error.FFmpegError:
+            pass  # no keyframe before it, or a format that cannot seek
+        self.rewind()
+
+    def packets(self) -> Iterator[Any]:
+        """From here to the end, and the empty one that flushes."""
+        for packet in packets(self._container, self._stream, self.counts, "corrupt"):
+            self.counts["read"] += packet.size > 0
+            yield packet
+
+    def packet_s(self, packet: Any) -> float | None:
+        return self._seconds(packet.pts)
+
+    def decode(self, packet: Any | None) -> Iterator[Decoded]:
+        """The frames that come out when this packet goes in; None = those that the decoder still holds."""
+        import av
+
+        try:
+            frames = self._context.decode(packet)
+        except av.error.EOFError:
+            return
+        except av.error.FFmpegError:
+            self.counts["corrupt"] += 1
+            return
+        for frame in frames:
+            time_s = self._frame_time_s(frame)
+            if frame.is_corrupt or time_s is None:
+                self.counts["corrupt"] += 1
+                continue
+            self.counts["decoded"] += 1
+            yield frame, time_s
+
+    def decode_gop(self, gop: Gop, chosen: Plan) -> Iterator[Decoded]:
+        """What a plan asks for and what it needs; the decoder may hold some of it back until it is drained."""
+        for position in chosen.feed:
+            packet, wanted = gop.packets[position], position in chosen.wanted
+            # Of what no one asked for, only what other frames refer to is decoded.
+            if wanted or not self._unreferenced(packet):
+                self._context.skip_frame = "DEFAULT" if wanted else "NONREF"
+                yield from self.decode(packet)
+        self._context.skip_frame = "DEFAULT"
+
+    def drain(self) -> Iterator[Decoded]:
+        """What the decoder still holds; afterwards it is ready for a keyframe from anywhere."""
+        yield from self.decode(None)
+        self._context.flush_buffers()
+
+    def keyframe_s(self, time_s: float) -> float | None:
+        """When the last keyframe at or before the time is shown, by the file's index; None where it has none."""
+        index = self._stream.index_entries
+        position = index.search_timestamp(self._stamp(time_s), backward=True) if len(index) > 1 else -1
+        return float(index[position].timestamp * self._stream.time_base) - self._start_s if position >= 0 else None
+
+    def note_end(self, read: int, end_s: float) -> None:
+        """Count the frames that the header of a file cut off before its end still lists."""
+        stream = self._stream
+        if stream.frames and stream.duration is not None:
+            promised_s = float(((stream.start_time or 0) + stream.duration) * stream.time_base) - self._start_s
+            if promised_s - end_s > _CUT_OFF_S + self.frame_s:
+                self.counts["missing"] = max(0, stream.frames - read)
+
+    def _stamp(self, time_s: float) -> int:
+        return round((time_s + self._start_s) / self._stream.time_base)
+
+    def _frame_time_s(self, frame: Any) -> float | None:
+        return self._seconds(frame.pts if frame.pts is not None else frame.dts)
+
+    def _seconds(self, stamp: int | None) -> float | None:
+        ticks, per_s = self._tick  # integers: as exact as fractions, and ten times as fast
+        return None if stamp is None else stamp * ticks / per_s - self._start_s
+
+
+_FAR_S = 10.0  # without an index: further ahead than this, seek instead of decoding on
+
+
+class Position:
+    """Where a stream stands, and the frames around the last answer."""
+
+    def __init__(self, stream: PictureStream) -> None:
+        self._stream = stream
+        self.forget()
+
+    def forget(self) -> None:
+        """Someone else has moved the stream."""
+        self._forward: Iterator[Decoded] | None = None
+        self._before: Decoded | None = None
+        self._after: Decoded | None = None
+
+    def shown_at(self, time_s: float) -> Decoded | None:
+        """The last frame with a time of at most time_s, or the first frame where there is none before."""
+        if self._must_seek(time_s):
+            back_s = 0.0
+            while True:
+                self.forget()
+                self._stream.seek(time_s - back_s)
+                self._forward = self._decode_on()
+                self._after = next(self._forward, None)
+                late = self._after is None or self._after[1] > time_s + EPSILON_S
+                if not late or time_s - back_s <= 0:
+                    break
+                # An index that points too far ahead, or nothing decodable from there on: try from further back.
+                back_s = max(2.0, back_s * 4)
+        assert self._forward is not None
+        while self._after is not None and self._after[1] <= time_s + EPSILON_S:
+            self._before, self._after = self._after, next(self._forward, None)
+        return self._before if self._before is not None else self._after
+
+    def _decode_on(self) -> Iterator[Decoded]:
+        last_s = float("-inf")
+        for packet in self._stream.packets():
+            flushing = packet.size == 0 and packet.pts is None and packet.dts is None
+            for frame, time_s in self._stream.decode(None if flushing else packet):
+                if time_s > last_s:
+                    last_s = time_s
+                    yield frame, time_s
+
+    def _must_seek(self, time_s: float) -> bool:
+        if self._forward is None:
+            return True
+        if self._before is None:
+            return self._after is None or time_s < self._after[1]
+        if time_s < self._before[1] - EPSILON_S:
+            return True
+        if self._after is None or time_s < self._after[1]:
+            return False
+        key_s = self._stream.keyframe_s(time_s)
+        if key_s is not None:
+            return key_s > self._after[1] + self._stream.frame_s
+        return time_s > self._after[1] + _FAR_S

@@ -1,0 +1,146 @@
+"""Frames and sound through PyAV (FFmpeg in the process): the default reader."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vidembed.errors import MediaUnreadable, NoSuchStream
+from vidembed.media.reading.audio import AudioTracks
+from vidembed.media.reading.container import Limits, open_container
+from vidembed.media.reading.forward import Asked, ForwardPass, Helpers
+from vidembed.media.reading.gops import PLANNABLE
+from vidembed.media.reading.picture_stream import PictureStream, Position
+from vidembed.media.reading.probe import Headers, read_headers
+from vidembed.media.reading.scaling import Scaler
+from vidembed.protocols import Frame, StreamMode
+from vidembed.types import AudioSamples, FrameBatch, Image, Span
+
+_MAX_THREADS = 4  # each thread of a decoder holds a whole picture
+
+
+class PyavReader:
+    """One opened video (`protocols.VideoReader`)."""
+
+    backend: str = "pyav"
+
+    def __init__(
+        self, path: str | Path, limits: Limits | None = None, *, audio_track: int | None = None, threads: int = 0
+    ) -> None:
+        """threads: that decode; 0 = one a core, at most 4: with fewer, encoding waits for it on small machines."""
+        self._path = Path(path)
+        self._limits = limits or Limits()
+        self._counts = {"read": 0, "decoded": 0, "corrupt": 0, "missing": 0, "seeks": 0, "audio_corrupt": 0}
+        self._threads = threads or min(_MAX_THREADS, os.cpu_count() or 1)
+        with open_container(self._path, self._limits) as container:
+            self._headers = read_headers(container, self._path, self._limits)
+        self.info = self._headers.info
+        self._audio = AudioTracks(self._path, self._limits, self._headers, audio_track, self._counts)
+        self._pictures: _Pictures | None = None
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """See `protocols.VideoReader.counts`."""
+        known = dict(self._counts)
+        return known | {"skipped": max(0, known.pop("read") - known["decoded"] - known["corrupt"])}
+
+    def frames(self, times_s: Sequence[float], *, short_side_px: int) -> FrameBatch:
+        """See `protocols.VideoReader.frames`."""
+        if not len(times_s):
+            raise ValueError("frames needs at least one time")
+        pictures = self._open()
+        images: list[Image] = []
+        shown_s: list[float] = []
+        for time_s in sorted(times_s):
+            found = pictures.shown_at(float(time_s), short_side_px)
+            if found is not None and (not shown_s or found.time_s > shown_s[-1]):
+                images.append(found.rgb)
+                shown_s.append(found.time_s)
+        if not images:
+            raise MediaUnreadable(f"{self._path.name}: no picture can be decoded at {times_s[0]:.3f} s")
+        return FrameBatch(np.stack(images), np.asarray(shown_s, dtype=np.float64))
+
+    def stream(
+        self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
+    ) -> Iterator[Frame]:
+        """See `protocols.VideoReader.stream`."""
+        if not rate_hz > 0:
+            raise ValueError(f"rate_hz must be positive, got {rate_hz}")
+        pictures = self._open()
+        served = False
+        for frame in pictures.sample(rate_hz, short_side_px, mode, span):
+            served = True
+            yield frame
+        if served:
+            return
+        if span is None:
+            raise MediaUnreadable(f"{self._path.name}: no picture can be decoded", hint="try playing it with ffplay")
+        if mode != "keyframes":
+            # A picture that stands for longer than the span: what is on show when the span begins.
+            found = pictures.shown_at(span.start_s, short_side_px)
+            if found is not None:
+                yield found
+
+    def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
+        """See `protocols.VideoReader.audio`."""
+        return self._audio.read(span, rate_hz=rate_hz)
+
+    def close(self) -> None:
+        if self._pictures is not None:
+            self._pictures.close()
+            self._pictures = None
+        self._audio.close()
+
+    def __enter__(self) -> PyavReader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _open(self) -> _Pictures:
+        if self._headers.geometry is None or self._headers.video_index is None:
+            raise NoSuchStream(f"{self._path.name}: has no picture", hint="it is sound only; use audio channels")
+        if self._pictures is None:
+            self._pictures = _Pictures(self._path, self._headers, self._limits, self._threads, self._counts)
+        return self._pictures
+
+
+class _Pictures:
+    """The pictures of one file, by time or in one pass."""
+
+    def __init__(self, path: Path, headers: Headers, limits: Limits, threads: int, counts: dict[str, int]) -> None:
+        self._path, self._headers, self._limits = path, headers, limits
+        self._stream, self._scaler = self._decoder(threads, counts)
+        self._position = Position(self._stream)
+        self._helpers = Helpers(threads, lambda counts: self._decoder(1, counts)) if threads > 1 else None
+
+    def _decoder(self, threads: int, counts: dict[str, int]) -> tuple[PictureStream, Scaler]:
+        assert self._headers.geometry is not None
+        stream = PictureStream(self._path, self._headers, self._limits, threads=threads, counts=counts)
+        return stream, Scaler(self._path, self._headers.geometry)
+
+    def sample(self, rate_hz: float, short_side_px: int, mode: StreamMode, span: Span | None) -> Iterator[Frame]:
+        """The frame of each slot, in one forward pass (see `gops`)."""
+        from_s, until_s = (span.start_s, span.end_s) if span else (-self._stream.frame_s, float("inf"))
+        self._position.forget()
+        if from_s > 0:
+            self._stream.seek(from_s)
+        else:
+            self._stream.rewind()
+        asked = Asked(rate_hz, short_side_px, mode, from_s, until_s)
+        plannable = self._headers.info.codec in PLANNABLE
+        return ForwardPass(self._stream, self._scaler, self._helpers, asked, plannable=plannable).frames()
+
+    def shown_at(self, time_s: float, short_side_px: int) -> Frame | None:
+        """The last frame with a time of at most time_s, or the first frame where there is none before."""
+        found = self._position.shown_at(time_s)
+        return None if found is None else Frame(found[1], self._scaler.rgb(found[0], short_side_px))
+
+    def close(self) -> None:
+        self._position.forget()
+        if self._helpers is not None:
+            self._helpers.close()
+        self._stream.close()

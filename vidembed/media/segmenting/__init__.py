@@ -1,0 +1,1 @@
+"""Cutting videos into clips while their frames stream by."""

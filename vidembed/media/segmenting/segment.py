@@ -1,0 +1,205 @@
+"""Cut a video into clips while its frames stream by (`protocols.Segmenter`).
+
+Spans are whole before frames are asked for, except with shots and changes (`changes`), found from the frames. At most
+the frames of one clip (and of one window's overlap) are held. A file without a picture gets fixed windows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from vidembed.errors import ConfigError, did_you_mean
+from vidembed.media.segmenting.shots import ShotDetector
+from vidembed.protocols import Frame, Segmenter
+from vidembed.types import Span
+
+Clips = Iterator[tuple[Span, list[Frame]]]
+
+MAX_CLIP_FRAMES = 64  # of one clip: more are thinned evenly, so that memory is bounded by this
+
+
+def make_segmenter(kind: str, **options: Any) -> Segmenter:
+    """The segmenter of that name ("windows", "shots", "changes", "whole"), with its settings as keyword arguments."""
+    from vidembed.media.segmenting.kernel import Changes
+
+    kinds: dict[str, Callable[..., Segmenter]] = {
+        "windows": FixedWindows,
+        "shots": Shots,
+        "changes": Changes,
+        "whole": WholeVideo,
+    }
+    if kind not in kinds:
+        raise ConfigError(f"segment.kind: unknown segmenter {kind!r}", hint=did_you_mean(kind, kinds))
+    try:
+        return kinds[kind](**options)
+    except TypeError as error:
+        raise ConfigError(f"segment: {kind!r} does not take these settings: {error}") from error
+
+
+class Thinned:
+    """A list of frames that never exceeds its capacity: when full, every second one is dropped.
+
+    What stays is evenly spread, whatever the length; the first frame always stays.
+    """
+
+    def __init__(self, capacity: int = MAX_CLIP_FRAMES) -> None:
+        self._capacity, self._stride, self._seen = capacity, 1, 0
+        self.frames: list[Frame] = []
+
+    def add(self, frame: Frame) -> None:
+        if self._seen % self._stride == 0:
+            if len(self.frames) == self._capacity:
+                self.frames = self.frames[::2]
+                self._stride *= 2
+            if self._seen % self._stride == 0:
+                self.frames.append(frame)
+        self._seen += 1
+
+
+class KnownSpans:
+    """The given spans, which may overlap, with the frames whose times lie in them. For adding a channel later.
+
+    spans must rise by start. A span beyond the video's end stays as it is: it was cut from this video.
+    """
+
+    def __init__(self, spans: Sequence[Span], *, max_frames: int = MAX_CLIP_FRAMES) -> None:
+        if any(later.start_s < earlier.start_s for earlier, later in pairwise(spans)):
+            raise ValueError("spans must rise by start_s")
+        self.spans, self._max_frames = tuple(spans), max_frames
+
+    def clips(self, frames: Iterable[Frame], *, duration_s: float) -> Clips:
+        """See `protocols.Segmenter.clips`; exactly the given spans, in their order."""
+        waiting = iter(self.spans)
+        upcoming = next(waiting, None)
+        open_: list[tuple[Span, Thinned]] = []
+        for frame in frames:
+            while upcoming is not None and upcoming.start_s <= frame.time_s:
+                open_.append((upcoming, Thinned(self._max_frames)))
+                upcoming = next(waiting, None)
+            # In order of the spans: a later one may end earlier, but waits for those before it.
+            while open_ and open_[0][0].end_s <= frame.time_s:
+                span, held = open_.pop(0)
+                yield span, held.frames
+            for span, held in open_:
+                if span.contains(frame.time_s):
+                    held.add(frame)
+        for span, held in open_:
+            yield span, held.frames
+        while upcoming is not None:
+            yield upcoming, []
+            upcoming = next(waiting, None)
+
+
+class FixedWindows:
+    """Windows of window_s, each overlapping the one before by overlap_s; a last sliver joins the window before it."""
+
+    def __init__(
+        self,
+        window_s: float = 10.0,
+        overlap_s: float = 0.0,
+        *,
+        min_s: float | None = None,
+        max_frames: int = MAX_CLIP_FRAMES,
+    ) -> None:
+        """min_s: a last window shorter than this joins the one before; default: half a step."""
+        if not window_s > 0:
+            raise ConfigError(f"segment.window_s must be positive, got {window_s}")
+        if not 0 <= overlap_s < window_s:
+            raise ConfigError(f"segment.overlap_s must be at least 0 and below window_s = {window_s}, got {overlap_s}")
+        self.window_s, self.step_s = window_s, window_s - overlap_s
+        self.min_s = self.step_s / 2 if min_s is None else min_s
+        self._max_frames = max_frames
+
+    def spans(self, duration_s: float) -> list[Span]:
+        """All windows of a video of that length."""
+        count = max(1, math.ceil((duration_s - self.window_s) / self.step_s - 1e-9) + 1)
+        starts = [number * self.step_s for number in range(count)]
+        # What only the last window would add.
+        if count > 1 and duration_s - (starts[-2] + self.window_s) < self.min_s:
+            starts.pop()
+        spans = [Span(start, min(start + self.window_s, duration_s)) for start in starts]
+        return [*spans[:-1], Span(spans[-1].start_s, duration_s)]
+
+    def clips(self, frames: Iterable[Frame], *, duration_s: float) -> Clips:
+        """See `protocols.Segmenter.clips`."""
+        known = KnownSpans(self.spans(duration_s), max_frames=self._max_frames)
+        return known.clips(frames, duration_s=duration_s)
+
+
+class WholeVideo:
+    """One clip; its frames are thinned evenly to at most max_frames."""
+
+    def __init__(self, *, max_frames: int = MAX_CLIP_FRAMES) -> None:
+        self._max_frames = max_frames
+
+    def clips(self, frames: Iterable[Frame], *, duration_s: float) -> Clips:
+        """See `protocols.Segmenter.clips`."""
+        return KnownSpans([Span(0.0, duration_s)], max_frames=self._max_frames).clips(frames, duration_s=duration_s)
+
+
+class Shots:
+    """One clip per shot; shots longer than max_s are split evenly, shots shorter than min_s join the one before.
+
+    So every clip is at least min_s and at most max_s + min_s long (a shorter video is one clip).
+    """
+
+    def __init__(
+        self, min_s: float = 2.0, max_s: float = 20.0, *, threshold: float = 3.0, max_frames: int = MAX_CLIP_FRAMES
+    ) -> None:
+        """threshold: how many times the usual change between neighbouring frames makes a cut (`shots`)."""
+        if not 0 < min_s <= max_s:
+            raise ConfigError(f"segment needs 0 < min_s <= max_s, got min_s = {min_s}, max_s = {max_s}")
+        self.min_s, self.max_s, self.threshold = min_s, max_s, threshold
+        self._max_frames = max_frames
+
+    def clips(self, frames: Iterable[Frame], *, duration_s: float) -> Clips:
+        """See `protocols.Segmenter.clips`. Holds the frames of at most max_s + min_s, and of the detector's window."""
+        start_s = 0.0
+        held: list[Frame] = []
+        any_frame = False
+        detector = ShotDetector(self.threshold)
+        for frame, is_cut in detector.mark(frames):
+            any_frame = True
+            if frame.time_s >= duration_s:
+                # The headers gave too short a length; the last clip takes the rest.
+                held.append(frame)
+                continue
+            # Nothing is closed that would leave less than min_s on either side.
+            room = duration_s - frame.time_s >= self.min_s
+            if is_cut and room and frame.time_s - start_s >= self.min_s:
+                yield from self._closed(start_s, frame.time_s, held)
+                start_s, held = frame.time_s, []
+            # A long shot: hand over what is surely its own piece, without waiting for its end.
+            while frame.time_s - start_s >= self.max_s + self.min_s:
+                middle_s = start_s + self.max_s
+                yield from self._closed(start_s, middle_s, [kept for kept in held if kept.time_s < middle_s])
+                start_s, held = middle_s, [kept for kept in held if kept.time_s >= middle_s]
+            held.append(frame)
+        if not any_frame:
+            yield from FixedWindows(self.max_s, min_s=self.min_s).clips([], duration_s=duration_s)
+            return
+        yield from self._closed(start_s, duration_s, held)
+
+    def _closed(self, start_s: float, end_s: float, held: list[Frame]) -> Clips:
+        return even_pieces(start_s, end_s, held, min_s=self.min_s, max_s=self.max_s, max_frames=self._max_frames)
+
+
+def even_pieces(
+    start_s: float, end_s: float, held: Sequence[Frame], *, min_s: float, max_s: float, max_frames: int
+) -> Clips:
+    """One clip, or several of equal length where the stretch is longer than max_s (and its sliver)."""
+    pieces = max(1, math.ceil((end_s - start_s) / max_s - 1e-9))
+    if pieces > 1 and (end_s - start_s) / pieces < min_s:
+        pieces -= 1
+    length_s = (end_s - start_s) / pieces
+    edges = [start_s + number * length_s for number in range(pieces)] + [end_s]
+    for number, (low, high) in enumerate(pairwise(edges)):
+        last = number == pieces - 1
+        kept = Thinned(max_frames)
+        for frame in held:
+            if low <= frame.time_s and (frame.time_s < high or last):
+                kept.add(frame)
+        yield Span(low, high), kept.frames

@@ -1,0 +1,1 @@
+"""Models: the registry of records, where weights are, encoders and captioners."""

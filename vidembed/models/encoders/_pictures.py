@@ -1,0 +1,166 @@
+"""Pictures as a tower wants them: resized like Pillow does, but in batches, straight from uint8 arrays.
+
+Pictures as the starter's picture tower sees them; training and inference both come through here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image as PILImage
+from torch.nn.functional import interpolate, pad
+
+from vidembed.models.encoders._efficientnet import SIDE_PX
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from vidembed.types import Image
+
+
+ResizeMode = Literal["shortest", "longest", "squash"]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """How pictures become a tower's input; the fields are those of open_clip's preprocess_cfg.
+
+    resize_mode "shortest": the short side to the target, then the centre cut out; "longest": the long side to the
+    target, then filled up; "squash": both sides to the target.
+    """
+
+    size: tuple[int, int]  # height, width
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    resize_mode: ResizeMode = "shortest"
+    fill_color: int = 0
+
+    @classmethod
+    def read(cls, config: Mapping[str, Any]) -> Preparation:
+        """From a preprocess_cfg. Raises ValueError on a value it does not know, KeyError on a missing one."""
+        size = config["size"]
+        height, width = (size, size) if isinstance(size, int) else size
+        if config["interpolation"] not in ("bicubic", "bilinear"):
+            raise ValueError(f"interpolation {config['interpolation']!r}; known: bicubic, bilinear")
+        if config["resize_mode"] not in ("shortest", "longest", "squash"):
+            raise ValueError(f"resize_mode {config['resize_mode']!r}; known: shortest, longest, squash")
+        mean, std = tuple(config["mean"]), tuple(config["std"])
+        fill = config.get("fill_color", 0)
+        return cls((int(height), int(width)), mean, std, config["interpolation"], config["resize_mode"], fill)
+
+    def __call__(self, images: Sequence[Image], device: torch.device | None = None) -> Tensor:
+        """(H, W, 3) uint8 pictures of any sizes -> (N, 3, *size) float32 on the device, channels last in memory.
+
+        On the CPU the resizing is torch's uint8 kernel, ported from Pillow: within 1/255 of it per pixel.
+        """
+        target = torch.device("cpu") if device is None else device
+        out = torch.empty((len(images), *self.size, 3), dtype=torch.float32, device=target).permute(0, 3, 1, 2)
+        by_shape: dict[tuple[int, ...], list[int]] = {}
+        for index, image in enumerate(images):
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+                raise ValueError(f"a picture must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
+            by_shape.setdefault(image.shape, []).append(index)
+        for indices in by_shape.values():
+            stacked = torch.from_numpy(np.stack([images[i] for i in indices])).to(target)
+            out[torch.tensor(indices, device=target)] = self._fit(stacked.permute(0, 3, 1, 2)).float()
+        mean = torch.tensor(self.mean, device=target).view(1, 3, 1, 1)
+        std = torch.tensor(self.std, device=target).view(1, 3, 1, 1)
+        return out.div_(255).sub_(mean).div_(std)
+
+    def _fit(self, pixels: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8 -> (N, 3, *size), still 0..255."""
+        height, width = int(pixels.shape[2]), int(pixels.shape[3])
+        if self.resize_mode == "squash":
+            return self._resize(pixels, self.size)
+        if self.resize_mode == "shortest":
+            return _cut(self._resize(pixels, self._shortest(height, width)), self.size)
+        ratio = max(height / self.size[0], width / self.size[1])
+        fitted = (max(1, round(height / ratio)), max(1, round(width / ratio)))
+        return _fill(self._resize(pixels, fitted), self.size, self.fill_color)
+
+    def _shortest(self, height: int, width: int) -> tuple[int, int]:
+        """The size after resizing; rounds as torchvision's Resize (square) and open_clip's ResizeKeepRatio (other)."""
+        if self.size[0] == self.size[1]:
+            side = self.size[0]
+            short = min(height, width)
+            return (side, int(side * width / short)) if height <= width else (int(side * height / short), side)
+        ratio = min(height / self.size[0], width / self.size[1])
+        return round(height / ratio), round(width / ratio)
+
+    def _resize(self, pixels: Tensor, size: tuple[int, int]) -> Tensor:
+        if tuple(pixels.shape[2:]) == size:
+            return pixels
+        if pixels.device.type != "cpu":  # only the CPU has the uint8 kernel
+            floats = interpolate(pixels.float(), size, mode=self.interpolation, antialias=True)
+            return floats.round_().clamp_(0, 255)
+        return interpolate(pixels, size, mode=self.interpolation, antialias=True)
+
+
+def _cut(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    top = round((pixels.shape[2] - size[0]) / 2)
+    left = round((pixels.shape[3] - size[1]) / 2)
+    return pixels[:, :, top : top + size[0], left : left + size[1]]
+
+
+def _fill(pixels: Tensor, size: tuple[int, int], value: int) -> Tensor:
+    down, right = size[0] - pixels.shape[2], size[1] - pixels.shape[3]
+    return pad(pixels, (right // 2, right - right // 2, down // 2, down - down // 2), value=value)
+
+
+LONGEST_SHAPE = 4 / 3  # longer pictures are cut
+MOST_CUT = 0.25  # of the longer side: makes 16:9 into 4:3
+
+
+def prepare(images: Sequence[Image]) -> Tensor:
+    """(H, W, 3) uint8 pictures of any sizes -> (B, 3, 256, 256) float32, channels-last, as the network expects.
+
+    Long ones are cut, see `squared`.
+    """
+    import torch
+
+    rows = [np.asarray(squared(PILImage.fromarray(image), SIDE_PX)) for image in images]
+    pixels = torch.from_numpy(np.stack(rows)).permute(0, 3, 1, 2)  # strides of channels-last
+    return network_scale(pixels.float())
+
+
+def squared(picture: PILImage.Image, side: int) -> PILImage.Image:
+    """The picture squashed to side x side, as those it was trained on are, most of them from 4:3.
+
+    A longer one loses both ends, down to that shape but never more than MOST_CUT in all.
+    """
+    width, height = picture.size
+    across, down = _ends(width, height), _ends(height, width)
+    return picture.resize((side, side), PILImage.Resampling.BICUBIC, (across, down, width - across, height - down))
+
+
+def _ends(side: int, other: int) -> float:
+    """What `side` loses at each of its ends, in pixels."""
+    return max(0.0, (side - max(LONGEST_SHAPE * other, (1 - MOST_CUT) * side)) / 2)
+
+
+def network_scale(pixels: Tensor) -> Tensor:
+    """0..255 -> the scaling EfficientNet-Lite was trained with."""
+    return (pixels - 127.0) / 128.0
+
+
+def grid(maps: Tensor, side: int) -> NDArray[np.float32]:
+    """(B, C, H, W) maps averaged over a side x side grid: (B, side * side, C)."""
+    from torch.nn import functional as F
+
+    cells: NDArray[np.float32] = F.adaptive_avg_pool2d(maps.float(), side).flatten(2).transpose(1, 2).cpu().numpy()
+    return cells
+
+
+def pooled_maps(last: Tensor, middle: Tensor) -> Tensor:
+    """(B, 1760) float32: the means of the last map, then those of a 2 x 2 grid of the last one at stride 16."""
+    import torch
+    from torch.nn import functional as F
+
+    cells = F.adaptive_avg_pool2d(middle.float(), 2).flatten(2).transpose(1, 2).flatten(1)
+    return torch.cat([last.float().mean((2, 3)), cells], 1)

@@ -1,0 +1,208 @@
+"""Pictures and text through open_clip: any architecture, pretrained tag, hub id or local checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from vidembed.errors import ConfigError, UnknownModel, WeightsMissing, did_you_mean
+from vidembed.models import weights
+from vidembed.models.encoders import _openvino, _torch
+from vidembed.models.encoders._pictures import Preparation
+from vidembed.models.encoders._tower import Tower, texts_of
+from vidembed.types import Item, Space
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vidembed.models.spec import ModelSpec
+
+CONFIG = "open_clip_config.json"
+# In the order open_clip itself prefers them; pickled ones are opened with torch's weights-only loader.
+CHECKPOINTS = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_pytorch_model.pth",
+    "pytorch_model.bin",
+)
+ENGINES = ("auto", "torch", "openvino")
+
+
+class OpenClipEncoder(Tower):
+    """An `Encoder` of pictures and text. Made by `load`."""
+
+    def __init__(
+        self,
+        space: Space,
+        model: Any,
+        tokenizer: Callable[[list[str]], Tensor],
+        prepare: Preparation,
+        device: torch.device,
+        dtype: torch.dtype,
+        tower: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        """tower: the image tower's engine; None: the model's own."""
+        super().__init__(space, model, device, frozenset({"text", "image"}))
+        self.dtype, self.prepare = dtype, prepare
+        self._tokenizer = tokenizer
+        self.engine = "torch" if tower is None else "openvino"
+        self._tower = tower or model.visual
+
+    def _image(self, items: Sequence[Item]) -> Tensor:
+        return self._tower(self.prepare(items, self.device).to(self.dtype))  # type: ignore[arg-type]
+
+    def _text(self, items: Sequence[Item]) -> Tensor:
+        output: Tensor = self._model.encode_text(self._tokenizer(texts_of(items)).to(self.device))
+        return output
+
+
+def load(
+    spec: ModelSpec,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    weights_dir: Path | None = None,
+    offline: bool = False,
+    arch: str | None = None,
+    tag: str | None = None,
+    engine: str = "auto",
+) -> OpenClipEncoder:
+    """Load from the record's folder, checkpoint file, hub repository, or the pretrained tag's own repository.
+
+    arch, tag: open_clip's names; needed where the folder has no open_clip_config.json.
+    engine: who runs the image tower on a CPU. "openvino" takes bfloat16 where the CPU has it and it agrees with
+    float32 (cosine >= 0.999, checked when loaded); "auto" is OpenVINO on a CPU where it is installed, else torch.
+    Raises WeightsMissing, UnknownModel (architecture or tag), ConfigError, MissingDependency.
+    """
+    if engine not in ENGINES:
+        raise ConfigError(f"unknown engine {engine!r}; allowed: {', '.join(ENGINES)}")
+    chosen = _torch.pick_device(device)
+    if engine == "openvino" and chosen.type != "cpu":
+        raise ConfigError(
+            f"engine 'openvino' runs on the CPU, not on {chosen}", hint="set device: cpu or engine: torch"
+        )
+    cfg = _pretrained(arch, tag)
+    if spec.path is None and spec.repo is None:
+        spec = replace(spec, repo=_repo(cfg, f"{arch}/{tag}"))
+    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
+    model, tokenizer = _build(spec, at, arch, cfg)
+    prepare = _preparation(spec, at, arch, cfg, model)
+    model.visual = _fused(model.visual)
+    on_openvino = chosen.type == "cpu" and (engine == "openvino" or (engine == "auto" and _openvino.available()))
+    kind = torch.float32 if on_openvino else _torch.pick_dtype(dtype, chosen)
+    model = _torch.settle(model, chosen, kind)
+    tower = _openvino.compile_tower(model.visual, prepare.size, dtype=dtype) if on_openvino else None
+    if tower is not None:
+        del model.visual  # its memory is the engine's now
+    space = spec.space or Space(weights.space_name(spec, at), _dim(spec, at))
+    return OpenClipEncoder(space, model, tokenizer, prepare, chosen, kind, tower)
+
+
+def _build(spec: ModelSpec, at: Path, arch: str | None, cfg: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The model with all its weights from the files, in float32 on the CPU, and its tokenizer."""
+    import open_clip
+
+    folder = at if at.is_dir() else at.parent
+    local = f"local-dir:{folder}"
+    # Never the tower's own pretrained weights, never random ones, never pickles.
+    strict = {"weights_only": True, "require_pretrained": True, "pretrained_image": False, "pretrained_text": False}
+    if at.is_dir() and (at / CONFIG).is_file():
+        text = weights.read_json(at / CONFIG, spec).get("model_cfg", {}).get("text_cfg", {})
+        weights.find_file(at, CHECKPOINTS, spec)
+        if text.get("hf_tokenizer_name"):  # transformers would make an empty one
+            weights.find_file(at, _torch.VOCABULARIES, spec)
+        with weights.loading(spec, at):
+            return open_clip.create_model(local, **strict), open_clip.get_tokenizer(local)
+    if arch is None:
+        weights.find_file(folder, [CONFIG], spec)  # raises: without it, nothing says what the weights are for
+    checkpoint = at if at.is_file() else weights.find_file(at, CHECKPOINTS, spec)
+    if checkpoint.suffix not in (".safetensors", ".bin", ".pt", ".pth"):
+        raise WeightsMissing(f"{checkpoint} is no weights file", hint="allowed: .safetensors, .bin, .pt, .pth")
+    with weights.loading(spec, checkpoint):
+        quick = bool(cfg.get("quick_gelu"))  # some tags need it though the architecture's name does not say so
+        model = open_clip.create_model(arch, pretrained=str(checkpoint), force_quick_gelu=quick, **strict)
+        return model, _tokenizer(str(arch), folder)
+
+
+def _tokenizer(arch: str, folder: Path) -> Any:
+    """The architecture's tokenizer; one that is not in open_clip itself is looked for beside the weights first."""
+    import open_clip
+    from open_clip.tokenizer import HFTokenizer
+
+    text = open_clip.get_model_config(arch)["text_cfg"]
+    if text.get("hf_tokenizer_name") and (folder / "tokenizer_config.json").is_file():
+        length = text.get("context_length", 77)
+        return HFTokenizer(str(folder), context_length=length, **text.get("tokenizer_kwargs", {}))
+    return open_clip.get_tokenizer(arch)
+
+
+def _preparation(spec: ModelSpec, at: Path, arch: str | None, cfg: Mapping[str, Any], model: Any) -> Preparation:
+    """Preprocessing as the weights' own settings say; a bare file has those all tags of its architecture share."""
+    config = dict(model.visual.preprocess_cfg)
+    beside = (at if at.is_dir() else at.parent) / CONFIG
+    if beside.is_file():
+        config |= weights.read_json(beside, spec).get("preprocess_cfg") or {}
+    else:
+        keys = ("mean", "std", "interpolation", "resize_mode")
+        config |= {key: value for key, value in (cfg or _shared(arch)).items() if key in keys}
+    config["size"] = model.visual.image_size
+    with weights.loading(spec, at):
+        return Preparation.read(config)
+
+
+def _pretrained(arch: str | None, tag: str | None) -> Mapping[str, Any]:
+    """open_clip's record of a pretrained tag; {} without a tag. Raises UnknownModel with close names."""
+    if arch is None:
+        return {}
+    import open_clip
+
+    if open_clip.get_model_config(arch) is None:
+        raise UnknownModel(f"open_clip has no architecture {arch!r}", hint=did_you_mean(arch, open_clip.list_models()))
+    if tag is None:
+        return {}
+    cfg: Mapping[str, Any] = open_clip.get_pretrained_cfg(arch, tag)
+    if not cfg:
+        tags = open_clip.list_pretrained_tags_by_model(arch)
+        raise UnknownModel(f"open_clip's {arch} has no pretrained tag {tag!r}", hint=f"known: {', '.join(tags)}")
+    return cfg
+
+
+def _shared(arch: str | None) -> Mapping[str, Any]:
+    """What the pretrained tags of an architecture agree on; {} where they do not, or there are none."""
+    import open_clip
+
+    tags = open_clip.list_pretrained_tags_by_model(arch) if arch else []
+    records = [dict(open_clip.get_pretrained_cfg(arch, tag)) for tag in tags]
+    return {k: v for k, v in records[0].items() if all(r.get(k) == v for r in records)} if records else {}
+
+
+def _repo(cfg: Mapping[str, Any], what: str) -> str:
+    repo = "/".join(str(cfg.get("hf_hub", "")).split("/")[:2])
+    if repo.count("/") != 1 or repo.endswith("/"):
+        url = cfg.get("url") or "unknown"
+        raise WeightsMissing(
+            f"the weights of {what} are in no hub repository; their address is {url}",
+            hint=f"fetch the file yourself and name it: open_clip:{what.split('/')[0]}/PATH/TO/FILE",
+        )
+    return repo
+
+
+def _fused(tower: Any) -> Any:
+    """The tower with its training-time branches merged (RepVGG, MobileOne): the same output in fewer steps."""
+    from timm.utils.model import reparameterize_model
+
+    return reparameterize_model(tower.eval(), inplace=True)
+
+
+def _dim(spec: ModelSpec, at: Path) -> int:
+    import open_clip
+
+    if at.is_dir() and (at / CONFIG).is_file():
+        return int(weights.read_json(at / CONFIG, spec)["model_cfg"]["embed_dim"])
+    return int(open_clip.get_model_config(spec.options["arch"])["embed_dim"])

@@ -1,0 +1,148 @@
+"""Clips, sound and text through Perception Encoder Audio-Visual (Vyas et al. 2025), transformers' `pe_audio_video`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from vidembed.errors import ConfigError
+from vidembed.models import weights
+from vidembed.models.encoders import _torch
+from vidembed.models.encoders._tower import Tower, frames_of, pooled, sound_of, texts_of
+from vidembed.types import AudioVisual, Floats, FrameBatch, Item, Modality, Space
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vidembed.models.spec import ModelSpec
+
+Target = Literal["video", "audio", "audio_video"]
+_MEDIA: dict[str, Modality] = {"video": "video", "audio": "audio", "audio_video": "video"}
+
+
+class PeAvEncoder(Tower):
+    """An `Encoder` of text and of pictures, sound, or both together. Made by `load`.
+
+    The model has one text head for each of the three, and only their own pairs may be compared: `target` chooses one,
+    and each is a space of its own. Channels with different targets share the weights.
+    A clip without sound is seen in "audio_video" with silence, as a muted video is; one without pictures is refused.
+    """
+
+    def __init__(
+        self, space: Space, model: Any, processor: Any, device: torch.device, target: Target, frames: int | None
+    ) -> None:
+        super().__init__(space, model, device, frozenset({"text", _MEDIA[target]}))
+        self._processor, self._target, self._count = processor, target, frames
+        self._rate_hz = int(processor.feature_extractor.sampling_rate)
+        limits = (processor.tokenizer.model_max_length, model.config.text_config.max_position_embeddings)
+        self._max_tokens = int(min(limits))
+
+    def _text(self, items: Sequence[Item]) -> Tensor:
+        inputs = self._processor.tokenizer(
+            texts_of(items), padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt"
+        )
+        placed = self._placed({k: inputs[k] for k in ("input_ids", "attention_mask")})
+        # As PeAudioVideoModel.forward does it; its get_text_*_embeds do not run in transformers 5.23.
+        first = self._model.text_model(**placed, output_hidden_states=True).hidden_states[-1][:, 0]
+        rows: Tensor = self._text_head()(first)
+        return rows
+
+    def _text_head(self) -> Any:
+        if self._target == "audio":
+            return self._model.audio_model.text_audio_head
+        return self._model.video_model.text_video_head if self._target == "video" else self._model.text_audio_video_head
+
+    # One item at a time: they differ in length, and padding would take part in the codec's convolutions.
+
+    def _audio(self, items: Sequence[Item]) -> Tensor:
+        tower = self._model.audio_model
+        return torch.cat([tower.audio_head(pooled(tower.audio_encoder(**self._sound_inputs(item)))) for item in items])
+
+    def _video(self, items: Sequence[Item]) -> Tensor:
+        if self._target == "video":
+            head, encoder = self._model.video_model.video_head, self._model.video_model.video_encoder
+            return torch.cat([head(pooled(encoder(**self._picture_inputs(item)))) for item in items])
+        head, encoder = self._model.audio_video_head, self._model.audio_video_encoder
+        both = [{**self._picture_inputs(item), **self._sound_inputs(item)} for item in items]
+        return torch.cat([head(pooled(encoder(**inputs))) for inputs in both])
+
+    def _picture_inputs(self, item: Item) -> dict[str, Tensor]:
+        made = self._processor.video_processor(
+            videos=[frames_of(item, self._count)],
+            do_sample_frames=False,
+            input_data_format="channels_last",
+            return_tensors="pt",
+        )
+        return self._placed({"pixel_values_videos": made["pixel_values_videos"]})
+
+    def _sound_inputs(self, item: Item) -> dict[str, Tensor]:
+        made = self._processor.feature_extractor([self._sound(item)], sampling_rate=self._rate_hz, return_tensors="pt")
+        return self._placed({k: made[k] for k in ("input_values", "padding_mask") if k in made})
+
+    def _sound(self, item: Item) -> Floats:
+        if isinstance(item, AudioVisual) and item.audio is None:
+            assert isinstance(item.frames, FrameBatch)
+            seconds = max(1.0, float(item.frames.times_s[-1] - item.frames.times_s[0]))
+            return np.zeros(round(seconds * self._rate_hz), dtype=np.float32)
+        return sound_of(item, self._rate_hz)
+
+
+def _model_class() -> Any:
+    """PeAudioVideoModel, able to load beside newer versions of timm.
+
+    transformers 5.23 ties the weights of its two copies of the picture tower by a pattern that leaves out the buffer
+    `rope.pos_embed`; timm 1.0.31 has others there (`rope.bands`), and loading fails on them as "not an nn.Parameter".
+    """
+    from transformers import PeAudioVideoModel
+
+    class Model(PeAudioVideoModel):  # type: ignore[misc, no-untyped-call]
+        _tied_weights_keys = {  # noqa: RUF012
+            key.replace(_ROPE, r".*\.rope\."): value.replace(_ROPE, r".*\.rope\.")
+            for key, value in PeAudioVideoModel._tied_weights_keys.items()
+        }
+
+    return Model
+
+
+_ROPE = r".*\.rope\.pos_embed"
+
+
+@lru_cache(maxsize=1)
+def _loaded(at: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+    """Model and processor; kept, so that the channels of one profile share them."""
+    from transformers import AutoProcessor
+
+    model = _torch.load_transformers(_model_class(), at)
+    processor = AutoProcessor.from_pretrained(at, local_files_only=True)  # type: ignore[no-untyped-call]
+    return _torch.settle(model, device, dtype), processor
+
+
+def load(
+    spec: ModelSpec,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    weights_dir: Path | None = None,
+    offline: bool = False,
+    target: Target = "audio_video",
+    frames: int | None = 16,
+) -> PeAvEncoder:
+    """Load model and processor from one folder. frames: of a clip; None: all (for checkpoints without "16-frame").
+
+    Raises WeightsMissing, ConfigError.
+    """
+    if target not in _MEDIA:
+        raise ConfigError(f"unknown target {target!r} of {spec.name}; allowed: {', '.join(get_args(Target))}")
+    chosen = _torch.pick_device(device)
+    kind = _torch.pick_dtype(dtype, chosen)
+    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
+    with weights.loading(spec, at):
+        model, processor = _loaded(at, chosen, kind)
+    dim = int(model.config.text_config.hidden_size)
+    space = spec.space or Space(f"{weights.space_name(spec, at)}.{target}", dim)
+    return PeAvEncoder(space, model, processor, chosen, target, frames)

@@ -1,0 +1,163 @@
+"""Any sentence-transformers model: text against text, and multimodal ones (EmbeddingGemma 2, Qwen3-VL-Embedding)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vidembed.errors import ConfigError, missing_dependency
+from vidembed.models import weights
+from vidembed.types import AudioSamples, AudioVisual, Floats, FrameBatch, Item, Modality, Space
+from vidembed.vectors import unit_rows
+
+if TYPE_CHECKING:
+    from vidembed.models.spec import ModelSpec
+
+FRAMES = 16  # of a clip that a video-language model is shown
+
+
+class SentenceEncoder:
+    """An `Encoder` of whatever the model understands. Made by `load`.
+
+    Matryoshka models may give shorter vectors (`dim`): their first values, scaled to length 1 again
+    (Kusupati et al. 2022). Clips are shown as `frames` frames; with_sound adds the sound to the same vector, which is
+    off by default: on caption queries it hurts as often as it helps, a channel of its own is the better place.
+    """
+
+    def __init__(
+        self, space: Space, model: Any, modalities: frozenset[Modality], *, frames: int, with_sound: bool
+    ) -> None:
+        self.space, self.modalities = space, modalities
+        self._model, self._frames, self._with_sound = model, frames, with_sound
+
+    def encode(self, modality: Modality, items: Sequence[Item]) -> Floats:
+        """As `Encoder.encode`."""
+        from vidembed.models.encoders import _torch
+
+        if modality not in self.modalities:
+            raise ValueError(f"{self.space.name} understands {' and '.join(sorted(self.modalities))}, not {modality!r}")
+        if not len(items):
+            return np.zeros((0, self.space.dim), dtype=np.float32)
+        # Clips one at a time: they differ in size and length, and the models' padding is not always without effect.
+        size = len(items) if modality == "text" else 1
+        settings = {"processing_kwargs": {"video": {"do_sample_frames": False}}} if modality == "video" else {}
+        with _torch.running(self._model.device):
+            rows = self._model.encode(
+                [self._input(modality, item) for item in items],
+                batch_size=size, show_progress_bar=False, convert_to_numpy=True, **settings,
+            )  # fmt: skip
+        return unit_rows(np.asarray(rows, dtype=np.float32)[:, : self.space.dim])
+
+    def _input(self, modality: Modality, item: Item) -> dict[str, Any]:
+        """In the form that names the modality: the library opens bare strings that look like a file or an address."""
+        from vidembed.models.encoders import _tower
+
+        if modality == "text":
+            return {"text": _tower.texts_of([item])[0]}
+        if modality == "image":
+            from PIL import Image as PILImage
+
+            return {"image": PILImage.fromarray(np.ascontiguousarray(item))}
+        if modality == "audio":
+            assert isinstance(item, AudioSamples)
+            return {"audio": self._sound(item)}
+        sound = item.audio if isinstance(item, AudioVisual) else None
+        seen = item.frames if isinstance(item, AudioVisual) else item
+        inputs: dict[str, Any] = {}
+        if seen is not None:
+            inputs["video"] = self._clip(seen)
+        if sound is not None and "audio" in self.modalities and (self._with_sound or seen is None):
+            inputs["audio"] = self._sound(sound)
+        return inputs
+
+    def _clip(self, seen: Item) -> dict[str, Any]:
+        """Frames evenly spaced in time, with their times: Qwen3-VL writes them between the frames."""
+        from vidembed.models.encoders import _tower
+
+        frames = _tower.frames_of(seen, self._frames)
+        length_s = float(seen.times_s[-1] - seen.times_s[0]) if isinstance(seen, FrameBatch) else 0.0
+        ticks = np.rint(np.linspace(0.0, length_s * 1000, len(frames))).astype(int)  # of a clock in milliseconds
+        facts = {"fps": 1000.0, "total_num_frames": int(ticks[-1]) + 1, "frames_indices": ticks.tolist()}
+        return {"array": frames, "video_metadata": facts}
+
+    def _sound(self, sound: AudioSamples) -> dict[str, Any]:
+        from vidembed.models.encoders import _tower
+
+        extractor = getattr(self._model.processor, "feature_extractor", self._model.processor)
+        rate_hz = int(getattr(extractor, "sampling_rate", sound.rate_hz))
+        return {"array": _tower.resampled(sound, rate_hz), "sampling_rate": rate_hz}
+
+
+def load(
+    spec: ModelSpec,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    weights_dir: Path | None = None,
+    offline: bool = False,
+    dim: int | None = None,
+    frames: int = FRAMES,
+    with_sound: bool = False,
+) -> SentenceEncoder:
+    """Load a sentence-transformers folder; no code from it is run. dim: of shortened (Matryoshka) vectors.
+
+    Raises WeightsMissing, ConfigError (dim larger than the model's), MissingDependency (extra `sentence`).
+    """
+    from vidembed.models.encoders import _torch
+
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError as error:
+        raise missing_dependency("sentence-transformers", extra="sentence", purpose=spec.name) from error
+    chosen = _torch.pick_device(device)
+    kind = _torch.pick_dtype(dtype, chosen)
+    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
+    with weights.loading(spec, at), _no_random_weights():
+        model = SentenceTransformer(
+            str(at), device=str(chosen), local_files_only=True, trust_remote_code=False, model_kwargs={"dtype": kind}
+        )
+    model.eval().requires_grad_(False)
+    full = int(model.get_embedding_dimension() or 0) or _measured(model)
+    if dim is not None and not 1 <= dim <= full:
+        raise ConfigError(f"{spec.name} has vectors of {full} values, dim may be 1 to {full}, got {dim}")
+    known = {str(m) for m in model.modalities}
+    modalities: frozenset[Modality] = frozenset(m for m in ("text", "image", "audio", "video") if m in known)  # type: ignore[misc]
+    name = spec.space.name if spec.space else weights.space_name(spec, at)
+    space = Space(name if dim in (None, full) else f"{name}.{dim}", dim or full)
+    return SentenceEncoder(space, model, modalities, frames=frames, with_sound=with_sound)
+
+
+def _measured(model: Any) -> int:
+    return int(model.encode([{"text": "a"}], show_progress_bar=False).shape[1])
+
+
+@contextmanager
+def _no_random_weights() -> Iterator[None]:
+    """Raises ValueError when transformers reports weights that the files lack: it fills them with random numbers."""
+    import transformers
+
+    transformers_logging: Any = transformers.utils.logging
+
+    heard: list[str] = []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            text = record.getMessage()
+            if "MISSING" in text or "MISMATCH" in text or "newly initialized" in text:
+                heard.append(text)
+
+    listener, before = Listener(), transformers_logging.get_verbosity()
+    transformers_logging.add_handler(listener)
+    transformers_logging.set_verbosity_warning()
+    try:
+        yield
+    finally:
+        transformers_logging.remove_handler(listener)
+        transformers_logging.set_verbosity(before)
+    if heard:
+        raise ValueError(f"weights are missing or of another shape: {' '.join(heard[0].split())[:300]}")

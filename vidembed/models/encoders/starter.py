@@ -1,0 +1,285 @@
+"""The starter model: pictures, text and sound in one space, with weights that come with pip and this package.
+
+Backbones (EfficientNet-Lite2, whose last five blocks this project has tuned; all-MiniLM-L6-v2, with low-rank
+corrections of its layers) and heads trained by this project; `training/train_starter.py` makes them,
+`assets/starter/MODEL_CARD.md` says from what and how good they are. Each tower is loaded when its modality is first
+asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vidembed.errors import ConfigError, WeightsMissing
+from vidembed.models.encoders.minilm import text_of
+from vidembed.types import AudioSamples, Floats, Image, Item, Modality, Space
+from vidembed.vectors import unit_rows
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vidembed.models.encoders._efficientnet import Tail
+    from vidembed.models.encoders.starter_sound import SoundTower
+    from vidembed.models.heads import Head
+    from vidembed.models.spec import ModelSpec
+
+SPACE = Space("starter-v1", 384)
+FOLDER = Path(__file__).parents[2] / "assets" / "starter"
+MANIFEST = "manifest.json"
+PICTURE_FILE, TEXT_FILE, SOUND_FILE = "picture.safetensors", "text.safetensors", "sound.safetensors"
+PICTURE_FEATURES = 1760  # 1280 means of the last map, 2 x 2 x 120 of the last one at stride 16
+TUNED_FROM = 16  # the first block of the picture tower that training changes
+SENTENCE_ENDS = (".", "!", "?")
+_PICTURES = 8  # in one pass: what a CPU's caches like, and little memory
+
+
+class StarterEncoder:
+    """Text, pictures and sound as unit vectors of the space "starter-v1". Thread-safe; the batch does not matter.
+
+    folder: the trained files with their manifest. device: a torch device. Half precision is not offered: heads and
+    towers are small. Files are checked against the manifest's SHA-256 when their tower is first used.
+    """
+
+    space = SPACE
+
+    def __init__(self, folder: Path = FOLDER, *, device: str = "cpu") -> None:
+        self.folder, self.device = folder, device
+        self._manifest = read_manifest(folder)
+        known: list[Modality] = ["text", "image"]
+        if SOUND_FILE in self._manifest:
+            known.append("audio")
+        self.modalities: frozenset[Modality] = frozenset(known)
+        self._lock = threading.RLock()  # two threads that ask first load once
+
+    def encode(self, modality: Modality, items: Sequence[Item]) -> Floats:
+        """(N, 384) float32 unit rows; row i is item i. ValueError for a modality it does not understand."""
+        if modality not in self.modalities:
+            raise ValueError(f"the starter does not understand {modality!r}; known: {sorted(self.modalities)}")
+        if not len(items):
+            return np.zeros((0, self.space.dim), np.float32)
+        if modality == "text":
+            return self._texts([text_of(item) for item in items])
+        if modality == "image":
+            return self.place_pictures(self.picture_features([_picture(item) for item in items]))
+        return self._sound.encode([_sound(item) for item in items])
+
+    def features(self, modality: Modality, items: Sequence[Item]) -> Floats:
+        """(N, 16, 1280) tokens of pictures: a 4x4 grid of the untuned EfficientNet's last map, for attention heads."""
+        import torch
+
+        from vidembed.models.encoders._pictures import grid
+
+        if modality != "image":
+            raise ValueError(f"the starter has tokens of pictures only, not of {modality!r}")
+        with torch.inference_mode():
+            rows = [grid(self._backbone(pixels), 4) for pixels in self._prepared([_picture(item) for item in items])]
+        return np.concatenate(rows) if rows else np.zeros((0, 16, 1280), np.float32)
+
+    def picture_features(self, images: Sequence[Image]) -> Floats:
+        """(N, 1760): the means of the tuned last map, and a 2x2 grid of the last map at stride 16."""
+        import torch
+
+        from vidembed.models.encoders._efficientnet import LAST_AT_STRIDE
+        from vidembed.models.encoders._pictures import pooled_maps
+
+        tail, _ = self._picture_tower
+        rows = []
+        with torch.inference_mode():
+            for pixels in self._prepared(images):
+                middle, late = self._backbone.until(pixels, (LAST_AT_STRIDE[16], TUNED_FROM - 1))
+                rows.append(pooled_maps(tail(late), middle).cpu().numpy())
+        return np.concatenate(rows) if rows else np.zeros((0, PICTURE_FEATURES), np.float32)
+
+    def place_pictures(self, features: Floats) -> Floats:
+        """(N, 384) unit rows of the space from `picture_features`' rows."""
+        from vidembed.models.heads import project
+
+        return project(self._picture_tower[1], features)
+
+    def class_scores(self, tokens: Floats) -> Floats:
+        """(N, 1000) ImageNet class probabilities of the backbone's own classifier, from the tokens of `features`."""
+        import torch
+
+        with torch.inference_mode():
+            means = torch.from_numpy(tokens.mean(1)).to(self.device)
+            return self._backbone.classifier(means).softmax(1).cpu().numpy()
+
+    def sentence_vectors(self, texts: Sequence[str]) -> Floats:
+        """(N, 384) unit sentence vectors of the text tower before its head, low-rank correction included."""
+        from vidembed.models.encoders._minilm import sentence_vectors
+
+        net, tokenizer = self._text_tower
+        return sentence_vectors(net, tokenizer, texts, device=self.device)
+
+    def _texts(self, texts: Sequence[str]) -> Floats:
+        """What does not end as a sentence is read with a full stop too, which the captions it learnt from end with."""
+        rows = self._as_written(texts)
+        unfinished = [i for i, text in enumerate(texts) if not text.rstrip().endswith(SENTENCE_ENDS)]
+        if unfinished:
+            finished = self._as_written([f"{texts[i].rstrip()} ." for i in unfinished])
+            rows[unfinished] = unit_rows(rows[unfinished] + finished)
+        return rows
+
+    def _as_written(self, texts: Sequence[str]) -> Floats:
+        from vidembed.models.heads import project
+
+        return project(self._text_head, self.sentence_vectors(texts))
+
+    def _prepared(self, images: Sequence[Image]) -> Iterator[Tensor]:
+        """The pictures as the backbone takes them, a few at a time."""
+        from vidembed.models.encoders._pictures import prepare
+
+        for start in range(0, len(images), _PICTURES):
+            yield prepare(images[start : start + _PICTURES]).to(self.device)
+
+    @property
+    def _backbone(self) -> Any:
+        return self._loaded("_backbone_net")
+
+    @property
+    def _text_tower(self) -> Any:
+        return self._loaded("_text_net")
+
+    @property
+    def _picture_tower(self) -> tuple[Tail, Head]:
+        return self._loaded("_picture_nets")
+
+    @property
+    def _text_head(self) -> Head:
+        return self._loaded("_text_tensors")[0]
+
+    @property
+    def _sound(self) -> SoundTower:
+        return self._loaded("_sound_tower")
+
+    def _loaded(self, name: str) -> Any:
+        with self._lock:
+            return getattr(self, name)
+
+    @cached_property
+    def _backbone_net(self) -> Any:
+        from vidembed.models.encoders import _efficientnet
+
+        return _efficientnet.load().to(self.device)
+
+    @cached_property
+    def _picture_nets(self) -> tuple[Tail, Head]:
+        from vidembed.models.encoders._efficientnet import Tail
+
+        head, tensors = self._head(PICTURE_FILE)
+        tail = Tail(self._backbone, TUNED_FROM)
+        try:
+            if tensors:  # a head alone belongs to the backbone as it comes
+                tail.load_state_dict({name.removeprefix("tail."): value for name, value in tensors.items()})
+        except RuntimeError as error:
+            raise WeightsMissing(f"{PICTURE_FILE} does not fit: {error}", hint="reinstall vidembed") from error
+        return tail.to(self.device), head
+
+    @cached_property
+    def _text_tensors(self) -> tuple[Head, dict[str, Tensor]]:
+        return self._head(TEXT_FILE)
+
+    @cached_property
+    def _text_net(self) -> Any:
+        from vidembed.models.encoders import _minilm
+
+        net, tokenizer = _minilm.load()
+        _minilm.correct(net, self._text_tensors[1])
+        return net.to(self.device), tokenizer
+
+    @cached_property
+    def _sound_tower(self) -> SoundTower:
+        from vidembed.models.encoders import starter_sound
+
+        tower = starter_sound.load(checked(self.folder, SOUND_FILE, self._manifest), device=self.device)
+        if tower.dim != self.space.dim:
+            raise WeightsMissing(f"{SOUND_FILE} gives {tower.dim} dimensions, the space has {self.space.dim}")
+        return tower
+
+    def _head(self, name: str) -> tuple[Head, dict[str, Tensor]]:
+        """The head in a file and its other tensors."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        from vidembed.models.heads import Head, HeadSpec
+
+        path = checked(self.folder, name, self._manifest)
+        try:
+            tensors = {key: value.float() for key, value in load_file(path).items()}
+            head = Head(HeadSpec(**self._manifest[name]["head"]))
+            own = {k.removeprefix("head."): tensors.pop(k) for k in list(tensors) if k.startswith("head.")}
+            head.load_state_dict(own)
+        except (SafetensorError, RuntimeError, KeyError, TypeError, ConfigError) as error:
+            raise WeightsMissing(f"{path} does not fit its manifest: {error}", hint="reinstall vidembed") from error
+        return head.eval().requires_grad_(False).to(self.device), tensors
+
+
+def load(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_dir: Path | None = None,
+         offline: bool = False, **options: Any) -> StarterEncoder:  # fmt: skip
+    """The factory of the registry. dtype: "auto" or "float32". weights_dir/starter goes before the bundled files."""
+    from vidembed.models.encoders._torch import pick_device
+
+    if dtype not in ("auto", "float32"):
+        raise ConfigError(f"the starter runs in float32 only, got dtype {dtype!r}", hint="use dtype: auto")
+    if options:
+        raise ConfigError(f"the starter takes no options, got {', '.join(sorted(options))}")
+    own = None if weights_dir is None else weights_dir / spec.name
+    folder = spec.path or (own if own is not None and (own / MANIFEST).is_file() else FOLDER)
+    return StarterEncoder(folder, device=str(pick_device(device)))
+
+
+def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+    """File name -> its record (sha256, and what is needed to build it). Raises WeightsMissing."""
+    try:
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if (content["space"], content["dim"]) != (SPACE.name, SPACE.dim):
+            raise ValueError(f"made for {content['space']} ({content['dim']}), this version needs {SPACE}")
+        files: dict[str, dict[str, Any]] = content["files"]
+        return files
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WeightsMissing(
+            f"no usable starter weights in {folder}: {error}",
+            hint="reinstall vidembed, or run training/train_starter.py",
+        ) from error
+
+
+def add_to_manifest(folder: Path, name: str, **about: Any) -> None:
+    """Enter a file that training has just written, with its SHA-256; other files' entries stay."""
+    try:
+        files = read_manifest(folder)
+    except WeightsMissing:
+        files = {}
+    files[name] = {"sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest(), **about}
+    content = {"space": SPACE.name, "dim": SPACE.dim, "files": dict(sorted(files.items()))}
+    (folder / MANIFEST).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def checked(folder: Path, name: str, manifest: Mapping[str, Mapping[str, Any]]) -> Path:
+    """The path of a file that is there and has the manifest's SHA-256. Raises WeightsMissing."""
+    path = folder / name
+    if name not in manifest or not path.is_file():
+        raise WeightsMissing(f"no {name} in {folder}", hint="reinstall vidembed, or run its training script")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != manifest[name]["sha256"]:
+        raise WeightsMissing(f"{path} does not have the SHA-256 its manifest states", hint="reinstall vidembed")
+    return path
+
+
+def _picture(item: Item) -> Image:
+    if not isinstance(item, np.ndarray) or item.ndim != 3 or item.shape[2] != 3 or item.dtype != np.uint8:
+        what = f"{item.shape} {item.dtype}" if isinstance(item, np.ndarray) else type(item).__name__
+        raise ValueError(f"a picture must be (H, W, 3) uint8, got {what}")
+    return item
+
+
+def _sound(item: Item) -> AudioSamples:
+    if not isinstance(item, AudioSamples):
+        raise ValueError(f"a sound must be AudioSamples, got {type(item).__name__}")
+    return item

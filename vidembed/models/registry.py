@@ -1,0 +1,277 @@
+"""The registry of models: records by name, read without loading anything, and the doors that load them.
+
+A name is one of
+- a record's name: "pe-core-s-16-384";
+- a local folder: "path/to/model" (an open_clip or transformers checkpoint, or an export of `vidembed align`);
+- "open_clip:ARCH/TAG", or "open_clip:ARCH/path/to/weights.safetensors";
+- "hf:org/name" (also "hf-hub:org/name"): any hub repository of a known family.
+
+Our own records come in through the same door as those of others: "module:ATTRIBUTE" strings, from the list below and
+from the entry points of the group `vidembed.models.registry`. The attribute is a sequence of ModelSpec or makes one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+import logging
+import os
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from vidembed.errors import ConfigError, UnknownModel, WeightsMissing, did_you_mean, missing_dependency
+from vidembed.models.spec import Kind, ModelInput, ModelSpec
+from vidembed.protocols import Captioner, Encoder, WordEncoder
+
+__all__ = ["ModelInput", "ModelSpec", "find", "load", "load_captioner", "load_encoder", "register", "specs"]
+
+BUILTIN = (
+    "vidembed.models.records_image:SPECS",
+    "vidembed.models.records_av:SPECS",
+    "vidembed.models.records_text:SPECS",
+    "vidembed.models.records_caption:SPECS",
+)
+# A folder's family by the model_type of its config.json, for local folders and hub ids without a record.
+FAMILIES = {
+    "clip": "vidembed.models.encoders.dual:load",
+    "siglip": "vidembed.models.encoders.dual:load",
+    "siglip2": "vidembed.models.encoders.dual:load",
+    "metaclip_2": "vidembed.models.encoders.dual:load",
+    "chinese_clip": "vidembed.models.encoders.dual:load",
+    "clap": "vidembed.models.encoders.clap:load",
+    "xclip": "vidembed.models.encoders.xclip:load",
+    "videoprism": "vidembed.models.encoders.videoprism:load",
+    "pe_audio_video": "vidembed.models.encoders.pe_av:load",
+}
+ALIGNED = "vidembed.align.aligned:load_spec"
+CAPTIONER = "vidembed.models.captioners.vlm:load"
+_log = logging.getLogger(__name__)
+
+
+Role = Literal["encoder", "captioner"]  # an encoder and a captioner may share a name ("starter")
+_Registry = dict[tuple[Role, str], ModelSpec]
+
+
+@cache
+def _registry() -> _Registry:
+    """(role, name) -> record; filled on first use."""
+    found: _Registry = {}
+    for reference in BUILTIN:
+        _add(found, _read(reference))
+    for point in entry_points(group="vidembed.models.registry"):
+        try:
+            _add(found, _read(point.value))
+        except Exception as error:
+            # Someone else's broken package must not take our models away.
+            _log.warning("models of the entry point %s (%s) are left out: %s", point.name, point.value, error)
+    return found
+
+
+def _read(reference: str) -> Iterable[ModelSpec]:
+    module, _, attribute = reference.partition(":")
+    value = getattr(importlib.import_module(module), attribute)
+    return cast("Iterable[ModelSpec]", value() if callable(value) else value)
+
+
+def _role(spec: ModelSpec) -> Role:
+    return "captioner" if spec.kind == "captioner" else "encoder"
+
+
+def _add(registry: _Registry, records: Iterable[ModelSpec]) -> None:
+    for spec in records:
+        key = (_role(spec), spec.name)
+        if key in registry:
+            raise ConfigError(f"two {key[0]}s are called {spec.name!r}")
+        registry[key] = spec
+
+
+def register(spec: ModelSpec) -> None:
+    """Add a record for this process. Raises ConfigError when the name is taken."""
+    _add(_registry(), [spec])
+
+
+def specs(kind: Kind | None = None) -> list[ModelSpec]:
+    """All records, or those of one kind, by name, then kind."""
+    return sorted((s for s in _registry().values() if kind in (None, s.kind)), key=lambda s: (s.name, s.kind))
+
+
+def find(name: str, role: Role = "encoder") -> ModelSpec:
+    """The record of a model's name (see the module's doc for the forms). Raises UnknownModel with close names."""
+    if (role, name) in _registry():
+        return _registry()[role, name]
+    scheme, _, rest = name.partition(":")
+    if role == "captioner":
+        return _captioner(name, scheme, rest)
+    if scheme == "open_clip":
+        return _open_clip(name, rest)
+    if scheme in ("hf", "hf-hub"):
+        return _hub(name, rest)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _folder(name, path)
+    if path.is_file():
+        raise UnknownModel(
+            f"{name!r} is a file; weights alone do not say which architecture they are for",
+            hint=f"write open_clip:ARCH/{name}, or give the folder the model was saved to",
+        )
+    if os.sep in name or name.startswith((".", "~")):
+        raise UnknownModel(f"there is no model folder {name!r}", hint="check the path, or see: vidembed models")
+    raise _unknown(name, role)
+
+
+def _unknown(name: str, role: Role) -> UnknownModel:
+    known = [n for r, n in _registry() if r == role]
+    other = next((r for r, n in _registry() if n == name), None)
+    if other is not None:
+        return UnknownModel(
+            f"{name!r} is a model of kind {other}, not {role}", hint=f"known: {', '.join(sorted(known))}"
+        )
+    return UnknownModel(f"no {role} is called {name!r}", hint=did_you_mean(name, known))
+
+
+def _captioner(name: str, scheme: str, rest: str) -> ModelSpec:
+    """A vision-language model without a record: any that transformers loads from a folder or the hub."""
+    path = Path(name).expanduser()
+    if scheme in ("hf", "hf-hub"):
+        _check_hub(name, rest)
+        known = next((s for (r, _), s in _registry().items() if r == "captioner" and s.repo == rest), None)
+        return known or ModelSpec(name=name, kind="captioner", factory=CAPTIONER, summary=rest, repo=rest)
+    if path.is_dir():
+        return ModelSpec(name=name, kind="captioner", factory=CAPTIONER, summary=f"local folder {path}", path=path)
+    raise _unknown(name, "captioner")
+
+
+def _open_clip(name: str, rest: str) -> ModelSpec:
+    arch, _, tag = rest.partition("/")
+    if not arch or not tag:
+        raise UnknownModel(f"{name!r} must be open_clip:ARCH/TAG", hint="for example open_clip:PE-Core-S-16-384/meta")
+    path = Path(tag).expanduser()
+    return ModelSpec(
+        name=name,
+        kind="encoder",
+        factory="vidembed.models.encoders.open_clip:load",
+        summary=f"open_clip {arch}",
+        modalities=frozenset({"text", "image"}),
+        path=path if path.is_file() else None,  # else the loader asks open_clip for the tag's own repository
+        options={"arch": arch, "tag": None if path.is_file() else tag},
+    )
+
+
+def _hub(name: str, repo: str) -> ModelSpec:
+    _check_hub(name, repo)
+    for (role, _), spec in _registry().items():
+        if role == "encoder" and spec.repo == repo:
+            return spec
+    return ModelSpec(
+        name=name, kind="encoder", factory="vidembed.models.registry:load_any", summary=f"{repo}", repo=repo
+    )
+
+
+def _check_hub(name: str, repo: str) -> None:
+    if repo.count("/") != 1:
+        raise UnknownModel(f"{name!r} must be hf:ORG/NAME", hint="for example hf:google/siglip2-base-patch16-224")
+
+
+def _folder(name: str, path: Path) -> ModelSpec:
+    factory = _family(path)
+    options = {"folder": str(path)} if factory == ALIGNED else {}
+    return ModelSpec(
+        name=name, kind="encoder", factory=factory, summary=f"local folder {path}", path=path, options=options
+    )
+
+
+def _family(path: Path) -> str:
+    """The factory for a folder, by the files in it."""
+    if (path / "open_clip_config.json").is_file():
+        return "vidembed.models.encoders.open_clip:load"
+    if (path / "align.json").is_file():
+        return ALIGNED
+    if (path / "modules.json").is_file():
+        return "vidembed.models.encoders.sentence:load"
+    kind = _config(path / "config.json").get("model_type")
+    if kind in FAMILIES:
+        return FAMILIES[str(kind)]
+    raise UnknownModel(
+        f"{path} holds no model of a known family" + (f" (model_type {kind!r})" if kind else ""),
+        hint="known: open_clip_config.json, align.json, modules.json (sentence-transformers), or config.json "
+        f"with model_type {', '.join(sorted(FAMILIES))}",
+    )
+
+
+def _config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise WeightsMissing(f"{path} is not valid JSON: {error}", hint="save or fetch the folder again") from error
+    return value if isinstance(value, dict) else {}
+
+
+def load_any(spec: ModelSpec, *, weights_dir: Path | None, offline: bool, **options: Any) -> object:
+    """The factory of hub ids without a record: fetches the folder, looks what it is, loads it as that."""
+    from vidembed.models import weights
+
+    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
+    return _factory(_family(at), spec)(spec, weights_dir=weights_dir, offline=offline, **options)
+
+
+def load(
+    name: str | ModelSpec,
+    *,
+    role: Role = "encoder",
+    device: str = "auto",
+    dtype: str = "auto",
+    weights_dir: str | Path | None = None,
+    offline: bool = False,
+    **options: Any,
+) -> object:
+    """Load a model of any kind. Options are the factory's own; unknown ones are a ConfigError.
+
+    Raises UnknownModel, WeightsMissing (with the folder and the command) or MissingDependency (with the extra).
+    """
+    spec = find(name, role) if isinstance(name, str) else name
+    if _role(spec) != role:
+        raise ConfigError(f"{spec.name!r} is a model of kind {spec.kind}, not {role}", hint="see: vidembed models")
+    factory = _factory(spec.factory, spec)
+    given = {**spec.options, **options}
+    _check_options(factory, given, spec)
+    directory = Path(weights_dir).expanduser() if weights_dir is not None else None
+    try:
+        return factory(spec, device=device, dtype=dtype, weights_dir=directory, offline=offline, **given)
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error.name or "?", extra=spec.extra or "all", purpose=spec.name) from error
+
+
+def load_encoder(name: str | ModelSpec, **settings: Any) -> Encoder | WordEncoder:
+    """Load an encoder (kind "encoder") or a word encoder (kind "words"). Settings as in `load`."""
+    return cast("Encoder | WordEncoder", load(name, role="encoder", **settings))
+
+
+def load_captioner(name: str | ModelSpec, **settings: Any) -> Captioner:
+    """Load a captioner. Settings as in `load`."""
+    return cast("Captioner", load(name, role="captioner", **settings))
+
+
+def _factory(reference: str, spec: ModelSpec) -> Any:
+    module, _, function = reference.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except ModuleNotFoundError as error:
+        raise missing_dependency(error.name or module, extra=spec.extra or "all", purpose=spec.name) from error
+
+
+def _check_options(factory: Any, given: dict[str, Any], spec: ModelSpec) -> None:
+    parameters = inspect.signature(factory).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return
+    allowed = {p.name for p in parameters} - {"spec", "device", "dtype", "weights_dir", "offline"}
+    for option in given:
+        if option not in allowed:
+            raise ConfigError(
+                f"{spec.name!r} has no option {option!r}; allowed: {', '.join(sorted(allowed)) or 'none'}",
+            )

@@ -1,0 +1,149 @@
+"""Where a model's weights are: a local folder, the user's weights folder, or the hub's cache; never random."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from vidembed.errors import ModelError, WeightsMissing
+from vidembed.models.spec import ModelSpec
+
+# What is taken from a hub repository: settings, tokenizers and weights that load without running code.
+SMALL = ("*.json", "*.txt", "*.model", "*.jinja")
+WEIGHTS = ("*.safetensors",)
+PICKLED = ("*.bin", "*.pt", "*.pth")  # opened with torch's weights-only loader, and only where nothing safer exists
+
+
+def folder(spec: ModelSpec, *, weights_dir: Path | None = None, offline: bool = False) -> Path:
+    """The folder (or file) with the model's weights; downloads them unless offline.
+
+    Looks at spec.path, then weights_dir/<name>, then the hub's cache and the hub itself.
+    Raises WeightsMissing with the places looked in and the command that fetches them; a file of another SHA-256 than
+    the record's is refused the same way.
+    """
+    found = _local(spec, weights_dir) or _from_hub(spec, weights_dir, offline)
+    for name, expected in spec.files.items():
+        check_sha256(found / name, expected, spec)
+    return found
+
+
+def _local(spec: ModelSpec, weights_dir: Path | None) -> Path | None:
+    if spec.path is not None:
+        if not spec.path.exists():
+            raise WeightsMissing(f"there is nothing at {spec.path}, where the weights of {spec.name!r} should be")
+        return spec.path
+    if weights_dir is not None and (weights_dir / spec.name).is_dir():
+        return weights_dir / spec.name
+    return None
+
+
+def _from_hub(spec: ModelSpec, weights_dir: Path | None, offline: bool) -> Path:
+    if spec.repo is None:
+        where = weights_dir / spec.name if weights_dir else "a weights folder"
+        raise WeightsMissing(f"the weights of {spec.name!r} are not in {where}, and no hub has them")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    kwargs: dict[str, Any] = {"revision": spec.revision, "local_files_only": offline}
+    try:
+        found = Path(snapshot_download(spec.repo, allow_patterns=[*SMALL, *WEIGHTS], **kwargs))
+        if not any(found.rglob("*.safetensors")):
+            found = Path(snapshot_download(spec.repo, allow_patterns=[*SMALL, *PICKLED], **kwargs))
+        return found
+    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
+        raise missing(spec, weights_dir, reason=_first_line(error)) from error
+
+
+def missing(spec: ModelSpec, weights_dir: Path | None = None, *, reason: str = "") -> WeightsMissing:
+    """The error for weights that are nowhere, with the places looked in and the command to run."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    places = [str(weights_dir / spec.name)] if weights_dir else []
+    places.append(f"the hub cache {HF_HUB_CACHE}")
+    return WeightsMissing(
+        f"the weights of {spec.name!r} are not in {' or '.join(places)}" + (f" ({reason})" if reason else ""),
+        hint=f"with network access run: {fetch_command(spec, weights_dir)}",
+    )
+
+
+def fetch_command(spec: ModelSpec, weights_dir: Path | None = None) -> str:
+    """The shell command that puts the weights where `folder` finds them."""
+    command = f"hf download {spec.repo}"
+    if spec.revision != "main":
+        command += f" --revision {spec.revision}"
+    return f"{command} --local-dir {weights_dir / spec.name}" if weights_dir else command
+
+
+@contextmanager
+def loading(spec: ModelSpec, at: Path) -> Iterator[None]:
+    """Maps what goes wrong while weights are read (absent, cut off, of another shape) to WeightsMissing."""
+    try:
+        yield
+    except (ModelError, ImportError, MemoryError):
+        raise
+    except Exception as error:  # safetensors, zip, json, torch and transformers each have their own
+        if type(error).__name__ == "OutOfMemoryError":
+            raise
+        again = f"fetch them again: {fetch_command(spec)}" if spec.repo else "save or copy the folder again"
+        raise WeightsMissing(
+            f"the weights of {spec.name!r} in {at} do not load: {type(error).__name__}: {_first_line(error)}",
+            hint=again,
+        ) from error
+
+
+def read_json(path: Path, spec: ModelSpec) -> dict[str, Any]:
+    """A settings file of the model; WeightsMissing when it is absent, broken or no object."""
+    with loading(spec, path.parent):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError(f"{path.name} must hold an object")
+    return value
+
+
+def find_file(at: Path, names: Sequence[str], spec: ModelSpec) -> Path:
+    """The first of these files that is in the folder; WeightsMissing when none is."""
+    for name in names:
+        if (at / name).is_file():
+            return at / name
+    hint = f"run: {fetch_command(spec)}" if spec.repo else "check that the folder is the saved model"
+    raise WeightsMissing(f"the weights of {spec.name!r}: none of {', '.join(names)} is in {at}", hint=hint)
+
+
+def check_sha256(path: Path, expected: str, spec: ModelSpec) -> None:
+    """Raises WeightsMissing unless the file is there with that hash."""
+    if not path.is_file():
+        raise WeightsMissing(f"the weights of {spec.name!r} lack the file {path}")
+    with path.open("rb") as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != expected.lower():
+        raise WeightsMissing(
+            f"{path} of {spec.name!r} has SHA-256 {actual}, expected {expected}",
+            hint="the file is damaged or another version: delete it and fetch it again",
+        )
+
+
+def space_name(spec: ModelSpec, at: Path) -> str:
+    """A space's name for a model without a record: that of the hub id, or of the local weights by their content.
+
+    So a folder may move without its vectors becoming another space's, and new weights in it make a new space.
+    """
+    if spec.path is None:
+        return spec.name
+    files = [at] if at.is_file() else sorted(p for pattern in WEIGHTS + PICKLED for p in at.glob(pattern))
+    digest = hashlib.blake2b(digest_size=4)
+    for path in files:
+        size = path.stat().st_size
+        digest.update(f"{path.name}:{size}".encode())
+        with path.open("rb") as file:
+            digest.update(file.read(2**20))
+            file.seek(max(0, size - 2**20))
+            digest.update(file.read())
+    return f"{at.resolve().stem}-{digest.hexdigest()}"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [repr(error)])[0][:300]

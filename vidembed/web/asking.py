@@ -1,0 +1,166 @@
+"""From what people filled in to a `Query` and a `Filter`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidembed.cli.common import parse_time
+from vidembed.cli.search import build_query
+from vidembed.errors import BadQuery, InputError
+from vidembed.types import Filter, Query, Span
+from vidembed.web.intake import check_media
+
+if TYPE_CHECKING:
+    from vidembed.web.site import Answer, Site
+
+_MAX_TEXT = 2000
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One filled-in search form. Empty text and None mean: not given."""
+
+    text: str = ""
+    without: str = ""
+    image: str | None = None
+    audio: str | None = None
+    video: str | None = None
+    like: Sequence[str] = ()
+    unlike: Sequence[str] = ()
+    k: int = 12
+    lanes: Sequence[str] = ()  # none = all
+    weights: Mapping[str, float] = field(default_factory=dict)
+    names: str = ""  # globs, separated by commas
+    videos: Sequence[str] = ()  # ids
+    within: str = ""
+    tags: str = ""  # conditions, separated by commas
+    at_least: str = ""  # length of the video, "0:30" or seconds
+    at_most: str = ""
+    after: str = ""
+    before: str = ""
+    by_video: bool = False
+    diversity: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """What was asked, in a few words."""
+        parts = [f"“{self.text.strip()}”"] if self.text.strip() else []
+        parts += [
+            word
+            for word, given in (("a picture", self.image), ("a sound", self.audio), ("a video", self.video))
+            if given
+        ]
+        if self.like:
+            parts.append(f"like {len(self.like)} moment{'s' * (len(self.like) > 1)}")
+        if self.unlike:
+            parts.append(f"unlike {len(self.unlike)}")
+        if self.without.strip():
+            parts.append(f"without “{self.without.strip()}”")
+        return ", ".join(parts + self.limits) or "nothing"
+
+    @property
+    def limits(self) -> list[str]:
+        """The filters in a few words each, so that nobody wonders where the rest is."""
+        said = {
+            f"in files named “{self.names.strip()}”": self.names.strip(),
+            f"within {self.within.strip()}": self.within.strip(),
+            f"tagged “{self.tags.strip()}”": self.tags.strip(),
+            f"in videos of at least {self.at_least.strip()}": self.at_least.strip(),
+            f"in videos of at most {self.at_most.strip()}": self.at_most.strip(),
+            f"changed after {self.after.strip()}": self.after.strip(),
+            f"changed before {self.before.strip()}": self.before.strip(),
+            f"by {' and '.join(self.lanes)}": self.lanes,
+        }
+        return [words for words, given in said.items() if given]
+
+
+def query_of(ask: Ask) -> Query:
+    """Raises BadQuery when nothing is asked, or too much."""
+    text = ask.text.strip()
+    if len(text) > _MAX_TEXT or len(ask.without) > _MAX_TEXT:
+        raise BadQuery(f"too long: at most {_MAX_TEXT} characters", hint="say it in a sentence or two")
+    if not (text or ask.image or ask.audio or ask.video or ask.like):
+        raise BadQuery(
+            "nothing to look for yet", hint="type a few words, or give a picture, a sound or a video to compare with"
+        )
+    return build_query(
+        text or None,
+        Path(ask.image) if ask.image else None,
+        Path(ask.audio) if ask.audio else None,
+        Path(ask.video) if ask.video else None,
+        list(ask.like),
+        list(ask.unlike),
+        ask.without.strip() or None,
+    )
+
+
+def filter_of(ask: Ask) -> Filter:
+    """Raises InputError for a time or date that cannot be read."""
+    globs = tuple(_glob(name.strip()) for name in ask.names.split(",") if name.strip())
+    return Filter(
+        paths=globs or None,
+        videos=tuple(ask.videos) or None,
+        min_duration_s=_length(ask.at_least),
+        max_duration_s=_length(ask.at_most),
+        modified_after=_date(ask.after),
+        modified_before=_date(ask.before),
+        within=_span(ask.within),
+        tags=tuple(tag.strip() for tag in ask.tags.split(",") if tag.strip()) or None,
+    )
+
+
+def run(site: Site, ask: Ask) -> Answer:
+    """Search and remember the answer. Raises what `VideoIndex.search` raises, and InputError."""
+    if not 1 <= ask.k <= site.settings.max_results:
+        raise InputError(f"between 1 and {site.settings.max_results} moments can be asked for, got {ask.k}")
+    query = query_of(ask)
+    where = filter_of(ask)
+    for file in filter(None, (ask.audio, ask.video)):
+        check_media(site, Path(file))
+    if not site.index.lanes:
+        return site.answers.put(query, ask.label, [], {}, words=ask.text.strip())  # nothing was added yet
+    options: dict[str, object] = {"channels": list(ask.lanes) or None, "weights": dict(ask.weights) or None}
+    moments = site.index.search(
+        query,
+        k=ask.k,
+        where=where,
+        group_by_video=ask.by_video,
+        diversity=ask.diversity,
+        channels=list(ask.lanes) or None,
+        weights=dict(ask.weights) or None,
+    )
+    return site.answers.put(query, ask.label, moments, options, words=ask.text.strip())
+
+
+def _glob(name: str) -> str:
+    """People type a part of the name; those who know globs may use them."""
+    return name if any(sign in name for sign in "*?[") else f"*{name}*"
+
+
+def _date(text: str | None) -> float | None:
+    if not text or not text.strip():
+        return None
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except ValueError as error:
+        raise InputError(f"a date looks like 2026-01-31, got {text!r}") from error
+
+
+def _length(text: str) -> float | None:
+    return parse_time(text.strip(), option="the length of a video") if text.strip() else None
+
+
+def _span(text: str) -> Span | None:
+    if not text.strip():
+        return None
+    start, dash, end = text.partition("-")
+    if not dash:
+        raise InputError(f"a stretch looks like 0:30-2:00, got {text!r}")
+    start_s, end_s = (parse_time(part.strip(), option="the stretch") for part in (start, end))
+    if start_s >= end_s:
+        raise InputError(f"a stretch needs its start before its end, got {text!r}")
+    return Span(start_s, end_s)

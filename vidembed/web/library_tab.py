@@ -1,0 +1,209 @@
+"""The Library tab: adding, progress, the table of videos, failures, removing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from vidembed.demo import demo_lanes, demo_videos
+from vidembed.errors import InputError, VidembedError
+from vidembed.index.pipeline.progress import ProgressCallback
+from vidembed.types import RunReport
+from vidembed.web import html
+from vidembed.web.html import html_part
+from vidembed.web.intake import Refusal, discard_upload, files_under_roots, take_uploads
+from vidembed.web.jobs import Job
+from vidembed.web.library_view import jobs_html, mark, plain, table_html
+
+if TYPE_CHECKING:
+    from vidembed.web.site import Site
+
+_TICK_S = 1.0
+
+
+def library_tab(site: Site, tab: gr.Tab) -> None:
+    """Build the tab inside the Blocks that are open."""
+    said = html_part(elem_id="ve-said")
+    if not site.readonly:
+        with gr.Row(elem_classes="ve-add"):
+            with gr.Column(scale=3, min_width=280):
+                files = gr.File(
+                    label=f"Upload videos or sounds, up to {_size(site.settings.max_upload_mb)} each",
+                    file_count="multiple", type="filepath", height=132, elem_id="ve-upload",
+                )  # fmt: skip
+            if site.settings.roots:
+                with gr.Column(scale=2, min_width=280, elem_classes="ve-from-folder"):
+                    folder = gr.Textbox(
+                        label="Or a folder or file of this server", placeholder=_roots_text(site), lines=1,
+                        elem_id="ve-folder",
+                    )  # fmt: skip
+                    add = gr.Button("Add folder", elem_id="ve-add-folder")
+    jobs = html_part(elem_id="ve-jobs")
+    wanted = gr.Textbox(label="Show only files with", placeholder="Filter by name", lines=1, elem_id="ve-filter",
+                        show_label=False, container=False)  # fmt: skip
+    with gr.Row(elem_classes="ve-stage"):
+        with gr.Column(elem_classes="ve-side"):
+            html_part(html.PLAYER)
+        with gr.Column(elem_classes="ve-main"):
+            table = html_part(html.wait("Reading the library…"), elem_id="ve-table")
+    seen = gr.State(_state_key(site))
+    timer = gr.Timer(_TICK_S, active=False)  # ticks only while something runs
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+    def refresh(name: str) -> list[Any]:
+        return [jobs_html(site), table_html(site, name), _state_key(site), gr.Timer(active=site.jobs.busy)]
+
+    def tick(name: str, key: str) -> list[Any]:
+        now = _state_key(site)
+        if now == key:
+            return [gr.skip(), gr.skip(), gr.skip(), gr.Timer(active=site.jobs.busy)]
+        videos = key.partition("|")[0] != now.partition("|")[0]
+        drawn = table_html(site, name) if videos else gr.skip()
+        return [jobs_html(site), drawn, now, gr.Timer(active=site.jobs.busy)]
+
+    timer.tick(tick, [wanted, seen], [jobs, table, seen, timer], queue=False, **quiet)
+    tab.select(refresh, wanted, [jobs, table, seen, timer], **quiet)
+    wanted.change(lambda name: table_html(site, name), wanted, table, **quiet)
+
+    def acting(action: str, data: dict[str, Any]) -> str:
+        try:
+            return act(site, action, data)
+        except VidembedError as error:
+            return html.error_box(error)
+
+    def clicked(name: str, event: gr.EventData) -> list[Any]:
+        action = str(event._data.get("action", ""))
+        # A library that changed is drawn anew; what was said last stays, with its Undo.
+        said = gr.skip() if action == "refresh" else acting(action, dict(event._data))
+        return [said, *refresh(name)]
+
+    views = [said, jobs, table, seen, timer]
+    # By default gradio drops a click while another of the same listener is being answered.
+    gr.on([said.select, jobs.select, table.select], clicked, wanted, views, trigger_mode="multiple", **quiet)
+    if site.readonly:
+        return
+
+    def uploaded(given: list[str] | None, name: str) -> list[Any]:
+        try:
+            text = add_uploads(site, given or [])
+        except VidembedError as error:
+            text = html.error_box(error)
+        return [None, text, *refresh(name)]
+
+    def from_folder(path: str, name: str) -> list[Any]:
+        said = acting("folder", {"folder": path})
+        return ["" if not said else gr.skip(), said, *refresh(name)]
+
+    files.upload(uploaded, [files, wanted], [files, *views], **(quiet | {"show_progress": "minimal"}))
+    if site.settings.roots:
+        gr.on([add.click, folder.submit], from_folder, [folder, wanted], [folder, *views], **quiet)
+
+
+def act(site: Site, action: str, data: dict[str, Any]) -> str:
+    """Do what a button says; HTML of what to tell. The client names videos by id and failures by their mark."""
+    if action == "cancel":
+        site.jobs.cancel()
+        return html.notice("info", "Stopping at the next step", "What is done stays done.")
+    if action == "forget":
+        site.jobs.forget()
+        return ""
+    if site.readonly:
+        raise InputError("this page only shows the library: nothing can be changed")
+    if action == "demo":
+        add_files(site, demo_videos(), "the demo library", channels=demo_lanes(site.index.config.channels))
+        return ""
+    if action == "folder":
+        folder = str(data.get("folder", ""))
+        found = files_under_roots(site, folder)
+        add_files(site, found, f"{len(found)} file{'s' * (len(found) != 1)} of {Path(folder.strip()).name or folder}")
+        return ""
+    if action == "remove":
+        return _remove(site, str(data.get("video", "")))
+    if action == "undo":
+        site.bin.put_back(str(data.get("token", "")))
+        return ""
+    if action == "retry":
+        return _retry(site, str(data.get("video", "")), str(data.get("failure", "")))
+    raise InputError(f"unknown action {action!r}")
+
+
+def add_files(site: Site, paths: Sequence[Path], title: str, *, channels: Sequence[str] | None = None) -> Job:
+    """Index these files in the background. An upload that then cannot be indexed is thrown away again."""
+
+    def work(report: ProgressCallback) -> str:
+        run = site.index.add(paths, channels=channels or None, progress=report)
+        failed = {Path(failure.item) for failure in run.failed}
+        known = {row.path for row in site.index.catalog.videos.paths().values()}
+        lost = [path for path in failed if path.is_relative_to(site.uploads) and path.as_posix() not in known]
+        if lost:
+            site.index.remove(lost)
+            discard_upload(site, lost)
+        return _report(run)
+
+    return site.jobs.start(f"Adding {title}", work)
+
+
+def add_uploads(site: Site, files: Sequence[str]) -> str:
+    """Take uploaded files and index the good ones; HTML that names the refused ones with the reason."""
+    taken, refused = take_uploads(site, files)
+    if taken:
+        add_files(site, taken, f"{len(taken)} uploaded file{'s' * (len(taken) != 1)}")
+    return _refused_html(refused)
+
+
+def _refused_html(refused: Sequence[Refusal]) -> str:
+    if not refused:
+        return ""
+    return "".join(html.notice("error", f"Not taken: {one.name}", one.reason) for one in refused)
+
+
+def _report(run: RunReport) -> str:
+    """How it ended, without the noughts."""
+    parts = [f"{len(run.done)} added"] if run.done or not (run.unchanged or run.failed) else []
+    parts += [f"{len(run.unchanged)} already there"] if run.unchanged else []
+    if run.failed:
+        reasons = "; ".join(f"{Path(f.item).name}: {plain(f)}" for f in run.failed[:5])
+        parts.append(f"{len(run.failed)} failed: {reasons}")
+    return ", ".join(parts)
+
+
+def _remove(site: Site, video_id: str) -> str:
+    record = next((r for r in site.index.videos() if r.info.video_id == video_id), None)
+    if record is None:
+        raise InputError("this video is not in the library any more")
+    gone = site.bin.remove(record)
+    own = any(path.is_relative_to(site.uploads) for path in gone.paths)
+    later = " It goes when the running work is done." if site.jobs.busy else ""
+    text = ("The upload is deleted when the server stops." if own else "The file itself stays where it is.") + later
+    undo = html.button("Undo", "undo", token=gone.token, title=f"Put {gone.name} back")
+    return html.notice("good", f"Removed {gone.name}", text, buttons=undo)
+
+
+def _retry(site: Site, video_id: str, failure: str) -> str:
+    if failure:
+        paths = [Path(f.item) for f in site.index.failures() if mark(f) == failure]
+    else:
+        paths = [path for r in site.index.videos() if r.info.video_id == video_id for path in r.paths]
+    if not paths:
+        raise InputError("there is nothing to try again")
+    add_files(site, paths, f"{paths[0].name} again")
+    return ""
+
+
+def _state_key(site: Site) -> str:
+    """Changes whenever the tables have to be drawn again: "videos|jobs"."""
+    videos, clips, _ = site.index.catalog.videos.totals()
+    ended = sum(job.ended for job in site.jobs.all())
+    jobs = [(job.title, job.state, job.progress) for job in site.jobs.all()]
+    return f"{videos}/{clips}/{ended}/{len(site.index.failures())}|{hash(repr(jobs))}"
+
+
+def _roots_text(site: Site) -> str:
+    return f"under {', '.join(map(str, site.settings.roots))}"
+
+
+def _size(megabytes: int) -> str:
+    return f"{megabytes / 1024:g} GB" if megabytes >= 1024 else f"{megabytes} MB"

@@ -1,0 +1,173 @@
+"""What the Library tab shows: running work, facts, the table of videos and of what failed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidembed.types import Failure
+from vidembed.web import html
+from vidembed.web.cards import empty_library, middle_clips
+from vidembed.web.html import count, e
+from vidembed.web.jobs import Job
+
+if TYPE_CHECKING:
+    from vidembed.index.info import VideoRecord
+    from vidembed.web.site import Site
+
+_ROWS = 100
+_STATE_SIGNS = {"done": "✓", "absent": "–", "failed": "✕", "missing": "…"}
+_STATE_WORDS = {
+    "done": "searchable by {lane}",
+    "absent": "has nothing for {lane}",
+    "failed": "{lane} failed",
+    "missing": "{lane} has not been tried yet",
+}
+
+
+def jobs_html(site: Site) -> str:
+    """What runs, what waits, how the last one ended."""
+    parts = []
+    for job in site.jobs.all():
+        if job.state == "running":
+            parts.append(_running(job))
+        elif job.state == "waiting":
+            parts.append(f'<div class="ve-job">{e(job.title)} <span class="ve-pill">waiting</span></div>')
+    ended = [job for job in site.jobs.all() if job.ended]
+    if ended:
+        last = ended[-1]
+        kind = {"done": "good", "failed": "error", "cancelled": "warn"}[last.state]
+        close = html.button("×", "forget", kind="ve-icon ve-quiet", title="Close this message")
+        parts.append(html.notice(kind, f"{last.title}: {last.state}", last.message, buttons=close))
+    return "".join(parts)
+
+
+def _running(job: Job) -> str:
+    now, share = job.progress, job.share
+    if now is None:
+        state = "getting ready: models are loaded on first use"
+    elif share == 1.0:
+        state = f"{now.done_items} of {now.total_items}, finishing"
+    else:
+        left = job.left_s
+        state = f"{now.done_items} of {now.total_items}"
+        if now.rate > 0:
+            state += f", {now.rate:.1f}× real time"
+        if left is not None:
+            state += f", about {html.clock(round(left))} left"
+        if now.item:
+            state += f" · {Path(now.item).name}"
+    value = "" if share is None else f' aria-valuenow="{round(100 * share)}"'
+    bar = "<div></div>" if share is None or share == 1.0 else f'<div style="width:{share:.1%}"></div>'
+    unknown = " ve-unknown" if share is None or share == 1.0 else ""
+    cancel = html.button("Cancel", "cancel", title=f"Cancel: {job.title}")
+    return (
+        f'<div class="ve-job"><div class="ve-job-head"><strong>{e(job.title)}</strong>{cancel}</div>'
+        f'<div class="ve-progress{unknown}" role="progressbar" aria-label="{e(job.title)}" aria-valuemin="0" '
+        f'aria-valuemax="100"{value}>{bar}</div><span class="ve-why">{e(state)}</span></div>'
+    )
+
+
+def table_html(site: Site, wanted: str) -> str:
+    """Videos first, then files that are no videos of the library because they failed."""
+    name = wanted.strip().casefold()
+    everything = site.index.videos()
+    records = [record for record in everything if name in record.info.path.name.casefold()]
+    inside = {failure for record in everything for failure in record.failures}
+    failed = [f for f in site.index.failures() if f not in inside and name in Path(f.item).name.casefold()]
+    if not records and not failed:
+        if name:
+            return html.empty("No such file", "No file of the library has this in its name.")
+        return empty_library(site)
+    pictures = middle_clips(site, [record.info.video_id for record in records[:_ROWS]])
+    rows = "".join(_video_row(site, record, pictures.get(record.info.video_id)) for record in records[:_ROWS])
+    rest = len(records) - _ROWS
+    more = f'<p class="ve-why">{rest:,} more; type a part of the name above.</p>' if rest > 0 else ""
+    table = (
+        "<table class='ve-table'><thead><tr><th>Video</th><th>File</th><th>State</th><th>Lanes</th>"
+        f"<th>Actions</th></tr></thead><tbody>{rows}</tbody></table>{more}"
+        if records
+        else ""
+    )
+    return f"{_facts(site)}{_failures(site, failed)}{table}"
+
+
+def _failures(site: Site, failed: list[Failure]) -> str:
+    """Files that did not get in, above the videos: they want something done about them."""
+    if not failed:
+        return ""
+    rows = "".join(_failure_row(site, failure) for failure in failed[:_ROWS])
+    return (
+        f'<h2 class="ve-less">Not added <span>{len(failed)}</span></h2><table class="ve-table"><thead><tr>'
+        f"<th>File and reason</th><th>Failed at</th><th>Actions</th></tr></thead><tbody>{rows}</tbody></table>"
+        '<h2 class="ve-less">Videos</h2>'
+    )
+
+
+def _facts(site: Site) -> str:
+    info = site.index.info()
+    facts = [(f"{info.videos:,}", "videos"), (f"{info.clips:,}", "clips"),
+             (html.clock(round(info.duration_s)), "of video"), (f"{info.captions:,}", "captions")]  # fmt: skip
+    facts += [(f"{info.failures:,}", "failures")] if info.failures else []
+    return f'<div class="ve-facts">{"".join(f"<div><b>{e(v)}</b><span>{e(k)}</span></div>" for v, k in facts)}</div>'
+
+
+def _video_row(site: Site, record: VideoRecord, clip_id: str | None) -> str:
+    from vidembed.types import Span
+
+    info, name = record.info, record.info.path.name
+    picture = (
+        html.play_button(site, info, Span(0.0, info.duration_s), clip_id)
+        if clip_id and record.state != "gone"
+        else '<span class="ve-mini"></span>'
+    )
+    size = f"{info.width_px}×{info.height_px}" if info.has_video else "sound only"
+    facts = f"{html.clock(info.duration_s)} · {size} · {count(record.clips, 'clip')}"
+    lanes = "".join(_lane_pill(lane, state) for lane, state in record.channels.items())
+    why = "".join(f'<div class="ve-why ve-bad">{e(f.stage)}: {e(plain(f))}</div>' for f in record.failures)
+    tags = "".join(
+        f'<span class="ve-pill">{e(f"{key}={value}" if value else key)}</span>' for key, value in record.tags.items()
+    )
+    actions = ""
+    if not site.readonly:
+        if record.state == "partial" or record.failures:
+            actions += html.button("Try again", "retry", video=info.video_id, title=f"Try {name} again")
+        actions += html.button("Remove", "remove", kind="ve-danger ve-quiet", video=info.video_id,
+                               title=f"Remove {name}")  # fmt: skip
+    return (
+        f'<tr><td>{picture}</td><td><div class="ve-name">{e(name)}</div><div class="ve-why">{e(facts)}</div>{why}'
+        f'{tags}</td><td><span class="ve-pill ve-{e(record.state)}">{e(record.state)}</span></td>'
+        f'<td><div class="ve-pills">{lanes}</div></td>'
+        f'<td><div class="ve-actions">{actions}</div></td></tr>'
+    )
+
+
+def _lane_pill(lane: str, state: str) -> str:
+    words = _STATE_WORDS.get(state, "{lane}: " + state).format(lane=lane)
+    sign = _STATE_SIGNS.get(state, state)
+    return (
+        f'<span class="ve-pill ve-{e(state)}" title="{e(words)}">{e(lane)} <span aria-hidden="true">{e(sign)}</span>'
+        f'<span class="ve-hidden">{e(state)}</span></span>'
+    )
+
+
+def _failure_row(site: Site, failure: Failure) -> str:
+    name = Path(failure.item).name
+    again = "" if site.readonly else html.button("Try again", "retry", failure=mark(failure), title=f"Try {name} again")
+    hint = f" {failure.hint}" if failure.hint else ""
+    return (
+        f'<tr><td><div class="ve-name">{e(name)}</div><div class="ve-why ve-bad">{e(plain(failure))}{e(hint)}</div>'
+        f'</td><td><span class="ve-pill ve-failed">{e(failure.stage)}</span></td>'
+        f'<td><div class="ve-actions">{again}</div></td></tr>'
+    )
+
+
+def mark(failure: Failure) -> str:
+    """Names a failure without giving its path away."""
+    return hashlib.blake2b(f"{failure.item}\0{failure.stage}".encode(), digest_size=8).hexdigest()
+
+
+def plain(failure: Failure) -> str:
+    """The reason without the server's folders."""
+    return failure.message.replace(failure.item, Path(failure.item).name)

@@ -1,0 +1,160 @@
+"""All clips as points in the plane, groups of them, and pairs that are nearly the same. Numpy alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.types import Clip, Floats, Space
+
+if TYPE_CHECKING:
+    from vidembed.web.site import Site
+
+MAX_POINTS = 2000
+MAX_COMPARED = 20_000
+_FIT_ROWS = 5000
+_BLOCK = 1024
+_PER_VIDEOS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class ClipMap:
+    """clips: (N); places: (N, 2) float32 in 0..1; groups: (N,) int; method: "PCA" or "UMAP"; total: clips in all."""
+
+    clips: list[Clip]
+    places: Floats
+    groups: NDArray[np.int64]
+    method: str
+    total: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two clips that are nearly the same. cosine: of their vectors."""
+
+    one: Clip
+    other: Clip
+    cosine: float
+
+
+def dense_channels(site: Site) -> list[str]:
+    """Lanes whose vectors can be laid out, those that look at pictures first."""
+    spaces: dict[str, Space] = site.index.store.collections()
+    lanes = site.index.lanes
+    names = [n for n, lane in lanes.items() if (s := spaces.get(lane.collection)) is not None and s.kind == "dense"]
+    return sorted(names, key=lambda name: lanes[name].settings.source != "frames")
+
+
+def vectors(site: Site, channel: str, limit: int) -> tuple[list[Clip], Floats, int]:
+    """(clips, (N, D) unit rows, clips in all): evenly spread over the library where there are more than the limit."""
+    lane = site.index.lanes[channel]
+    clips = site.index.clips()
+    total = len(clips)
+    if total > limit:
+        clips = [clips[i] for i in np.linspace(0, total - 1, limit).astype(int).tolist()]
+    rows = site.index.store.rows(lane.collection, [clip.clip_id for clip in clips], units=False)
+    held = [clip for clip in clips if clip.clip_id in rows]
+    if not held:
+        return [], np.zeros((0, 1), np.float32), total
+    return held, np.stack([np.asarray(rows[clip.clip_id].vector, np.float32) for clip in held]), total
+
+
+def clip_map(site: Site, channel: str, *, groups: int = 8) -> ClipMap:
+    """The map of one lane. Deterministic."""
+    clips, rows, total = vectors(site, channel, MAX_POINTS)
+    places, method = lay_out(rows)
+    return ClipMap(clips, places, cluster(rows, groups), method, total)
+
+
+def lay_out(rows: Floats) -> tuple[Floats, str]:
+    """((N, 2) in 0..1, method): UMAP when umap-learn is installed and it pays, else the two main axes (PCA)."""
+    if len(rows) < 3:
+        return np.full((len(rows), 2), 0.5, np.float32) + np.arange(len(rows), dtype=np.float32)[:, None] * 0.1, "PCA"
+    flat = _umap(rows) if len(rows) >= 50 else None
+    method = "PCA" if flat is None else "UMAP"
+    if flat is None:
+        flat = principal(rows)
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    return ((flat - low) / np.maximum(high - low, 1e-9)).astype(np.float32), method
+
+
+def principal(rows: Floats) -> Floats:
+    """(N, 2): the rows along their two directions of largest variance; signs are fixed so that runs agree."""
+    centred = rows - rows.mean(axis=0)
+    sample = centred[np.linspace(0, len(rows) - 1, min(len(rows), _FIT_ROWS)).astype(int)]
+    _, _, axes = np.linalg.svd(sample, full_matrices=False)
+    axes = axes[:2]
+    axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
+    flat = centred @ axes.T
+    return flat if flat.shape[1] == 2 else np.hstack([flat, np.zeros_like(flat)])
+
+
+def _umap(rows: Floats) -> Floats | None:
+    try:
+        import umap
+    except ImportError:
+        return None
+    made: Floats = umap.UMAP(n_components=2, metric="cosine", random_state=0).fit_transform(rows)
+    return made
+
+
+def cluster(rows: Floats, count: int, *, rounds: int = 20) -> NDArray[np.int64]:
+    """(N,) group of each row by spherical k-means; the seeds are the rows farthest from those before (maximin)."""
+    count = min(count, len(rows))
+    if count == 0:
+        return np.zeros(0, np.int64)
+    chosen = [0]
+    nearest = rows @ rows[0]
+    for _ in range(count - 1):
+        chosen.append(int(nearest.argmin()))
+        nearest = np.maximum(nearest, rows @ rows[chosen[-1]])
+    centres = rows[chosen].copy()
+    groups = np.zeros(len(rows), np.int64)
+    for _ in range(rounds):
+        found = (rows @ centres.T).argmax(axis=1)
+        if np.array_equal(found, groups) and _:
+            break
+        groups = found
+        for group in range(count):
+            members = rows[groups == group]
+            if len(members):
+                mean = members.mean(axis=0)
+                centres[group] = mean / max(float(np.linalg.norm(mean)), 1e-9)
+    return groups
+
+
+def near_duplicates(clips: Sequence[Clip], rows: Floats, *, above: float, most: int = 50) -> list[Pair]:
+    """The most alike pairs, best first; of two videos, or of one with itself, the best `_PER_VIDEOS` stand for all.
+
+    Neighbours in one video are alike by nature and do not count.
+    """
+    pairs: list[Pair] = []
+    for start in range(0, len(rows), _BLOCK):
+        alike = rows[start : start + _BLOCK] @ rows[start:].T
+        for i, j in np.argwhere(np.triu(alike, 1) >= above).tolist():
+            one, other = clips[start + i], clips[start + j]
+            if one.video_id == other.video_id and abs(one.index - other.index) <= 1:
+                continue
+            pairs.append(Pair(one, other, float(alike[i, j])))
+        pairs = _best(pairs)
+    return pairs[:most]
+
+
+def _best(pairs: list[Pair]) -> list[Pair]:
+    kept: list[Pair] = []
+    seen: Counter[frozenset[str]] = Counter()
+    for pair in sorted(pairs, key=_order):
+        videos = frozenset((pair.one.video_id, pair.other.video_id))
+        seen[videos] += 1
+        if seen[videos] <= _PER_VIDEOS:
+            kept.append(pair)
+    return kept
+
+
+def _order(pair: Pair) -> tuple[float, str, str]:
+    return -pair.cosine, pair.one.clip_id, pair.other.clip_id

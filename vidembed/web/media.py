@@ -1,0 +1,112 @@
+"""The files behind the page: only what the index holds, and only as it was when it was indexed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidembed.errors import MediaNotFound, MediaUnreadable
+from vidembed.types import Span
+
+if TYPE_CHECKING:
+    from vidembed.index.video_index import VideoIndex
+
+# What current browsers play, by file extension; anything else, and whatever a browser then still refuses, goes
+# through a transcoded piece.
+BROWSER_TYPES = {
+    ".mp4": "video/mp4", ".m4v": "video/mp4", ".webm": "video/webm", ".mov": "video/mp4", ".ogv": "video/ogg",
+    ".mp3": "audio/mpeg", ".m4a": "audio/mp4", ".wav": "audio/wav", ".ogg": "audio/ogg", ".oga": "audio/ogg",
+    ".opus": "audio/ogg", ".flac": "audio/flac", ".aac": "audio/aac", ".gif": "image/gif",
+}  # fmt: skip
+BROWSER_CODECS = frozenset({"h264", "vp8", "vp9", "av1", "theora", ""})
+PIECE_S = 90.0  # length of a transcoded piece
+STEP_S = 30.0  # pieces begin on this grid, so that neighbouring moments share them
+LEAD_S = 5.0  # a piece begins at least this much before the moment
+PROXY_HEIGHT_PX = 480
+PROXY_TIMEOUT_S = 120.0
+
+
+def plays_in_browsers(path: Path, codec: str) -> bool:
+    """Whether the file itself may be tried first."""
+    return path.suffix.lower() in BROWSER_TYPES and path.suffix.lower() != ".gif" and codec in BROWSER_CODECS
+
+
+def piece_at(start_s: float, duration_s: float) -> Span:
+    """The stretch that is transcoded for a moment that starts here; never empty."""
+    begin = max(0.0, STEP_S * ((start_s - LEAD_S) // STEP_S))
+    begin = min(begin, max(0.0, duration_s - 0.1))
+    return Span(begin, max(min(begin + PIECE_S, duration_s), begin + 0.1))
+
+
+class MediaFiles:
+    """Finds originals by video id, makes and keeps transcoded pieces. No path ever comes from outside."""
+
+    def __init__(self, index: VideoIndex, folder: Path, *, max_bytes: int, at_once: int = 2) -> None:
+        self._index = index
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._slots = threading.BoundedSemaphore(at_once)
+        self._locks: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def original(self, video_id: str) -> Path:
+        """The file that holds this video now. Raises MediaNotFound when none does.
+
+        Its content is compared with the id, which is a hash of it: a file or link that was swapped for another since
+        it was indexed is not served, wherever it leads.
+        """
+        for row in self._index.catalog.videos.paths_of(video_id):
+            try:
+                stat = os.stat(row.path)
+                found = _content_id(row.path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            except (OSError, MediaNotFound, MediaUnreadable):
+                continue
+            if found == video_id:
+                return Path(row.path)
+        raise MediaNotFound("this video is not in the library, or its file has changed or gone")
+
+    def piece(self, video_id: str, start_s: float) -> tuple[Path, Span]:
+        """A small MP4 around this time, made now if it is not kept, and the stretch it covers."""
+        source = self.original(video_id)
+        row = self._index.catalog.videos.get(video_id)
+        if row is None:
+            raise MediaNotFound("this video is not in the library")
+        span = piece_at(max(0.0, start_s), row.info.duration_s)
+        target = self._folder / f"{video_id}-{round(span.start_s)}.mp4"
+        with self._lock(target.name):
+            if not target.exists():
+                with self._slots:
+                    self._make(source, span, target)
+        os.utime(target)  # the least recently used go first
+        return target, span
+
+    def _make(self, source: Path, span: Span, target: Path) -> None:
+        from vidembed.media.editing.cut import cut
+
+        target.parent.mkdir(parents=True, exist_ok=True)
+        cut(source, span, target, exact=True, overwrite=True, height_px=PROXY_HEIGHT_PX, timeout_s=PROXY_TIMEOUT_S)
+        self._tidy(keep=target)
+
+    def _tidy(self, keep: Path) -> None:
+        """Drop the pieces that were used longest ago until the rest fits."""
+        kept = sorted(self._folder.glob("*.mp4"), key=lambda path: path.stat().st_mtime, reverse=True)
+        total = 0
+        for path in kept:
+            total += path.stat().st_size
+            if total > self._max_bytes and path != keep:
+                path.unlink(missing_ok=True)
+
+    def _lock(self, name: str) -> threading.Lock:
+        with self._guard:
+            return self._locks.setdefault(name, threading.Lock())
+
+
+@lru_cache(maxsize=4096)
+def _content_id(path: str, *state: int) -> str:
+    """The id of the content, read again only when the file changed."""
+    from vidembed.media.files import video_id
+
+    return video_id(path)

@@ -1,0 +1,158 @@
+"""What all tabs and routes share: the open index, the limits, the running job, remembered answers."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vidembed.errors import ConfigError, InputError, VidembedError
+from vidembed.types import Moment, Query
+from vidembed.web.changes import Bin, Edits
+from vidembed.web.jobs import Jobs
+from vidembed.web.media import MediaFiles
+
+if TYPE_CHECKING:
+    from vidembed.index.video_index import VideoIndex
+
+_log = logging.getLogger(__name__)
+DOCS_URL = "https://github.com/vidembed/vidembed/tree/main/docs"
+
+
+@dataclass(frozen=True)
+class AppSettings:
+    """What the page allows.
+
+    roots: folders of this machine from which videos may be added. readonly: nothing can be added, removed or edited.
+    show_paths: exports and the API give whole paths instead of file names (the people are on this machine).
+    max_upload_mb, max_uploads: per file, and files at once. check_s: longest time one upload is tried out.
+    proxy_mb: disk that transcoded pieces may take. max_results: answers of one search. searches_at_once: threads.
+    root_path: the prefix under which a reverse proxy serves the page, "/videos".
+    """
+
+    roots: tuple[Path, ...] = ()
+    readonly: bool = False
+    show_paths: bool = False
+    max_upload_mb: int = 2048
+    max_uploads: int = 50
+    check_s: float = 30.0
+    proxy_mb: int = 2048
+    max_results: int = 60
+    searches_at_once: int = 4
+    root_path: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("max_upload_mb", "max_uploads", "check_s", "proxy_mb", "max_results", "searches_at_once"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        roots = tuple(Path(root).expanduser().resolve() for root in self.roots)
+        for root in roots:
+            if not root.is_dir():
+                raise InputError(f"--root {str(root)!r}: no such folder")
+        object.__setattr__(self, "roots", roots)
+        prefix = self.root_path.strip("/")
+        object.__setattr__(self, "root_path", f"/{prefix}" if prefix else "")
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One finished search. name: what was asked, for people; words: its text alone, for the page's address."""
+
+    token: str
+    query: Query
+    name: str
+    moments: tuple[Moment, ...]
+    options: dict[str, object] = field(default_factory=dict)  # channels and weights, for the timeline
+    words: str = ""
+
+
+class Answers:
+    """The last searches by a token nobody can guess; the oldest are forgotten."""
+
+    def __init__(self, keep: int = 500) -> None:
+        self._keep = keep
+        self._known: OrderedDict[str, Answer] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(
+        self, query: Query, name: str, moments: list[Moment], options: dict[str, object], *, words: str = ""
+    ) -> Answer:
+        answer = Answer(secrets.token_urlsafe(16), query, name, tuple(moments), options, words)
+        with self._lock:
+            self._known[answer.token] = answer
+            while len(self._known) > self._keep:
+                self._known.popitem(last=False)
+        return answer
+
+    def get(self, token: str) -> Answer | None:
+        with self._lock:
+            return self._known.get(token)
+
+
+class Site:
+    """One page over one open index."""
+
+    def __init__(self, index: VideoIndex, settings: AppSettings | None = None) -> None:
+        self.index = index
+        self.settings = settings or AppSettings()
+        self.readonly = self.settings.readonly or index.readonly
+        self.answers = Answers()
+        self.jobs = Jobs()
+        self.media = MediaFiles(index, index.path / "cache" / "proxies", max_bytes=self.settings.proxy_mb << 20)
+        self.bin = Bin(self)
+        self.edits = Edits(self)
+
+    @property
+    def uploads(self) -> Path:
+        """Where uploaded videos are kept."""
+        return self.index.path / "uploads"
+
+    def url(self, path: str) -> str:
+        """The address of one of our routes, as the browser sees it."""
+        return f"{self.settings.root_path}/{path}"
+
+    def shown(self, path: Path) -> str:
+        """A file as people see it: its whole path only to those who sit at this machine."""
+        return str(path) if self.settings.show_paths else path.name
+
+    def warm(self) -> threading.Thread:
+        """Load in the background what the first search would have to wait for."""
+
+        def load() -> None:
+            try:
+                if self.index.lanes:
+                    self.index.search("warm up", k=1)
+            except VidembedError as error:  # the first search says it to whoever asks
+                _log.info("could not get ready for the first search: %s", error)
+
+        thread = threading.Thread(target=load, name="vidembed-warm", daemon=True)
+        thread.start()
+        return thread
+
+    def status(self) -> dict[str, object]:
+        """What the top of every page shows: busy, text, share (0..1, None while unknown), change: differs whenever
+        there is something new to see."""
+        jobs = self.jobs.all()
+        running = next((job for job in jobs if job.state == "running"), None)
+        waiting = sum(job.state == "waiting" for job in jobs)
+        change = f"{self.index.catalog.videos.totals()[:2]}/{sum(job.ended for job in jobs)}"
+        if running is None:
+            return {"busy": waiting > 0, "text": "", "share": None, "change": change}
+        text = running.title + (f", {waiting} waiting" if waiting else "")
+        return {"busy": True, "text": text, "share": running.share, "change": change}
+
+    def close(self) -> None:
+        """Stop the running job and throw away what was removed; the index stays open, it is the caller's."""
+        self.jobs.close()
+        self.edits.close()
+        self._sweep()
+
+    def _sweep(self) -> None:
+        from vidembed.web.intake import sweep_uploads
+
+        if not self.readonly:
+            sweep_uploads(self)
