@@ -7,7 +7,7 @@ A name is one of
 - "hf:org/name" (also "hf-hub:org/name"): any hub repository of a known family.
 
 Our own records come in through the same door as those of others: "module:ATTRIBUTE" strings, from the list below and
-from the entry points of the group `vidembed.models.registry`. The attribute is a sequence of ModelSpec or makes one.
+from the entry points of the group `vidembed.models`. The attribute is a sequence of ModelSpec or makes one.
 """
 
 from __future__ import annotations
@@ -29,12 +29,7 @@ from vidembed.protocols import Captioner, Encoder, WordEncoder
 
 __all__ = ["ModelInput", "ModelSpec", "find", "load", "load_captioner", "load_encoder", "register", "specs"]
 
-BUILTIN = (
-    "vidembed.models.records_image:SPECS",
-    "vidembed.models.records_av:SPECS",
-    "vidembed.models.records_text:SPECS",
-    "vidembed.models.records_caption:SPECS",
-)
+BUILTIN = "vidembed.models.spec:builtin"
 # A folder's family by the model_type of its config.json, for local folders and hub ids without a record.
 FAMILIES = {
     "clip": "vidembed.models.encoders.dual:load",
@@ -60,9 +55,8 @@ _Registry = dict[tuple[Role, str], ModelSpec]
 def _registry() -> _Registry:
     """(role, name) -> record; filled on first use."""
     found: _Registry = {}
-    for reference in BUILTIN:
-        _add(found, _read(reference))
-    for point in entry_points(group="vidembed.models.registry"):
+    _add(found, _read(BUILTIN))
+    for point in entry_points(group="vidembed.models"):
         try:
             _add(found, _read(point.value))
         except Exception as error:

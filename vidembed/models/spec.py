@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
+from pydantic import BaseModel, ConfigDict
+
 from vidembed.types import MODALITIES, Modality, Space
 
+ASSETS = Path(__file__).parents[1] / "assets" / "starter"
+
 Kind = Literal["encoder", "words", "captioner"]
+# Changed when what is done to pictures and texts before the starter's towers changes.
+_STARTER_PREPARATION = "long pictures are cut towards 4:3, unfinished sentences are read with a full stop too"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
@@ -61,3 +71,64 @@ class ModelSpec:
             raise ValueError(f"{self.name}: unknown modalities {sorted(unknown)}")
         if not self.templates or any(t.count("{}") != 1 for t in self.templates):
             raise ValueError(f"{self.name}: every template needs exactly one {{}}, got {self.templates}")
+
+
+class _Family(BaseModel):
+    """What records.yaml may say of a model; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    factory: str = ""
+    kind: Kind = "encoder"
+    modalities: tuple[Modality, ...] = ()
+    templates: tuple[str, ...] = ("{}",)
+    input: ModelInput = ModelInput()
+    extra: str | None = None
+
+
+class _Record(_Family):
+    name: str
+    family: str | None = None
+    summary: str
+    license: str = "Apache-2.0"
+    commercial: bool = True
+    space: str | None = None
+    dim: int | None = None
+    space_kind: Literal["dense", "sparse"] = "dense"
+    repo: str | None = None
+    revision: str = "main"
+    files: dict[str, str] = {}
+    size_gb: float = 0.0
+    min_gpu_gb: float | None = None
+    options: dict[str, Any] = {}
+    reference: str = ""
+
+
+def builtin() -> list[ModelSpec]:
+    """The records of records.yaml, checked against their schema."""
+    text = resources.files("vidembed.models").joinpath("records.yaml").read_text(encoding="utf-8")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    data = loader.get_single_data()
+    families = {name: _Family(**given) for name, given in data["families"].items()}
+    shared = {name: family.model_dump(exclude_unset=True) for name, family in families.items()}
+    return [_spec(_Record(**{**shared.get(given.get("family"), {}), **given})) for given in data["records"]]
+
+
+def _spec(record: _Record) -> ModelSpec:
+    given = {name: getattr(record, name) for name in _Record.model_fields}
+    for name in ("family", "space", "dim", "space_kind"):
+        del given[name]
+    if record.dim is not None:
+        given["space"] = Space(record.space or record.name, record.dim, record.space_kind)
+    if record.name == "starter":
+        given["revision"] = _starter_revision()
+    page = f"https://huggingface.co/{record.repo}" if record.repo else ""
+    return ModelSpec(**{**given, "modalities": frozenset(record.modalities), "reference": record.reference or page})
+
+
+def _starter_revision() -> str:
+    """Eight hex digits of the shipped towers: an index made with others must not mix with these."""
+    manifest = json.loads((ASSETS / "manifest.json").read_text("utf-8"))
+    towers = {name: entry["sha256"] for name, entry in manifest["files"].items() if not name.startswith("captioner")}
+    towers["preparation"] = _STARTER_PREPARATION
+    return blake2b(json.dumps(towers, sort_keys=True).encode(), digest_size=4).hexdigest()
