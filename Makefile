@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format bench serve clean
+.PHONY: help install demo test test-fast lint settings format bench serve clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ lint: $(STAMP) ## Check style, types, and that nothing is left unused
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/vulture
+
+settings: $(STAMP) ## Write configs/base.yaml from the schema of the settings
+	$(BIN)/python -m vidembed.config.reference
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from vidembed.config.schema import MomentSettings, SearchSettings
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Channel
 from vidembed.search.catalog import VideoFacts, resolve
-from vidembed.search.moments import MomentSettings
-from vidembed.search.searcher import Searcher, SearchSettings
+from vidembed.search.searcher import Searcher
 from vidembed.types import Clip, Filter, Moment, Query, Row, Space, Span, SparseVector, TimedText, Where
 from vidembed.vectors import pool, unit_rows
 

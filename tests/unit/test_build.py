@@ -12,7 +12,7 @@ from vidembed.config.load import load_config
 from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import BadQuery, ConfigError, UnknownModel
 from vidembed.index.channels import ChannelFactory, LazyChannels, fingerprint, folder_mark, lane
-from vidembed.index.parts import make_search_settings, make_segmenter, make_store
+from vidembed.index.parts import make_segmenter, make_store
 from vidembed.index.queries import QueryLoader
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.media.segmenting.segment import FixedWindows, Shots, WholeVideo
@@ -157,11 +157,6 @@ def test_stores_by_kind(tmp_path: Path) -> None:
     with_key = config("store.kind=server", "store.url=http://localhost:1", "store.api_key_env=NO_SUCH_KEY").store
     with pytest.raises(ConfigError, match="names NO_SUCH_KEY, which is not set"):
         make_store(with_key, tmp_path, namespace="n")
-
-
-def test_search_settings_take_every_value_of_the_config() -> None:
-    settings = make_search_settings(config("search.rrf_k=7", "search.moments.levels=3", "search.calibration.hubness=0"))
-    assert (settings.rrf_k, settings.moments.levels, settings.calibration.hubness) == (7, 3, 0)
 
 
 class TestQueries:

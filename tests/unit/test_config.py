@@ -9,7 +9,9 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from vidembed.config.load import Config, configs_dir, load_config, profiles
+from vidembed.config.load import configs_dir, load_config, profiles
+from vidembed.config.reference import base_yaml
+from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import ConfigError
 
 NO_ENV: dict[str, str] = {}
@@ -34,7 +36,8 @@ def test_later_layers_win_and_each_value_keeps_its_origin(tmp_path: Path) -> Non
     assert config.sample.rate_hz == 2.0
     assert config.origin("sample.rate_hz") == "profile toy"
     assert config.search.seeds == 40
-    assert config.origin("search.seeds") == "base"
+    assert config.origin("search.seeds") == config.origin("channels.vision.pool") == "default"
+    assert config.origin("channels.vision.model") == "profile toy"
 
 
 def test_what_an_index_remembers_lies_between_profile_and_file(tmp_path: Path) -> None:
@@ -57,21 +60,27 @@ def test_every_bundled_profile_loads(name: str) -> None:
     assert any(channel.enabled for channel in config.channels.values())
 
 
-def test_base_yaml_has_every_setting_and_a_comment_for_most() -> None:
-    """Defaults live in base.yaml alone, so the schema and the file cannot drift apart."""
-    given = yaml.safe_load((configs_dir() / "base.yaml").read_text())
+def test_base_yaml_is_what_the_schema_says() -> None:
+    written = (configs_dir() / "base.yaml").read_text(encoding="utf-8")
+    assert written == base_yaml(), "run `make settings`"
+    assert Config.model_validate(yaml.safe_load(written)) == Config() == load("base")
+    assert f"{'  rrf_k: 60':32}# rrf: its constant (Cormack et al. 2009)\n" in written
+    assert [line for line in written.splitlines() if len(line) > 120] == []
 
-    def missing(model: type[BaseModel], data: dict[str, Any], at: str) -> list[str]:
+
+def test_every_setting_is_described() -> None:
+    def undescribed(model: type[BaseModel], at: str) -> list[str]:
         gaps = []
         for name, field in model.model_fields.items():
             inner = field.annotation
-            if name not in data:
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                gaps += undescribed(inner, f"{at}{name}.")
+            elif not field.description:
                 gaps.append(f"{at}{name}")
-            elif isinstance(inner, type) and issubclass(inner, BaseModel):
-                gaps += missing(inner, data[name], f"{at}{name}.")
         return gaps
 
-    assert missing(Config, {"profile": "", **given}, "") == []
+    assert undescribed(Config, "") == ["profile"]
+    assert undescribed(ChannelSettings, "channels.NAME.") == []
 
 
 @pytest.mark.parametrize(

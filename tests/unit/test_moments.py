@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vidembed.config.schema import MomentSettings
 from vidembed.search.channels import Pieces
 from vidembed.search.curves import Axis, Seconds, merge_pieces, smooth_rows
-from vidembed.search.moments import MomentSettings, Proposal, propose_each, score_spans, soft_nms
+from vidembed.search.moments import Proposal, propose_each, score_spans, soft_nms
 from vidembed.search.windows import Sheet, Window
 from vidembed.types import Clip, Span
 

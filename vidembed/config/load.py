@@ -1,6 +1,6 @@
-"""Loads settings: base.yaml < profile < your file < environment VIDEMBED__A__B < overrides. Each value has its origin.
+"""Loads settings: defaults < profile < your file < environment VIDEMBED__A__B < overrides. Each value has its origin.
 
-Components never see `Config`: `build/` hands them plain keyword arguments.
+Components never see the whole `Config`: whoever opens an index hands each its section.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from vidembed.config.schema import Config, nearest_origin
+from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, did_you_mean
 
 __all__ = ["DEFAULT_PROFILE", "Config", "configs_dir", "load_config", "profiles"]
@@ -105,9 +105,7 @@ def merged_layers(*layers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _profile_layers(name: str) -> list[tuple[str, dict[str, Any]]]:
-    file = _profile_file(name)
-    base = [("base", _read(configs_dir() / "base.yaml"))]
-    return base + _extended(file, f"profile {name}", seen=())
+    return _extended(_profile_file(name), f"profile {name}", seen=())
 
 
 def _profile_file(name: str) -> Path:
@@ -123,7 +121,7 @@ def _file_layers(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _extended(file: Path, label: str, *, seen: tuple[Path, ...]) -> list[tuple[str, dict[str, Any]]]:
-    """The file's layers, what it extends first. base.yaml is always there already and is left out."""
+    """The file's layers, what it extends first. base.yaml only says what the schema's defaults are."""
     file = file.resolve()
     if file in seen:
         chain = " -> ".join(step.name for step in (*seen, file))
@@ -216,7 +214,7 @@ def _explained(error: ValidationError, origins: dict[str, str]) -> ConfigError:
 def _problem(entry: dict[str, Any], origins: dict[str, str]) -> tuple[str, str]:
     loc = [str(part) for part in entry["loc"] if part != "[key]"]
     path = ".".join(loc)
-    origin = nearest_origin(origins, path)
+    origin = _nearest_origin(origins, path)
     where = f" (from {origin})" if origin else ""
     if entry["type"] == "extra_forbidden":
         known = _keys_at(Config, loc[:-1])
@@ -227,6 +225,17 @@ def _problem(entry: dict[str, Any], origins: dict[str, str]) -> tuple[str, str]:
     if isinstance(entry["input"], Mapping) and entry["type"] == "value_error":
         return f"{path}: {what}{where}", ""
     return f"{path} = {entry['input']!r} {what}{where}", "vidembed config show prints every setting and its origin"
+
+
+def _nearest_origin(origins: Mapping[str, str], path: str) -> str | None:
+    """The origin of the path, or of the closest section around it."""
+    parts = path.split(".")
+    for stop in range(len(parts), 0, -1):
+        at = ".".join(parts[:stop])
+        below = next((label for key, label in origins.items() if key.startswith(f"{at}.")), None)
+        if at in origins or below:
+            return origins.get(at) if stop == len(parts) and at in origins else below or origins[at]
+    return None
 
 
 def _keys_at(model: type[BaseModel], loc: Iterable[str]) -> list[str]:

@@ -1,6 +1,7 @@
-"""The shape of the settings: every key, its type and its bounds. Defaults live in configs/base.yaml alone.
+"""The one schema of the settings: every key with its type, bounds, default and description.
 
-Only `channels.*` has defaults here, because base.yaml cannot list lanes it does not know.
+A component takes its section (`SearchSettings`, `MomentSettings`, ...) as it is. `vidembed.config.reference` writes
+configs/base.yaml from here.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400 * 7)]
 Weight = Annotated[Finite, Field(ge=0, le=1000)]
 ChannelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Fusion = Literal["rrf", "zscore", "dbsf", "evidence"]
 
 
 class Section(BaseModel):
@@ -33,19 +35,36 @@ class Section(BaseModel):
 
 
 class SampleSettings(Section):
-    rate_hz: float = Field(gt=0, le=60)
-    mode: Literal["fixed", "adaptive", "keyframes"]
-    distinct: Share
-    max_frames_per_clip: int = Field(ge=1, le=1024)
+    """Which frames are looked at."""
+
+    rate_hz: float = Field(default=1.0, gt=0, le=60, description="frames a second, each at its own timestamp")
+    mode: Literal["fixed", "adaptive", "keyframes"] = Field(
+        default="adaptive",
+        description="fixed: all; adaptive: keyframes where dense enough, no repeats; keyframes: only those",
+    )
+    distinct: Share = Field(
+        default=0.03, description="not fixed: a frame is a repeat if no grid cell's grey (0..1) differs by more"
+    )
+    max_frames_per_clip: int = Field(default=32, ge=1, le=1024, description="evenly spaced, where a clip has more")
 
 
 class SegmentSettings(Section):
-    kind: Literal["windows", "shots", "changes", "whole"]
-    window_s: Seconds
-    overlap_s: float = Field(ge=0, le=3600)
-    min_s: float = Field(ge=0, le=3600)
-    max_s: Seconds
-    change: float | None = Field(default=None, gt=0, le=1000)  # None = `media.changes.DEFAULT_CHANGE`
+    """How a video is cut into clips."""
+
+    kind: Literal["windows", "shots", "changes", "whole"] = Field(
+        default="shots",
+        description="windows: fixed length; shots: at cuts; changes: where content changes; whole: one clip",
+    )
+    window_s: Seconds = Field(default=10.0, description="windows: length")
+    overlap_s: float = Field(default=0.0, ge=0, le=3600, description="windows: overlap with the one before")
+    min_s: float = Field(default=2.0, ge=0, le=3600, description="shots, changes: shorter clips join a neighbour")
+    max_s: Seconds = Field(default=20.0, description="shots, changes: longer clips are cut")
+    change: float | None = Field(
+        default=None,
+        gt=0,
+        le=1000,
+        description="changes: what a cut must gain (null = 0.5: five frames each side, cosine below 0.9)",
+    )
 
     @model_validator(mode="after")
     def _lengths_fit(self) -> SegmentSettings:
@@ -57,33 +76,57 @@ class SegmentSettings(Section):
 
 
 class ChannelSettings(Section):
-    """One lane: what of a clip it looks at, and the model that turns it into vectors."""
+    """A channel: what of a clip is encoded, and the model that encodes it."""
 
-    enabled: bool = True  # False: the profile knows the lane, `--channels +name` switches it on
-    source: Literal["frames", "audio", "av", "captions", "speech", "ocr"]
-    model: str = Field(min_length=1)
-    pool: Pooling = "mean"
-    templates: tuple[str, ...] = ()  # "a photo of {}"; averaged at query time, no part of the fingerprint
-    window_s: Seconds | None = None  # of one sound unit; None = the model's own
-    hop_s: Seconds | None = None
-    short_side_px: int | None = Field(default=None, ge=16, le=4096)  # None = what the model takes
-    keep_units: bool = True  # keep the vectors of frames and windows, for precise moments
-    silence_rms: Share = 0.0005  # sound below this level counts as absent
-    batch_size: int | None = Field(default=None, ge=1, le=4096)  # units at once; None = run.batch_size
-    device: str | None = None
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    engine: str | None = None  # CPU engine of the tower where it has several: torch, openvino
-    options: dict[str, Any] = {}  # handed to the model's loader
-    source_options: dict[str, Any] = {}  # handed to the source (speech: model, language; ocr: frames, ...)
+    enabled: bool = Field(default=True, description="false: off, until switched on by --channels +name")
+    source: Literal["frames", "audio", "av", "captions", "speech", "ocr"] = Field(
+        description="what of a clip is encoded"
+    )
+    model: str = Field(min_length=1, description="the encoder; `vidembed models` lists them")
+    pool: Pooling = Field(default="mean", description="how a clip's vector is made of its frames' or windows' vectors")
+    templates: tuple[str, ...] = Field(
+        default=(), description='prompts for queries, such as "a photo of {}"; their vectors are averaged'
+    )
+    window_s: Seconds | None = Field(default=None, description="sound: length of a window; null = the model's own")
+    hop_s: Seconds | None = Field(default=None, description="sound: step between windows; null = the model's own")
+    short_side_px: int | None = Field(
+        default=None, ge=16, le=4096, description="size of decoded frames; null = the model's own"
+    )
+    keep_units: bool = Field(default=True, description="store the vectors of frames and windows, for precise moments")
+    silence_rms: Share = Field(default=0.0005, description="sound below this level (root mean square) counts as absent")
+    batch_size: int | None = Field(
+        default=None, ge=1, le=4096, description="frames, windows or lines encoded at once; null = run.batch_size"
+    )
+    device: str | None = Field(default=None, description="null = the device above")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto", description="precision of the model"
+    )
+    engine: str | None = Field(default=None, description="CPU engine, where a model has several: torch, openvino")
+    options: dict[str, Any] = Field(default={}, description="passed to the model's loader")
+    source_options: dict[str, Any] = Field(
+        default={}, description="passed to the source (speech: model, language; ocr: frames, ...)"
+    )
 
 
 class StoreSettings(Section):
-    kind: Literal["edge", "server", "memory"]
-    url: str | None
-    api_key_env: str | None
-    namespace: str | None = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    quantization: Literal["none", "scalar", "binary", "turbo1", "turbo2", "turbo4"]
-    timeout_s: Seconds
+    """Where vectors are stored."""
+
+    kind: Literal["edge", "server", "memory"] = Field(
+        default="edge", description="edge: in the index folder, in this process; server: Qdrant; memory: until closed"
+    )
+    url: str | None = Field(default=None, description="server: such as http://localhost:6333")
+    api_key_env: str | None = Field(
+        default=None, description="server: the environment variable that holds the key, never the key itself"
+    )
+    namespace: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{1,64}$",
+        description="server: prefix of this index's collections; null = made from the index's id",
+    )
+    quantization: Literal["none", "scalar", "binary", "turbo1", "turbo2", "turbo4"] = Field(
+        default="none", description="none, scalar (int8), binary, turbo1, turbo2, turbo4 (bits per number)"
+    )
+    timeout_s: Seconds = Field(default=30.0, description="server: longest wait for one call")
 
     @model_validator(mode="after")
     def _server_has_url(self) -> StoreSettings:
@@ -93,100 +136,192 @@ class StoreSettings(Section):
 
 
 class MomentSettings(Section):
-    smooth_s: float = Field(ge=0, le=600)
-    min_s: Seconds
-    max_s: Seconds
-    context_s: float = Field(ge=0, le=600)
-    levels: int = Field(ge=1, le=64)
-    nms_sigma: float = Field(gt=0, le=10)
-    per_video: int = Field(ge=1, le=1000)
-    videos: int = Field(ge=1, le=1000)
-    context_share: Share
+    """Spans on the score curve of a video."""
+
+    smooth_s: float = Field(
+        default=2.0, ge=0, le=600, description="standard deviation of the smoothing, not for lines of text; 0 = none"
+    )
+    min_s: Seconds = Field(default=1.0, description="shortest moment; shorter spans are widened around their best time")
+    max_s: Seconds = Field(default=120.0, description="longest moment")
+    context_s: float = Field(
+        default=20.0, ge=0, le=600, description="before and after a span: what its score must stand out from"
+    )
+    levels: int = Field(default=12, ge=1, le=64, description="thresholds tried between the curve's lowest and highest")
+    nms_sigma: float = Field(
+        default=0.3, gt=0, le=10, description="softness of the suppression of overlapping spans (Bodla et al. 2017)"
+    )
+    per_video: int = Field(default=10, ge=1, le=1000, description="most moments of one video")
+    videos: int = Field(default=50, ge=1, le=1000, description="videos whose curve is computed")
+    context_share: Share = Field(default=1.0, description="how much standing out counts against the level itself")
 
 
 class CalibrationSettings(Section):
-    enabled: bool
-    bank: str | None
-    temperature: float = Field(gt=0, le=10)
-    hubness: Share
+    """How good a score is, against ordinary queries."""
+
+    enabled: bool = Field(default=True, description="false: raw scores")
+    bank: str | None = Field(default=None, description="text file, one ordinary query a line; null = the bundled one")
+    temperature: float = Field(
+        default=0.05, gt=0, le=10, description="of the soft maximum over the bank; 1/20 as in QB-Norm"
+    )
+    hubness: Share = Field(
+        default=0.0, description="0 = off, 1 = full correction for clips that are close to everything"
+    )
 
 
 class SearchSettings(Section):
-    fusion: Literal["rrf", "zscore", "dbsf", "evidence"]
-    rrf_k: int = Field(ge=1, le=10_000)
-    weights: dict[ChannelName, Weight]
-    per_channel: int = Field(ge=1, le=100_000)
-    unit_score: UnitScore
-    rescore: int = Field(ge=1, le=10_000)
-    seeds: int = Field(ge=1, le=10_000)
-    around: int = Field(ge=0, le=1000)
-    clip_share: Share
-    adaptive: bool
-    min_confidence: Share
-    moments: MomentSettings
-    calibration: CalibrationSettings
+    """How answers are found and ranked."""
+
+    fusion: Fusion = Field(
+        default="evidence", description="evidence: by how far a score stands out; rrf: by rank; zscore, dbsf: by score"
+    )
+    rrf_k: int = Field(default=60, ge=1, le=10_000, description="rrf: its constant (Cormack et al. 2009)")
+    weights: dict[ChannelName, Weight] = Field(default={}, description="channel: weight; 1 where not named")
+    per_channel: int = Field(default=100, ge=1, le=100_000, description="candidate clips of each channel")
+    unit_score: UnitScore = Field(
+        default="softmax", description="a clip's score from its frames' or windows': max, softmax, topk"
+    )
+    rescore: int = Field(
+        default=50, ge=1, le=10_000, description="candidates of a channel that are scored by their frames"
+    )
+    seeds: int = Field(default=40, ge=1, le=10_000, description="best clips that one round of moments is made from")
+    around: int = Field(default=3, ge=0, le=1000, description="neighbouring clips looked at on either side of each")
+    clip_share: Share = Field(
+        default=0.5, description="how much the clip's score counts for a moment against the span's own"
+    )
+    adaptive: bool = Field(
+        default=True, description="a channel in which nothing stands out weighs less, down to a tenth"
+    )
+    min_confidence: Share = Field(default=0.2, description='answers below count as "no good match"')
+    moments: MomentSettings = MomentSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+
+
+class ChoiceSettings(Section):
+    """How a clip's caption is chosen; scores are z-scores against ordinary sentences."""
+
+    specificity: Share = Field(default=0.5, description="0 = fit alone, 1 = only what the clip has more of than others")
+    prior: float = Field(
+        default=0.1,
+        ge=0,
+        le=10,
+        description="taken off per place in the captioner's order: its favourite wins near-ties",
+    )
+    consensus: float = Field(
+        default=0.0, ge=0, le=10, description="added at a mean cosine of 1 with the captioner's other candidates"
+    )
+    bank_margin: float = Field(
+        default=1.0, ge=0, le=100, description="taken off bank sentences: as the best of many they look too good"
+    )
+    middle_z: Finite = Field(
+        default=3.7, description="the score that gives confidence 0.5; fitted by benchmarks/caption_choice.py"
+    )
+    slope: float = Field(default=0.8, gt=0, le=100, description="of the logistic from score to confidence")
 
 
 class CaptionSettings(Section):
-    model: str | None
-    candidates: int = Field(ge=1, le=64)
-    bank_candidates: int = Field(ge=0, le=64)
-    prompt: str | None
-    seed: int = Field(ge=0)
-    rerank: dict[ChannelName, Weight]
-    min_confidence: Share
-    summary: Literal["auto", "extract"]
-    options: dict[str, Any]
+    """How clips and videos are captioned."""
+
+    model: str | None = Field(default=None, description="the captioner; null = no captions")
+    candidates: int = Field(default=5, ge=1, le=64, description="captions proposed for each clip")
+    bank_candidates: int = Field(default=0, ge=0, le=64, description="extra candidates from the caption bank")
+    prompt: str | None = Field(default=None, description="for captioners that take one; null = their own")
+    seed: int = Field(default=0, ge=0, description="of the sampling")
+    rerank: dict[ChannelName, Weight] = Field(
+        default={}, description="channel: weight in choosing; {} = every channel that understands text"
+    )
+    min_confidence: Share = Field(default=0.3, description="captions below are marked as uncertain")
+    reuse_above: float = Field(
+        default=0.985,
+        gt=0,
+        le=2,
+        description="a clip this similar (cosine) to a captioned one takes its caption; 2 = off",
+    )
+    max_chars: int = Field(default=400, ge=20, le=100_000, description="longer candidates are cut")
+    summary: Literal["auto", "extract"] = Field(
+        default="auto", description="of a video: auto: by the captioner if it is a language model; extract: of captions"
+    )
+    choice: ChoiceSettings = ChoiceSettings()
+    options: dict[str, Any] = Field(default={}, description="passed to the captioner's loader")
 
 
 class RunSettings(Section):
-    batch_size: int = Field(ge=1, le=4096)
-    prefetch: int = Field(ge=0, le=64)
-    executor: Literal["serial", "threads", "ray"]
-    workers: int = Field(ge=1, le=256)
-    worker_cpus: float = Field(ge=0, le=1024)
-    worker_gpus: float = Field(ge=0, le=64)
-    on_error: Literal["record", "raise"]
-    stop_after_same_error: int = Field(ge=1, le=1_000_000)
+    """How an indexing run works."""
+
+    batch_size: int = Field(default=8, ge=1, le=4096, description="clips encoded at once")
+    prefetch: int = Field(
+        default=2, ge=0, le=64, description="batches decoded ahead of the encoder; 0 = decode and encode in turn"
+    )
+    executor: Literal["serial", "threads", "ray"] = Field(
+        default="threads", description="serial: one video at a time; threads: in this process; ray: on a Ray cluster"
+    )
+    workers: int = Field(default=1, ge=1, le=256, description="videos decoded in parallel; ray: and encoded")
+    worker_cpus: float = Field(default=1.0, ge=0, le=1024, description="ray: CPU cores of each worker")
+    worker_gpus: float = Field(default=0.0, ge=0, le=64, description="ray: GPUs of each worker; 0.5 = two share one")
+    on_error: Literal["record", "raise"] = Field(
+        default="record", description="record: list the file and go on; raise: stop, for debugging"
+    )
+    stop_after_same_error: int = Field(
+        default=20, ge=1, le=1_000_000, description="stop when the same unexpected error comes so many times in a row"
+    )
 
 
 class LimitSettings(Section):
-    max_pixels: int = Field(ge=1)
-    max_duration_s: float = Field(gt=0)
-    max_size_bytes: int = Field(ge=1)
-    io_timeout_s: Seconds
-    decode_timeout_s: Seconds
+    """Files are untrusted: what is refused instead of tried."""
+
+    max_pixels: int = Field(default=8192 * 8192, ge=1, description="width x height of one picture (8192 x 8192)")
+    max_duration_s: float = Field(default=48 * 3600.0, gt=0, description="of a video (two days)")
+    max_size_bytes: int = Field(default=1 << 40, ge=1, description="of a file (1 TiB)")
+    io_timeout_s: Seconds = Field(
+        default=30.0, description="longest wait for opening a file or reading its next packet"
+    )
+    decode_timeout_s: Seconds = Field(
+        default=300.0, description="longest wait for a decoder; then the file counts as unreadable"
+    )
 
 
 class MediaSettings(Section):
-    reader: Literal["pyav", "decord"]
-    isolate: Literal["never", "always"]
-    audio_track: int | None = Field(ge=0, le=255)
-    limits: LimitSettings
+    """How files are read."""
+
+    reader: Literal["pyav", "decord"] = Field(default="pyav", description="pyav or decord")
+    isolate: Literal["never", "always"] = Field(
+        default="never", description="always: decode in a child process, so that a crash costs one file only"
+    )
+    audio_track: int | None = Field(default=None, ge=0, le=255, description="from 0; null = the file's default")
+    limits: LimitSettings = LimitSettings()
 
 
 class ThumbnailSettings(Section):
-    enabled: bool
-    long_side_px: int = Field(ge=16, le=4096)
-    quality: int = Field(ge=1, le=100)
+    """One picture of each clip, for the page."""
+
+    enabled: bool = Field(default=True, description="false: no thumbnails")
+    long_side_px: int = Field(default=320, ge=16, le=4096, description="the longer of width and height")
+    quality: int = Field(default=80, ge=1, le=100, description="of the JPEG")
 
 
 class Config(Section):
     """All settings of one index or run. Made by `vidembed.config.load.load_config`."""
 
-    profile: str
-    device: str = Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
-    weights_dir: str | None
-    offline: bool
-    sample: SampleSettings
-    segment: SegmentSettings
-    channels: dict[ChannelName, ChannelSettings]
-    store: StoreSettings
-    search: SearchSettings
-    caption: CaptionSettings
-    run: RunSettings
-    media: MediaSettings
-    thumbnails: ThumbnailSettings
+    profile: str = "base"
+    device: str = Field(
+        default="auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="auto, cpu, cuda, cuda:1, mps; a channel may have its own",
+    )
+    weights_dir: str | None = Field(
+        default=None, description="folder of downloaded weights; null = the usual cache of the model hub"
+    )
+    offline: bool = Field(default=False, description="true: no downloads; fail with the command to run instead")
+    sample: SampleSettings = SampleSettings()
+    segment: SegmentSettings = SegmentSettings()
+    channels: dict[ChannelName, ChannelSettings] = Field(
+        default={}, description="by name: what is encoded and by which model"
+    )
+    store: StoreSettings = StoreSettings()
+    search: SearchSettings = SearchSettings()
+    caption: CaptionSettings = CaptionSettings()
+    run: RunSettings = RunSettings()
+    media: MediaSettings = MediaSettings()
+    thumbnails: ThumbnailSettings = ThumbnailSettings()
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -195,22 +330,11 @@ class Config(Section):
         return list(_leaves(self.model_dump(mode="json"), ""))
 
     def origin(self, path: str) -> str:
-        """Where the value at a dotted path came from: "base", "profile starter", "file x.yaml", "environment ..."."""
-        return nearest_origin(self._origins, path) or "default"
+        """Where the value of a setting came from: "default", "profile starter", "file x.yaml", "environment ..."."""
+        return self._origins.get(path, "default")
 
 
 def _leaves(value: Any, path: str) -> list[tuple[str, Any]]:
     if isinstance(value, dict) and value:
         return [leaf for key, item in value.items() for leaf in _leaves(item, f"{path}.{key}" if path else str(key))]
     return [(path, value)]
-
-
-def nearest_origin(origins: dict[str, str], path: str) -> str | None:
-    """The origin of the path, or of the closest section around it."""
-    parts = path.split(".")
-    for stop in range(len(parts), 0, -1):
-        at = ".".join(parts[:stop])
-        below = next((label for key, label in origins.items() if key.startswith(f"{at}.")), None)
-        if at in origins or below:
-            return origins.get(at) if stop == len(parts) and at in origins else below or origins[at]
-    return None

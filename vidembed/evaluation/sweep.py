@@ -24,7 +24,7 @@ from vidembed.evaluation.run import Index, Report, evaluate
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Channel, Store
 from vidembed.search.catalog import Catalog
-from vidembed.search.searcher import Searcher, SearchSettings
+from vidembed.search.searcher import Searcher
 from vidembed.types import Clip, Filter, Moment, Query, Row, Span, TimedText, Where
 from vidembed.vectors import Pooling, pool
 
@@ -88,8 +88,7 @@ class Variant:
         self.config = config
         self._index = index
         store, catalog = vectors or (None, None)
-        settings = SearchSettings.of(config.search)
-        self._searcher = index.searcher.with_settings(settings, store=store, catalog=catalog, channels=channels)
+        self._searcher = index.searcher.with_settings(config.search, store=store, catalog=catalog, channels=channels)
 
     def search(
         self,

@@ -14,7 +14,7 @@ from vidembed.index.catalog.catalog import Catalog
 from vidembed.index.channels import ChannelFactory, Lane, LazyChannels, lane
 from vidembed.index.info import IndexInfo, VideoRecord
 from vidembed.index.manifest import Manifest
-from vidembed.index.parts import make_bank, make_search_settings, make_store
+from vidembed.index.parts import make_bank, make_store
 from vidembed.index.queries import QueryLoader
 from vidembed.index.wanted import with_channel
 from vidembed.protocols import Channel, Store
@@ -170,7 +170,7 @@ class OpenIndex:
                     self._texts(),
                     load=QueryLoader(self.config),
                     bank=make_bank(self.config, self._cache()),
-                    settings=make_search_settings(self.config),
+                    settings=self.config.search,
                 )
             return self._searcher
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from vidembed.media.reading.container import Limits
     from vidembed.media.segmenting.kernel import Look
     from vidembed.search.calibration import BankVectors
-    from vidembed.search.searcher import SearchSettings
 
 
 def make_limits(config: Config) -> Limits:
@@ -242,12 +241,6 @@ def make_remote(
 def make_run_options(config: Config) -> RunOptions:
     elsewhere = {"executor", "workers", "worker_cpus", "worker_gpus"}
     return RunOptions(**config.run.model_dump(exclude=elsewhere))
-
-
-def make_search_settings(config: Config) -> SearchSettings:
-    from vidembed.search.searcher import SearchSettings
-
-    return SearchSettings.of(config.search)
 
 
 def make_bank(config: Config, cache: Path | None) -> BankVectors:

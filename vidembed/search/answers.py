@@ -11,9 +11,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from vidembed.config.schema import Fusion, MomentSettings
 from vidembed.search.channels import Found, Lane
-from vidembed.search.fusion import Fusion, fuse
-from vidembed.search.moments import MomentSettings, Proposal, proposals_of, propose_each, score_spans
+from vidembed.search.fusion import fuse
+from vidembed.search.moments import Proposal, proposals_of, propose_each, score_spans
 from vidembed.search.windows import Sheet, Window
 from vidembed.types import Clip, Span
 

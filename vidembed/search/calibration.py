@@ -32,16 +32,6 @@ _NORMAL = NormalDist()
 NEAR = 10  # of the bank's queries, how many a query is compared with; 30 does nearly as well
 
 
-@dataclass(frozen=True)
-class CalibrationSettings:
-    """Names as in the settings under `search.calibration`."""
-
-    enabled: bool = True
-    bank: str | None = None  # a file of one's own queries, one a line; None = the bank that comes along
-    temperature: float = 0.05  # of the inverted softmax; 1 / 20 as in QB-Norm
-    hubness: float = 0.0  # how much of the hubness correction is applied to the ranking, 0..1
-
-
 @cache
 def read_bank(path: str | None = None) -> tuple[str, ...]:
     """The queries of a bank file (UTF-8, one a line, "#" comments), or of the bank that comes along.

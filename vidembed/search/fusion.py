@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import TypeAlias, get_args
 
 import numpy as np
 
+from vidembed.config.schema import Fusion
 from vidembed.errors import ConfigError
 
 Ranking: TypeAlias = Sequence[tuple[str, float]]
 Weights: TypeAlias = Mapping[str, float]
-Fusion = Literal["rrf", "zscore", "dbsf", "evidence"]
 FUSIONS: tuple[str, ...] = get_args(Fusion)
 
 

@@ -15,26 +15,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vidembed.config.schema import MomentSettings
 from vidembed.search.curves import Axis, Places, Seconds
 from vidembed.types import Span
 
 _MAX_PROPOSALS = 400  # the best ones enter the suppression
 _MAX_SHOTS = 8  # neighbouring shots that are joined at most
-
-
-@dataclass(frozen=True)
-class MomentSettings:
-    """How spans are made. Names as in the settings under `search.moments`."""
-
-    smooth_s: float = 2.0  # standard deviation of the Gaussian over pictures and sounds; 0 = none
-    min_s: float = 1.0  # shorter spans are widened around their best time
-    max_s: float = 120.0  # longer spans are not proposed
-    context_s: float = 20.0  # how far before and after a span its context reaches, at most
-    levels: int = 12  # thresholds swept over the curve
-    nms_sigma: float = 0.3  # softness of the suppression of overlapping spans
-    per_video: int = 10
-    videos: int = 50
-    context_share: float = 1.0  # how much the contrast with the context counts against the level inside
 
 
 @dataclass(frozen=True)

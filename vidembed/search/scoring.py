@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vidembed.config.schema import CalibrationSettings
 from vidembed.protocols import Channel, Store
 from vidembed.search.calibration import (
-    CalibrationSettings,
     Null,
     Scale,
     near_level,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.config.schema import SearchSettings as Section
+from vidembed.config.schema import Fusion, SearchSettings
 from vidembed.errors import BadQuery, ConfigError
 from vidembed.protocols import Channel, Store
 from vidembed.search.answers import (
@@ -20,11 +20,10 @@ from vidembed.search.answers import (
     ranked,
     weigh,
 )
-from vidembed.search.calibration import BackgroundCache, CalibrationSettings
+from vidembed.search.calibration import BackgroundCache
 from vidembed.search.catalog import Catalog, TextsOnce
 from vidembed.search.channels import DenseLane, Lane, LaneTools, WordsLane
-from vidembed.search.fusion import FUSIONS, Fusion
-from vidembed.search.moments import MomentSettings
+from vidembed.search.fusion import FUSIONS
 from vidembed.search.phrases import quoted
 from vidembed.search.query import (
     Load,
@@ -38,32 +37,6 @@ from vidembed.search.results import diverse, moment_of
 from vidembed.search.scoring import Collections
 from vidembed.search.windows import Sheet, Window, windows
 from vidembed.types import Clip, Filter, Floats, Moment, Query, Span, SparseVector, Where
-from vidembed.vectors import UnitScore
-
-
-@dataclass(frozen=True)
-class SearchSettings:
-    """Names as in the settings under `search`."""
-
-    fusion: Fusion = "evidence"
-    rrf_k: int = 60
-    weights: Mapping[str, float] = field(default_factory=dict)  # channels that are not named weigh 1
-    per_channel: int = 100  # clips each channel proposes
-    unit_score: UnitScore = "softmax"
-    moments: MomentSettings = field(default_factory=MomentSettings)
-    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
-    rescore: int = 50  # of them, how many are seen through their units
-    seeds: int = 24  # best clips from which one round of moments is made
-    around: int = 3  # neighbouring clips looked at on either side of each
-    clip_share: float = 0.5  # what the clip's score counts for a moment against the span's own
-    adaptive: bool = True  # a lane that finds nothing that stands out weighs less, down to a tenth
-
-    @classmethod
-    def of(cls, section: Section) -> SearchSettings:
-        """From the settings under `search`."""
-        plain = section.model_dump(exclude={"min_confidence", "moments", "calibration"})
-        moments = MomentSettings(**section.moments.model_dump())
-        return cls(**plain, moments=moments, calibration=CalibrationSettings(**section.calibration.model_dump()))
 
 
 class Searcher:
@@ -206,7 +179,7 @@ class Searcher:
             raise ConfigError(f"diversity must be between 0 and 1, got {diversity}")
         if fusion is not None and fusion not in FUSIONS:
             raise ConfigError(f"unknown fusion {fusion!r}; allowed: {', '.join(FUSIONS)}")
-        return self._settings if fusion is None else replace(self._settings, fusion=fusion)
+        return self._settings if fusion is None else self._settings.model_copy(update={"fusion": fusion})
 
     def _where(self, query: Query, where: Filter | None) -> Where:
         limit = self._catalog.resolve(where if where is not None else query.where)

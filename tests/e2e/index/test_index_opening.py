@@ -32,6 +32,12 @@ def test_it_remembers_its_profile_and_settings(videos: Path, tmp_path: Path) -> 
         assert len(index.add(videos).unchanged) == 3
 
 
+def test_settings_of_the_search_act(videos: Path, tmp_path: Path) -> None:
+    with open_index(tmp_path / "rrf", profile="toy", overrides=["search.fusion=rrf", "search.rrf_k=3"]) as index:
+        index.add(videos)
+        assert index.search("blue", k=1, channels=["vision"])[0].score == pytest.approx(1 / (3 + 1))
+
+
 def test_other_settings_are_refused_with_the_way_out(index: VideoIndex) -> None:
     where = index.path
     with pytest.raises(IndexMismatch) as caught:

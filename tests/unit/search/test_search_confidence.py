@@ -7,12 +7,10 @@ from dataclasses import replace
 import pytest
 from axes_index import Index, best
 
+from vidembed.config.schema import CalibrationSettings, MomentSettings, SearchSettings
 from vidembed.protocols import Channel
 from vidembed.search.answers import LaneRanking, confidence_of
-from vidembed.search.calibration import CalibrationSettings
 from vidembed.search.fusion import FUSIONS, Fusion
-from vidembed.search.moments import MomentSettings
-from vidembed.search.searcher import SearchSettings
 
 CHANNEL = Channel("", None, None, "0")  # type: ignore[arg-type]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from axes_index import AXES, AxesEncoder, Index
 
+from vidembed.config.schema import MomentSettings, SearchSettings
 from vidembed.errors import BadQuery
-from vidembed.search.moments import MomentSettings
-from vidembed.search.searcher import SearchSettings
 from vidembed.types import Filter, Query, Span
 
 

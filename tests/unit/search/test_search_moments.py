@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from axes_index import DIM, AxesEncoder, Index, best
 
+from vidembed.config.schema import MomentSettings, SearchSettings
 from vidembed.errors import BadQuery
-from vidembed.search.moments import MomentSettings
-from vidembed.search.searcher import SearchSettings
 from vidembed.types import Query, Span
 
 
@@ -92,7 +90,7 @@ def test_one_channel_keeps_the_order_of_its_clips(index: Index) -> None:
     for i in range(8):
         frames = ["dog"] * (8 - i) + ["cook"] * i
         index.add("vision", f"v{i}", [" ".join(frames[:1]), *frames[1:]], clip_s=8)
-    found = index.searcher(replace(SearchSettings(), moments=MomentSettings(smooth_s=0)), bank=False).search(
+    found = index.searcher(SearchSettings(moments=MomentSettings(smooth_s=0)), bank=False).search(
         "dog", k=8, group_by_video=True
     )
     assert [m.video_id for m in found][:7] == [f"v{i}" for i in range(7)]
