@@ -6,15 +6,63 @@ The end of a caption counts as a word in the reward: without it captions that st
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from vidembed.evaluation.caption_metrics import CiderD
 from vidembed.models.captioners._decoder import END, PAD, SPECIAL, START, UNKNOWN, CaptionNet, Memory
 
 END_WORD = SPECIAL[END]
+Words = Sequence[str]
+
+
+class CiderD:
+    """CIDEr-D against fixed references, 0..10: cosine of TF-IDF weighted n-grams, clipped, with a Gaussian penalty on
+    the length. Vedantam et al., CVPR 2015; sigma = 6, scale 10, as in the COCO caption evaluation.
+
+    Document frequencies come from these very references, one document per item, so a score depends on the whole set;
+    with a single item it is always 0.
+    """
+
+    def __init__(self, references: Sequence[Sequence[Words]], *, n: int = 4, sigma: float = 6.0) -> None:
+        self._n, self._sigma = n, sigma
+        self._documents = math.log(len(references)) if references else 0.0
+        self._frequency: Counter[tuple[str, ...]] = Counter()
+        for others in references:
+            self._frequency.update(
+                {gram for other in others for order in range(1, n + 1) for gram in _ngrams(other, order)}
+            )
+        self._references = [[self._weighted(other) for other in others] for others in references]
+
+    def score(self, item: int, words: Words) -> float:
+        """How well a caption fits the references of that item, 0..10."""
+        own, own_norms, length = self._weighted(words)
+        total = 0.0
+        for there, norms, other_length in self._references[item]:
+            penalty = math.exp(-((length - other_length) ** 2) / (2 * self._sigma**2))
+            for a, b, norm_a, norm_b in zip(own, there, own_norms, norms):
+                shared = sum(min(value, b[gram]) * b[gram] for gram, value in a.items() if gram in b)
+                if norm_a and norm_b:
+                    total += penalty * shared / (norm_a * norm_b)
+        return 10.0 * total / self._n / len(self._references[item])
+
+    def _weighted(self, words: Words) -> tuple[list[dict[tuple[str, ...], float]], list[float], int]:
+        """Per order the n-grams' weights and their norm; and the length, which the reference code counts in bigrams."""
+        vectors = []
+        for order in range(1, self._n + 1):
+            counts = _ngrams(words, order)
+            vectors.append(
+                {g: c * (self._documents - math.log(max(1.0, self._frequency[g]))) for g, c in counts.items()}
+            )
+        norms = [math.sqrt(sum(value**2 for value in vector.values())) for vector in vectors]
+        return vectors, norms, max(0, len(words) - 1)
+
+
+def _ngrams(words: Words, order: int) -> Counter[tuple[str, ...]]:
+    return Counter(tuple(words[i : i + order]) for i in range(len(words) - order + 1))
 
 
 class Reward:

@@ -1,4 +1,4 @@
-"""Metrics of captions: BLEU, ROUGE-L and CIDEr-D as the COCO caption evaluation computes them, and reference-free ones.
+"""Metrics of captions: BLEU, ROUGE-L and CIDEr-D by the COCO caption evaluation's scorers, and reference-free ones.
 
 The COCO scripts tokenise with Stanford's PTBTokenizer, which needs Java. `tokens` here splits plain English the same
 way (lower case, punctuation dropped, clitics split off), so figures may differ in the third digit on text with unusual
@@ -7,14 +7,17 @@ punctuation; given the same tokens they are the same to 1e-6. METEOR and SPICE n
 
 from __future__ import annotations
 
+import importlib
 import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidembed.errors import missing_dependency
 from vidembed.types import Floats
 
 Doubles = NDArray[np.float64]
@@ -34,103 +37,45 @@ def tokens(text: str) -> list[str]:
 
 
 def bleu(candidates: Sequence[Words], references: Sequence[Sequence[Words]], *, n: int = 4) -> list[float]:
-    """Corpus BLEU-1 to BLEU-n, 0..1. candidates: words per item; references: several texts per item.
+    """Corpus BLEU-1 to BLEU-n (Papineni et al., ACL 2002), against the reference closest in length.
 
-    Clipped n-gram precision times the brevity penalty against the reference closest in length, no smoothing
-    (Papineni et al., ACL 2002).
+    Args:
+        candidates: N captions as words.
+        references: N lists of one or more texts as words.
+        n: Longest n-gram.
+
+    Returns:
+        n scores, 0..1. An order without any match gives almost 0, not 0: the COCO scripts count 1e-15 matches then.
+
+    Raises:
+        ValueError: The lengths differ, or an item has no reference.
+        MissingDependency: The extra "evaluate" is not installed.
     """
-    _check(candidates, references)
-    right, total = np.zeros(n), np.zeros(n)
-    length = wanted = 0
-    for words, others in zip(candidates, references):
-        length += len(words)
-        wanted += min((abs(len(other) - len(words)), len(other)) for other in others)[1]
-        for order in range(1, n + 1):
-            have = _ngrams(words, order)
-            most: Counter[tuple[str, ...]] = Counter()
-            for other in others:
-                most |= _ngrams(other, order)
-            right[order - 1] += sum((have & most).values())
-            total[order - 1] += max(0, len(words) - order + 1)
-    if length == 0:
-        return [0.0] * n
-    penalty = 1.0 if length >= wanted else math.exp(1 - wanted / length)
-    scores = []
-    logs = 0.0
-    for order in range(n):
-        if right[order] == 0 or logs == -math.inf:
-            logs = -math.inf
-        else:
-            logs += math.log(right[order] / total[order])
-        scores.append(0.0 if logs == -math.inf else penalty * math.exp(logs / (order + 1)))
-    return scores
+    truth, result = _as_coco(candidates, references)
+    scorer = _scorer("bleu.bleu", "Bleu")(n)
+    return [float(score) for score in scorer.compute_score(truth, result, verbose=0)[0]] if truth else [math.nan] * n
 
 
-def rouge_l(candidates: Sequence[Words], references: Sequence[Sequence[Words]], *, beta: float = 1.2) -> Doubles:
-    """(N,) ROUGE-L, 0..1: F of the longest common subsequence, best precision and best recall over the references.
+def rouge_l(candidates: Sequence[Words], references: Sequence[Sequence[Words]]) -> Doubles:
+    """ROUGE-L (Lin 2004, beta = 1.2): F of the longest common subsequence. Arguments and errors as of `bleu`.
 
-    Lin 2004, with beta = 1.2 as in the COCO caption evaluation; the mean over items is the figure papers give.
+    Returns:
+        (N,) float64, 0..1; papers give the mean.
     """
-    _check(candidates, references)
-    scores = []
-    for words, others in zip(candidates, references):
-        common = [_common_length(words, other) for other in others]
-        precision = max((c / len(words) for c in common), default=0.0) if words else 0.0
-        recall = max((c / len(other) if other else 0.0 for c, other in zip(common, others)), default=0.0)
-        both = recall + beta**2 * precision
-        scores.append((1 + beta**2) * precision * recall / both if precision and recall else 0.0)
-    return np.array(scores, dtype=np.float64)
+    truth, result = _as_coco(candidates, references)
+    return np.asarray(_scorer("rouge.rouge", "Rouge")().compute_score(truth, result)[1] if truth else [], np.float64)
 
 
-class CiderD:
-    """CIDEr-D against fixed references, 0..10: cosine of TF-IDF weighted n-grams, clipped, with a Gaussian penalty on
-    the length. Vedantam et al., CVPR 2015; sigma = 6, scale 10, as in the COCO caption evaluation.
+def cider_d(candidates: Sequence[Words], references: Sequence[Sequence[Words]]) -> Doubles:
+    """CIDEr-D (Vedantam et al., CVPR 2015; sigma = 6). Arguments and errors as of `bleu`.
 
-    Document frequencies come from these very references, one document per item, so a score depends on the whole set;
-    with a single item it is always 0.
+    Document frequencies come from these very references, so a score depends on the whole set; one item alone gets 0.
+
+    Returns:
+        (N,) float64, 0..10; papers give the mean, often x 100.
     """
-
-    def __init__(self, references: Sequence[Sequence[Words]], *, n: int = 4, sigma: float = 6.0) -> None:
-        self._n, self._sigma = n, sigma
-        self._documents = math.log(len(references)) if references else 0.0
-        self._frequency: Counter[tuple[str, ...]] = Counter()
-        for others in references:
-            self._frequency.update(
-                {gram for other in others for order in range(1, n + 1) for gram in _ngrams(other, order)}
-            )
-        self._references = [[self._weighted(other) for other in others] for others in references]
-
-    def score(self, item: int, words: Words) -> float:
-        """How well a caption fits the references of that item, 0..10."""
-        own, own_norms, length = self._weighted(words)
-        total = 0.0
-        for there, norms, other_length in self._references[item]:
-            penalty = math.exp(-((length - other_length) ** 2) / (2 * self._sigma**2))
-            for a, b, norm_a, norm_b in zip(own, there, own_norms, norms):
-                shared = sum(min(value, b[gram]) * b[gram] for gram, value in a.items() if gram in b)
-                if norm_a and norm_b:
-                    total += penalty * shared / (norm_a * norm_b)
-        return 10.0 * total / self._n / len(self._references[item])
-
-    def _weighted(self, words: Words) -> tuple[list[dict[tuple[str, ...], float]], list[float], int]:
-        """Per order the n-grams' weights and their norm; and the length, which the reference code counts in bigrams."""
-        vectors = []
-        for order in range(1, self._n + 1):
-            counts = _ngrams(words, order)
-            vectors.append(
-                {g: c * (self._documents - math.log(max(1.0, self._frequency[g]))) for g, c in counts.items()}
-            )
-        norms = [math.sqrt(sum(value**2 for value in vector.values())) for vector in vectors]
-        return vectors, norms, max(0, len(words) - 1)
-
-
-def cider_d(
-    candidates: Sequence[Words], references: Sequence[Sequence[Words]], *, n: int = 4, sigma: float = 6.0
-) -> Doubles:
-    """(N,) `CiderD` of each candidate against its own references; the mean is the figure papers give, often x 100."""
-    _check(candidates, references)
-    scorer = CiderD(references, n=n, sigma=sigma)
-    return np.array([scorer.score(i, words) for i, words in enumerate(candidates)], dtype=np.float64)
+    truth, result = _as_coco(candidates, references)
+    return np.asarray(_scorer("cider.cider", "Cider")().compute_score(truth, result)[1] if truth else [], np.float64)
 
 
 def caption_report(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
@@ -179,21 +124,22 @@ def _ngrams(words: Words, order: int) -> Counter[tuple[str, ...]]:
     return Counter(tuple(words[i : i + order]) for i in range(len(words) - order + 1))
 
 
-def _common_length(a: Words, b: Words) -> int:
-    """Length of the longest common subsequence."""
-    row = [0] * (len(b) + 1)
-    for word in a:
-        above_left = 0
-        for j, other in enumerate(b, start=1):
-            above = row[j]
-            row[j] = above_left + 1 if word == other else max(above, row[j - 1])
-            above_left = above
-    return row[-1]
+def _scorer(module: str, name: str) -> Any:
+    """A scorer of pycocoevalcap; those that need Java are not used."""
+    try:
+        return getattr(importlib.import_module(f"pycocoevalcap.{module}"), name)
+    except ModuleNotFoundError as error:
+        raise missing_dependency("pycocoevalcap", extra="evaluate", purpose="caption metrics") from error
 
 
-def _check(candidates: Sequence[Words], references: Sequence[Sequence[Words]]) -> None:
+def _as_coco(
+    candidates: Sequence[Words], references: Sequence[Sequence[Words]]
+) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    """(references, captions) by number, as the scorers take them: words joined by blanks."""
     if len(candidates) != len(references):
         raise ValueError(f"got {len(candidates)} captions and references for {len(references)}")
     for i, others in enumerate(references):
         if not others:
             raise ValueError(f"item {i} has no reference")
+    truth = {i: [" ".join(words) for words in others] for i, others in enumerate(references)}
+    return truth, {i: [" ".join(words)] for i, words in enumerate(candidates)}
