@@ -166,16 +166,3 @@ def parse_pairs(items: Sequence[str] | None, *, option: str) -> dict[str, float]
 def parse_names(text: str | None) -> list[str] | None:
     """`"vision, sound"` as a list; None when nothing was given."""
     return [name.strip() for name in text.split(",") if name.strip()] if text else None
-
-
-def parse_time(text: str, *, option: str) -> float:
-    """Seconds from "83.5", "1:23.5" or "0:01:23.5"."""
-    try:
-        seconds = 0.0
-        for part in text.split(":"):
-            seconds = seconds * 60 + float(part)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise InputError(f"{option} takes seconds or m:ss, got {text!r}", hint=f"for example {option} 1:23.5")
-    return seconds

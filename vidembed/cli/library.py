@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from vidembed.cli.common import DEFAULT_INDEX, IndexOption, JsonOption, err, opened, out, parse_time, print_json
+from vidembed.cli.common import DEFAULT_INDEX, IndexOption, JsonOption, err, opened, out, print_json
 from vidembed.errors import InputError
-from vidembed.types import Span, format_time
+from vidembed.types import Span, format_time, parse_time
 
 
 def info(
@@ -96,7 +96,7 @@ def cut(
     """Cut a span of a video into its own file."""
     from vidembed.media.editing.cut import cut as cut_span
 
-    start_s, end_s = parse_time(start, option="START"), parse_time(end, option="END")
+    start_s, end_s = parse_time(start, name="START"), parse_time(end, name="END")
     if start_s >= end_s:
         raise InputError(f"START must be before END, got {start} and {end}")
     cut_span(video, Span(start_s, end_s), out_file, exact=exact, overwrite=overwrite)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,11 +18,10 @@ from vidembed.cli.common import (
     out,
     parse_names,
     parse_pairs,
-    parse_time,
     print_json,
 )
-from vidembed.errors import BadQuery, InputError
-from vidembed.types import Filter, Moment, Query, Span, format_time
+from vidembed.errors import BadQuery
+from vidembed.types import Filter, Moment, Query, Span, format_time, parse_date, parse_span
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -73,14 +71,16 @@ def search(
     settings: SetOption = None,
 ) -> None:
     """Find the moments that show, sound or say what you ask for."""
-    query = build_query(text, image, audio, video, like or [], unlike or [], without)
+    query = Query.combined(
+        text, image=image, audio=audio, video=video, like=like or (), unlike=unlike or (), without=without
+    )
     where = Filter(
         paths=tuple(path) if path else None,
         min_duration_s=min_duration,
         max_duration_s=max_duration,
-        modified_after=_date(after, "--after"),
-        modified_before=_date(before, "--before"),
-        within=_span(within),
+        modified_after=parse_date(after, name="--after") if after else None,
+        modified_before=parse_date(before, name="--before") if before else None,
+        within=parse_span(within, name="--within") if within else None,
         tags=tuple(tag) if tag else None,
     )
     options: dict[str, Any] = {
@@ -125,7 +125,7 @@ def say_how_good(confidences: Sequence[float], floor: float) -> None:
 def _show(moments: Sequence[Moment], offset: int, *, as_json: bool) -> None:
     if as_json:
         for moment in moments:
-            print_json(moment_record(moment))
+            print_json(moment.record())
     elif moments:
         out().print(_table(moments, offset=offset))
 
@@ -135,61 +135,13 @@ def show_chains(chains: Sequence[Chain], *, as_json: bool) -> None:
     for place, chain in enumerate(chains, start=1):
         if as_json:
             times = {"start_s": round(chain.span.start_s, 3), "end_s": round(chain.span.end_s, 3)}
-            steps = [moment_record(moment) for moment in chain.moments]
+            steps = [moment.record() for moment in chain.moments]
             confidence = round(chain.confidence, 4)
             print_json({"path": str(chain.path), **times, "confidence": confidence, "steps": steps})
         else:
             out().print(f"{place:3} {chain.confidence:4.0%}  {chain.span}  {chain.path}", markup=False, soft_wrap=True)
             for number, moment in enumerate(chain.moments, start=1):
                 out().print(f"         {number}. {moment.confidence:4.0%}  {moment.span}", markup=False)
-
-
-def build_query(
-    text: str | None,
-    image: Path | None,
-    audio: Path | None,
-    video: Path | None,
-    like: list[str],
-    unlike: list[str],
-    without: str | None,
-) -> Query:
-    """The sum of all that was asked for; at least one positive part."""
-    parts: list[Query] = []
-    if text is not None:
-        parts.append(Query.text(text))
-    for make, value in ((Query.image, image), (Query.audio, audio), (Query.video, video)):
-        if value is not None:
-            parts.append(make(value))
-    parts += [Query.clip(clip_id) for clip_id in like]
-    if not parts:
-        raise BadQuery(
-            "nothing to look for", hint="give words, or --image, --audio, --video or --like; see vidembed search --help"
-        )
-    parts += [-Query.clip(clip_id) for clip_id in unlike]
-    if without:
-        parts.append(Query.text(without) * -0.5)  # half: what is wanted should still lead
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
-
-
-def moment_record(moment: Moment) -> dict[str, Any]:
-    """One answer as documented for --json: seconds to the millisecond, channel scores by name."""
-    return {
-        "path": str(moment.path),
-        "start_s": round(moment.span.start_s, 3),
-        "end_s": round(moment.span.end_s, 3),
-        "best_s": round(moment.best_s, 3),
-        "score": round(moment.score, 6),
-        "confidence": round(moment.confidence, 4),
-        "channels": {hit.channel: {"score": round(hit.score, 4), "rank": hit.rank} for hit in moment.hits},
-        "clip_id": moment.clip_id,
-        "video_id": moment.video_id,
-        **({"agreement": round(moment.agreement, 4)} if moment.agreement is not None else {}),
-        **({"caption": moment.caption} if moment.caption else {}),
-        **({"texts": dict(moment.texts)} if moment.texts else {}),
-    }
 
 
 def _table(moments: Sequence[Moment], *, offset: int) -> Table:
@@ -217,27 +169,6 @@ def _table(moments: Sequence[Moment], *, offset: int) -> Table:
             escape(words),
         )
     return table
-
-
-def _date(text: str | None, option: str) -> float | None:
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text).timestamp()
-    except ValueError as error:
-        raise InputError(f"{option} takes a date such as 2026-01-31, got {text!r}") from error
-
-
-def _span(text: str | None) -> Span | None:
-    if text is None:
-        return None
-    start, dash, end = text.partition("-")
-    if not dash:
-        raise InputError(f"--within takes START-END, got {text!r}", hint="for example --within 0:30-2:00")
-    start_s, end_s = parse_time(start, option="--within"), parse_time(end, option="--within")
-    if start_s >= end_s:
-        raise InputError(f"--within needs a start before its end, got {text!r}")
-    return Span(start_s, end_s)
 
 
 def _cut_all(pieces: Sequence[tuple[Path, Span]], folder: Path) -> None:

@@ -42,6 +42,9 @@ from vidembed.types.space import (
 from vidembed.types.time import (
     Span,
     format_time,
+    parse_date,
+    parse_span,
+    parse_time,
 )
 
 __all__ = [
@@ -74,4 +77,7 @@ __all__ = [
     "VideoInfo",
     "Where",
     "format_time",
+    "parse_date",
+    "parse_span",
+    "parse_time",
 ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from vidembed.errors import BadQuery
 from vidembed.types.media import Clip
 from vidembed.types.time import Span
 
@@ -95,6 +97,45 @@ class Query:
     def clip(cls, clip_id: str, *, where: Filter | None = None) -> Query:
         """ "More like this": the stored vectors of a clip of the same index."""
         return cls((Term("clip", clip_id),), where)
+
+    @classmethod
+    def combined(
+        cls,
+        text: str | None = None,
+        *,
+        image: Any = None,
+        audio: Any = None,
+        video: Any = None,
+        like: Sequence[str] = (),
+        unlike: Sequence[str] = (),
+        without: str | None = None,
+    ) -> Query:
+        """The sum of all that is given.
+
+        Args:
+            text: Words to look for.
+            image: A picture to look for, as `Term` takes it.
+            audio: A sound to look for.
+            video: A video to look for.
+            like: Ids of clips to find more of.
+            unlike: Ids of clips to find less of; weight -1 each.
+            without: Words for what to exclude; weight -0.5, so that what is wanted leads.
+
+        Raises:
+            BadQuery: If nothing is given that can be looked for.
+        """
+        wanted = [
+            (make, value)
+            for make, value in ((cls.text, text), (cls.image, image), (cls.audio, audio), (cls.video, video))
+            if value is not None
+        ]
+        parts = [make(value) for make, value in wanted] + [cls.clip(clip_id) for clip_id in like]
+        if not parts:
+            raise BadQuery("nothing to look for", hint="give words, an image, a sound, a video or a clip")
+        parts += [-cls.clip(clip_id) for clip_id in unlike]
+        if without:
+            parts.append(cls.text(without) * -0.5)
+        return cls(tuple(term for part in parts for term in part.terms))
 
     def __mul__(self, weight: float) -> Query:
         return replace(self, terms=tuple(replace(t, weight=t.weight * weight) for t in self.terms))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from vidembed.types.media import Clip
 from vidembed.types.time import Span
@@ -35,6 +36,23 @@ class Moment:
     caption: str | None = None
     texts: Mapping[str, str] = field(default_factory=dict)  # lane -> the words that matched (speech, ocr)
     agreement: float | None = None  # 0..1, how far a model that was shown the moment says yes (`VideoIndex.check`)
+
+    def record(self) -> dict[str, Any]:
+        """As plain JSON values: seconds to the millisecond, scores by channel; absent parts are left out."""
+        return {
+            "path": str(self.path),
+            "start_s": round(self.span.start_s, 3),
+            "end_s": round(self.span.end_s, 3),
+            "best_s": round(self.best_s, 3),
+            "score": round(self.score, 6),
+            "confidence": round(self.confidence, 4),
+            "channels": {hit.channel: {"score": round(hit.score, 4), "rank": hit.rank} for hit in self.hits},
+            "clip_id": self.clip_id,
+            "video_id": self.video_id,
+            **({"agreement": round(self.agreement, 4)} if self.agreement is not None else {}),
+            **({"caption": self.caption} if self.caption else {}),
+            **({"texts": dict(self.texts)} if self.texts else {}),
+        }
 
 
 @dataclass(frozen=True)

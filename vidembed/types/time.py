@@ -1,9 +1,12 @@
-"""Time: seconds from the first shown frame, half-open spans."""
+"""Time: seconds from the first shown frame, half-open spans; reading and writing both as people do."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
+
+from vidembed.errors import InputError
 
 
 @dataclass(frozen=True, order=True)
@@ -55,3 +58,57 @@ def format_time(seconds: float) -> str:
     whole, ms = divmod(ms, 1000)
     head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
     return f"{head}:{whole:02d}.{ms:03d}"
+
+
+def parse_time(text: str, *, name: str) -> float:
+    """Read seconds from "83.5", "1:23.5" or "0:01:23.5".
+
+    Args:
+        text: What a person typed.
+        name: What it is for, for the message: an option such as "--start".
+
+    Returns:
+        Seconds, finite and at least 0.
+
+    Raises:
+        InputError: If the text is no time.
+    """
+    try:
+        seconds = 0.0
+        for part in text.split(":"):
+            seconds = seconds * 60 + float(part)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise InputError(f"{name} takes seconds or m:ss, such as 1:23.5; got {text!r}")
+    return seconds
+
+
+def parse_span(text: str, *, name: str) -> Span:
+    """Read a span from "0:30-2:00"; arguments as for `parse_time`.
+
+    Raises:
+        InputError: If the text is no span, or its start is not before its end.
+    """
+    start, dash, end = text.partition("-")
+    if not dash:
+        raise InputError(f"{name} takes START-END, such as 0:30-2:00; got {text!r}")
+    start_s, end_s = parse_time(start, name=name), parse_time(end, name=name)
+    if start_s >= end_s:
+        raise InputError(f"{name} needs its start before its end, got {text!r}")
+    return Span(start_s, end_s)
+
+
+def parse_date(text: str, *, name: str) -> float:
+    """Read a local date or time in ISO 8601, such as "2026-01-31"; arguments as for `parse_time`.
+
+    Returns:
+        POSIX seconds.
+
+    Raises:
+        InputError: If the text is no date.
+    """
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except ValueError as error:
+        raise InputError(f"{name} takes a date, such as 2026-01-31; got {text!r}") from error

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from vidembed.cli.common import parse_time
-from vidembed.cli.search import build_query
 from vidembed.errors import BadQuery, InputError
-from vidembed.types import Filter, Query, Span
+from vidembed.types import Filter, Query, parse_date, parse_span, parse_time
 from vidembed.web.intake import check_media
 
 if TYPE_CHECKING:
     from vidembed.web.site import Answer, Site
 
 _MAX_TEXT = 2000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -87,14 +85,10 @@ def query_of(ask: Ask) -> Query:
         raise BadQuery(
             "nothing to look for yet", hint="type a few words, or give a picture, a sound or a video to compare with"
         )
-    return build_query(
-        text or None,
-        Path(ask.image) if ask.image else None,
-        Path(ask.audio) if ask.audio else None,
-        Path(ask.video) if ask.video else None,
-        list(ask.like),
-        list(ask.unlike),
-        ask.without.strip() or None,
+    image, audio, video = (Path(file) if file else None for file in (ask.image, ask.audio, ask.video))
+    without = ask.without.strip() or None
+    return Query.combined(
+        text or None, image=image, audio=audio, video=video, like=ask.like, unlike=ask.unlike, without=without
     )
 
 
@@ -104,11 +98,11 @@ def filter_of(ask: Ask) -> Filter:
     return Filter(
         paths=globs or None,
         videos=tuple(ask.videos) or None,
-        min_duration_s=_length(ask.at_least),
-        max_duration_s=_length(ask.at_most),
-        modified_after=_date(ask.after),
-        modified_before=_date(ask.before),
-        within=_span(ask.within),
+        min_duration_s=_given(parse_time, ask.at_least, "the length of a video"),
+        max_duration_s=_given(parse_time, ask.at_most, "the length of a video"),
+        modified_after=_given(parse_date, ask.after, "after"),
+        modified_before=_given(parse_date, ask.before, "before"),
+        within=_given(parse_span, ask.within, "within"),
         tags=tuple(tag.strip() for tag in ask.tags.split(",") if tag.strip()) or None,
     )
 
@@ -141,26 +135,5 @@ def _glob(name: str) -> str:
     return name if any(sign in name for sign in "*?[") else f"*{name}*"
 
 
-def _date(text: str | None) -> float | None:
-    if not text or not text.strip():
-        return None
-    try:
-        return datetime.fromisoformat(text.strip()).timestamp()
-    except ValueError as error:
-        raise InputError(f"a date looks like 2026-01-31, got {text!r}") from error
-
-
-def _length(text: str) -> float | None:
-    return parse_time(text.strip(), option="the length of a video") if text.strip() else None
-
-
-def _span(text: str) -> Span | None:
-    if not text.strip():
-        return None
-    start, dash, end = text.partition("-")
-    if not dash:
-        raise InputError(f"a stretch looks like 0:30-2:00, got {text!r}")
-    start_s, end_s = (parse_time(part.strip(), option="the stretch") for part in (start, end))
-    if start_s >= end_s:
-        raise InputError(f"a stretch needs its start before its end, got {text!r}")
-    return Span(start_s, end_s)
+def _given(parse: Callable[..., T], text: str, name: str) -> T | None:
+    return parse(text.strip(), name=name) if text.strip() else None

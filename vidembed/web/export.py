@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
-from vidembed.cli.search import moment_record
 from vidembed.errors import InputError
 from vidembed.types import Moment, Span, VideoInfo
 from vidembed.web.intake import safe_name
@@ -37,7 +36,7 @@ _DEFAULT_FPS = Fraction(25)
 def record(site: Site, moment: Moment) -> dict[str, Any]:
     """One answer as `vidembed search --json` prints it, but with `file` in place of `path`: the name alone for people
     elsewhere (and gradio's clients would try to download whatever has a `path`)."""
-    plain = moment_record(moment)
+    plain = moment.record()
     del plain["path"]
     return {"file": site.shown(moment.path), **plain}
 

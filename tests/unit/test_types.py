@@ -1,0 +1,75 @@
+"""What the command line and the page share: times as people type them, queries of several parts, moments as records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vidembed.errors import BadQuery, InputError
+from vidembed.types import Hit, Moment, Query, Span, parse_date, parse_span, parse_time
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("83.5", 83.5), ("1:23.5", 83.5), ("0:01:23.5", 83.5), ("2:00:00", 7200), (" 5", 5)]
+)
+def test_times(text: str, seconds: float) -> None:
+    assert parse_time(text, name="--start") == seconds
+
+
+def test_spans_and_dates() -> None:
+    assert parse_span("0:30-2:00", name="--within") == Span(30, 120)
+    assert parse_span("1.5 - 2", name="--within") == Span(1.5, 2)
+    assert parse_date("2026-01-31T12:00:00+00:00", name="--after") == datetime(2026, 1, 31, 12, tzinfo=UTC).timestamp()
+    assert parse_date(" 2026-01-31", name="--after") == datetime(2026, 1, 31).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "message"),
+    [
+        (parse_time, "soon", "--x takes seconds or m:ss, such as 1:23.5; got 'soon'"),
+        (parse_time, "-1", "--x takes seconds or m:ss, such as 1:23.5; got '-1'"),
+        (parse_time, "inf", "--x takes seconds or m:ss, such as 1:23.5; got 'inf'"),
+        (parse_time, "nan", "--x takes seconds or m:ss, such as 1:23.5; got 'nan'"),
+        (parse_span, "9", "--x takes START-END, such as 0:30-2:00; got '9'"),
+        (parse_span, "9-3", "--x needs its start before its end, got '9-3'"),
+        (parse_date, "yesterday", "--x takes a date, such as 2026-01-31; got 'yesterday'"),
+    ],
+)
+def test_what_cannot_be_read_is_said(parse: Callable[..., Any], text: str, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(text, name="--x")
+    assert caught.value.message == message
+
+
+def test_a_query_of_several_parts() -> None:
+    query = Query.combined("a dog", image="x.jpg", like=["c1"], unlike=["c2"], without="snow")
+    assert [(term.modality, term.value, term.weight) for term in query.terms] == [
+        ("text", "a dog", 1.0),
+        ("image", "x.jpg", 1.0),
+        ("clip", "c1", 1.0),
+        ("clip", "c2", -1.0),
+        ("text", "snow", -0.5),
+    ]
+    with pytest.raises(BadQuery, match="nothing to look for"):
+        Query.combined(unlike=["c2"], without="snow")
+
+
+def test_the_record_of_a_moment() -> None:
+    hits = (Hit("c", "vision", 0.123456, 2),)
+    moment = Moment("v", Path("a.mp4"), Span(1.00049, 2), 1.5, 0.12345678, 0.98765, "c", hits, texts={"speech": "hi"})
+    assert moment.record() == {
+        "path": "a.mp4",
+        "start_s": 1.0,
+        "end_s": 2,
+        "best_s": 1.5,
+        "score": 0.123457,
+        "confidence": 0.9877,
+        "channels": {"vision": {"score": 0.1235, "rank": 2}},
+        "clip_id": "c",
+        "video_id": "v",
+        "texts": {"speech": "hi"},
+    }
