@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from vidembed.files import replacing
 from vidembed.media.editing.ffmpeg import find_ffmpeg
 
 
@@ -28,9 +29,8 @@ def long_video(folder: Path, *, width: int, height: int, seconds: int, piece_s: 
     graph = f"{moving};{still};[a][b]concat=n=2[v]"
     _run(*tone, "-filter_complex", graph, "-map", "[v]", *audio, *codec, str(piece))
     loops = max(0, -(-seconds // piece_s) - 1)
-    part = out.with_suffix(".part.mp4")
-    _run("-stream_loop", str(loops), "-i", str(piece), "-c", "copy", "-t", str(seconds), str(part))
-    part.rename(out)
+    with replacing(out) as part:
+        _run("-stream_loop", str(loops), "-i", str(piece), "-c", "copy", "-t", str(seconds), str(part))
     piece.unlink()
     return out
 

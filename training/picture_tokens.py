@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vidembed.files import replacing
 from vidembed.models.encoders import _efficientnet, _openvino
 from vidembed.models.encoders._pictures import prepare
 
@@ -24,17 +25,15 @@ def picture_tokens(paths: Sequence[Path], view: int, cache: Path) -> NDArray[np.
     """(N, 16, 1280) the last map of one view of the pictures in a 4 x 4 grid, kept as cache/tok{view}.npy."""
     file = cache / f"tok{view}.npy"
     if not file.is_file():
-        cache.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(".part")
-        array = np.lib.format.open_memmap(part, "w+", np.float16, (len(paths), *SHAPE))
         tower, rng = _fast_tower(cache), np.random.default_rng(100 + view)
-        for rows in _batches(len(paths), 32):
-            pictures = [varied(np.asarray(Image.open(path).convert("RGB")), view, rng) for path in paths[rows]]
-            with torch.inference_mode():
-                cells = tower(prepare(pictures).contiguous()).numpy()
-            array[rows] = cells.reshape(-1, *SHAPE[::-1]).swapaxes(1, 2)
-        array.flush()
-        part.replace(file)
+        with replacing(file) as part:
+            array = np.lib.format.open_memmap(part, "w+", np.float16, (len(paths), *SHAPE))
+            for rows in _batches(len(paths), 32):
+                pictures = [varied(np.asarray(Image.open(path).convert("RGB")), view, rng) for path in paths[rows]]
+                with torch.inference_mode():
+                    cells = tower(prepare(pictures).contiguous()).numpy()
+                array[rows] = cells.reshape(-1, *SHAPE[::-1]).swapaxes(1, 2)
+            array.flush()
     return np.load(file, mmap_mode="r")  # type: ignore[no-any-return]
 
 

@@ -3,33 +3,100 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from vidembed.errors import InputError
 
 
-def write_text_atomically(path: Path, text: str) -> None:
-    """UTF-8, through a temporary file beside it and a rename: readers see the old file or the new, never a half.
+@contextmanager
+def replacing(path: Path, *, overwrite: bool = True, durable: bool = False) -> Iterator[Path]:
+    """Give a temporary path to write to, and rename it to `path` when the block ends without an error.
 
-    Raises InputError when the place cannot be written.
+    Readers see the old file or the new one, never half of one. After an error the old file stays.
+
+    Args:
+        path: The file to write. Missing folders above it are made.
+        overwrite: False: refuse to replace a file, even one that appears while the block runs.
+        durable: Return only when the file survives a power loss.
+
+    Yields:
+        A path in the same folder with the same extension, at which nothing exists yet.
+
+    Raises:
+        InputError: `path` exists and may not be overwritten.
+        OSError: The folder cannot be written.
+    """
+    if not overwrite and path.exists():
+        raise _exists(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = part_of(path)
+    try:
+        yield part
+        if durable:
+            _sync(part, os.O_RDWR)
+        _rename(part, path, overwrite)
+        if durable:
+            sync_folder(path.parent)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def part_of(path: Path) -> Path:
+    """A name beside `path`, with its extension, for what is not whole yet."""
+    return path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}.part{path.suffix}")
+
+
+def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
+    """Write a file with `replacing`."""
+    with replacing(path, durable=durable) as part:
+        part.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with `replacing`, durably.
+
+    Raises:
+        InputError: The file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.", suffix=".part")
+        write_bytes(path, text.encode(), durable=True)
     except OSError as error:
         raise InputError(
-            f"cannot write {str(path)!r}: {error.strerror}", hint="choose a folder you may write"
+            f"cannot write {str(path)!r}: {error.strerror}", hint="choose a folder you may write to"
         ) from error
+
+
+def sync_folder(path: Path) -> None:
+    """Make renames in a folder survive a power loss. Windows does so by itself and has no such call."""
+    if os.name != "nt":
+        _sync(path, os.O_RDONLY)
+
+
+def _sync(path: Path, mode: int) -> None:
+    handle = os.open(path, mode)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        os.chmod(name, path.stat().st_mode & 0o777 if path.exists() else 0o644)  # mkstemp makes 0600
-        os.replace(name, path)
-    except BaseException as error:
-        Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise InputError(f"cannot write {str(path)!r}: {error.strerror}") from error
-        raise
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _rename(part: Path, path: Path, overwrite: bool) -> None:
+    if overwrite:
+        if path.exists():
+            part.chmod(stat.S_IMODE(path.stat().st_mode))
+        part.replace(path)
+        return
+    try:
+        os.link(part, path)  # unlike a rename, fails when the name was taken in the meantime
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except OSError:
+        part.rename(path)  # a file system without hard links
+
+
+def _exists(path: Path) -> InputError:
+    return InputError(f"{path}: exists", hint="choose another name, or allow overwriting")

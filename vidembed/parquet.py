@@ -5,12 +5,12 @@ What is read is data only: no pickled objects, no code (parquet.apache.org/docs/
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vidembed.errors import InputError, missing_dependency
+from vidembed.files import part_of
 
 EXTENSIONS = frozenset({".parquet", ".pq"})
 _READ_ROWS = 4096  # held at once while reading
@@ -42,7 +42,7 @@ class TableWriter:
     def __init__(self, path: Path, columns: Mapping[str, Any]) -> None:
         self._arrow, parquet = _packages(f"writing {path.name}")
         self._path, self._rows = path, list[Mapping[str, Any]]()
-        self._part = path.with_name(f".{path.name[:40]}.{os.getpid()}.part")
+        self._part = part_of(path)
         self._schema = self._arrow.schema([(name, _type(self._arrow, kind)) for name, kind in columns.items()])
         with _Writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ class TableWriter:
                     self._flush()
                 self._writer.close()
                 if keep:
-                    os.replace(self._part, self._path)
+                    self._part.replace(self._path)
         finally:
             self._writer = None
             self._part.unlink(missing_ok=True)

@@ -87,6 +87,20 @@ def top_k(scores: NDArray[Any], ids: Sequence[str], k: int) -> list[tuple[str, f
     return ranked[: max(k, 0)]
 
 
+def evenly_spaced(count: int, wanted: int, *, ends: bool = True) -> list[int]:
+    """Positions of `wanted` of `count` things in a row; some repeat where more are wanted than there are.
+
+    Args:
+        count: How many there are, at least 1.
+        wanted: How many positions to give.
+        ends: True: from the first to the last. False: the middles of `wanted` equal parts.
+    """
+    if not ends:
+        return [int((place + 0.5) * count / wanted) for place in range(wanted)]
+    places: list[int] = np.linspace(0, count - 1, wanted).round().astype(int).tolist()
+    return places
+
+
 def combine(vectors: Sequence[Floats], weights: Sequence[float]) -> Floats:
     """The unit row of a weighted sum: query arithmetic. Raises EncodingError when the terms cancel out."""
     total = np.einsum("n,nd->d", np.asarray(weights, dtype=np.float32), np.stack(vectors))

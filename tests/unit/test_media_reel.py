@@ -9,7 +9,7 @@ import pytest
 from media_factory import GREEN, RED, Media
 
 from vidembed.errors import InputError, MediaNotFound
-from vidembed.media.editing.reel import reel
+from vidembed.media.editing.cut import reel
 from vidembed.media.reading.reader import open_video
 from vidembed.types import Span
 

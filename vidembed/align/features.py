@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vidembed.align.pairs import Pair
 from vidembed.batching import encode_all
 from vidembed.errors import EncodingError
+from vidembed.files import replacing
 from vidembed.protocols import Encoder
 from vidembed.types import Failure, Floats, Item, Modality
 
@@ -139,10 +140,8 @@ class FeatureCache:
     def _write(path: Path | None, rows: NDArray[np.float32]) -> None:
         if path is None:
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part.npy")
-        np.save(part, rows, allow_pickle=False)
-        part.replace(path)
+        with replacing(path) as part:
+            np.save(part, rows, allow_pickle=False)
 
 
 def _identity(pair: Pair) -> str:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidembed.errors import ConfigError
+from vidembed.files import replacing
 
 LossName = Literal["info_nce", "sigmoid"]
 LOSSES: tuple[str, ...] = get_args(LossName)
@@ -265,9 +266,8 @@ class _State:
             "scalars": [s.detach() for s in self.scalars],
             "result": json.dumps({"epochs": [asdict(e) for e in self.result.epochs], "best": self.result.best_epoch}),
         }
-        part = path.with_suffix(".part")
-        torch.save(content, part)
-        part.replace(path)
+        with replacing(path) as part:
+            torch.save(content, part)
 
     def restore(self, path: Path) -> dict[str, Tensor]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidembed.files import write_text_atomically
+from vidembed.files import write_text
 from vidembed.types import Caption, Floats, Span
 
 
@@ -110,9 +110,9 @@ def vtt(cues: Iterable[Cue], *, chapters: bool = False) -> str:
 
 def write_srt(cues: Sequence[Cue], path: Path | str) -> None:
     """Write SubRip, whole or not at all. Raises InputError when the place cannot be written."""
-    write_text_atomically(Path(path), srt(cues))
+    write_text(Path(path), srt(cues))
 
 
 def write_vtt(cues: Sequence[Cue], path: Path | str, *, chapters: bool = False) -> None:
     """Write WebVTT, whole or not at all. Raises InputError when the place cannot be written."""
-    write_text_atomically(Path(path), vtt(cues, chapters=chapters))
+    write_text(Path(path), vtt(cues, chapters=chapters))

@@ -16,6 +16,7 @@ import numpy as np
 from vidembed.captions.subtitles import Cue, clean, is_degenerate
 from vidembed.errors import EncodingError
 from vidembed.types import Caption, Floats, Span
+from vidembed.vectors import evenly_spaced
 
 Embed = Callable[[Sequence[str]], Floats]  # texts -> (N, D) unit rows
 
@@ -208,7 +209,7 @@ def thinned(items: Sequence[T], most: int = MAX_SHOWN) -> list[T]:
     """At most so many of them, evenly spread."""
     if len(items) <= most:
         return list(items)
-    return [items[int((i + 0.5) * len(items) / most)] for i in range(most)]
+    return [items[i] for i in evenly_spaced(len(items), most, ends=False)]
 
 
 def _headline(text: str) -> str:

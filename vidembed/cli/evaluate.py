@@ -170,14 +170,14 @@ def _finish(
     report: Report, index: VideoIndex, save: Path | None, html: Path | None, against: Path | None, *, as_json: bool
 ) -> None:
     from vidembed.evaluation.run import compare_reports, read_report
-    from vidembed.files import write_text_atomically
+    from vidembed.files import write_text
 
     if save is not None:
-        write_text_atomically(save, report.to_json() + "\n")
+        write_text(save, report.to_json() + "\n")
     if html is not None:
         from vidembed.evaluation.report_html import page
 
-        write_text_atomically(html, page(report, thumbnail=index.thumbnail))
+        write_text(html, page(report, thumbnail=index.thumbnail))
     if as_json:
         typer.echo(report.to_json())
     else:

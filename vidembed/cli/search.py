@@ -107,7 +107,7 @@ def search(
     if cut_to is not None:
         _cut_all(pieces, cut_to)
     if reel_to is not None and pieces:
-        from vidembed.media.editing.reel import reel
+        from vidembed.media.editing.cut import reel
 
         reel(pieces, reel_to, overwrite=True)
         err().print(f"wrote {reel_to}", markup=False)

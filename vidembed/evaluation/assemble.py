@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vidembed.errors import InputError, MediaUnreadable
+from vidembed.files import replacing
 from vidembed.types import Span
 
 WIDTH_PX, HEIGHT_PX = 320, 240
@@ -123,23 +124,22 @@ def _normal(piece: Piece, folder: Path) -> Path:
     out = folder / f"{hashlib.blake2b(repr(form).encode(), digest_size=8).hexdigest()}.mkv"
     if out.exists():
         return out
-    part = out.with_suffix(".part.mkv")
     seconds = piece.frames / FPS
-    stream = ffmpeg.output(
-        _picture(piece, seconds),
-        _sound(piece),
-        str(part),
-        vcodec="libx264",
-        preset="ultrafast",
-        crf=20,
-        g=25,
-        pix_fmt="yuv420p",
-        acodec="pcm_s16le",
-        threads=1,
-    )
-    run(stream, doing=f"bringing {piece.name} into form", timeout_s=_TIMEOUT_S)
-    _check(part, piece)
-    part.replace(out)
+    with replacing(out) as part:
+        stream = ffmpeg.output(
+            _picture(piece, seconds),
+            _sound(piece),
+            str(part),
+            vcodec="libx264",
+            preset="ultrafast",
+            crf=20,
+            g=25,
+            pix_fmt="yuv420p",
+            acodec="pcm_s16le",
+            threads=1,
+        )
+        run(stream, doing=f"bringing {piece.name} into form", timeout_s=_TIMEOUT_S)
+        _check(part, piece)
     return out
 
 
@@ -194,7 +194,6 @@ def _join(parts: Sequence[Path], out: Path, folder: Path) -> None:
     listing = folder / "pieces.txt"
     quoted = (str(part.resolve()).replace("'", r"'\''") for part in parts)
     listing.write_text("".join(f"file 'file:{name}'\n" for name in quoted), encoding="utf-8")
-    part = out.with_name(f"{out.stem}.part.mkv")
-    stream = ffmpeg.input(str(listing), f="concat", safe=0, protocol_whitelist="file").output(str(part), c="copy")
-    run(stream, doing=f"joining {out.name}", timeout_s=_TIMEOUT_S)
-    part.replace(out)
+    with replacing(out) as part:
+        stream = ffmpeg.input(str(listing), f="concat", safe=0, protocol_whitelist="file").output(str(part), c="copy")
+        run(stream, doing=f"joining {out.name}", timeout_s=_TIMEOUT_S)

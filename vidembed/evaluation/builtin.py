@@ -16,6 +16,7 @@ from pathlib import Path
 from vidembed.errors import missing_dependency
 from vidembed.evaluation.assemble import Assembled, Piece, assemble, deal, placed
 from vidembed.evaluation.dataset import Answer, DataSet, EvalQuery
+from vidembed.files import replacing
 from vidembed.types import Span
 
 VIDEOS, DURATION_S, SEED = 3, 75.0, 20
@@ -208,13 +209,11 @@ def _generated(scene: Scene, cache: Path) -> Path:
     out = cache / f"made-{scene.name.replace(' ', '-')}.mkv"
     if out.exists():
         return out
-    cache.mkdir(parents=True, exist_ok=True)
     parts = [ffmpeg.input(scene.file, f="lavfi", t=scene.seconds).video]
     coding = {"vcodec": "libx264", "preset": "ultrafast", "pix_fmt": "yuv420p", "threads": 1}
     if scene.tone:
         parts.append(ffmpeg.input(scene.tone, f="lavfi", t=scene.seconds).audio)
         coding["acodec"] = "pcm_s16le"
-    part = out.with_suffix(".part.mkv")
-    run(ffmpeg.output(*parts, str(part), t=scene.seconds, **coding), doing=f"making {scene.name}", timeout_s=120)
-    part.replace(out)
+    with replacing(out) as part:
+        run(ffmpeg.output(*parts, str(part), t=scene.seconds, **coding), doing=f"making {scene.name}", timeout_s=120)
     return out

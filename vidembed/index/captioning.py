@@ -12,8 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from vidembed.batching import batched, failure_of
 from vidembed.captions.captioning import CaptionSettings, ClipCaptioning
 from vidembed.captions.choose import ChoiceSettings
@@ -23,10 +21,10 @@ from vidembed.errors import FATAL, ConfigError
 from vidembed.index.caption_judging import Judging, cues_of
 from vidembed.index.parts import find_videos, make_distinct, make_judged, open_video
 from vidembed.index.summaries import kept_summary, make_summary
-from vidembed.media.segmenting.sampling import kept
+from vidembed.media.segmenting.sampling import distinct_frames
 from vidembed.media.segmenting.segment import KnownSpans
 from vidembed.protocols import Captioner, ClipMedia
-from vidembed.types import Caption, Clip, Failure, FrameBatch
+from vidembed.types import Caption, Clip, Failure
 
 if TYPE_CHECKING:
     from vidembed.index.base import OpenIndex
@@ -247,14 +245,7 @@ class _Work:
             make_distinct(config)(frames), duration_s=video.info.duration_s
         )
         for clip, (_, found) in zip(clips, cut, strict=True):
-            different = kept(found) if found else []
-            if len(different) > MAX_FRAMES:
-                places = np.linspace(0, len(different) - 1, MAX_FRAMES).round().astype(int)
-                different = [different[place] for place in places]
-            batch = None
-            if different:
-                batch = FrameBatch(np.stack([f.rgb for f in different]), np.array([f.time_s for f in different]))
-            yield ClipMedia(clip, video.info, batch, video)
+            yield ClipMedia(clip, video.info, distinct_frames(found, MAX_FRAMES), video)
 
     @cached_property
     def _captioning(self) -> ClipCaptioning:

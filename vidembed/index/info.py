@@ -16,7 +16,7 @@ from vidembed.errors import MediaUnreadable, NoSuchStream, UnknownModel
 from vidembed.index.catalog.states import LaneCounts
 from vidembed.index.channels import lane
 from vidembed.index.filling import folder_bytes
-from vidembed.index.parts import open_video, thumbnail_path
+from vidembed.index.parts import keep_thumbnail, open_video, thumbnail_path
 from vidembed.index.pipeline.plan import FINISHED
 from vidembed.types import Damage, Failure, VideoInfo, format_time
 
@@ -192,7 +192,7 @@ def _channel(
 
 def thumbnail(index: OpenIndex, clip_id: str) -> Path | None:
     """See `VideoIndex.thumbnail`."""
-    from vidembed.media.images import save_jpeg
+    from vidembed.media.images import jpeg
 
     target = thumbnail_path(index.thumbnails, clip_id)
     if target.exists():
@@ -204,5 +204,7 @@ def thumbnail(index: OpenIndex, clip_id: str) -> Path | None:
             frames = video.frames([clip.span.middle_s], short_side_px=given.long_side_px)
         except (NoSuchStream, MediaUnreadable):
             return None
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return save_jpeg(frames.rgb[0], target, long_side_px=given.long_side_px, quality=given.quality)
+    keep_thumbnail(
+        index.thumbnails, jpeg(frames.rgb[0], long_side_px=given.long_side_px, quality=given.quality), clip_id
+    )
+    return target

@@ -12,7 +12,7 @@ from typing import Any
 
 from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, IndexMismatch, StoreError, StoreUnavailable
-from vidembed.files import write_text_atomically
+from vidembed.files import write_text
 from vidembed.index.channels import Lane, vector_settings
 from vidembed.protocols import collection_name
 
@@ -67,7 +67,7 @@ class Manifest:
         return None if entry is None else collection_name(channel, entry["fingerprint"])
 
     def write(self, folder: Path) -> None:
-        write_text_atomically(folder / FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
+        write_text(folder / FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
 
 
 def _kept(lane: Lane) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidembed.config.schema import Config, RunSettings, StoreSettings
 from vidembed.errors import ConfigError, StoreUnavailable
+from vidembed.files import write_bytes
 from vidembed.index.pipeline.job import Tools
 from vidembed.index.pipeline.run import RunOptions
 from vidembed.protocols import Executor, Frame, Segmenter, Store, VideoReader
@@ -138,12 +139,9 @@ def _thumbnailer(config: Config, folder: Path) -> Callable[[Image, str], None]:
 
 def keep_thumbnail(folder: Path, content: bytes, clip_id: str) -> None:
     """Write a clip's JPEG. Raises StoreUnavailable."""
-    from vidembed.media.images import save_bytes
-
     target = thumbnail_path(folder, clip_id)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        save_bytes(content, target)
+        write_bytes(target, content)
     except OSError as error:
         raise StoreUnavailable(
             f"cannot write the thumbnail {target}: {error.strerror or error}", hint="is the disk full?"

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.errors import ConfigError, InputError
+from vidembed.files import replacing
 from vidembed.protocols import Channel
 from vidembed.types import Floats
 
@@ -88,11 +89,8 @@ class BankVectors:
                 return rows
         rows = encode_texts(channel, self._queries)
         if rows is not None and file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            part = file.with_suffix(".part")
-            with part.open("wb") as stream:
-                np.save(stream, rows, allow_pickle=False)
-            part.replace(file)
+            with replacing(file) as part:
+                np.save(part, rows, allow_pickle=False)
         return rows
 
 

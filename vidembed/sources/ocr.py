@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vidembed.errors import ConfigError, ModelError, missing_dependency
 from vidembed.protocols import ClipMedia
 from vidembed.types import FrameBatch, Image, Modality, Span, TextLine, TimedText
+from vidembed.vectors import evenly_spaced
 
 # Detection at most at this size; PP-OCR's own setting enlarges small pictures, at three times the cost on 480p.
 DETECT_SIDE_PX = 960
@@ -147,8 +148,7 @@ def _spread(times_s: NDArray[np.float64], every_s: float, limit: int) -> list[in
     for i in range(1, len(times_s)):
         if i == len(times_s) - 1 or times_s[i + 1] - times_s[chosen[-1]] > every_s + 1e-6:
             chosen.append(i)
-    places = np.linspace(0, len(chosen) - 1, min(limit, len(chosen))).round().astype(int)
-    return [chosen[i] for i in places]
+    return [chosen[i] for i in evenly_spaced(len(chosen), min(limit, len(chosen)))]
 
 
 def _borders(order: list[int], times_s: NDArray[np.float64]) -> list[float]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.types import Clip, Floats, Space
+from vidembed.vectors import evenly_spaced
 
 if TYPE_CHECKING:
     from vidembed.web.site import Site
@@ -56,7 +57,7 @@ def vectors(site: Site, channel: str, limit: int) -> tuple[list[Clip], Floats, i
     clips = site.index.clips()
     total = len(clips)
     if total > limit:
-        clips = [clips[i] for i in np.linspace(0, total - 1, limit).astype(int).tolist()]
+        clips = [clips[i] for i in evenly_spaced(total, limit)]
     rows = site.index.store.rows(lane.collection, [clip.clip_id for clip in clips], units=False)
     held = [clip for clip in clips if clip.clip_id in rows]
     if not held:
@@ -86,7 +87,7 @@ def lay_out(rows: Floats) -> tuple[Floats, str]:
 def principal(rows: Floats) -> Floats:
     """(N, 2): the rows along their two directions of largest variance; signs are fixed so that runs agree."""
     centred = rows - rows.mean(axis=0)
-    sample = centred[np.linspace(0, len(rows) - 1, min(len(rows), _FIT_ROWS)).astype(int)]
+    sample = centred[evenly_spaced(len(rows), min(len(rows), _FIT_ROWS))]
     _, _, axes = np.linalg.svd(sample, full_matrices=False)
     axes = axes[:2]
     axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vidembed.batching import failure_of
 from vidembed.errors import FATAL, NoSuchStream
 from vidembed.index.pipeline.job import Chunk, Job, Outcome, Tools
 from vidembed.index.pipeline.plan import lane_of
-from vidembed.media.segmenting.sampling import kept
+from vidembed.media.segmenting.sampling import distinct_frames
 from vidembed.protocols import Channel, ClipMedia, Frame, VideoReader
 from vidembed.types import (
     AudioSamples,
@@ -149,18 +147,13 @@ class _Lanes:
         return bool(self._job.clips) and all(clip.clip_id in known for clip in self._job.clips)
 
     def _frames(self, frames: list[Frame], limit: int) -> FrameBatch | None:
-        """The clip's distinct frames (at least one), spread evenly where there are more than the limit."""
-        if not frames:
-            return None
-        different = kept(frames)
-        if len(different) > limit:
-            places = np.linspace(0, len(different) - 1, limit).round().astype(int)
-            different = [different[place] for place in places]
-        self.counts["frames"] += len(frames)
-        self.counts["repeats"] += sum(frame.repeats for frame in frames)
-        self.counts["kept"] += len(different)
-        times_s = np.array([frame.time_s for frame in different], dtype=np.float64)
-        return FrameBatch(np.stack([frame.rgb for frame in different]), times_s)
+        """The clip's distinct frames, thinned to the limit."""
+        batch = distinct_frames(frames, limit)
+        if batch is not None:
+            self.counts["frames"] += len(frames)
+            self.counts["repeats"] += sum(frame.repeats for frame in frames)
+            self.counts["kept"] += len(batch)
+        return batch
 
 
 def _sized(chunk: Chunk, size: int) -> Chunk:

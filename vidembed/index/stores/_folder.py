@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from vidembed.errors import IndexBusy, IndexMismatch, StoreUnavailable
+from vidembed.files import write_bytes
 from vidembed.types import Space
 
 _FORMAT = 1
@@ -55,33 +55,7 @@ class Manifest:
             for name, space in self.collections.items()
         }
         text = json.dumps({"format": _FORMAT, "collections": entries, "aliases": self.aliases}, indent=1)
-        write_atomic(path, text)
-
-
-def write_atomic(path: Path, text: str) -> None:
-    """Old content or new content, whatever happens: temporary file, fsync, rename, fsync of the folder."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Make renames in a folder survive a power loss; Windows does so by itself and has no such call."""
-    if os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        write_bytes(path, text.encode(), durable=True)
 
 
 def lock(folder: Path) -> FileLock:

@@ -17,6 +17,7 @@ from types import TracebackType
 import qdrant_edge as edge
 
 from vidembed.errors import StoreError, StoreUnavailable
+from vidembed.files import sync_folder
 from vidembed.index.stores import _points
 from vidembed.index.stores._edge_engine import (
     create_shard,
@@ -28,7 +29,7 @@ from vidembed.index.stores._edge_engine import (
     video_filter,
     word_params,
 )
-from vidembed.index.stores._folder import Manifest, lock, sync_folder
+from vidembed.index.stores._folder import Manifest, lock
 from vidembed.index.stores._points import DENSE, WORDS
 from vidembed.index.stores._row_cache import RowCache
 from vidembed.types import Floats, Row, Space, SparseVector, Where

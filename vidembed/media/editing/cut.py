@@ -1,20 +1,26 @@
-"""Cut a span of a video into a file of its own."""
+"""Cut a span of a video into a file of its own, or several spans into one highlight reel."""
 
 from __future__ import annotations
 
-import os
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vidembed.errors import InputError, MediaNotFound, MediaUnreadable
+from vidembed.files import replacing
 from vidembed.media.editing import ffmpeg as program
 from vidembed.media.reading.container import DEMUXERS, Limits, mapped_errors, open_container
 from vidembed.media.reading.probe import Headers, probe, read_headers
-from vidembed.types import Span
+from vidembed.types import Span, VideoInfo
 
 _CLOSE_S = 0.001  # start this much early: a frame exactly at the start must not be lost to rounding
 _AUDIO_SUFFIXES = frozenset({".m4a", ".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".aac", ".mka"})
+_H264 = {"c:v": "libx264", "crf": 18, "preset": "veryfast", "c:a": "aac", "b:a": "192k"}
+_LARGEST_PX = (1920, 1080)
+_WITHOUT_PICTURES_PX = (1280, 720)
+_FPS, _RATE_HZ = 30, 48_000
 
 
 @dataclass(frozen=True)
@@ -40,36 +46,57 @@ def cut(
     limits: Limits | None = None,
     timeout_s: float = 3600.0,
 ) -> CutFile:
-    """Write the span into `out`; its extension chooses the container.
+    """Write one span of a video to `out`, which appears only when it is complete.
 
-    exact = False copies pictures and sound without encoding them again: fast and lossless, but the file begins at
-    the keyframe at or before the start. exact = True encodes again (H.264 or, for .webm, VP9) and begins at the frame.
-    height_px: with exact = True, shrink a higher picture to this height, and pack it harder: a preview.
-    The file appears under its name only when it is whole; an existing one is replaced only with overwrite.
-    Raises MediaNotFound, MediaUnreadable, InputError (out exists, span beyond the end).
+    Args:
+        path: The video.
+        span: What to cut, in seconds of the video.
+        out: The new file. Its extension chooses the container.
+        exact: False: copy pictures and sound as they are. Fast and lossless, but the file begins at the keyframe at
+            or before the start. True: encode again (H.264, or VP9 for .webm) and begin at the frame asked for.
+        overwrite: Replace `out` if it exists.
+        height_px: With `exact`, a preview: scale higher pictures down to this height and compress more.
+        limits: What files are refused.
+        timeout_s: How long ffmpeg may take.
+
+    Raises:
+        MediaNotFound: There is no such video, or no folder to write to.
+        MediaUnreadable: The video cannot be read, or ffmpeg fails.
+        InputError: `out` exists, is the video itself, or the span lies beyond the end.
     """
     path, out = Path(path), Path(out)
     limits = limits or Limits()
     with open_container(path, limits) as container:
         headers = read_headers(container, path, limits)
-    span = _checked(span, headers, out, overwrite)
+    span = _checked(span, headers.info, out)
     with_picture = headers.info.has_video and out.suffix.lower() not in _AUDIO_SUFFIXES
     seek_s = span.start_s
     if with_picture:
         seek_s, start_s = _keyframe_before(path, headers, span.start_s, limits)
         span = span if exact else Span(start_s, span.end_s)
-    # In the file's own time: ffmpeg's versions differ in what they take for its start.
-    from_s = max(0.0, seek_s + headers.start_s - _CLOSE_S)
     skip_s = span.start_s - seek_s if exact else 0.0
-    partial = out.with_name(f".{out.stem}.{os.getpid()}.part{out.suffix}")
-    try:
-        stream = _graph(headers, from_s, skip_s, span.end_s - seek_s - skip_s, partial, exact, with_picture, height_px)
-        program.run(stream, doing=f"cutting {path.name}", timeout_s=timeout_s)
-        _check_made(partial, path, limits)
-        publish(partial, out, overwrite)
-    finally:
-        partial.unlink(missing_ok=True)
+    coding = _coding(out.suffix.lower(), with_picture, height_px) if exact else _COPY
+    if skip_s > 0:
+        coding = {**coding, "ss": f"{skip_s:.6f}"}  # after decoding
+    with replacing(out, overwrite=overwrite) as part:
+        graph = _cut_graph(headers, seek_s, span.end_s - seek_s - skip_s, part, with_picture, coding)
+        program.run(graph, doing=f"cutting {path.name}", timeout_s=timeout_s)
+        _check_made(part, path, limits)
     return CutFile(out, span, exact)
+
+
+def _checked(span: Span, info: VideoInfo, out: Path) -> Span:
+    _check_folder(out)
+    if out.exists() and out.samefile(info.path):
+        raise InputError(f"{out}: is the file to cut from", hint="choose another name")
+    if span.start_s >= info.duration_s:
+        raise InputError(f"{info.path.name}: {span} begins after its end ({info.duration_s:.3f} s)")
+    return Span(span.start_s, min(span.end_s, info.duration_s))
+
+
+def _check_folder(out: Path) -> None:
+    if not out.parent.is_dir():
+        raise MediaNotFound(f"{out.parent}: no such folder to write to")
 
 
 def _keyframe_before(path: Path, headers: Headers, time_s: float, limits: Limits) -> tuple[float, float]:
@@ -92,79 +119,121 @@ def _keyframe_before(path: Path, headers: Headers, time_s: float, limits: Limits
     return 0.0, 0.0
 
 
-def _checked(span: Span, headers: Headers, out: Path, overwrite: bool) -> Span:
-    info = headers.info
-    if not out.parent.is_dir():
-        raise MediaNotFound(f"{out.parent}: no such folder to write to")
-    if out.exists() and out.samefile(info.path):
-        raise InputError(f"{out}: is the file to cut from", hint="choose another name")
-    if out.exists() and not overwrite:
-        raise InputError(f"{out}: exists", hint="choose another name, or allow overwriting")
-    if span.start_s >= info.duration_s:
-        raise InputError(f"{info.path.name}: {span} begins after its end ({info.duration_s:.3f} s)")
-    return Span(span.start_s, min(span.end_s, info.duration_s))
+_COPY = {"c": "copy", "avoid_negative_ts": "make_zero"}
 
 
-def _graph(
-    headers: Headers,
-    from_s: float,
-    skip_s: float,
-    duration_s: float,
-    partial: Path,
-    exact: bool,
-    with_picture: bool,
-    height_px: int | None,
+def _coding(suffix: str, with_picture: bool, height_px: int | None) -> dict[str, Any]:
+    if not with_picture:
+        return {}
+    if suffix == ".webm":
+        return {"c:v": "libvpx-vp9", "crf": 30, "b:v": 0, "row-mt": 1, "cpu-used": 4, "c:a": "libopus"}
+    # H.264 in 4:2:0 needs even sides; this is what every player shows.
+    scale = "scale='max(2,trunc(iw/2)*2)':'max(2,trunc(ih/2)*2)'"
+    if height_px is None:
+        return {**_H264, "pix_fmt": "yuv420p", "vf": scale}
+    scale = f"scale=-2:'max(2,trunc(min(ih,{int(height_px)})/2)*2)'"
+    return {**_H264, "pix_fmt": "yuv420p", "vf": scale, "crf": 26, "b:a": "96k"}
+
+
+def _cut_graph(
+    headers: Headers, seek_s: float, duration_s: float, part: Path, with_picture: bool, coding: dict[str, Any]
 ) -> Any:
-    """Seek to from_s, leave out skip_s by decoding, write duration_s."""
     import ffmpeg
 
     source = ffmpeg.input(
         f"file:{headers.info.path.absolute()}",
+        # In the file's own time: ffmpeg's versions differ in what they take for its start.
         seek_timestamp=1,
-        ss=f"{from_s:.6f}",
+        ss=f"{max(0.0, seek_s + headers.start_s - _CLOSE_S):.6f}",
         fflags="+genpts",  # AVI does not say when a frame is shown
         protocol_whitelist="file",
         format_whitelist=DEMUXERS,
     )
-    streams = [source["a?"]]
-    settings: dict[str, Any] = {"t": f"{duration_s:.6f}", "map_metadata": 0, "dn": None, "sn": None}
-    if skip_s > 0:
-        settings["ss"] = f"{skip_s:.6f}"
-    if with_picture:
-        streams.insert(0, source[str(headers.video_index)])
-    if not exact:
-        settings |= {"c": "copy", "avoid_negative_ts": "make_zero"}
-    elif with_picture and partial.suffix.lower() == ".webm":
-        settings |= {"c:v": "libvpx-vp9", "crf": 30, "b:v": 0, "row-mt": 1, "cpu-used": 4, "c:a": "libopus"}
-    elif with_picture:
-        # H.264 in 4:2:0 needs even sides; this is what every player shows.
-        settings |= {"vf": "scale='max(2,trunc(iw/2)*2)':'max(2,trunc(ih/2)*2)'", "pix_fmt": "yuv420p"}
-        settings |= {"c:v": "libx264", "crf": 18, "preset": "veryfast", "c:a": "aac", "b:a": "192k"}
-        if height_px is not None:
-            settings |= {"vf": f"scale=-2:'max(2,trunc(min(ih,{int(height_px)})/2)*2)'", "crf": 26, "b:a": "96k"}
-    if partial.suffix.lower() in (".mp4", ".m4v", ".mov", ".m4a"):
+    streams = [source[str(headers.video_index)]] if with_picture else []
+    settings: dict[str, Any] = {"t": f"{duration_s:.6f}", "map_metadata": 0, "dn": None, "sn": None, **coding}
+    if part.suffix.lower() in (".mp4", ".m4v", ".mov", ".m4a"):
         settings["movflags"] = "+faststart"
-    return ffmpeg.output(*streams, f"file:{partial.absolute()}", **settings)
+    return ffmpeg.output(*streams, source["a?"], f"file:{part.absolute()}", **settings)
 
 
-def _check_made(partial: Path, path: Path, limits: Limits) -> None:
+def _check_made(part: Path, path: Path, limits: Limits) -> None:
     """ffmpeg calls it success to write a file with nothing in it."""
     try:
-        probe(partial, limits)
+        probe(part, limits)
     except InputError as error:
         raise MediaUnreadable(
             f"cutting {path.name}: nothing could be written for this span", hint="try exact=True, or another container"
         ) from error
 
 
-def publish(partial: Path, out: Path, overwrite: bool) -> None:
-    """Give a finished file its name. Raises InputError when that was taken and is not to be replaced."""
-    if overwrite:
-        os.replace(partial, out)
-        return
-    try:
-        os.link(partial, out)  # unlike a rename, fails when the name was taken in the meantime
-    except FileExistsError as error:
-        raise InputError(f"{out}: exists", hint="choose another name, or allow overwriting") from error
-    except OSError:
-        os.rename(partial, out)  # a file system without hard links
+def reel(
+    pieces: Sequence[tuple[str | Path, Span]],
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    limits: Limits | None = None,
+    timeout_s: float = 3600.0,
+) -> Path:
+    """Write spans of videos one after the other to `out`, H.264 and AAC at 30 frames a second.
+
+    The picture has the size of the first piece that has one, at most 1920 x 1080; others are fitted in with black
+    bars. A piece without sound is silent, one without pictures is black. `out` appears only when it is complete.
+
+    Args:
+        pieces: (video, span in seconds), in order.
+        out: The new MP4 file.
+        overwrite: Replace `out` if it exists.
+        limits: What files are refused.
+        timeout_s: How long ffmpeg may take for each piece, and for joining them.
+
+    Raises:
+        InputError: No pieces, `out` exists, or a span lies beyond its video's end.
+        MediaNotFound: There is no such video, or no folder to write to.
+        MediaUnreadable: A video cannot be read, or ffmpeg fails.
+    """
+    out = Path(out)
+    if not pieces:
+        raise InputError("nothing to put into the reel", hint="give at least one piece")
+    _check_folder(out)
+    with replacing(out, overwrite=overwrite) as part, tempfile.TemporaryDirectory(prefix="vidembed-reel-") as folder:
+        cuts = [
+            cut(path, span, Path(folder) / f"{place}.mp4", exact=True, limits=limits, timeout_s=timeout_s).path
+            for place, (path, span) in enumerate(pieces)
+        ]
+        graph = _reel_graph([probe(path) for path in cuts], part)
+        program.run(graph, doing=f"making {out.name}", timeout_s=timeout_s)
+    return out
+
+
+def _reel_graph(infos: Sequence[VideoInfo], part: Path) -> Any:
+    import ffmpeg
+
+    width, height = _reel_size(infos)
+    streams: list[Any] = []
+    for info in infos:
+        source = ffmpeg.input(f"file:{info.path.absolute()}", protocol_whitelist="file")
+        length = f"{info.duration_s:.6f}"
+        if info.has_video:
+            picture = source.video.filter("scale", width, height, force_original_aspect_ratio="decrease")
+            picture = picture.filter("pad", width, height, "(ow-iw)/2", "(oh-ih)/2")
+        else:
+            picture = ffmpeg.input(f"color=black:size={width}x{height}:duration={length}", f="lavfi").video
+        if info.has_audio:
+            # Sound that ends early is filled up: the next piece's must not begin before its pictures.
+            sound = source.audio.filter("aresample", _RATE_HZ).filter("apad", whole_dur=length)
+            sound = sound.filter("atrim", duration=length)
+        else:
+            silence = f"anullsrc=channel_layout=stereo:sample_rate={_RATE_HZ}:duration={length}"
+            sound = ffmpeg.input(silence, f="lavfi").audio
+        streams.append(picture.filter("setsar", 1).filter("fps", _FPS).filter("format", "yuv420p"))
+        streams.append(sound.filter("aformat", sample_rates=_RATE_HZ, channel_layouts="stereo"))
+    joined = ffmpeg.concat(*streams, v=1, a=1).node
+    name = f"file:{part.absolute()}"
+    return ffmpeg.output(joined[0], joined[1], name, f="mp4", movflags="+faststart", **_H264)
+
+
+def _reel_size(infos: Sequence[VideoInfo]) -> tuple[int, int]:
+    """(width, height), even, of the first piece with pictures, shrunk where it is larger than we write."""
+    width, height = next(((i.width_px, i.height_px) for i in infos if i.has_video), _WITHOUT_PICTURES_PX)
+    factor = min(1.0, _LARGEST_PX[0] / width, _LARGEST_PX[1] / height)
+    return max(2, round(width * factor / 2) * 2), max(2, round(height * factor / 2) * 2)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.protocols import Frame
-from vidembed.types import Image
+from vidembed.types import FrameBatch, Image
+from vidembed.vectors import evenly_spaced
 
 # Distance is the largest difference over a 16 x 16 grid of mean grey levels, on a scale of 0..1. Sensor and coding
 # noise, averaged over a cell, stays below about 0.02; a person walking through one cell of a wide shot moves that
@@ -57,6 +58,17 @@ def distinct(frames: Iterable[Frame], threshold: float = DEFAULT_THRESHOLD) -> I
         else:
             reference = print_
             yield replace(frame, repeats=False)
+
+
+def distinct_frames(clip: list[Frame], most: int) -> FrameBatch | None:
+    """The frames of one clip worth encoding, at most so many, evenly spaced. None for a clip without frames."""
+    frames = kept(clip)
+    if not frames:
+        return None
+    if len(frames) > most:
+        frames = [frames[place] for place in evenly_spaced(len(frames), most)]
+    times_s = np.array([frame.time_s for frame in frames], dtype=np.float64)
+    return FrameBatch(np.stack([frame.rgb for frame in frames]), times_s)
 
 
 def kept(clip: list[Frame]) -> list[Frame]:

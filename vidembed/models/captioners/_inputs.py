@@ -14,6 +14,7 @@ import numpy as np
 from vidembed.errors import ConfigError, NoSuchStream
 from vidembed.protocols import ClipMedia
 from vidembed.types import AudioSamples, FrameBatch, Span
+from vidembed.vectors import evenly_spaced
 
 Shown = Literal["video", "pictures", "nothing"]
 
@@ -107,7 +108,7 @@ def spread(frames: FrameBatch, most: int) -> FrameBatch:
     """At most so many frames: the middles of equal parts."""
     if len(frames) <= most:
         return frames
-    return frames.take([int((i + 0.5) * len(frames) / most) for i in range(most)])
+    return frames.take(evenly_spaced(len(frames), most, ends=False))
 
 
 class ChatShowing:

@@ -18,13 +18,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import numpy as np
-
 from vidembed.errors import ConfigError, ModelError, NoSuchStream
 from vidembed.models.captioners._inputs import Wording
 from vidembed.models.spec import ModelSpec
 from vidembed.protocols import ClipMedia
 from vidembed.types import FrameBatch
+from vidembed.vectors import evenly_spaced
 
 WRITTEN_TOKENS = 400  # of a summary, at least
 MAX_WAIT_S = 30.0
@@ -186,7 +185,7 @@ def _jpegs(frames: FrameBatch, most: int) -> list[str]:
     from PIL import Image
 
     urls = []
-    for i in np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).round().astype(int)):
+    for i in evenly_spaced(len(frames), min(most, len(frames))):
         buffer = io.BytesIO()
         Image.fromarray(frames.rgb[i]).save(buffer, "JPEG", quality=85)
         urls.append("data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode())

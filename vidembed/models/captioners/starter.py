@@ -20,6 +20,7 @@ from vidembed.errors import ConfigError, NoSuchStream, WeightsMissing
 from vidembed.models.spec import ModelSpec
 from vidembed.protocols import ClipMedia
 from vidembed.types import Floats, Image
+from vidembed.vectors import evenly_spaced
 
 if TYPE_CHECKING:
     from vidembed.models.captioners._decoder import CaptionNet
@@ -97,8 +98,8 @@ class StarterCaptioner:
         if media.frames is None:
             raise NoSuchStream("a clip without pictures cannot be captioned by the starter captioner")
         rgb = media.frames.rgb
-        places = np.unique(np.linspace(0, len(rgb) - 1, min(self.frames, len(rgb)) + 2)[1:-1].round().astype(int))
-        return [rgb[i] for i in places]
+        places = evenly_spaced(len(rgb), min(self.frames, len(rgb)) + 2)[1:-1]
+        return [rgb[i] for i in dict.fromkeys(places)]
 
 
 def load(
