@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import lru_cache, partial
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from vidembed.errors import (
     ConfigError,
@@ -81,7 +81,7 @@ class SpeechSource:
         self._load = partial(_load_whisper, model, device, compute_type, threads, weights_dir, offline)
         self._whisper: WhisperModel | None = None
         self._lock = threading.Lock()
-        self._transcripts: OrderedDict[str, Transcript] = OrderedDict()
+        self._transcripts: LRUCache[str, Transcript] = LRUCache(KEPT_TRANSCRIPTS)
 
     def item(self, media: ClipMedia) -> TimedText | None:
         """The clip's words; None where nobody speaks or there is no sound.
@@ -100,11 +100,10 @@ class SpeechSource:
     def transcript(self, video: VideoReader, info: VideoInfo) -> Transcript:
         """The whole video's speech; made once per video id."""
         with self._lock:
-            if info.video_id not in self._transcripts:
-                self._transcripts[info.video_id] = self._transcribe(video, info)
-                while len(self._transcripts) > KEPT_TRANSCRIPTS:
-                    self._transcripts.popitem(last=False)
-            return self._transcripts[info.video_id]
+            found = self._transcripts.get(info.video_id)
+            if found is None:
+                found = self._transcripts[info.video_id] = self._transcribe(video, info)
+            return found
 
     def _transcribe(self, video: VideoReader, info: VideoInfo) -> Transcript:
         utterances: list[Utterance] = []

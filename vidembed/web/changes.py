@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,7 +40,7 @@ class Bin:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._held: OrderedDict[str, Removed] = OrderedDict()
+        self._held: dict[str, Removed] = {}
         self._lock = threading.Lock()
 
     def remove(self, record: VideoRecord) -> Removed:
@@ -60,7 +59,7 @@ class Bin:
             self._site.index.remove(video_id)
         with self._lock:
             self._held[gone.token] = gone
-            dropped = [self._held.popitem(last=False)[1] for _ in range(len(self._held) - _KEEP)]
+            dropped = [self._held.pop(token) for token in list(self._held)[:-_KEEP]]
         for old in dropped:
             self._discard(old)
         return gone

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
 
 from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.types import Moment, Query
@@ -71,11 +72,10 @@ class Answer:
 
 
 class Answers:
-    """The last searches by a token nobody can guess; the oldest are forgotten."""
+    """The last searches by a token nobody can guess; those not used for longest are forgotten."""
 
     def __init__(self, keep: int = 500) -> None:
-        self._keep = keep
-        self._known: OrderedDict[str, Answer] = OrderedDict()
+        self._known: LRUCache[str, Answer] = LRUCache(keep)
         self._lock = threading.Lock()
 
     def put(
@@ -84,8 +84,6 @@ class Answers:
         answer = Answer(secrets.token_urlsafe(16), query, name, tuple(moments), options, words)
         with self._lock:
             self._known[answer.token] = answer
-            while len(self._known) > self._keep:
-                self._known.popitem(last=False)
         return answer
 
     def get(self, token: str) -> Answer | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache
 
 from vidembed.protocols import Encoder
 from vidembed.types import Floats, Item, Modality
@@ -21,8 +21,8 @@ class Remembering:
 
     def __init__(self, encoder: Encoder, *, kept: int = KEPT) -> None:
         self.space, self.modalities = encoder.space, encoder.modalities
-        self._encoder, self._kept = encoder, kept
-        self._rows: OrderedDict[bytes, Floats] = OrderedDict()
+        self._encoder = encoder
+        self._rows: LRUCache[bytes, Floats] = LRUCache(kept)
         self._lock = threading.Lock()
 
     def encode(self, modality: Modality, items: Sequence[Item]) -> Floats:
@@ -36,11 +36,7 @@ class Remembering:
         if new:
             known |= zip(new, self._encoder.encode("image", list(new.values())), strict=True)
         with self._lock:
-            for key in keys:
-                self._rows[key] = known[key]
-                self._rows.move_to_end(key)
-            while len(self._rows) > self._kept:
-                self._rows.popitem(last=False)
+            self._rows.update((key, known[key]) for key in keys)
         return np.stack([known[key] for key in keys])
 
     def __getattr__(self, name: str) -> Any:
