@@ -13,6 +13,7 @@ from vidembed.config.schema import MomentSettings, SearchSettings
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Channel
 from vidembed.search.catalog import VideoFacts, resolve
+from vidembed.search.query import SearchOptions
 from vidembed.search.searcher import Searcher
 from vidembed.types import Clip, Filter, Moment, Query, Row, Space, Span, SparseVector, TimedText, Where
 from vidembed.vectors import pool, unit_rows
@@ -130,4 +131,4 @@ class Index:
 
 
 def best(index: Index, query: str | Query, **options: Any) -> Moment:
-    return index.searcher().search(query, **options)[0]
+    return index.searcher().search(query, SearchOptions(**options))[0]

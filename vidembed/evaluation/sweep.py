@@ -24,6 +24,7 @@ from vidembed.evaluation.run import Index, Report, evaluate
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Channel, Store
 from vidembed.search.catalog import Catalog
+from vidembed.search.query import SearchOptions
 from vidembed.search.searcher import Searcher
 from vidembed.types import Clip, Filter, Moment, Query, Row, Span, TimedText, Where
 from vidembed.vectors import Pooling, pool
@@ -99,7 +100,8 @@ class Variant:
         where: Filter | None = None,
         group_by_video: bool = False,
     ) -> list[Moment]:
-        return self._searcher.search(query, k=k, channels=channels, where=where, group_by_video=group_by_video)
+        options = SearchOptions(k=k, channels=channels, where=where, group_by_video=group_by_video)
+        return self._searcher.search(query, options)
 
     def videos(self) -> Sequence[Any]:
         return self._index.videos()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from vidembed.config.schema import Config
+from vidembed.config.schema import Config, Fusion
 from vidembed.errors import BadQuery, MediaNotFound, did_you_mean
 from vidembed.index.catalog.catalog import Catalog
 from vidembed.index.channels import ChannelFactory, Lane, LazyChannels, lane
@@ -108,17 +108,20 @@ class OpenIndex:
         group_by_video: bool = False,
         diversity: float = 0.0,
         offset: int = 0,
-        fusion: str | None = None,
+        fusion: Fusion | None = None,
     ) -> list[Moment]:
-        """The k best moments, best first. A plain string is text. See `search.Searcher.search` for the options.
+        """The k best moments, best first. A plain string is text. See `search.query.SearchOptions` for the options.
 
         `moment.confidence` below `config.search.min_confidence` means that it is no good match.
         Raises BadQuery, MediaNotFound and MediaUnreadable for what cannot be asked.
         """
-        return self.searcher.search(
-            query, k=k, channels=channels, weights=weights, where=where, group_by_video=group_by_video,
-            diversity=diversity, offset=offset, fusion=fusion,  # type: ignore[arg-type]
+        from vidembed.search.query import SearchOptions
+
+        options = SearchOptions(
+            k=k, offset=offset, channels=channels, weights=weights, where=where, group_by_video=group_by_video,
+            diversity=diversity, fusion=fusion,
         )  # fmt: skip
+        return self.searcher.search(query, options)
 
     def check(self, claim: str, moments: Sequence[Moment], *, model: str | None = None) -> list[Moment]:
         """The moments with their `agreement`, best first: a vision-language model is shown each and says yes or no.

@@ -10,13 +10,51 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidembed.errors import BadQuery, EncodingError, did_you_mean
+from vidembed.config.schema import Fusion
+from vidembed.errors import BadQuery, ConfigError, EncodingError, did_you_mean
 from vidembed.protocols import Channel, Store
-from vidembed.types import Floats, Item, Modality, Query, SparseVector, Term
+from vidembed.search.fusion import FUSIONS
+from vidembed.types import Filter, Floats, Item, Modality, Query, SparseVector, Term
 from vidembed.vectors import combine
 
 Load = Callable[[Term], Item]  # a term's value as encoders take it: paths are opened, pictures decoded
 _QUOTES = re.compile(r'["“”„«»]')  # for phrases; encoders are not to see them
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """What one search asks for besides its query. None takes the index's setting, or the query's own filter.
+
+    Attributes:
+        k: Moments wanted, at least 1.
+        offset: Moments left out before them, for paging; pages are stable.
+        channels: Names of the channels to search; None = all.
+        weights: Channel -> weight, on top of `search.weights`; 0 leaves a channel out.
+        where: Which videos and stretches may be answers.
+        group_by_video: At most one moment of each video.
+        diversity: 0..1, share of maximal marginal relevance among neighbouring answers; scores then no longer fall.
+        fusion: How the channels' rankings are joined, as in `search.fusion`.
+
+    Raises:
+        ConfigError: A value is out of bounds.
+    """
+
+    k: int = 10
+    offset: int = 0
+    channels: Sequence[str] | None = None
+    weights: Mapping[str, float] | None = None
+    where: Filter | None = None
+    group_by_video: bool = False
+    diversity: float = 0.0
+    fusion: Fusion | None = None
+
+    def __post_init__(self) -> None:
+        if self.k < 1 or self.offset < 0:
+            raise ConfigError(f"need k >= 1 and offset >= 0, got k {self.k} and offset {self.offset}")
+        if not 0 <= self.diversity <= 1:
+            raise ConfigError(f"diversity must be between 0 and 1, got {self.diversity}")
+        if self.fusion is not None and self.fusion not in FUSIONS:
+            raise ConfigError(f"unknown fusion {self.fusion!r}; allowed: {', '.join(FUSIONS)}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.config.schema import Fusion, SearchSettings
-from vidembed.errors import BadQuery, ConfigError
+from vidembed.config.schema import SearchSettings
+from vidembed.errors import BadQuery
 from vidembed.protocols import Channel, Store
 from vidembed.search.answers import (
     Candidate,
@@ -23,11 +23,11 @@ from vidembed.search.answers import (
 from vidembed.search.calibration import BackgroundCache
 from vidembed.search.catalog import Catalog, TextsOnce
 from vidembed.search.channels import DenseLane, Lane, LaneTools, WordsLane
-from vidembed.search.fusion import FUSIONS
 from vidembed.search.phrases import quoted
 from vidembed.search.query import (
     Load,
     QueryEncoder,
+    SearchOptions,
     check_query,
     chosen_channels,
     example_clips,
@@ -95,34 +95,32 @@ class Searcher:
         self._collections.clear()
         self._backgrounds.clear()
 
-    def search(
-        self,
-        query: str | Query,
-        *,
-        k: int = 10,
-        channels: Sequence[str] | None = None,
-        weights: Mapping[str, float] | None = None,
-        where: Filter | None = None,
-        group_by_video: bool = False,
-        diversity: float = 0.0,
-        offset: int = 0,
-        fusion: Fusion | None = None,
-    ) -> list[Moment]:
-        """Moments by fused score down, then video and time; [] in an empty index or when the filter allows nothing.
+    def search(self, query: str | Query, options: SearchOptions | None = None) -> list[Moment]:
+        """Find the moments that answer a query.
 
-        where: in place of the query's own filter. offset: answers to leave out, for paging; pages are stable.
-        diversity: 0..1, maximal marginal relevance among neighbouring answers (scores then no longer fall).
-        Raises BadQuery for what cannot be asked, ConfigError for options out of bounds; store errors pass through.
+        Args:
+            query: What is looked for; a string is text.
+            options: How many, in which channels and videos, in what order.
+
+        Returns:
+            Moments by fused score down, then video and time; [] in an empty index or when the filter allows nothing.
+
+        Raises:
+            BadQuery: The query or a channel name makes no sense. Store errors pass through.
         """
-        settings = self._checked(k=k, offset=offset, diversity=diversity, fusion=fusion)
+        asked = options or SearchOptions()
+        k, offset, diversity = asked.k, asked.offset, asked.diversity
+        settings = (
+            self._settings if asked.fusion is None else self._settings.model_copy(update={"fusion": asked.fusion})
+        )
         query = _checked_query(query)
-        merged = {**{n: w for n, w in settings.weights.items() if n in self._channels}, **(weights or {})}
-        limit = self._where(query, where)
+        merged = {**{n: w for n, w in settings.weights.items() if n in self._channels}, **(asked.weights or {})}
+        limit = self._where(query, asked.where)
         if limit.video_ids is not None and not limit.video_ids:
-            chosen_channels(self._channels, channels, merged)  # a wrong name stays an error
+            chosen_channels(self._channels, asked.channels, merged)  # a wrong name stays an error
             return []
         texts = TextsOnce(self._catalog)
-        rankings = self._rankings(query, channels, merged, limit, texts, settings, need=offset + k)
+        rankings = self._rankings(query, asked.channels, merged, limit, texts, settings, need=offset + k)
         answers: list[Moment] = []
         shown = Shown()
         for seeds in self._rounds(rankings, settings):
@@ -134,7 +132,7 @@ class Searcher:
                     break
                 video_id = candidate.window.video_id
                 path = paths.get(video_id)
-                if path is None or (group_by_video and video_id in shown) or not shown.add(candidate):
+                if path is None or (asked.group_by_video and video_id in shown) or not shown.add(candidate):
                     continue
                 # Later rounds start from weaker clips; nothing of theirs is to rise above those before.
                 sure = candidate.confidence
@@ -171,15 +169,6 @@ class Searcher:
             return np.zeros(0), np.zeros(0)
         trust = {ranking.name: ranking.trust for ranking in rankings}
         return sheet.axis.times_s, sheet.joined(trust, smooth_s=settings.moments.smooth_s)
-
-    def _checked(self, *, k: int, offset: int, diversity: float, fusion: Fusion | None) -> SearchSettings:
-        if k < 1 or offset < 0:
-            raise ConfigError(f"need k >= 1 and offset >= 0, got k {k} and offset {offset}")
-        if not 0 <= diversity <= 1:
-            raise ConfigError(f"diversity must be between 0 and 1, got {diversity}")
-        if fusion is not None and fusion not in FUSIONS:
-            raise ConfigError(f"unknown fusion {fusion!r}; allowed: {', '.join(FUSIONS)}")
-        return self._settings if fusion is None else self._settings.model_copy(update={"fusion": fusion})
 
     def _where(self, query: Query, where: Filter | None) -> Where:
         limit = self._catalog.resolve(where if where is not None else query.where)

@@ -11,6 +11,7 @@ from vidembed.config.schema import CalibrationSettings, MomentSettings, SearchSe
 from vidembed.protocols import Channel
 from vidembed.search.answers import LaneRanking, confidence_of
 from vidembed.search.fusion import FUSIONS, Fusion
+from vidembed.search.query import SearchOptions
 
 CHANNEL = Channel("", None, None, "0")  # type: ignore[arg-type]
 
@@ -18,10 +19,10 @@ CHANNEL = Channel("", None, None, "0")  # type: ignore[arg-type]
 @pytest.mark.parametrize("fusion", FUSIONS)
 @pytest.mark.parametrize("query", ["a dog", "beach", "night beach", "a drum in the snow"])
 def test_no_answer_is_surer_than_those_before_it(index: Index, query: str, fusion: Fusion) -> None:
-    found = index.searcher().search(query, k=50, fusion=fusion)
+    found = index.searcher().search(query, SearchOptions(k=50, fusion=fusion))
     sure = [moment.confidence for moment in found]
     assert sure == sorted(sure, reverse=True)
-    page = index.searcher().search(query, k=2, offset=1, fusion=fusion)
+    page = index.searcher().search(query, SearchOptions(k=2, offset=1, fusion=fusion))
     assert [moment.confidence for moment in page] == sure[1:3]
 
 

@@ -10,6 +10,7 @@ from axes_index import DIM, AxesEncoder, Index, best
 
 from vidembed.config.schema import MomentSettings, SearchSettings
 from vidembed.errors import BadQuery
+from vidembed.search.query import SearchOptions
 from vidembed.types import Query, Span
 
 
@@ -39,10 +40,10 @@ def test_a_video_that_matches_all_through_is_one_answer(index: Index) -> None:
 
 
 def test_answers_are_sorted_and_spans_never_empty(index: Index) -> None:
-    found = index.searcher().search("beach", k=50)
+    found = index.searcher().search("beach", SearchOptions(k=50))
     assert [m.score for m in found] == sorted((m.score for m in found), reverse=True)
     assert all(m.span.duration_s > 0 and m.span.contains(m.best_s) for m in found)
-    assert found == index.searcher().search("beach", k=50)
+    assert found == index.searcher().search("beach", SearchOptions(k=50))
 
 
 def test_a_picture_is_a_query(index: Index) -> None:
@@ -62,7 +63,7 @@ def test_negatives_take_away(index: Index) -> None:
 
 def test_more_like_this_leaves_the_example_out(index: Index) -> None:
     example = next(c for c in index.clips_of(["kitchen"])["kitchen"] if c.index == 1)
-    found = index.searcher().search(Query.clip(example.clip_id), k=5)
+    found = index.searcher().search(Query.clip(example.clip_id), SearchOptions(k=5))
     assert found[0].video_id == "kitchen"
     assert all(example.clip_id not in {m.clip_id, *(h.clip_id for h in m.hits)} for m in found)
 
@@ -91,7 +92,7 @@ def test_one_channel_keeps_the_order_of_its_clips(index: Index) -> None:
         frames = ["dog"] * (8 - i) + ["cook"] * i
         index.add("vision", f"v{i}", [" ".join(frames[:1]), *frames[1:]], clip_s=8)
     found = index.searcher(SearchSettings(moments=MomentSettings(smooth_s=0)), bank=False).search(
-        "dog", k=8, group_by_video=True
+        "dog", SearchOptions(k=8, group_by_video=True)
     )
     assert [m.video_id for m in found][:7] == [f"v{i}" for i in range(7)]
 
@@ -105,5 +106,5 @@ def test_a_sound_track_alone_lifts_no_clip() -> None:
         made.add("vision", f"{seen}{i}", [seen], clip_s=1)
         if seen != "dog":
             made.add("sound", f"{seen}{i}", ["snow" if i % 2 else "boat"], clip_s=1)
-    assert {m.video_id for m in made.searcher().search("dog", k=3)} == {"dog0", "dog1", "dog2"}
-    assert {m.video_id for m in made.searcher().search("boat", k=2)} == {"beach4", "cook6"}
+    assert {m.video_id for m in made.searcher().search("dog", SearchOptions(k=3))} == {"dog0", "dog1", "dog2"}
+    assert {m.video_id for m in made.searcher().search("boat", SearchOptions(k=2))} == {"beach4", "cook6"}

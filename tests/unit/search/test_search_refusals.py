@@ -6,6 +6,7 @@ import pytest
 from axes_index import Index
 
 from vidembed.errors import BadQuery, ConfigError
+from vidembed.search.query import SearchOptions
 from vidembed.types import Query
 
 
@@ -32,12 +33,12 @@ def test_bad_queries_say_why(index: Index, query: str | Query, message: str) -> 
 def test_bad_options_say_why(index: Index) -> None:
     searcher = index.searcher()
     with pytest.raises(BadQuery, match="no channel 'visoin'") as error:
-        searcher.search("dog", channels=["visoin"])
+        searcher.search("dog", SearchOptions(channels=["visoin"]))
     assert "vision" in error.value.hint
     with pytest.raises(BadQuery, match="weight of channel 'vision'.*-1"):
-        searcher.search("dog", weights={"vision": -1})
+        searcher.search("dog", SearchOptions(weights={"vision": -1}))
     with pytest.raises(BadQuery, match="no channel is left"):
-        searcher.search("dog", weights={"vision": 0})
+        searcher.search("dog", SearchOptions(weights={"vision": 0}))
     for options in ({"k": 0}, {"offset": -1}, {"diversity": 2}, {"fusion": "best"}):
         with pytest.raises(ConfigError):
-            searcher.search("dog", **options)
+            searcher.search("dog", SearchOptions(**options))

@@ -10,6 +10,7 @@ import pytest
 from axes_index import DIM, AxesEncoder, Index
 
 from vidembed.errors import StoreError
+from vidembed.search.query import SearchOptions
 from vidembed.types import Clip, Row, Span
 from vidembed.vectors import pool, unit_rows
 
@@ -36,7 +37,7 @@ def test_new_clips_are_seen_without_invalidating(index: Index) -> None:
 def test_clips_the_catalog_lacks_are_no_answer(index: Index) -> None:
     for clip in index.clips_of(["walk"])["walk"]:
         del index.all_clips[clip.clip_id]
-    assert "walk" not in {m.video_id for m in index.searcher().search("dog", k=50)}
+    assert "walk" not in {m.video_id for m in index.searcher().search("dog", SearchOptions(k=50))}
 
 
 def _random_index(n_videos: int, clips_each: int) -> Index:
@@ -69,9 +70,9 @@ def test_the_work_beside_the_store_does_not_grow_with_the_index(monkeypatch: pyt
         return rows(collection, clip_ids, units=units)
 
     searcher = index.searcher()
-    searcher.search("bell", k=10)  # takes the sample
+    searcher.search("bell", SearchOptions(k=10))  # takes the sample
     monkeypatch.setattr(index.store, "rows", counted)
     started = time.process_time()
-    assert len(searcher.search("dog", k=10)) == 10
+    assert len(searcher.search("dog", SearchOptions(k=10))) == 10
     assert time.process_time() - started < 2.0  # takes about 0.05 s
     assert fetched <= 50 + 24 * 7

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from axes_index import Index, WordsEncoder
 
+from vidembed.search.query import SearchOptions
 from vidembed.types import Span, TextLine, TimedText
 
 
@@ -36,7 +37,7 @@ def test_an_exact_phrase_comes_first_with_its_lines(spoken: Index) -> None:
 
 
 def test_words_find_their_line_within_a_second(spoken: Index) -> None:
-    found = spoken.searcher().search("rice", channels=["speech_words"])
+    found = spoken.searcher().search("rice", SearchOptions(channels=["speech_words"]))
     assert {m.video_id for m in found} == {"kitchen", "evening"}
     kitchen = next(m for m in found if m.video_id == "kitchen")
     assert abs(kitchen.span.start_s - 5) <= 1
@@ -52,8 +53,11 @@ def test_a_quoted_phrase_must_be_there_word_for_word(spoken: Index) -> None:
 def test_a_lane_without_an_answer_does_not_outvote_one_that_has(spoken: Index) -> None:
     # "bell" is seen in "short" alone, and nobody says it; "dog" is seen in "walk" and said in "evening".
     assert spoken.searcher().search("bell")[0].video_id == "short"
-    assert {m.video_id for m in spoken.searcher().search("dog", k=2, group_by_video=True)} == {"walk", "evening"}
-    only_seen = spoken.searcher().search("dog", weights={"speech_words": 0})
+    assert {m.video_id for m in spoken.searcher().search("dog", SearchOptions(k=2, group_by_video=True))} == {
+        "walk",
+        "evening",
+    }
+    only_seen = spoken.searcher().search("dog", SearchOptions(weights={"speech_words": 0}))
     assert only_seen[0].video_id == "walk"
     assert all(hit.channel == "vision" for m in only_seen for hit in m.hits)
 
@@ -61,5 +65,5 @@ def test_a_lane_without_an_answer_does_not_outvote_one_that_has(spoken: Index) -
 @pytest.mark.parametrize("fusion", ["rrf", "zscore", "dbsf", "evidence"])
 def test_every_fusion_finds_them(spoken: Index, fusion: str) -> None:
     searcher = spoken.searcher()
-    assert searcher.search("cook", fusion=fusion)[0].video_id == "kitchen"  # type: ignore[arg-type]
-    assert searcher.search("thanks for watching", fusion=fusion)[0].video_id == "kitchen"  # type: ignore[arg-type]
+    assert searcher.search("cook", SearchOptions(fusion=fusion))[0].video_id == "kitchen"  # type: ignore[arg-type]
+    assert searcher.search("thanks for watching", SearchOptions(fusion=fusion))[0].video_id == "kitchen"  # type: ignore[arg-type]
