@@ -15,7 +15,7 @@ def search(page: Page, words: str) -> None:
     open_tab(page, "Search")
     page.locator("#ve-text textarea").fill(words)
     page.locator("#ve-go").click()
-    page.wait_for_selector("#ve-results .ve-card .ve-lane", timeout=60_000)  # an answer, not the first look
+    page.wait_for_selector("#ve-results .ve-card .ve-channel", timeout=60_000)  # an answer, not the first look
     page.wait_for_function(
         "() => [...document.querySelectorAll('#ve-results img')].slice(0, 6).every((i) => i.complete)"
     )

@@ -274,7 +274,7 @@ def test_accessibility(filled: Page, address: str, scheme: Literal["light", "dar
         filled.locator("#ve-text textarea").wait_for()
     open_tab(filled, tab)
     filled.locator({"Search": "#ve-results .ve-card", "Library": "#ve-table tbody tr", "Captions": "#ve-lines .ve-line",
-                    "Explore": "#ve-twins h2", "About": "#ve-about table"}[tab]).first.wait_for()  # fmt: skip
+                    "Explore": "#ve-similar h2", "About": "#ve-about table"}[tab]).first.wait_for()  # fmt: skip
     # gradio fades tabs in; what runs for ever is no fade
     filled.wait_for_function(
         "() => document.getAnimations().every((a) => a.playState === 'finished' "

@@ -30,7 +30,7 @@ class Ask:
     like: Sequence[str] = ()
     unlike: Sequence[str] = ()
     k: int = 12
-    lanes: Sequence[str] = ()  # none = all
+    channels: Sequence[str] = ()  # none = all
     weights: Mapping[str, float] = field(default_factory=dict)
     names: str = ""  # globs, separated by commas
     videos: Sequence[str] = ()  # ids
@@ -71,7 +71,7 @@ class Ask:
             f"in videos of at most {self.at_most.strip()}": self.at_most.strip(),
             f"changed after {self.after.strip()}": self.after.strip(),
             f"changed before {self.before.strip()}": self.before.strip(),
-            f"by {' and '.join(self.lanes)}": self.lanes,
+            f"by {' and '.join(self.channels)}": self.channels,
         }
         return [words for words, given in said.items() if given]
 
@@ -117,14 +117,14 @@ def run(site: Site, ask: Ask) -> Answer:
         check_media(site, Path(file))
     if not site.index.lanes:
         return site.answers.put(query, ask.label, [], {}, words=ask.text.strip())  # nothing was added yet
-    options: dict[str, object] = {"channels": list(ask.lanes) or None, "weights": dict(ask.weights) or None}
+    options: dict[str, object] = {"channels": list(ask.channels) or None, "weights": dict(ask.weights) or None}
     moments = site.index.search(
         query,
         k=ask.k,
         where=where,
         group_by_video=ask.by_video,
         diversity=ask.diversity,
-        channels=list(ask.lanes) or None,
+        channels=list(ask.channels) or None,
         weights=dict(ask.weights) or None,
     )
     return site.answers.put(query, ask.label, moments, options, words=ask.text.strip())

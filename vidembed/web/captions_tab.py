@@ -1,22 +1,104 @@
-"""The Captions tab: let a model write, read along, correct by hand, take the subtitles away."""
+"""Captions as the page handles them: lists, edits, subtitles, and captioning a video in the background.
+
+The Captions tab: let a model write, read along, correct by hand, take the subtitles away.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from vidembed.errors import VidembedError
-from vidembed.types import Caption, Clip, VideoInfo
+from vidembed.captions.records import caption_record, dump
+from vidembed.captions.subtitles import clean, srt, to_cues, vtt
+from vidembed.errors import BadQuery, InputError, VidembedError
+from vidembed.index.pipeline.progress import Progress, ProgressCallback
+from vidembed.types import Caption, Clip, Failure, VideoInfo
 from vidembed.web import html
-from vidembed.web.captioning import MAX_CAPTION, SUBTITLES, caption_videos, edit
 from vidembed.web.cards import empty_library
 from vidembed.web.html import clock, count, e, html_part
 from vidembed.web.library_tab import act
 from vidembed.web.library_view import jobs_html
 
 if TYPE_CHECKING:
+    from vidembed.web.jobs import Job
     from vidembed.web.site import Site
+
+
+SUBTITLES = {
+    "srt": "application/x-subrip; charset=utf-8",
+    "vtt": "text/vtt; charset=utf-8",
+    "jsonl": "application/jsonl; charset=utf-8",
+}
+MAX_CAPTION = 1000
+
+
+def caption_videos(site: Site, videos: Sequence[str], *, model: str | None, prompt: str | None) -> Job:
+    """Caption these videos in the background. Raises InputError when none is named."""
+    if site.readonly:
+        raise InputError("this page only shows the library: nothing can be changed")
+    known = {row.info.video_id for row in site.index.catalog.videos.all()}
+    wanted = [video_id for video_id in videos if video_id in known]
+    if not wanted:
+        raise InputError("choose a video first")
+    names = site.index.path_of(wanted[0]).name + (f" and {len(wanted) - 1} more" if len(wanted) > 1 else "")
+
+    def work(report: ProgressCallback) -> str:
+        def step(path: str, done: int, total: int) -> None:
+            report(Progress(path, "caption" if path else "done", done, total, done_s=done, total_s=total, rate=0.0))
+
+        clips = 0
+        failures: list[Failure] = []
+        for video in site.index.caption(wanted, model=model or None, prompt=prompt or None, progress=step):
+            clips += len(video.captions)
+            failures += video.failures
+        text = f"{clips} clips have a caption"
+        if failures:
+            reasons = "; ".join(dict.fromkeys(failure.message for failure in failures[:20]))
+            text += f", {len(failures)} failed: {reasons}"
+        return text
+
+    return site.jobs.start(f"Captioning {names}", work)
+
+
+def edit(site: Site, clip_id: str, text: str) -> tuple[Caption, bool]:
+    """Save a person's words for a clip, which no model replaces: the caption, and whether it is saved already; while
+    something is being indexed it waits.
+
+    Raises InputError for an empty or endless text, BadQuery for an unknown clip.
+    """
+    if site.readonly:
+        raise InputError("this page only shows the library: nothing can be changed")
+    text = clean(text)
+    if not text:
+        raise InputError("a caption needs some words")
+    if len(text) > MAX_CAPTION:
+        raise InputError(f"a caption has at most {MAX_CAPTION} characters, this one {len(text)}")
+    clip = site.index.clip(clip_id)
+    before = next((c for c in site.index.captions(clip.video_id) if c.clip.clip_id == clip_id), None)
+    mine = Caption(clip, text, 1.0, (), "human", confident=True, human=True)
+    if before is not None:  # the candidates stay, so that the choice can be looked up
+        mine = replace(before, text=text, score=1.0, confident=True, human=True)
+    return mine, site.edits.save([mine])
+
+
+def subtitles(site: Site, video_id: str, kind: str) -> tuple[str, str]:
+    """(text, file name) of a video's captions. Raises BadQuery when there are none."""
+    path = site.index.path_of(video_id)
+    captions = site.index.captions(video_id)
+    if not captions:
+        raise BadQuery("this video has no captions yet")
+    if kind == "jsonl":
+        shown = Path(site.shown(path))
+        text = "".join(dump(caption_record(caption, shown)) + "\n" for caption in captions)
+    else:
+        cues = to_cues(captions)
+        text = srt(cues) if kind == "srt" else vtt(cues)
+    return text, f"{path.stem}.{kind}"
+
 
 _LINES = 200
 _PLAIN = ("starter", "toy", "retrieval")  # captioners that take no prompt

@@ -82,12 +82,12 @@ def _card(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo]
     )  # fmt: skip
     said = moment.caption or ""
     words = "".join(
-        f'<p class="ve-said"><span>{e(lane)}</span> {e(text)}</p>'
-        for lane, text in moment.texts.items()
+        f'<p class="ve-said"><span>{e(channel)}</span> {e(text)}</p>'
+        for channel, text in moment.texts.items()
         if text and text != said
     )
-    lanes = "".join(
-        f'<span class="ve-lane" title="matched in lane {e(hit.channel)}: score {hit.score:.3f}, '
+    channels = "".join(
+        f'<span class="ve-channel" title="matched in channel {e(hit.channel)}: score {hit.score:.3f}, '
         f'place {hit.rank}">{e(hit.channel)} <b>{hit.score:.2f}</b></span>'
         for hit in moment.hits
     )
@@ -96,7 +96,7 @@ def _card(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo]
     return f"""<article class="ve-card" role="listitem">{play}
 <div class="ve-body"><div class="ve-file" title="{e(name)}">{e(name)}</div>
 {f'<p class="ve-caption">{e(said)}</p>' if said else ""}{words}
-<div class="ve-lanes">{lanes}</div><div class="ve-actions">{more}{less}</div></div></article>"""
+<div class="ve-channels">{channels}</div><div class="ve-actions">{more}{less}</div></div></article>"""
 
 
 # -- before anybody searched ---------------------------------------------------------------------------------------
@@ -155,8 +155,8 @@ def suggested(site: Site) -> list[str]:
     demo = {Path(file).name for files in DEMO_MEDIA.values() for file in files}
     if names & demo:
         needs = {"thanks for watching": "ocr", "sleep with a dagger": "speech"}
-        lanes = {lane.settings.source for lane in site.index.lanes.values()}
-        return [query for query in DEMO_QUERIES if needs.get(query) is None or needs[query] in lanes]
+        sources = {spec.settings.source for spec in site.index.lanes.values()}
+        return [query for query in DEMO_QUERIES if needs.get(query) is None or needs[query] in sources]
     texts = sorted(site.index.captions(), key=lambda caption: (-caption.score, caption.clip.clip_id))
     short = (caption.text.rstrip(".") for caption in texts if len(caption.text) <= _SUGGESTED_CHARS)
     return list(dict.fromkeys(short))[:_SUGGESTED]

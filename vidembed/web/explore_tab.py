@@ -1,22 +1,125 @@
-"""The Explore tab: a map of all clips, and near-duplicates."""
+"""Near-duplicates as the Explore tab lists them: copies of videos with what they share, and clips that look alike.
+
+The Explore tab: a map of all clips, and near-duplicates.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from vidembed.errors import VidembedError
-from vidembed.types import Clip, VideoInfo
+from vidembed.types import Clip, Span, VideoInfo
 from vidembed.web import html
 from vidembed.web.cards import empty_library
-from vidembed.web.duplicates import copies_html, twins_html, videos_by_id
 from vidembed.web.html import clock, count, e, html_part
-from vidembed.web.mapping import ClipMap, clip_map, dense_channels
+from vidembed.web.mapping import MAX_COMPARED, ClipMap, Pair, clip_map, dense_channels, near_duplicates, vectors
 
 if TYPE_CHECKING:
+    from vidembed.index.duplicates import Duplicate
     from vidembed.web.site import Site
+
+
+MAX_AT_ONCE = 3000  # clips up to which copies are looked for without being asked
+_PAIRS = 50
+_STRETCHES = 4  # of one pair that are shown
+_KINDS = {
+    "same file": "The same file twice",
+    "whole": "The same video",
+    "part": "One is part of the other",
+    "shared": "A stretch in common",
+}
+
+
+def duplicates_html(site: Site, channel: str, *, asked: bool) -> str:
+    """Videos that hold the same content, each pair with its stretches side by side. A large library has to be asked."""
+    head = '<h2 class="ve-less">Copies of videos'
+    total = site.index.catalog.videos.totals()[1]
+    if total > MAX_AT_ONCE and not asked:
+        button = html.button("Look for duplicates", "duplicates")
+        return f"{head}</h2>" + html.notice(
+            "info", f"{total:,} clips to compare", "This takes a while.", buttons=button
+        )
+    found = list(islice(site.index.duplicates(channel=channel), _PAIRS))
+    if not found:
+        return f'{head}</h2><p class="ve-why">No video of this library is a copy of another, or of a part of it.</p>'
+    infos = videos_by_path(site)
+    cards = "".join(_copy(site, one, infos) for one in sorted(found, key=_order))
+    return f'{head} <span>{len(found)}</span></h2><div class="ve-duplicates" role="list">{cards}</div>'
+
+
+def _order(found: Duplicate) -> tuple[int, float, Path, Path]:
+    return list(_KINDS).index(found.kind), -max(found.shares), found.one, found.other
+
+
+def _copy(site: Site, found: Duplicate, infos: dict[Path, VideoInfo]) -> str:
+    one, other = infos.get(found.one), infos.get(found.other)
+    names = f'<div class="ve-file">{e(found.one.name)}</div><div class="ve-file">{e(found.other.name)}</div>'
+    said = _KINDS[found.kind]
+    if found.kind == "same file":
+        where = f'<p class="ve-why">{e(site.shown(found.one))}<br>{e(site.shown(found.other))}</p>'
+        return f'<article class="ve-card" role="listitem"><div class="ve-body"><b>{e(said)}</b>{where}</div></article>'
+    pairs = "".join(
+        f'<div class="ve-pair">{_side(site, one, stretch.one)}{_side(site, other, stretch.other)}</div>'
+        f'<p class="ve-why">{clock(stretch.one.duration_s)} long, alike {stretch.similarity:.2f}</p>'
+        for stretch in found.stretches[:_STRETCHES]
+    )
+    more = len(found.stretches) - _STRETCHES
+    rest = f'<p class="ve-why">and {more} more</p>' if more > 0 else ""
+    shares = f"{found.shares[0]:.0%} of the first, {found.shares[1]:.0%} of the second"
+    return (
+        f'<article class="ve-card" role="listitem"><div class="ve-body"><b>{e(said)}</b>'
+        f'<div class="ve-pair">{names}</div>{pairs}{rest}<p class="ve-why">{e(shares)}</p></div></article>'
+    )
+
+
+def _side(site: Site, info: VideoInfo | None, span: Span) -> str:
+    if info is None:  # taken out meanwhile
+        return '<span class="ve-mini"></span>'
+    clips = site.index.clips(info.video_id)
+    inside = max(clips, key=lambda clip: clip.span.overlap_s(span), default=None)
+    return "" if inside is None else html.play_button(site, info, span, inside.clip_id)
+
+
+def similar_clips_html(site: Site, channel: str, above: float) -> str:
+    """Pairs of clips that look or sound nearly the same."""
+    clips, rows, _ = vectors(site, channel, MAX_COMPARED)
+    head = '<h2 class="ve-less">Clips that are nearly the same'
+    pairs = near_duplicates(clips, rows, above=above)
+    infos = videos_by_id(site)
+    shown = [pair for pair in pairs if {pair.one.video_id, pair.other.video_id} <= set(infos)]
+    if not shown:
+        text = f"No two clips are alike by {above:.2f} or more; neighbours in one video do not count."
+        return f'{head}</h2><p class="ve-why">{e(text)}</p>'
+    return f'{head} <span>{len(shown)}</span></h2><div class="ve-duplicates" role="list">{_similar_clips(site, shown, infos)}</div>'
+
+
+def _similar_clips(site: Site, pairs: Sequence[Pair], infos: dict[str, VideoInfo]) -> str:
+    cards = ""
+    for pair in pairs:
+        one, other = infos[pair.one.video_id], infos[pair.other.video_id]
+        cards += (
+            f'<article class="ve-card" role="listitem"><div class="ve-body"><div class="ve-pair">'
+            f"{html.play_button(site, one, pair.one.span, pair.one.clip_id)}"
+            f"{html.play_button(site, other, pair.other.span, pair.other.clip_id)}"
+            f'<div class="ve-file">{e(one.path.name)}</div><div class="ve-file">{e(other.path.name)}</div></div>'
+            f'<p class="ve-why">alike {pair.cosine:.2f}</p></div></article>'
+        )
+    return cards
+
+
+def videos_by_id(site: Site) -> dict[str, VideoInfo]:
+    """The videos whose file is there."""
+    return {row.info.video_id: row.info for row in site.index.catalog.videos.all() if not row.missing}
+
+
+def videos_by_path(site: Site) -> dict[Path, VideoInfo]:
+    return {info.path: info for info in videos_by_id(site).values()}
+
 
 # Okabe and Ito's colours, told apart with every kind of colour vision, and four more for long lists.
 COLOURS = (
@@ -29,7 +132,7 @@ _WIDTH, _HEIGHT, _EDGE = 1000, 560, 24
 def explore_tab(site: Site, tab: gr.Tab) -> None:
     """Build the tab inside the Blocks that are open; computed when it is opened."""
     with gr.Row(elem_classes="ve-form", equal_height=True):
-        lane = gr.Dropdown([], label="Lane", value=None, scale=2, min_width=160, elem_id="ve-map-lane")
+        channel = gr.Dropdown([], label="Channel", value=None, scale=2, min_width=160, elem_id="ve-map-channel")
         colour = gr.Radio(["video", "group"], value="video", label="Colour by", scale=2, min_width=160)
         above = gr.Slider(0.8, 1.0, value=0.95, step=0.01, label="Clips count as nearly the same from", scale=3)
     with gr.Row(elem_classes="ve-stage"):
@@ -37,8 +140,8 @@ def explore_tab(site: Site, tab: gr.Tab) -> None:
             html_part(html.PLAYER)
         with gr.Column(elem_classes="ve-main"):
             shown = html_part(html.wait("Drawing the map…"), elem_id="ve-map")
-            copies = html_part(elem_id="ve-copies")
-            twins = html_part(elem_id="ve-twins")
+            duplicates = html_part(elem_id="ve-duplicates")
+            similar = html_part(elem_id="ve-similar")
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 2}
 
     def opened(name: str | None, by: str) -> list[Any]:
@@ -52,23 +155,23 @@ def explore_tab(site: Site, tab: gr.Tab) -> None:
         return _said(lambda: map_html(site, clip_map(site, name), by))
 
     def compared(name: str | None, least: float) -> str:
-        return "" if name is None else _said(lambda: twins_html(site, name, least))
+        return "" if name is None else _said(lambda: similar_clips_html(site, name, least))
 
-    def copied(name: str | None) -> str:
-        return "" if name is None else _said(lambda: copies_html(site, name, asked=False))
+    def looked_up(name: str | None) -> str:
+        return "" if name is None else _said(lambda: duplicates_html(site, name, asked=False))
 
     def asked(name: str | None) -> str:
-        return "" if name is None else _said(lambda: copies_html(site, name, asked=True))
+        return "" if name is None else _said(lambda: duplicates_html(site, name, asked=True))
 
-    ready = tab.select(opened, [lane, colour], [lane, shown], **quiet)
-    ready = ready.then(copied, lane, copies, **quiet)
-    ready.then(compared, [lane, above], twins, **quiet)
-    changed = lane.input(drawn, [lane, colour], shown, **quiet)
-    changed = changed.then(copied, lane, copies, **quiet)
-    changed.then(compared, [lane, above], twins, **quiet)
-    colour.input(drawn, [lane, colour], shown, **quiet)
-    above.release(compared, [lane, above], twins, **quiet)
-    copies.select(asked, lane, copies, **(quiet | {"show_progress": "minimal"}))
+    ready = tab.select(opened, [channel, colour], [channel, shown], **quiet)
+    ready = ready.then(looked_up, channel, duplicates, **quiet)
+    ready.then(compared, [channel, above], similar, **quiet)
+    changed = channel.input(drawn, [channel, colour], shown, **quiet)
+    changed = changed.then(looked_up, channel, duplicates, **quiet)
+    changed.then(compared, [channel, above], similar, **quiet)
+    colour.input(drawn, [channel, colour], shown, **quiet)
+    above.release(compared, [channel, above], similar, **quiet)
+    duplicates.select(asked, channel, duplicates, **(quiet | {"show_progress": "minimal"}))
 
 
 def _said(make: Callable[[], str]) -> str:
@@ -81,7 +184,7 @@ def _said(make: Callable[[], str]) -> str:
 def map_html(site: Site, made: ClipMap, by: str) -> str:
     """The map as SVG; each dot plays its clip."""
     if not made.clips:
-        return html.empty("Nothing to draw yet", "This lane holds no clips.")
+        return html.empty("Nothing to draw yet", "This channel holds no clips.")
     infos = videos_by_id(site)
     order = {video_id: i for i, video_id in enumerate(dict.fromkeys(clip.video_id for clip in made.clips))}
     dots = []

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from vidembed.web.site import Site
 
 
+_SHAPE = '<rect x="1" y="3" width="22" height="18" rx="5" fill="#4f46e5"/><path d="M9.5 8v8l7-4z" fill="#fff"/>'
+ICON = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">{_SHAPE}</svg>'
+LOGO = f'<svg class="ve-logo" viewBox="0 0 24 24" aria-hidden="true">{_SHAPE}</svg>'
 _BRIDGE = "window.vidembed.bridge(element, trigger);"
 
 

@@ -9,7 +9,6 @@ http address names. So the bodies are looked at before gradio sees them.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 
 _UNSAFE = re.compile(r"[^\w .,()+@=-]+", re.UNICODE)
-_UPLOAD_FOLDER = re.compile(r"[0-9a-f]{16}")
 _TRIED_S = 30  # seconds of the upload that are decoded to see whether it can be
 
 
@@ -148,24 +146,6 @@ def _inside(path: Path, roots: Iterable[Path]) -> bool:
 
 def _named(site: Site) -> str:
     return ", ".join(map(str, site.settings.roots))
-
-
-def discard_upload(site: Site, paths: Iterable[Path]) -> None:
-    """Delete files that were uploaded; other people's files stay where they are."""
-    for path in paths:
-        if path.is_relative_to(site.uploads):
-            path.unlink(missing_ok=True)
-            try:
-                os.rmdir(path.parent)
-            except OSError:
-                continue  # something else is in there
-
-
-def sweep_uploads(site: Site) -> None:
-    """Delete uploads that are in no library: taken out, or cut off before they were indexed."""
-    known = {row.path for row in site.index.catalog.videos.paths().values()}
-    held = (path for path in site.uploads.glob("*/*") if _UPLOAD_FOLDER.fullmatch(path.parent.name))
-    discard_upload(site, [path for path in held if path.as_posix() not in known])
 
 
 def _without_folder(message: str, file: Path) -> str:

@@ -1,15 +1,29 @@
-"""Long work in the background, one after the other, with progress and a way to stop it."""
+"""Work in the background, one job at a time, with progress and cancel; removals with undo and caption edits.
+
+The index has one writer at a time. While a job runs, removals and edits wait in the queue, so the page does not block.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
+import re
+import secrets
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vidembed.errors import InputError, VidembedError
 from vidembed.index.pipeline.progress import Progress, ProgressCallback
+from vidembed.types import Caption
+
+if TYPE_CHECKING:
+    from vidembed.index.info import VideoRecord
+    from vidembed.index.video_index import VideoIndex
+
 
 _log = logging.getLogger(__name__)
 _MAX_WAITING = 16
@@ -164,3 +178,127 @@ class Jobs:
             # A bug: people see that it failed, the log gets the traceback, and the server lives on.
             _log.exception("job %s failed", job.title)
             job.state, job.message = "failed", f"{type(error).__name__}: {error}"
+
+
+_KEEP = 20
+_UPLOAD_FOLDER = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True)
+class Removed:
+    """A video that was taken out, with what only people could say again."""
+
+    token: str
+    name: str
+    paths: tuple[Path, ...]
+    captions: tuple[Caption, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class Bin:
+    """The videos taken out last: uploads keep their file for as long as they can be put back."""
+
+    def __init__(self, index: VideoIndex, jobs: Jobs, uploads: Path) -> None:
+        self._index, self._jobs, self._uploads = index, jobs, uploads
+        self._held: dict[str, Removed] = {}
+        self._lock = threading.Lock()
+
+    def remove(self, record: VideoRecord) -> Removed:
+        """Take the video out now, or after what runs; it can be put back."""
+        video_id = record.info.video_id
+        mine = tuple(caption for caption in self._index.captions(video_id) if caption.human)
+        gone = Removed(secrets.token_urlsafe(8), record.info.path.name, record.paths, mine, dict(record.tags))
+
+        def work(report: ProgressCallback) -> str:
+            self._index.remove(video_id)
+            return "taken out of the library"
+
+        if self._jobs.busy:
+            self._jobs.start(f"Removing {gone.name}", work)
+        else:
+            self._index.remove(video_id)
+        with self._lock:
+            self._held[gone.token] = gone
+            dropped = [self._held.pop(token) for token in list(self._held)[:-_KEEP]]
+        for old in dropped:
+            self._discard(old)
+        return gone
+
+    def put_back(self, token: str) -> Removed:
+        """Index the video again and give it back its captions by hand and tags. Raises InputError when it is gone."""
+        with self._lock:
+            gone = self._held.pop(token, None)
+        if gone is None:
+            raise InputError("this removal can no longer be undone", hint="add the file again")
+
+        def work(report: ProgressCallback) -> str:
+            run = self._index.add(list(gone.paths), progress=report)
+            known = {clip.clip_id for caption in gone.captions[:1] for clip in self._index.clips(caption.clip.video_id)}
+            self._index.save_captions([caption for caption in gone.captions if caption.clip.clip_id in known])
+            if gone.tags:
+                self._index.tag(list(gone.paths), gone.tags)
+            return f"{gone.name} is back" if not run.failed else str(run)
+
+        self._jobs.start(f"Putting {gone.name} back", work)
+        return gone
+
+    def _discard(self, gone: Removed) -> None:
+        known = {row.path for row in self._index.catalog.videos.paths().values()}
+        discard_uploads(self._uploads, [path for path in gone.paths if path.as_posix() not in known])
+
+
+class Edits:
+    """Captions by hand: saved at once, or after what runs."""
+
+    def __init__(self, index: VideoIndex, jobs: Jobs) -> None:
+        self._index, self._jobs = index, jobs
+        self._waiting: dict[str, Caption] = {}
+        self._lock = threading.Lock()
+
+    def save(self, captions: Sequence[Caption]) -> bool:
+        """Whether they are saved already; else they wait for the running work."""
+        if not self._jobs.busy:
+            self._index.save_captions(captions)
+            return True
+        with self._lock:
+            if not self._waiting:
+                self._jobs.start("Saving captions", self._flush, keep=True)
+            self._waiting |= {caption.clip.clip_id: caption for caption in captions}
+        return False
+
+    def waiting(self) -> dict[str, Caption]:
+        """Clip id -> the caption that will be saved."""
+        with self._lock:
+            return dict(self._waiting)
+
+    def close(self) -> None:
+        """Save what still waits; called when nothing runs any more."""
+        self._flush(lambda progress: None)
+
+    def _flush(self, report: ProgressCallback) -> str:
+        saved = 0
+        while waiting := self.waiting():
+            saved += len(self._index.save_captions(list(waiting.values())))
+            with self._lock:
+                for clip_id, caption in waiting.items():
+                    if self._waiting.get(clip_id) is caption:  # else it was corrected again meanwhile
+                        del self._waiting[clip_id]
+        return f"{saved} saved"
+
+
+def discard_uploads(uploads: Path, paths: Iterable[Path]) -> None:
+    """Delete files that were uploaded; other people's files stay where they are."""
+    for path in paths:
+        if path.is_relative_to(uploads):
+            path.unlink(missing_ok=True)
+            try:
+                os.rmdir(path.parent)
+            except OSError:
+                continue  # something else is in there
+
+
+def sweep_uploads(index: VideoIndex, uploads: Path) -> None:
+    """Delete uploads that are in no library: taken out, or cut off before they were indexed."""
+    known = {row.path for row in index.catalog.videos.paths().values()}
+    held = (path for path in uploads.glob("*/*") if _UPLOAD_FOLDER.fullmatch(path.parent.name))
+    discard_uploads(uploads, [path for path in held if path.as_posix() not in known])

@@ -14,8 +14,8 @@ from vidembed.index.pipeline.progress import ProgressCallback
 from vidembed.types import RunReport
 from vidembed.web import html
 from vidembed.web.html import html_part
-from vidembed.web.intake import Refusal, discard_upload, files_under_roots, take_uploads
-from vidembed.web.jobs import Job
+from vidembed.web.intake import Refusal, files_under_roots, take_uploads
+from vidembed.web.jobs import Job, discard_uploads
 from vidembed.web.library_view import jobs_html, mark, plain, table_html
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def add_files(site: Site, paths: Sequence[Path], title: str, *, channels: Sequen
         lost = [path for path in failed if path.is_relative_to(site.uploads) and path.as_posix() not in known]
         if lost:
             site.index.remove(lost)
-            discard_upload(site, lost)
+            discard_uploads(site.uploads, lost)
         return _report(run)
 
     return site.jobs.start(f"Adding {title}", work)

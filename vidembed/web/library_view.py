@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 _ROWS = 100
 _STATE_SIGNS = {"done": "✓", "absent": "–", "failed": "✕", "missing": "…"}
 _STATE_WORDS = {
-    "done": "searchable by {lane}",
-    "absent": "has nothing for {lane}",
-    "failed": "{lane} failed",
-    "missing": "{lane} has not been tried yet",
+    "done": "searchable by {channel}",
+    "absent": "has nothing for {channel}",
+    "failed": "{channel} failed",
+    "missing": "{channel} has not been tried yet",
 }
 
 
@@ -85,7 +85,7 @@ def table_html(site: Site, wanted: str) -> str:
     rest = len(records) - _ROWS
     more = f'<p class="ve-why">{rest:,} more; type a part of the name above.</p>' if rest > 0 else ""
     table = (
-        "<table class='ve-table'><thead><tr><th>Video</th><th>File</th><th>State</th><th>Lanes</th>"
+        "<table class='ve-table'><thead><tr><th>Video</th><th>File</th><th>State</th><th>Channels</th>"
         f"<th>Actions</th></tr></thead><tbody>{rows}</tbody></table>{more}"
         if records
         else ""
@@ -124,7 +124,7 @@ def _video_row(site: Site, record: VideoRecord, clip_id: str | None) -> str:
     )
     size = f"{info.width_px}×{info.height_px}" if info.has_video else "sound only"
     facts = f"{html.clock(info.duration_s)} · {size} · {count(record.clips, 'clip')}"
-    lanes = "".join(_lane_pill(lane, state) for lane, state in record.channels.items())
+    channels = "".join(_channel_pill(channel, state) for channel, state in record.channels.items())
     why = "".join(f'<div class="ve-why ve-bad">{e(f.stage)}: {e(plain(f))}</div>' for f in record.failures)
     tags = "".join(
         f'<span class="ve-pill">{e(f"{key}={value}" if value else key)}</span>' for key, value in record.tags.items()
@@ -138,16 +138,16 @@ def _video_row(site: Site, record: VideoRecord, clip_id: str | None) -> str:
     return (
         f'<tr><td>{picture}</td><td><div class="ve-name">{e(name)}</div><div class="ve-why">{e(facts)}</div>{why}'
         f'{tags}</td><td><span class="ve-pill ve-{e(record.state)}">{e(record.state)}</span></td>'
-        f'<td><div class="ve-pills">{lanes}</div></td>'
+        f'<td><div class="ve-pills">{channels}</div></td>'
         f'<td><div class="ve-actions">{actions}</div></td></tr>'
     )
 
 
-def _lane_pill(lane: str, state: str) -> str:
-    words = _STATE_WORDS.get(state, "{lane}: " + state).format(lane=lane)
+def _channel_pill(channel: str, state: str) -> str:
+    words = _STATE_WORDS.get(state, "{channel}: " + state).format(channel=channel)
     sign = _STATE_SIGNS.get(state, state)
     return (
-        f'<span class="ve-pill ve-{e(state)}" title="{e(words)}">{e(lane)} <span aria-hidden="true">{e(sign)}</span>'
+        f'<span class="ve-pill ve-{e(state)}" title="{e(words)}">{e(channel)} <span aria-hidden="true">{e(sign)}</span>'
         f'<span class="ve-hidden">{e(state)}</span></span>'
     )
 

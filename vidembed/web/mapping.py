@@ -44,21 +44,21 @@ class Pair:
 
 
 def dense_channels(site: Site) -> list[str]:
-    """Lanes whose vectors can be laid out, those that look at pictures first."""
+    """Channels whose vectors can be laid out, those that look at pictures first."""
     spaces: dict[str, Space] = site.index.store.collections()
-    lanes = site.index.lanes
-    names = [n for n, lane in lanes.items() if (s := spaces.get(lane.collection)) is not None and s.kind == "dense"]
-    return sorted(names, key=lambda name: lanes[name].settings.source != "frames")
+    specs = site.index.lanes
+    names = [n for n, spec in specs.items() if (s := spaces.get(spec.collection)) is not None and s.kind == "dense"]
+    return sorted(names, key=lambda name: specs[name].settings.source != "frames")
 
 
 def vectors(site: Site, channel: str, limit: int) -> tuple[list[Clip], Floats, int]:
     """(clips, (N, D) unit rows, clips in all): evenly spread over the library where there are more than the limit."""
-    lane = site.index.lanes[channel]
+    spec = site.index.lanes[channel]
     clips = site.index.clips()
     total = len(clips)
     if total > limit:
         clips = [clips[i] for i in evenly_spaced(total, limit)]
-    rows = site.index.store.rows(lane.collection, [clip.clip_id for clip in clips], units=False)
+    rows = site.index.store.rows(spec.collection, [clip.clip_id for clip in clips], units=False)
     held = [clip for clip in clips if clip.clip_id in rows]
     if not held:
         return [], np.zeros((0, 1), np.float32), total
@@ -66,7 +66,7 @@ def vectors(site: Site, channel: str, limit: int) -> tuple[list[Clip], Floats, i
 
 
 def clip_map(site: Site, channel: str, *, groups: int = 8) -> ClipMap:
-    """The map of one lane. Deterministic."""
+    """The map of one channel. Deterministic."""
     clips, rows, total = vectors(site, channel, MAX_POINTS)
     places, method = lay_out(rows)
     return ClipMap(clips, places, cluster(rows, groups), method, total)

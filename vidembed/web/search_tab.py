@@ -22,7 +22,7 @@ PLACEHOLDER = "Describe the moment: a dog jumps into a lake"
 _PAGE = 12
 _MAX_EXAMPLES = 8
 _MAX_LINK = 500  # characters of a query in the page's address
-_MEDIA, _FILTERS = "Picture, sound, video", "Filters and lanes"
+_MEDIA, _FILTERS = "Picture, sound, video", "Filters and channels"
 _FIELDS = {"picture": "image", "sound": "audio", "video": "video"}  # as people call it -> field of `Ask`
 
 
@@ -172,8 +172,8 @@ def _begin_demo(site: Site) -> str:
 
 
 def _options(site: Site) -> dict[str, Any]:
-    """The parts for filters and lanes, by the name of the `Ask` field; weights as "weight:LANE"."""
-    lanes = [name for name, given in site.index.config.channels.items() if given.enabled or name in site.index.lanes]
+    """The parts for filters and channels, by the name of the `Ask` field; weights as "weight:CHANNEL"."""
+    channels = [name for name, given in site.index.config.channels.items() if given.enabled or name in site.index.lanes]
     usual = site.index.config.search.weights
     with gr.Row():
         parts: dict[str, Any] = {
@@ -188,11 +188,11 @@ def _options(site: Site) -> dict[str, Any]:
         parts["after"] = gr.Textbox(label="File changed after", placeholder="2026-01-31", lines=1)
         parts["before"] = gr.Textbox(label="File changed before", placeholder="2026-12-31", lines=1)
     with gr.Row():
-        parts["lanes"] = gr.CheckboxGroup(lanes, value=lanes, label="Lanes to search")
+        parts["channels"] = gr.CheckboxGroup(channels, value=channels, label="Channels to search")
         parts["by_video"] = gr.Checkbox(label="At most one moment a video", value=False)
         parts["diversity"] = gr.Slider(0, 1, value=0, step=0.1, label="Variety among the answers")
     with gr.Row():
-        for name in lanes:
+        for name in channels:
             parts[f"weight:{name}"] = gr.Slider(
                 0, 3, value=float(usual.get(name, 1.0)), step=0.1, label=f"Weight of {name}"
             )
@@ -203,15 +203,15 @@ def _answer(site: Site, given: Mapping[str, Any], chosen: Examples, k: int) -> t
     """HTML of the answer, and whether there may be more."""
     weights = {name.partition(":")[2]: value for name, value in given.items() if name.startswith("weight:")}
     plain = {name: value for name, value in given.items() if not name.startswith("weight:") and value is not None}
-    lanes = plain.pop("lanes", [])
-    everything = len(lanes) == len(weights)  # all lanes: the search chooses those that understand the query
+    channels = plain.pop("channels", [])
+    everything = len(channels) == len(weights)  # all channels: the search chooses those that understand the query
     usual = site.index.config.search.weights
     changed = {name: float(value) for name, value in weights.items() if float(value) != float(usual.get(name, 1.0))}
     try:
         ask = Ask(
             **plain, like=chosen.like, unlike=chosen.unlike, k=k,
-            lanes=() if everything else tuple(lanes),
-            weights={name: value for name, value in changed.items() if everything or name in lanes},
+            channels=() if everything else tuple(channels),
+            weights={name: value for name, value in changed.items() if everything or name in channels},
         )  # fmt: skip
         answer = run(site, ask)
     except VidembedError as error:

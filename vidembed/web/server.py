@@ -55,8 +55,7 @@ def make_server(index: VideoIndex, settings: AppSettings | None = None, server: 
     from gradio.utils import get_upload_folder
 
     from vidembed.web.intake import FileFields
-    from vidembed.web.opening import Opening
-    from vidembed.web.page import TITLE, build_app, looks
+    from vidembed.web.page import TITLE, Opening, build_app, looks
     from vidembed.web.routes import add_routes
     from vidembed.web.search_tab import PLACEHOLDER
 

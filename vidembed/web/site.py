@@ -13,8 +13,7 @@ from cachetools import LRUCache
 
 from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.types import Moment, Query
-from vidembed.web.changes import Bin, Edits
-from vidembed.web.jobs import Jobs
+from vidembed.web.jobs import Bin, Edits, Jobs, sweep_uploads
 from vidembed.web.media import MediaFiles
 
 if TYPE_CHECKING:
@@ -101,8 +100,8 @@ class Site:
         self.answers = Answers()
         self.jobs = Jobs()
         self.media = MediaFiles(index, index.path / "cache" / "proxies", max_bytes=self.settings.proxy_mb << 20)
-        self.bin = Bin(self)
-        self.edits = Edits(self)
+        self.bin = Bin(index, self.jobs, self.uploads)
+        self.edits = Edits(index, self.jobs)
 
     @property
     def uploads(self) -> Path:
@@ -150,7 +149,5 @@ class Site:
         self._sweep()
 
     def _sweep(self) -> None:
-        from vidembed.web.intake import sweep_uploads
-
         if not self.readonly:
-            sweep_uploads(self)
+            sweep_uploads(self.index, self.uploads)

@@ -61,8 +61,10 @@ def test_more_like_an_answer_is_not_that_answer(client: Client) -> None:
     assert clip not in {moment["clip_id"] for moment in found}
 
 
-def test_filters_and_lanes(client: Client) -> None:
-    names = {m["file"] for m in call(client, "search_moments", text="red", names="green", lanes=["vision"])["moments"]}
+def test_filters_and_channels(client: Client) -> None:
+    names = {
+        m["file"] for m in call(client, "search_moments", text="red", names="green", channels=["vision"])["moments"]
+    }
     assert names == {"green.mp4"}
 
 
@@ -70,7 +72,7 @@ def test_filters_and_lanes(client: Client) -> None:
     ("given", "reason"),
     [({"text": ""}, "nothing to look for"), ({"text": "red", "k": 0}, "between 1 and"), ({"text": "red", "k": 10**9},
      "between 1 and"), ({"text": "red", "within": "9-1"}, "start before its end"), ({"like": ["nope"]}, "nope"),
-     ({"text": "red", "lanes": ["smell"]}, "smell")],
+     ({"text": "red", "channels": ["smell"]}, "smell")],
 )  # fmt: skip
 def test_errors_say_what_is_wrong(client: Client, given: dict[str, Any], reason: str) -> None:
     with pytest.raises(AppError, match=reason):
@@ -79,7 +81,7 @@ def test_errors_say_what_is_wrong(client: Client, given: dict[str, Any], reason:
 
 def test_videos_captions_and_edits(client: Client, index: VideoIndex) -> None:
     videos = call(client, "list_videos")
-    assert [(v["name"], v["state"], v["lanes"]["vision"]) for v in videos] == [
+    assert [(v["name"], v["state"], v["channels"]["vision"]) for v in videos] == [
         ("green.mp4", "ready", "done"), ("red_blue.mp4", "ready", "done")]  # fmt: skip
     video = videos[1]["video_id"]
     written = call(client, "caption_video", video_id=video)

@@ -15,9 +15,8 @@ from starlette.testclient import TestClient
 from vidembed import VideoIndex
 from vidembed.errors import BadQuery, InputError
 from vidembed.web import Site
-from vidembed.web.captioning import edit
-from vidembed.web.captions_tab import lines_html
-from vidembed.web.duplicates import copies_html
+from vidembed.web.captions_tab import edit, lines_html
+from vidembed.web.explore_tab import duplicates_html
 from vidembed.web.library_tab import act
 from vidembed.web.library_view import table_html
 from vidembed.web.security import Guard
@@ -74,24 +73,24 @@ class TestChanges:
 
 class TestCopies:
     def test_another_encoding_is_shown_side_by_side(self, site: Site, library: Path) -> None:
-        assert "No video of this library is a copy" in copies_html(site, "vision", asked=False)
+        assert "No video of this library is a copy" in duplicates_html(site, "vision", asked=False)
         source, copy = library / "red_blue.mp4", library / "other name.mkv"
         command = [toy_videos.ffmpeg(), "-v", "error", "-i", str(source), "-crf", "30", f"file:{copy}"]
         subprocess.run(command, check=True, capture_output=True)
         site.index.add(library)
-        text = copies_html(site, "vision", asked=False)
+        text = duplicates_html(site, "vision", asked=False)
         for part in ("The same video", "red_blue.mp4", "other name.mkv", 'data-start="0.000"', "/media/", "/piece/"):
             assert part in text
         assert text.count('data-action="play"') >= 2
 
     def test_a_large_library_has_to_be_asked(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("vidembed.web.duplicates.MAX_AT_ONCE", 1)
-        assert "Look for copies" in copies_html(site, "vision", asked=False)
-        assert "No video of this library" in copies_html(site, "vision", asked=True)
+        monkeypatch.setattr("vidembed.web.explore_tab.MAX_AT_ONCE", 1)
+        assert "Look for duplicates" in duplicates_html(site, "vision", asked=False)
+        assert "No video of this library" in duplicates_html(site, "vision", asked=True)
 
 
 class TestLibrary:
-    def test_the_table_names_state_lanes_and_failures(self, site: Site, library: Path) -> None:
+    def test_the_table_names_state_channels_and_failures(self, site: Site, library: Path) -> None:
         (library / "broken.mp4").write_text("no video\n" * 100)
         act(site, "folder", {"folder": str(library)})
         assert site.jobs.wait(60)

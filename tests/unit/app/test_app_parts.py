@@ -180,7 +180,7 @@ class TestAsking:
             filter_of(Ask(text="x", **cast("Any", wrong)))
 
     def test_the_answer_names_the_filters(self) -> None:
-        ask = Ask(text="dog", names="holiday", within="0:30-2:00", lanes=("vision",))
+        ask = Ask(text="dog", names="holiday", within="0:30-2:00", channels=("vision",))
         assert ask.label == "“dog”, in files named “holiday”, within 0:30-2:00, by vision"
 
     def test_an_example_is_either_like_or_unlike(self) -> None:
