@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from vidembed.config.load import configs_dir
 from vidembed.config.schema import ChannelSettings, Config
-from vidembed.files import write_text_atomically
+from vidembed.files import write_text
 
 _COMMENT_AT = 32  # column
 _HEADER = """\
@@ -55,4 +55,4 @@ def _value(field: FieldInfo) -> str:
 
 
 if __name__ == "__main__":
-    write_text_atomically(configs_dir() / "base.yaml", base_yaml())
+    write_text(configs_dir() / "base.yaml", base_yaml())
