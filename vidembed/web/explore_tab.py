@@ -95,7 +95,8 @@ def similar_clips_html(site: Site, channel: str, above: float) -> str:
     if not shown:
         text = f"No two clips are alike by {above:.2f} or more; neighbours in one video do not count."
         return f'{head}</h2><p class="ve-why">{e(text)}</p>'
-    return f'{head} <span>{len(shown)}</span></h2><div class="ve-duplicates" role="list">{_similar_clips(site, shown, infos)}</div>'
+    cards = _similar_clips(site, shown, infos)
+    return f'{head} <span>{len(shown)}</span></h2><div class="ve-duplicates" role="list">{cards}</div>'
 
 
 def _similar_clips(site: Site, pairs: Sequence[Pair], infos: dict[str, VideoInfo]) -> str:

@@ -258,7 +258,8 @@ def about_html(site: Site) -> str:
         (info.store, "store"),
     )
     rows = "".join(
-        f'<tr><td><b>{e(channel.name)}</b><div class="ve-why">{e(_LOOKS_AT.get(channel.source, channel.source))}</div></td>'
+        f"<tr><td><b>{e(channel.name)}</b>"
+        f'<div class="ve-why">{e(_LOOKS_AT.get(channel.source, channel.source))}</div></td>'
         f"<td>{e(channel.model)}</td><td>{count(channel.stored, 'clip') if channel.enabled else 'off'}</td>"
         f'<td class="ve-why">{e(channel.license)}</td></tr>'
         for channel in info.channels.values()

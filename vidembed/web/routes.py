@@ -177,8 +177,8 @@ def add_api(site: Site) -> None:
             good_match: whether any answer is convincing; moments: file, start_s, end_s, confidence (0 to 1), caption,
             clip_id and video_id of each, best first
         """
-        ask = Ask(text=text, k=k, like=like or (), unlike=unlike or (), without=without, channels=channels or (), names=names,
-                  within=within, by_video=by_video)  # fmt: skip
+        ask = Ask(text=text, k=k, like=like or (), unlike=unlike or (), without=without, channels=channels or (),
+                  names=names, within=within, by_video=by_video)  # fmt: skip
         answer = run(site, ask)
         floor = site.index.config.search.min_confidence
         return {
