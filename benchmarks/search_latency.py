@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from _machine import facts, peak_memory_mb
 
-from vidembed.index.stores import open_store
+from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
+from vidembed.index.stores.qdrant_server import QdrantServerStore
 from vidembed.protocols import Store
 from vidembed.types import Clip, Floats, Row, Space, Span, Where
 
@@ -58,9 +59,8 @@ def main() -> None:
 
 def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     def reopen() -> Store:
-        return open_store(
-            path=folder, url=args.url, prefix="bench", quantization=args.quantization, hnsw_ef=args.hnsw_ef
-        )
+        how = {"quantization": args.quantization, "hnsw_ef": args.hnsw_ef}
+        return QdrantServerStore(args.url, namespace="bench", **how) if args.url else QdrantEdgeStore(folder, **how)
 
     queries, exact = truth(args)
     report: dict[str, Any] = {"settings": {k: str(v) for k, v in vars(args).items() if v is not None}}

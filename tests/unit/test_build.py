@@ -12,8 +12,9 @@ from vidembed.config.load import load_config
 from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import BadQuery, ConfigError, UnknownModel
 from vidembed.index.channels import ChannelFactory, LazyChannels, fingerprint, folder_mark, lane
-from vidembed.index.parts import make_segmenter, make_store
+from vidembed.index.parts import make_segmenter
 from vidembed.index.queries import QueryLoader
+from vidembed.index.stores import open_store
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.media.segmenting.segment import FixedWindows, Shots, WholeVideo
 from vidembed.models import registry
@@ -152,11 +153,11 @@ def test_every_segmenter_can_be_had(kind: str, made: type) -> None:
     assert isinstance(make_segmenter(config(f"segment.kind={kind}")), made)
 
 
-def test_stores_by_kind(tmp_path: Path) -> None:
-    assert isinstance(make_store(config("store.kind=memory").store, tmp_path, namespace="n"), MemoryStore)
+def test_stores_by_kind() -> None:
+    assert isinstance(open_store(config("store.kind=memory").store), MemoryStore)
     with_key = config("store.kind=server", "store.url=http://localhost:1", "store.api_key_env=NO_SUCH_KEY").store
     with pytest.raises(ConfigError, match="names NO_SUCH_KEY, which is not set"):
-        make_store(with_key, tmp_path, namespace="n")
+        open_store(with_key)
 
 
 class TestQueries:

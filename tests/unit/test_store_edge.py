@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vidembed.config.schema import StoreSettings
 from vidembed.errors import ConfigError, IndexBusy, IndexMismatch, StoreError, StoreUnavailable
 from vidembed.index.stores import open_store
-from vidembed.index.stores._row_cache import RowCache
+from vidembed.index.stores._edge_state import RowCache
 from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
 from vidembed.types import Clip, Row, Space, Span, Where
 
@@ -59,9 +60,9 @@ def test_a_second_process_is_told_who_is_there(folder: Path) -> None:
             """
             import sys
             from vidembed.errors import IndexBusy
-            from vidembed.index.stores import open_store
+            from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
             try:
-                open_store("edge", path=sys.argv[1])
+                QdrantEdgeStore(sys.argv[1])
             except IndexBusy as error:
                 print(error, "|", error.hint)
             """,
@@ -253,12 +254,8 @@ def test_thousands_of_allowed_videos_give_the_exact_answer(folder: Path) -> None
 
 def test_open_store_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="needs a folder"):
-        open_store("edge")
-    with pytest.raises(ConfigError, match="store.url"):
-        open_store("server")
-    with pytest.raises(ConfigError, match="store.kind"):
-        open_store("chroma")  # type: ignore[arg-type]
-    with open_store("qdrant", path=tmp_path / "v") as store:  # type: ignore[attr-defined]
+        open_store(StoreSettings())
+    with open_store(StoreSettings(), folder=tmp_path / "v") as store:  # type: ignore[attr-defined]
         assert isinstance(store, QdrantEdgeStore)
     with pytest.raises(StoreError, match="closed"):
         store.collections()

@@ -1,4 +1,4 @@
-"""The server store's way with connections: retries, error mapping, prefixes. Answers are in the contract suite."""
+"""The server store's way with connections: retries, error mapping, namespaces. Answers are in the contract suite."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def lost() -> Exception:
 
 def test_a_short_break_is_bridged() -> None:
     errors = [lost(), answer(503), answer(429)]
-    assert call(failing(errors), "writing", retries=3, backoff_s=0) == "done"
+    assert call(failing(errors), "writing", (0, 0, 0)) == "done"
     assert errors == []
 
 
 def test_a_long_break_is_unavailable_and_keeps_its_cause() -> None:
     errors = [lost() for _ in range(9)]
     with pytest.raises(StoreUnavailable, match="Connection refused") as caught:
-        call(failing(errors), "writing", retries=3, backoff_s=0)
+        call(failing(errors), "writing", (0, 0, 0))
     assert len(errors) == 5
     assert "docker run" in caught.value.hint
     assert isinstance(caught.value.__cause__, ResponseHandlingException)
@@ -66,31 +66,31 @@ def test_errors_that_waiting_does_not_cure_are_said_at_once(
 ) -> None:
     errors = [error, error]
     with pytest.raises(kind, match=words):
-        call(failing(errors), "writing", retries=3, backoff_s=0)
+        call(failing(errors), "writing", (0, 0, 0))
     assert len(errors) == 1
 
 
 def test_our_own_bugs_are_not_dressed_up() -> None:
     with pytest.raises(TypeError):
-        call(failing([TypeError("a bug")]), "writing", retries=3, backoff_s=0)
+        call(failing([TypeError("a bug")]), "writing", (0, 0, 0))
 
 
 @pytest.mark.parametrize("grpc", [False, True])
 def test_nobody_listens(grpc: bool) -> None:
     with pytest.raises(StoreUnavailable, match="no answer") as caught:
-        QdrantServerStore("http://127.0.0.1:9", prefer_grpc=grpc, retries=1, backoff_s=0, timeout_s=2)
+        QdrantServerStore("http://127.0.0.1:9", prefer_grpc=grpc, waits_s=(0,), timeout_s=2)
     assert "docker run -p 6333:6333" in caught.value.hint
 
 
 @pytest.mark.parametrize("url", ["localhost:abc", "http://", "ftp://x"])
 def test_an_address_that_is_none(url: str) -> None:
     with pytest.raises(StoreError):
-        QdrantServerStore(url, retries=0, timeout_s=2)
+        QdrantServerStore(url, waits_s=(), timeout_s=2)
 
 
 def test_prefixes_keep_indexes_apart() -> None:
     client = QdrantClient(":memory:")
-    first, second = QdrantServerStore(client=client, prefix="a"), QdrantServerStore(client=client, prefix="ab")
+    first, second = QdrantServerStore(client=client, namespace="a"), QdrantServerStore(client=client, namespace="ab")
     space, row = Space("toy", 2), Row(Clip.make("v", 0, Span(0, 1)), np.array([1, 0], np.float32))
     first.create(NAME, space)
     first.put(NAME, [row])
@@ -105,10 +105,10 @@ def test_prefixes_keep_indexes_apart() -> None:
     assert [c.name for c in client.get_collections().collections] == [f"a__{NAME}"]
 
 
-@pytest.mark.parametrize("prefix", ["", "a__b", "a_", "_a", "a/b"])
-def test_prefixes_that_could_overlap_are_refused(prefix: str) -> None:
+@pytest.mark.parametrize("namespace", ["", "a__b", "a_", "_a", "a/b"])
+def test_namespaces_that_could_overlap_are_refused(namespace: str) -> None:
     with pytest.raises(ConfigError, match="store.namespace"):
-        QdrantServerStore(client=QdrantClient(":memory:"), prefix=prefix)
+        QdrantServerStore(client=QdrantClient(":memory:"), namespace=namespace)
 
 
 def test_a_foreign_collection_is_not_touched() -> None:
@@ -116,7 +116,7 @@ def test_a_foreign_collection_is_not_touched() -> None:
 
     client = QdrantClient(":memory:")
     client.create_collection("a__notes", models.VectorParams(size=3, distance=models.Distance.COSINE))
-    store = QdrantServerStore(client=client, prefix="a")
+    store = QdrantServerStore(client=client, namespace="a")
     with pytest.raises(StoreError, match="not made by vidembed"):
         store.put("notes", [])
 

@@ -14,8 +14,9 @@ from vidembed.index.catalog.catalog import Catalog
 from vidembed.index.channels import ChannelFactory, Lane, LazyChannels, lane
 from vidembed.index.info import IndexInfo, VideoRecord
 from vidembed.index.manifest import Manifest
-from vidembed.index.parts import make_bank, make_store
+from vidembed.index.parts import make_bank
 from vidembed.index.queries import QueryLoader
+from vidembed.index.stores import open_store
 from vidembed.index.wanted import with_channel
 from vidembed.protocols import Channel, Store
 from vidembed.types import Caption, Clip, Failure, Filter, Moment, Query, Row, TimedText
@@ -57,7 +58,7 @@ class OpenIndex:
         with self._mutex:
             if self._store is None:
                 name = f"vidembed-{self._manifest.index_id[:12]}"
-                self._store = make_store(self.config.store, self.path / "vectors", namespace=name)
+                self._store = open_store(self.config.store, folder=self.path / "vectors", namespace=name)
             return self._store
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vidembed.config.schema import Config, StoreSettings
 from vidembed.errors import ConfigError
 from vidembed.index.manifest import Manifest
-from vidembed.index.parts import make_store
+from vidembed.index.stores import move, open_store
 from vidembed.protocols import Store
 
 if TYPE_CHECKING:
@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 
 def move_store(index: VideoIndex, manifest: Manifest, to: str) -> tuple[dict[str, int], Manifest, Config, Store]:
     """Clips per collection, and what holds from now on. Nothing changes unless every count agrees."""
-    from vidembed.index.stores import move
-
     settings = _settings(index.config.store, to)
     if settings == index.config.store:
         raise ConfigError(f"the index keeps its vectors in {to} already")
     name = f"vidembed-{manifest.index_id[:12]}"
-    target = make_store(settings, index.path / "vectors", namespace=name)
+    target = open_store(settings, folder=index.path / "vectors", namespace=name)
     try:
         counts = move(index.store, target)
         manifest = replace(manifest, store=settings.model_dump(mode="json"))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidembed.config.schema import Config, RunSettings, StoreSettings
+from vidembed.config.schema import Config, RunSettings
 from vidembed.errors import ConfigError, StoreUnavailable
 from vidembed.files import write_bytes
 from vidembed.index.pipeline.job import Tools
 from vidembed.index.pipeline.run import RunOptions
-from vidembed.protocols import Executor, Frame, Segmenter, Store, VideoReader
+from vidembed.protocols import Executor, Frame, Segmenter, VideoReader
 from vidembed.types import Image, VideoInfo
 
 if TYPE_CHECKING:
@@ -146,36 +145,6 @@ def keep_thumbnail(folder: Path, content: bytes, clip_id: str) -> None:
         raise StoreUnavailable(
             f"cannot write the thumbnail {target}: {error.strerror or error}", hint="is the disk full?"
         ) from error
-
-
-def make_store(settings: StoreSettings, folder: Path, *, namespace: str) -> Store:
-    """folder: of the embedded engine. namespace: the server's prefix where the settings name none.
-
-    Raises IndexBusy, StoreUnavailable, ConfigError when the key's environment variable is not set.
-    """
-    from vidembed.index.stores import open_store
-
-    quantization = None if settings.quantization == "none" else settings.quantization
-    if settings.kind == "memory":
-        return open_store("memory")
-    if settings.kind == "edge":
-        return open_store("edge", path=folder, quantization=quantization)
-    key = None
-    if settings.api_key_env is not None:
-        key = os.environ.get(settings.api_key_env)
-        if not key:
-            raise ConfigError(
-                f"store.api_key_env names {settings.api_key_env}, which is not set",
-                hint=f"export {settings.api_key_env}=... before starting",
-            )
-    return open_store(
-        "server",
-        url=settings.url,
-        api_key=key,
-        prefix=settings.namespace or namespace,
-        quantization=quantization,
-        timeout_s=max(1, round(settings.timeout_s)),
-    )
 
 
 def make_judged(lanes: Mapping[str, Lane], rerank: Mapping[str, float]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from store_rows import Opener
 
+from vidembed.config.schema import StoreSettings
 from vidembed.index.stores import open_store
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Store
@@ -22,12 +23,14 @@ def _memory(tmp_path: Path) -> Opener:
 
 
 def _edge(tmp_path: Path) -> Opener:
-    return lambda: open_store("edge", path=tmp_path / "vectors")
+    return lambda: open_store(StoreSettings(), folder=tmp_path / "vectors")
 
 
 def _edge_graph(tmp_path: Path) -> Opener:
     """Everything above 1 kB is indexed, so that `optimize` builds the graph even for a few rows."""
-    return lambda: open_store("edge", path=tmp_path / "vectors", index_above_kb=1)
+    from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
+
+    return lambda: QdrantEdgeStore(tmp_path / "vectors", index_above_kb=1)
 
 
 def _client(tmp_path: Path) -> Opener:
@@ -43,8 +46,8 @@ def _server(tmp_path: Path) -> Opener:
     url = os.environ.get("VIDEMBED_TEST_QDRANT_URL")
     if not url:
         pytest.skip("VIDEMBED_TEST_QDRANT_URL is not set")
-    prefix = f"test-{uuid.uuid4().hex[:8]}"
-    return lambda: open_store("server", url=url, prefix=prefix)
+    settings = StoreSettings(kind="server", url=url, namespace=f"test-{uuid.uuid4().hex[:8]}")
+    return lambda: open_store(settings)
 
 
 @pytest.fixture(

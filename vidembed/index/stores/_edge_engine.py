@@ -8,8 +8,8 @@ from pathlib import Path
 
 import qdrant_edge as edge
 
+import vidembed.index.stores._points as _points
 from vidembed.errors import ConfigError, IndexBusy, StoreError, StoreUnavailable
-from vidembed.index.stores import _points
 from vidembed.index.stores._points import DENSE, OVERSAMPLING, UNITS, WORDS
 from vidembed.types import Space, Where
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,14 @@ def check_name(name: str, what: str = "collection name") -> str:
     return name
 
 
-def check_alias(alias: str, collection: str, known: Sequence[str]) -> None:
+def check_new(collection: str, aliases: Collection[str]) -> None:
+    """Whether a collection may have this name. Raises ConfigError, StoreError."""
+    check_name(collection)
+    if collection in aliases:
+        raise StoreError(f"{collection!r} is an alias")
+
+
+def check_alias(alias: str, collection: str, known: Collection[str]) -> None:
     """Whether the alias may point at the collection. Raises ConfigError, StoreError."""
     check_name(alias, "alias name")
     if collection not in known:
@@ -47,7 +54,7 @@ def check_alias(alias: str, collection: str, known: Sequence[str]) -> None:
         raise StoreError(f"{alias!r} is the name of a collection and cannot be an alias")
 
 
-def unknown_collection(name: str, known: Sequence[str]) -> StoreError:
+def unknown_collection(name: str, known: Collection[str]) -> StoreError:
     return StoreError(
         f"no collection {name!r} in the store", hint=did_you_mean(name, known) if known else "the store is empty"
     )
@@ -197,88 +204,51 @@ def writes(rows: Sequence[Row]) -> Iterator[list[Row]]:
         yield piece
 
 
-class Scored(Protocol):
-    """A hit as an engine gives it."""
-
-    @property
-    def id(self) -> Any: ...
-
-    @property
-    def score(self) -> float: ...
-
-    @property
-    def payload(self) -> Any: ...
-
-
 def answers(
-    ask: Callable[[int, bool], Sequence[Scored]],
-    count: Callable[[], int],
-    space: Space,
-    *,
-    k: int,
-    where: Where | None,
+    ask: Callable[[int, bool], Sequence[Any]], count: Callable[[], int], space: Space, *, k: int, where: Where | None
 ) -> list[tuple[str, float]]:
     """The k best (clip_id, score) by score down, then clip_id: what `protocols.Store.search` promises.
 
-    ask(limit, listed): one search of the engine. listed: under all conditions; else under all but the list of
-    videos, with the payload's video_id. count: points there are.
-    """
-    if where is not None and where.video_ids is not None and not where.video_ids:
-        return []
-    bound = cosine if space.kind == "dense" else float
+    Engines break ties as they like. So more hits are fetched than asked for, and again more while the k-th score still
+    ties with the last one (up to 10 000 more; then the choice among equals is the engine's).
 
-    def fetch(limit: int, listed: bool) -> Sequence[Scored]:
+    Args:
+        ask: One search of the engine, given (limit, listed), which gives hits with id, score and payload. listed:
+            under all conditions; else under all but the list of videos, with the payload's video_id.
+        count: How many points there are.
+        space: The collection's.
+        k: How many are wanted.
+        where: The conditions.
+    """
+    if k < 1 or (where is not None and where.video_ids is not None and not where.video_ids):
+        return []
+    # Rounding can push the product of two unit rows past 1.
+    bound = _cosine if space.kind == "dense" else float
+
+    def fetch(limit: int, listed: bool = True) -> list[tuple[str, float, str]]:
         # Engines make room for as many as they are asked for.
-        return ask(limit if limit <= 1000 else max(1, min(limit, count())), listed)
+        hits = ask(limit if limit <= 1000 else max(1, min(limit, count())), listed)
+        return [(str(hit.id), bound(hit.score), (hit.payload or {}).get("video_id", "")) for hit in hits]
 
-    def loose(limit: int) -> list[tuple[str, float, str]]:
-        return [(str(p.id), bound(p.score), (p.payload or {}).get("video_id", "")) for p in fetch(limit, False)]
-
-    many = best_of_many_videos(loose, where, k)
-    if many is not None:
-        return many
-    return best(lambda limit: [(str(p.id), bound(p.score)) for p in fetch(limit, True)], k)
-
-
-def best(fetch: Callable[[int], list[tuple[str, float]]], k: int) -> list[tuple[str, float]]:
-    """The k best of an engine that orders by score but breaks ties as it likes: score down, then clip_id.
-
-    fetch(limit) gives the `limit` best. More are fetched than asked for, and again more while the k-th score still
-    ties with the last one, so that the choice among equals is by id (up to 10 000 of them; then the engine's choice).
-    """
-    if k < 1:
-        return []
+    if where is not None and where.video_ids is not None and len(where.video_ids) >= _MANY_VIDEOS:
+        # Look at more hits and keep those of the allowed videos, instead of handing the engine thousands of ids.
+        limit = 4 * k + 64
+        hits = fetch(limit, listed=False)
+        kept = [hit for hit in hits if hit[2] in where.video_ids]
+        if len(hits) < limit or (len(kept) >= k and kept[k - 1][1] > hits[-1][1]):
+            return _ranked(kept, k)
     limit = k + _TIE_SLACK
     while True:
         hits = fetch(limit)
         whole = len(hits) < limit or hits[k - 1][1] > hits[-1][1]
         if whole or limit - k >= _MOST_TIES:
-            return ranked(hits, k)
+            return _ranked(hits, k)
         limit = min(limit * 4, k + _MOST_TIES)
 
 
-def best_of_many_videos(
-    fetch: Callable[[int], list[tuple[str, float, str]]], where: Where | None, k: int
-) -> list[tuple[str, float]] | None:
-    """Look at more hits and keep those of the allowed videos, instead of handing the engine thousands of ids.
-
-    fetch(limit) gives (clip_id, score, video_id) under all other conditions. None: too few of them were allowed
-    (or ties reach beyond what was seen), so the engine's own filter has to answer.
-    """
-    if where is None or where.video_ids is None or len(where.video_ids) < _MANY_VIDEOS or k < 1:
-        return None
-    limit = 4 * k + 64
-    hits = fetch(limit)
-    kept = [(clip_id, score) for clip_id, score, video_id in hits if video_id in where.video_ids]
-    if len(hits) < limit or (len(kept) >= k and kept[k - 1][1] > hits[-1][1]):
-        return ranked(kept, k)
-    return None
+def _ranked(hits: Sequence[tuple[str, float, str]], k: int) -> list[tuple[str, float]]:
+    return sorted(((clip_id, score) for clip_id, score, _ in hits), key=lambda hit: (-hit[1], hit[0]))[:k]
 
 
-def ranked(hits: Sequence[tuple[str, float]], k: int) -> list[tuple[str, float]]:
-    return sorted(hits, key=lambda hit: (-hit[1], hit[0]))[:k]
-
-
-def cosine(score: float) -> float:
-    """Rounding can push the product of two unit rows past 1."""
+def _cosine(score: float) -> float:
     return min(1.0, max(-1.0, score))

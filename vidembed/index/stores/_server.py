@@ -11,7 +11,7 @@ all else                                                     StoreError
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from qdrant_client import models
@@ -122,9 +122,9 @@ _BUSY_GRPC = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}
 _LONGEST_WAIT_S = 10.0
 
 
-def call(work: Callable[[], R], action: str, *, retries: int, backoff_s: float) -> R:
-    """work(), at most `retries` times more when the server does not answer. All our calls may run twice safely."""
-    for attempt in range(retries + 1):
+def call(work: Callable[[], R], action: str, waits_s: Sequence[float]) -> R:
+    """work(), tried again after each wait while the server does not answer. All our calls may run twice safely."""
+    for wait_s in (*waits_s, None):
         try:
             return work()
         except (ApiException, ResourceExhaustedResponse, ValueError, RuntimeError) as error:
@@ -133,10 +133,10 @@ def call(work: Callable[[], R], action: str, *, retries: int, backoff_s: float) 
             if _grpc_code(error) is None:
                 raise
             failure = error
-        if not _busy(failure) or attempt == retries:
+        if wait_s is None or not _busy(failure):
             raise _ours(failure, action) from failure
-        pause = max(backoff_s * 2**attempt, float(getattr(failure, "retry_after_s", 0) or 0))
-        time.sleep(min(pause, _LONGEST_WAIT_S))
+        asked_s = float(getattr(failure, "retry_after_s", 0) or 0)
+        time.sleep(min(max(wait_s, asked_s), _LONGEST_WAIT_S))
     raise AssertionError("unreachable")
 
 

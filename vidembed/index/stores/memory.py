@@ -11,8 +11,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+import vidembed.index.stores._points as _points
 from vidembed.errors import StoreError
-from vidembed.index.stores import _points
 from vidembed.types import Floats, Row, Space, SparseVector, Where
 from vidembed.vectors import top_k
 
@@ -73,9 +73,7 @@ class MemoryStore:
 
     @_locked
     def create(self, collection: str, space: Space) -> None:
-        _points.check_name(collection)
-        if collection in self._aliases:
-            raise StoreError(f"{collection!r} is an alias")
+        _points.check_new(collection, self._aliases)
         if collection in self._collections:
             _points.check_same(collection, self._collections[collection].space, space)
             return
@@ -138,11 +136,7 @@ class MemoryStore:
 
     @_locked
     def set_alias(self, alias: str, collection: str) -> None:
-        _points.check_name(alias, "alias name")
-        if collection not in self._collections:
-            raise _points.unknown_collection(collection, list(self._collections))
-        if alias in self._collections:
-            raise StoreError(f"{alias!r} is the name of a collection and cannot be an alias")
+        _points.check_alias(alias, collection, self._collections)
         self._aliases[alias] = collection
 
     @_locked

@@ -12,13 +12,12 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 
 import qdrant_edge as edge
 
+import vidembed.index.stores._points as _points
 from vidembed.errors import StoreError, StoreUnavailable
 from vidembed.files import sync_folder
-from vidembed.index.stores import _points
 from vidembed.index.stores._edge_engine import (
     create_shard,
     filter_of,
@@ -29,23 +28,15 @@ from vidembed.index.stores._edge_engine import (
     video_filter,
     word_params,
 )
-from vidembed.index.stores._folder import Manifest, lock
+from vidembed.index.stores._edge_state import CollectionTable, RowCache, lock
 from vidembed.index.stores._points import DENSE, WORDS
-from vidembed.index.stores._row_cache import RowCache
 from vidembed.types import Floats, Row, Space, SparseVector, Where
 
 
 class QdrantEdgeStore:
-    """`protocols.Store` in a folder. Safe to use from several threads of one process.
+    """`protocols.Store` in a folder, for one process at a time. Thread-safe.
 
     Writes survive the end of the process, however it ends, as soon as `put` returns; a power loss only after `flush`.
-    Up to `index_above_kb` of vectors (by default about 20 000 of 512 dimensions) every search is exact; above it
-    `optimize` builds an HNSW graph, searched with breadth `hnsw_ef` (more is slower and closer to exact).
-
-    quantization: smaller codes searched first, for collections made with it, once `optimize` has built them; hits
-    are always scored again with the float32 vectors.
-    cache_mb: memory for rows that `rows` read lately, so that searches over the same clips need not read them again.
-    Raises IndexBusy when another process has the folder, StoreUnavailable when it is damaged or cannot be written.
     """
 
     def __init__(
@@ -57,6 +48,22 @@ class QdrantEdgeStore:
         hnsw_ef: int = 256,
         cache_mb: int = 128,
     ) -> None:
+        """Open the folder, or make it.
+
+        Args:
+            path: The folder.
+            quantization: Smaller codes for new collections (docs/stores.md), searched first once `optimize` has built
+                them. Hits are always scored again with the float32 vectors.
+            index_above_kb: Up to so many vectors (by default about 20 000 of 512 dimensions) every search is exact;
+                above, `optimize` builds an HNSW graph.
+            hnsw_ef: Breadth of graph searches; more is slower and closer to exact.
+            cache_mb: Memory for rows that were read lately.
+
+        Raises:
+            ConfigError: The quantization is not known.
+            IndexBusy: Another process has the folder open.
+            StoreUnavailable: The folder is damaged or cannot be written.
+        """
         quantization_config(quantization)  # an unknown preset is said now, not at the first collection
         self.path = Path(path)
         self._quantization = quantization
@@ -73,7 +80,7 @@ class QdrantEdgeStore:
         except OSError as error:
             raise StoreUnavailable(f"{self.path} cannot be written: {error}", hint="choose another folder") from error
         try:
-            self._manifest = Manifest.read(self.path / "store.json")
+            self._table = CollectionTable.read(self.path / "store.json")
             self._sweep()
         except BaseException:
             self._lock.release()
@@ -83,13 +90,11 @@ class QdrantEdgeStore:
     # --- collections and aliases -------------------------------------------------------------------------------
 
     def create(self, collection: str, space: Space) -> None:
-        _points.check_name(collection)
         with self._mutex:
             self._check_open()
-            if collection in self._manifest.aliases:
-                raise StoreError(f"{collection!r} is an alias")
-            if collection in self._manifest.collections:
-                _points.check_same(collection, self._manifest.collections[collection], space)
+            _points.check_new(collection, self._table.aliases)
+            if collection in self._table.collections:
+                _points.check_same(collection, self._table.collections[collection], space)
                 return
             # Made aside and renamed when whole: a crash in between leaves a folder that the next start sweeps away.
             aside = self._folder(f".new-{collection}")
@@ -100,18 +105,18 @@ class QdrantEdgeStore:
             shutil.rmtree(self._folder(collection), ignore_errors=True)  # left by a crash, in no manifest
             os.replace(aside, self._folder(collection))
             sync_folder(aside.parent)
-            self._manifest.collections[collection] = space
-            self._manifest.quantization[collection] = self._quantization
+            self._table.collections[collection] = space
+            self._table.quantization[collection] = self._quantization
             self._save()
 
     def drop(self, collection: str) -> None:
         """Remove it and the aliases that point at it. Removing what is not there is no error."""
         with self._mutex:
             self._check_open()
-            if self._manifest.collections.pop(collection, None) is None:
+            if self._table.collections.pop(collection, None) is None:
                 return
-            self._manifest.quantization.pop(collection, None)
-            self._manifest.aliases = {a: name for a, name in self._manifest.aliases.items() if name != collection}
+            self._table.quantization.pop(collection, None)
+            self._table.aliases = {a: name for a, name in self._table.aliases.items() if name != collection}
             self._save()
             self._written(lambda name, _: name == collection)
             shard = self._shards.pop(collection, None)
@@ -126,18 +131,18 @@ class QdrantEdgeStore:
     def collections(self) -> dict[str, Space]:
         with self._mutex:
             self._check_open()
-            return dict(sorted(self._manifest.collections.items()))
+            return dict(sorted(self._table.collections.items()))
 
     def aliases(self) -> dict[str, str]:
         with self._mutex:
             self._check_open()
-            return dict(self._manifest.aliases)
+            return dict(self._table.aliases)
 
     def set_alias(self, alias: str, collection: str) -> None:
         with self._mutex:
             self._check_open()
-            _points.check_alias(alias, collection, list(self._manifest.collections))
-            self._manifest.aliases[alias] = collection
+            _points.check_alias(alias, collection, self._table.collections)
+            self._table.aliases[alias] = collection
             self._save()
 
     # --- rows --------------------------------------------------------------------------------------------------
@@ -211,7 +216,7 @@ class QdrantEdgeStore:
     def count(self, collection: str) -> int:
         with self._mutex:
             self._check_open()
-            if self._manifest.aliases.get(collection, collection) not in self._manifest.collections:
+            if self._table.aliases.get(collection, collection) not in self._table.collections:
                 return 0
             name, _, shard = self._find(collection)
             known, mark = self._counts.get(name), self._writes
@@ -259,19 +264,17 @@ class QdrantEdgeStore:
     def __enter__(self) -> QdrantEdgeStore:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def _find(self, name: str) -> tuple[str, Space, edge.EdgeShard]:
         """Collection name, space and open shard behind a collection name or an alias."""
         with self._mutex:
             self._check_open()
-            name = self._manifest.aliases.get(name, name)
-            space = self._manifest.collections.get(name)
+            name = self._table.aliases.get(name, name)
+            space = self._table.collections.get(name)
             if space is None:
-                raise _points.unknown_collection(name, [*self._manifest.collections, *self._manifest.aliases])
+                raise _points.unknown_collection(name, [*self._table.collections, *self._table.aliases])
             shard = self._shards.get(name)
             if shard is None:
                 with mapped(f"opening collection {name} in {self.path}"):
@@ -289,7 +292,7 @@ class QdrantEdgeStore:
         if isinstance(vector, SparseVector):
             words = edge.SparseVector(vector.indices.tolist(), vector.values.tolist())
             return edge.Query.Nearest(words, using=WORDS), word_params()
-        params = search_params(self._manifest.quantization.get(name), hnsw_ef=max(self._hnsw_ef, 2 * k))
+        params = search_params(self._table.quantization.get(name), hnsw_ef=max(self._hnsw_ef, 2 * k))
         return edge.Query.Nearest(vector.tolist(), using=DENSE), params
 
     def _folder(self, name: str) -> Path:
@@ -297,7 +300,7 @@ class QdrantEdgeStore:
 
     def _save(self) -> None:
         try:
-            self._manifest.write(self.path / "store.json")
+            self._table.write(self.path / "store.json")
         except OSError as error:
             raise StoreUnavailable(f"{self.path} cannot be written: {error}", hint="is the disk full?") from error
 

@@ -1,6 +1,6 @@
 """Qdrant as a server or cluster, through qdrant-client; many processes and machines can use one index.
 
-A collection "vision.1f3a9c02" of an index with the prefix "holiday" is "holiday__vision.1f3a9c02" there; aliases are
+A collection "vision.1f3a9c02" of an index with the namespace "holiday" is "holiday__vision.1f3a9c02" there; aliases are
 the server's own, "holiday__vision".
 """
 
@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from qdrant_client import QdrantClient, models
 
+import vidembed.index.stores._points as _points
 from vidembed.errors import ConfigError, StoreError
-from vidembed.index.stores import _points
 from vidembed.index.stores._points import DENSE, WORDS
 from vidembed.index.stores._server import (
     PAYLOAD_INDEXES,
@@ -31,41 +31,51 @@ R = TypeVar("R")
 
 
 class QdrantServerStore:
-    """`protocols.Store` on a Qdrant server (`docker run -p 6333:6333 qdrant/qdrant`). Safe to use from threads.
-
-    url: "http://localhost:6333". api_key: for Qdrant Cloud and protected servers. prefix: one index, one prefix.
-    prefer_grpc: use port 6334 for the calls, faster for large batches. on_disk: keep the clip vectors on the
-    server's disk instead of its memory. quantization: codes kept in memory, see `stores.Quantization`; turbo codes
-    need a server of version 1.18 or newer. retries, backoff_s: a call that meets no connection, a busy server or a
-    timeout is tried again after backoff_s, then twice as long, and so on; then StoreUnavailable.
-    client: an own QdrantClient, for tests and special transports; it is not closed by `close`.
-    """
+    """`protocols.Store` on a Qdrant server (`docker run -p 6333:6333 qdrant/qdrant`). Thread-safe."""
 
     def __init__(
         self,
         url: str = "",
         *,
         api_key: str | None = None,
-        prefix: str = "vidembed",
+        namespace: str = "vidembed",
         prefer_grpc: bool = False,
         timeout_s: int = 60,
         on_disk: bool = False,
         quantization: str | None = None,
         hnsw_ef: int = 256,
-        retries: int = 4,
-        backoff_s: float = 0.25,
+        waits_s: Sequence[float] = (0.25, 0.5, 1.0, 2.0),
         client: QdrantClient | None = None,
     ) -> None:
-        _points.check_name(prefix, "store.namespace")
-        if "__" in prefix or prefix.endswith("_"):  # or one index would see another's collections as its own
-            raise ConfigError(f"store.namespace {prefix!r} is not usable", hint="no double underscore, none at the end")
-        self._prefix = f"{prefix}__"
+        """Connect.
+
+        Args:
+            url: Such as "http://localhost:6333".
+            api_key: For Qdrant Cloud and protected servers.
+            namespace: What this index's collections begin with, each index its own.
+            prefer_grpc: Call port 6334, faster for large batches.
+            timeout_s: Longest wait for one call.
+            on_disk: Keep the clip vectors on the server's disk, not in its memory.
+            quantization: Smaller codes kept in memory (docs/stores.md); turbo codes need Qdrant 1.18 or newer.
+            hnsw_ef: Breadth of graph searches; more is slower and closer to exact.
+            waits_s: How long to wait before each further try of a call that gets no answer.
+            client: A client to use instead of a new one; `close` does not close it.
+
+        Raises:
+            ConfigError: The namespace or the quantization is not allowed.
+            StoreUnavailable: The server does not answer, or refuses the key.
+        """
+        _points.check_name(namespace, "store.namespace")
+        if "__" in namespace or namespace.endswith("_"):  # or one index would see another's collections as its own
+            raise ConfigError(
+                f"store.namespace {namespace!r} is not allowed", hint="no double underscore, and none at the end"
+            )
+        self._prefix = f"{namespace}__"
         self._codes = quantization_config(quantization)
         self._quantization = quantization
         self._on_disk = on_disk
         self._hnsw_ef = hnsw_ef
-        self._retries = retries
-        self._backoff_s = backoff_s
+        self._waits_s = waits_s
         self._where = url or "the Qdrant client"
         self._owned = client is None
         self._spaces: dict[str, Space] = {}
@@ -80,9 +90,7 @@ class QdrantServerStore:
     # --- collections and aliases -------------------------------------------------------------------------------
 
     def create(self, collection: str, space: Space) -> None:
-        _points.check_name(collection)
-        if collection in self.aliases():
-            raise StoreError(f"{collection!r} is an alias")
+        _points.check_new(collection, self.aliases())
         full = self._full(collection)
         if not self._call("looking for a collection", lambda: self._client.collection_exists(full)):
             dense, sparse = vector_settings(space, codes=self._codes, on_disk=self._on_disk)
@@ -131,7 +139,7 @@ class QdrantServerStore:
         }
 
     def set_alias(self, alias: str, collection: str) -> None:
-        _points.check_alias(alias, collection, list(self.collections()))
+        _points.check_alias(alias, collection, self.collections())
         steps: list[Any] = []
         if alias in self.aliases():
             steps.append(models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=self._full(alias))))
@@ -276,7 +284,7 @@ class QdrantServerStore:
     def _call(self, action: str, work: Callable[[], R]) -> R:
         if self._closed:
             raise StoreError("the store is closed")
-        return call(work, f"{action} at {self._where}", retries=self._retries, backoff_s=self._backoff_s)
+        return call(work, f"{action} at {self._where}", self._waits_s)
 
 
 def _connect(url: str, api_key: str | None, prefer_grpc: bool, timeout_s: int) -> QdrantClient:

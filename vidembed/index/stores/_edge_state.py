@@ -1,32 +1,35 @@
-"""The embedded store's folder: its lock, and the small JSON file that says which collections and aliases there are."""
+"""What the embedded store keeps beside the engine: its lock, the table of its collections, and the rows read last."""
 
 from __future__ import annotations
 
 import json
 import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cachetools import LRUCache
 from filelock import FileLock, Timeout
 
 from vidembed.errors import IndexBusy, IndexMismatch, StoreUnavailable
 from vidembed.files import write_bytes
-from vidembed.types import Space
+from vidembed.types import Row, Space, SparseVector
 
 _FORMAT = 1
 
 
 @dataclass
-class Manifest:
-    """Which collections exist and which alias points where; the truth, folders beside it are swept."""
+class CollectionTable:
+    """Which collections exist and which alias points where: store.json. Folders that it does not name are removed."""
 
     collections: dict[str, Space] = field(default_factory=dict)
     quantization: dict[str, str | None] = field(default_factory=dict)  # by collection, as it was made
     aliases: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path) -> Manifest:
+    def read(cls, path: Path) -> CollectionTable:
         """Raises StoreUnavailable when it is damaged, IndexMismatch when a newer version wrote it."""
         try:
             data: dict[str, Any] = json.loads(path.read_text("utf-8"))
@@ -81,3 +84,41 @@ def lock(folder: Path) -> FileLock:
         ) from error
     owner.write_text(str(os.getpid()), "utf-8")
     return guard
+
+
+class RowCache:
+    """The rows used last, up to `capacity_bytes` of vectors. Thread-safe.
+
+    The engine hands vectors over number by number, which costs tens of milliseconds for the hundreds of clips that one
+    search scores frame by frame.
+    """
+
+    def __init__(self, capacity_bytes: int) -> None:
+        self._rows: LRUCache[tuple[str, str], Row] = LRUCache(capacity_bytes, _size)
+        self._lock = threading.Lock()
+        self._epoch = 0
+
+    def find(self, collection: str, clip_ids: Sequence[str]) -> tuple[dict[str, Row], int]:
+        """The rows that are here, and a mark to hand to `keep` with rows read from the engine after this call."""
+        with self._lock:
+            rows = ((clip_id, self._rows.get((collection, clip_id))) for clip_id in clip_ids)
+            return {clip_id: row for clip_id, row in rows if row is not None}, self._epoch
+
+    def keep(self, collection: str, rows: Iterable[Row], mark: int) -> None:
+        """Add rows; nothing is added when something was written since the mark, for they may be old already."""
+        with self._lock:
+            if mark == self._epoch:
+                fitting = (row for row in rows if _size(row) <= self._rows.maxsize)
+                self._rows.update(((collection, row.clip.clip_id), row) for row in fitting)
+
+    def forget(self, written: Callable[[str, Row], bool]) -> None:
+        """Called after every write. written(collection, row): whether that row may be another now."""
+        with self._lock:
+            self._epoch += 1
+            for key in [key for key, row in self._rows.items() if written(key[0], row)]:
+                del self._rows[key]
+
+
+def _size(row: Row) -> int:
+    vector = row.vector.values if isinstance(row.vector, SparseVector) else row.vector
+    return 500 + vector.nbytes + (0 if row.units is None else row.units.nbytes)
