@@ -44,7 +44,7 @@ format: $(STAMP) ## Format the code
 	$(BIN)/ruff format .
 
 bench: $(STAMP) ## Measure decoding, indexing, search and memory; prints JSON
-	for script in decode index_throughput search_latency memory lanes; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	for script in decode index_throughput search_latency memory channels; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 clean: ## Remove the environment and what the demo made
 	rm -rf $(VENV) demo-index .pytest_cache .mypy_cache .ruff_cache

@@ -39,14 +39,14 @@ from vidembed.captions.captioning import Comparing, Judge
 from vidembed.captions.choose import ChoiceSettings, Lane, agreement, judged, logistic
 from vidembed.captions.retrieval import RetrievalCaptioner, read_sentences
 from vidembed.evaluation.bootstrap import compare, interval
-from vidembed.evaluation.caption_metrics import caption_report, cider_d, tokens
+from vidembed.evaluation.captions import caption_report, cider_d, tokens
 from vidembed.models.registry import load_captioner, load_encoder
 from vidembed.protocols import Captioner, ClipMedia, Encoder, VideoReader
 from vidembed.search.calibration import read_bank
 from vidembed.types import Clip, Floats, FrameBatch, Span, VideoInfo
 
 Doubles = NDArray[np.float64]
-LANE = "vision"
+CHANNEL = "vision"
 FITTED = ("specificity", "prior", "consensus", "bank_margin", "middle_z", "slope")
 NEVER = 1e3  # a margin that no sentence of the bank overcomes
 FREE = 0.01  # of CIDEr-D: less than what 600 pictures can tell apart
@@ -57,23 +57,24 @@ OTHERS, UNLIKE = 64, 0.9  # as index/captioning.py does
 class Part:
     """A split with what the captioner said, the bank's sentences last.
 
-    lanes[i]: picture i's view; scores[i]: CIDEr-D of each candidate; banked: how many are the bank's.
+    channels[i]: picture i's view; scores[i]: CIDEr-D of each candidate; banked: how many are the bank's.
     """
 
     references: list[list[str]]
     texts: list[list[str]]
-    lanes: list[Lane]
+    channels: list[Lane]
     scores: list[Doubles]
     banked: int
 
     def z(self, specificity: float) -> list[Floats]:
-        settings = ChoiceSettings({LANE: 1.0}, specificity=specificity)
-        return [judged(len(t), {LANE: lane}, settings) for t, lane in zip(self.texts, self.lanes, strict=True)]
+        settings = ChoiceSettings({CHANNEL: 1.0}, specificity=specificity)
+        pairs = zip(self.texts, self.channels, strict=True)
+        return [judged(len(t), {CHANNEL: channel}, settings) for t, channel in pairs]
 
     def agreement(self) -> list[Floats]:
-        settings = ChoiceSettings({LANE: 1.0})
+        settings = ChoiceSettings({CHANNEL: 1.0})
         own = [np.arange(len(said)) < len(said) - self.banked for said in self.texts]
-        return [agreement({LANE: lane}, settings, mine) for lane, mine in zip(self.lanes, own, strict=True)]
+        return [agreement({CHANNEL: channel}, settings, mine) for channel, mine in zip(self.channels, own, strict=True)]
 
     def pick(self, settings: ChoiceSettings, z: Sequence[Floats], agreed: Sequence[Floats]) -> list[int]:
         """What `choosing.choose` would choose, with the z-scores at hand."""
@@ -126,7 +127,7 @@ def main() -> int:
         began = time.perf_counter()
         parts[split] = prepare(args.images, files, [table[split][f] for f in files], encoder, captioner, bank, args)
         speed[split] = round(len(files) / (time.perf_counter() - began), 2)
-    shipped = ChoiceSettings({LANE: 1.0})
+    shipped = ChoiceSettings({CHANNEL: 1.0})
     settings, trace = fit(parts["train"]) if args.fit else (shipped, {})
     report: dict[str, Any] = {
         "captioner": args.captioner, "encoder": args.encoder, "candidates": args.n, "bank": args.bank,
@@ -180,22 +181,22 @@ def prepare(
         vector=lambda one: vectors[places[one.clip_id]], others=others,
     )  # fmt: skip
     if isinstance(captioner, Comparing):
-        captioner.compare_by({LANE: judge}, ChoiceSettings({LANE: 1.0}))
+        captioner.compare_by({CHANNEL: judge}, ChoiceSettings({CHANNEL: 1.0}))
     texts: list[list[str]] = []
     for batch in batched(media, 16):
         shown = [replace(m, frames=FrameBatch(picture(m.info.path)[None], np.zeros(1))) for m in batch]
         texts += captioner.candidates(shown, n=args.n, seed=args.seed)
     if args.bank:
         kept = RetrievalCaptioner(read_sentences())
-        kept.compare_by({LANE: judge}, ChoiceSettings({LANE: 1.0}))
+        kept.compare_by({CHANNEL: judge}, ChoiceSettings({CHANNEL: 1.0}))
         for said, found in zip(texts, kept.candidates(media, n=args.bank), strict=True):
             said += [text[:1].upper() + text[1:] for text in found]
-    lanes, scores = [], iter(cider(texts, references))
+    channels, scores = [], iter(cider(texts, references))
     flat = iter(np.concatenate([encoder.encode("text", part) for part in batched([t for g in texts for t in g], 256)]))
     for m, said in zip(media, texts, strict=True):
         rows = np.stack([next(flat) for _ in said])
-        lanes.append(Lane(rows, judge.vector(m.clip), bank, others(m.clip)))  # type: ignore[arg-type]
-    return Part(references, texts, lanes, [np.array([next(scores) for _ in said]) for said in texts], args.bank)
+        channels.append(Lane(rows, judge.vector(m.clip), bank, others(m.clip)))  # type: ignore[arg-type]
+    return Part(references, texts, channels, [np.array([next(scores) for _ in said]) for said in texts], args.bank)
 
 
 def clip(number: int, path: Path) -> ClipMedia:
@@ -219,12 +220,12 @@ def fit(part: Part) -> tuple[ChoiceSettings, dict[str, float]]:
     """Specificity, prior, consensus by the mean CIDEr-D of what they choose; the margin; then the logistic."""
     trace: dict[str, float] = {}
     agreed = part.agreement()
-    best = (-1.0, ChoiceSettings({LANE: 1.0}))
+    best = (-1.0, ChoiceSettings({CHANNEL: 1.0}))
     for specificity in (0.0, 0.25, 0.5, 0.75, 1.0):
         z = part.z(specificity)
         for prior, consensus in product((0.0, 0.05, 0.1, 0.2, 0.3), (0.0, 1.0, 2.0)):
             settings = ChoiceSettings(
-                {LANE: 1.0}, specificity=specificity, prior=prior, consensus=consensus, bank_margin=NEVER
+                {CHANNEL: 1.0}, specificity=specificity, prior=prior, consensus=consensus, bank_margin=NEVER
             )
             mean = float(part.of(part.pick(settings, z, agreed)).mean())
             trace[f"specificity {specificity} prior {prior} consensus {consensus}"] = round(mean, 4)

@@ -1,4 +1,4 @@
-"""Does a second lane help, and does it cost the first? python benchmarks/fusion.py CLIPS --work FOLDER
+"""Does a second channel help, and does it cost the first? python benchmarks/fusion.py CLIPS --work FOLDER
 
 CLIPS holds clips, MANIFEST.csv (file, sound) and captions.jsonl (file, caption, dataset_captions). Every caption is
 asked for its clip, and every name in the column `sound` for all clips that have it: by pictures alone, by sound alone,

@@ -35,8 +35,7 @@ from _machine import facts
 import vidembed
 from vidembed.evaluation import Answer, EvalQuery, compare, interval
 from vidembed.evaluation.assemble import Assembled, Piece, assemble, deal, placed
-from vidembed.evaluation.metrics import roc_auc
-from vidembed.evaluation.moment_metrics import Stretch, moment_report, recalls
+from vidembed.evaluation.metrics import Stretch, moment_report, recalls, roc_auc
 from vidembed.index.video_index import VideoIndex
 
 # Seen in none of the clips, and in nothing like them: the texts of the other half's clips would not do, both have dogs.
@@ -202,7 +201,7 @@ def write_queries(queries: list[EvalQuery], file: Path) -> None:
     lines = []
     for query in queries:
         answers = [{"video": s.video, "start_s": s.start_s, "end_s": s.end_s} for s in query.stretches]
-        lines.append({"id": query.query_id, "text": query.value, "lane": query.lane, "answers": answers})
+        lines.append({"id": query.query_id, "text": query.value, "channel": query.channel, "answers": answers})
     file.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), "utf-8")
 
 

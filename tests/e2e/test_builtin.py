@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import vidembed
-from vidembed.evaluation.builtin import NO_ANSWER, SPEECH_LANES, answerable, build, lanes
+from vidembed.evaluation.builtin import NO_ANSWER, SPEECH_CHANNELS, answerable, build, channels_to_fill
 from vidembed.evaluation.run import Report, evaluate
 
 pytest.importorskip("gradio", reason="the built-in benchmark's media come with the extra demo")
@@ -27,7 +27,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     work = tmp_path_factory.mktemp("builtin")
     dataset = build(work / "videos")
     with vidembed.open_index(work / "index", profile="starter", create=True) as index:
-        assert not index.add(work / "videos", channels=lanes(index.config.channels)).failed
+        assert not index.add(work / "videos", channels=channels_to_fill(index.config.channels)).failed
         return evaluate(index, answerable(dataset, list(index.lanes)))
 
 
@@ -53,7 +53,7 @@ def test_a_spoken_phrase_is_found_where_it_is_said(report: Report) -> None:
     if "speech" not in report.figures:
         assert 'pip install "vidembed[speech]"' in report.protocol
         pytest.skip("needs the extra speech")
-    said = {result.value: result for result in report.queries if result.lane == "speech" and result.has_answer}
+    said = {result.value: result for result in report.queries if result.channel == "speech" and result.has_answer}
     for phrase in ("I sleep with a dagger", "if you're good at something never do it for free"):
         assert said[phrase].iou is not None
         assert said[phrase].iou >= 0.5, (phrase, said[phrase].answers[0], said[phrase].right)
@@ -62,6 +62,6 @@ def test_a_spoken_phrase_is_found_where_it_is_said(report: Report) -> None:
 def test_what_an_index_cannot_be_asked_is_said(tmp_path: Path) -> None:
     dataset = build(tmp_path / "videos")
     silent = answerable(dataset, ["vision", "sound"])
-    assert {query.lane for query in silent.queries} == {"vision", "audio", None}
+    assert {query.channel for query in silent.queries} == {"vision", "audio", None}
     assert "queries about speech, which this index does not have; speech needs pip install" in silent.protocol
-    assert answerable(dataset, ["vision", "sound", *SPEECH_LANES]) is dataset
+    assert answerable(dataset, ["vision", "sound", *SPEECH_CHANNELS]) is dataset

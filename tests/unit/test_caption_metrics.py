@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from vidembed.evaluation.caption_metrics import (
+from vidembed.evaluation.captions import (
     bleu,
     caption_report,
     cider_d,

@@ -28,10 +28,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make(where / "videos" / "long.mp4", "red", "blue", hz=None, second_each=4.0)
     make(where / "videos" / "other.mp4", "lime", hz=1000, second_each=4.0)
     lines = [
-        {"id": "red", "text": "red", "video": "long.mp4", "start_s": 0, "end_s": 4, "lane": "vision"},
-        {"id": "blue", "text": "blue", "video": "long.mp4", "start_s": 4, "end_s": 8, "lane": "vision"},
-        {"id": "hum", "text": "a middle tone", "video": "other.mp4", "lane": "audio"},
-        {"id": "wrong", "text": "green", "video": "long.mp4", "start_s": 0, "end_s": 4, "lane": "vision"},
+        {"id": "red", "text": "red", "video": "long.mp4", "start_s": 0, "end_s": 4, "channel": "vision"},
+        {"id": "blue", "text": "blue", "video": "long.mp4", "start_s": 4, "end_s": 8, "channel": "vision"},
+        {"id": "hum", "text": "a middle tone", "video": "other.mp4", "channel": "audio"},
+        {"id": "wrong", "text": "green", "video": "long.mp4", "start_s": 0, "end_s": 4, "channel": "vision"},
         {"id": "none", "text": "yellow", "no_answer": True},
     ]
     (where / "queries.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")

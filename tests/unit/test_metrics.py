@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vidembed.evaluation import bootstrap, metrics
-from vidembed.evaluation.moment_metrics import (
+from vidembed.evaluation.metrics import (
     MAP_IOUS,
     Stretch,
     average_precision_at,

@@ -1,4 +1,7 @@
-"""Pairs of media and text, read from CSV, JSON Lines or Parquet; bad rows are reported with their line and skipped."""
+"""Pairs of media and text, read from CSV, JSON Lines or Parquet; bad rows are reported with their line and skipped.
+
+`PairLoader` opens their media: a picture, a sound, or the frames and sound of a clip.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from vidembed import parquet
-from vidembed.errors import InputError, MediaNotFound
-from vidembed.types import MODALITIES, Modality, Span
+from vidembed.config.schema import Config
+from vidembed.errors import InputError, MediaNotFound, NoSuchStream
+from vidembed.index.parts import make_limits, open_video
+from vidembed.types import MODALITIES, AudioSamples, AudioVisual, FrameBatch, Item, Modality, Span
 
 MAX_TEXT_CHARS = 10_000
 _MEDIA_COLUMNS = ("media", "path", "file")
@@ -181,3 +186,35 @@ def _span(row: Mapping[str, Any]) -> Span | None:
     if not all(map(math.isfinite, bounds)):
         raise ValueError(f"span {start!r}..{end!r} is not finite")
     return Span(*bounds)
+
+
+RATE_HZ = 48_000  # encoders resample to their own
+FRAMES, SIDE_PX = 8, 256
+
+
+class PairLoader:
+    """`align`'s media loader. Raises MediaNotFound, MediaUnreadable, BadQuery, NoSuchStream for the pair in hand."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def __call__(self, pair: Pair) -> Item:
+        if pair.modality == "image":
+            from vidembed.media.images import load_image
+
+            return load_image(pair.path, limits=make_limits(self._config))
+        with open_video(self._config, pair.path) as video:
+            span = pair.span or Span(0.0, max(video.info.duration_s, 0.001))
+            if pair.modality == "audio":
+                return video.audio(span, rate_hz=RATE_HZ)
+            sound: AudioSamples | None = None
+            frames: FrameBatch | None = None
+            if video.info.has_audio:
+                try:
+                    sound = video.audio(span, rate_hz=RATE_HZ)
+                except NoSuchStream:
+                    sound = None  # the track is elsewhere in the file
+            if video.info.has_video:
+                step_s = span.duration_s / FRAMES
+                frames = video.frames([span.start_s + (i + 0.5) * step_s for i in range(FRAMES)], short_side_px=SIDE_PX)
+            return AudioVisual(frames, sound)

@@ -46,7 +46,7 @@ def train(
 ) -> None:
     """Train heads; the result is used like any model: `--set channels.vision.model=OUT/model`."""
     from vidembed import align
-    from vidembed.align.loading import PairLoader
+    from vidembed.align.pairs import PairLoader
     from vidembed.config.load import load_config
     from vidembed.models import registry
 
@@ -103,7 +103,7 @@ def evaluate(
     from dataclasses import asdict
 
     from vidembed import align
-    from vidembed.align.loading import PairLoader
+    from vidembed.align.pairs import PairLoader
     from vidembed.config.load import load_config
     from vidembed.models import registry
 

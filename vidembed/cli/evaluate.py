@@ -91,13 +91,13 @@ def builtin(
     json: JsonOption = False,
 ) -> None:
     """Measure on long videos put together from generated media and those pip packages carry; nothing is fetched."""
-    from vidembed.evaluation.builtin import answerable, build, lanes
+    from vidembed.evaluation.builtin import answerable, build, channels_to_fill
     from vidembed.evaluation.run import evaluate
 
     dataset = build(work / "videos")
     with opened(work / "index", profile=profile, settings=settings, create=True) as open_index:
         with progress_bar() as update:
-            wanted = lanes(open_index.config.channels)
+            wanted = channels_to_fill(open_index.config.channels)
             open_index.add(work / "videos", channels=wanted, progress=update)
         report = evaluate(open_index, answerable(dataset, list(open_index.lanes)))
         _finish(report, open_index, save, html, against, as_json=json)
@@ -202,7 +202,7 @@ def _show(report: Report) -> None:
         parts = (f"{name} {v:.3f}" if "ROC" in name else f"{v:.0f} {name}" for name, v in report.no_answer.items())
         out().print("is there a match: " + ", ".join(parts), markup=False)
     out().print(", ".join(f"{name} {value}" for name, value in report.timings.items()), markup=False)
-    models = (f"{lane} = {facts['model']} ({facts['revision']})" for lane, facts in report.models.items())
+    models = (f"{channel} = {facts['model']} ({facts['revision']})" for channel, facts in report.models.items())
     out().print("; ".join(models), markup=False)
     _say_missing(report.missing)
 

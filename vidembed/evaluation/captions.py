@@ -1,4 +1,10 @@
-"""Captions of an index against human ones. References are JSON lines, one video or stretch a line:
+"""Captions of an index against human ones: BLEU, ROUGE-L, CIDEr-D by the COCO scorers, and reference-free metrics.
+
+The COCO scripts tokenise with Stanford's PTBTokenizer, which needs Java. `tokens` here splits plain English the same
+way (lower case, punctuation dropped, clitics split off), so figures may differ in the third digit on text with unusual
+punctuation; given the same tokens they are the same to 1e-6. METEOR and SPICE need Java and are not computed.
+
+References are JSON lines, one video or stretch a line:
 
 {"video": "lake.mp4", "captions": ["a dog jumps into a lake", "a dog is swimming"]}
 {"video": "lake.mp4", "start_s": 0, "end_s": 5, "captions": ["a dog runs along the shore"]}
@@ -6,18 +12,146 @@
 
 from __future__ import annotations
 
+import importlib
+import math
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from vidembed.errors import InputError
+from vidembed.errors import InputError, missing_dependency
 from vidembed.evaluation.annotations import jsonl_records
-from vidembed.evaluation.caption_metrics import caption_report, clip_scores, ref_clip_scores
 from vidembed.evaluation.dataset import MediaFolder
 from vidembed.types import Caption, Floats, Span
+
+Doubles = NDArray[np.float64]
+Words = Sequence[str]
+_TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|\w+(?:-\w+)*", re.UNICODE)
+_CLITIC = re.compile(r"(?<=\w)('s|'m|'d|'ll|'re|'ve)\b")
+_NOT = re.compile(r"(?<=\w)n't\b")
+
+
+def tokens(text: str) -> list[str]:
+    """Lower-case words; punctuation dropped; "don't" is do, n't and "dog's" is dog, 's, as in the Penn Treebank."""
+    text = text.lower().replace("’", "'")
+    # Parts that must survive the splitting, spelt with a letter that is not in captions.
+    text = _NOT.sub(" nʼt", text)
+    text = _CLITIC.sub(lambda match: " ʼ" + match.group(1)[1:], text)
+    return [word.replace("ʼ", "'") for word in re.findall(rf"nʼt|ʼ\w+|{_TOKEN.pattern}", text)]
+
+
+def bleu(candidates: Sequence[Words], references: Sequence[Sequence[Words]], *, n: int = 4) -> list[float]:
+    """Corpus BLEU-1 to BLEU-n (Papineni et al., ACL 2002), against the reference closest in length.
+
+    Args:
+        candidates: N captions as words.
+        references: N lists of one or more texts as words.
+        n: Longest n-gram.
+
+    Returns:
+        n scores, 0..1. An order without any match gives almost 0, not 0: the COCO scripts count 1e-15 matches then.
+
+    Raises:
+        ValueError: The lengths differ, or an item has no reference.
+        MissingDependency: The extra "evaluate" is not installed.
+    """
+    truth, result = _as_coco(candidates, references)
+    scorer = _scorer("bleu.bleu", "Bleu")(n)
+    return [float(score) for score in scorer.compute_score(truth, result, verbose=0)[0]] if truth else [math.nan] * n
+
+
+def rouge_l(candidates: Sequence[Words], references: Sequence[Sequence[Words]]) -> Doubles:
+    """ROUGE-L (Lin 2004, beta = 1.2): F of the longest common subsequence. Arguments and errors as of `bleu`.
+
+    Returns:
+        (N,) float64, 0..1; papers give the mean.
+    """
+    truth, result = _as_coco(candidates, references)
+    return np.asarray(_scorer("rouge.rouge", "Rouge")().compute_score(truth, result)[1] if truth else [], np.float64)
+
+
+def cider_d(candidates: Sequence[Words], references: Sequence[Sequence[Words]]) -> Doubles:
+    """CIDEr-D (Vedantam et al., CVPR 2015; sigma = 6). Arguments and errors as of `bleu`.
+
+    Document frequencies come from these very references, so a score depends on the whole set; one item alone gets 0.
+
+    Returns:
+        (N,) float64, 0..10; papers give the mean, often x 100.
+    """
+    truth, result = _as_coco(candidates, references)
+    return np.asarray(_scorer("cider.cider", "Cider")().compute_score(truth, result)[1] if truth else [], np.float64)
+
+
+def caption_report(candidates: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """BLEU-1..4, ROUGE-L, CIDEr-D (0..10) and how varied the captions are, for plain texts."""
+    words = [tokens(text) for text in candidates]
+    others = [[tokens(text) for text in texts] for texts in references]
+    report = {f"BLEU-{i}": value for i, value in enumerate(bleu(words, others), start=1)}
+    report["ROUGE-L"] = float(rouge_l(words, others).mean()) if words else float("nan")
+    report["CIDEr-D"] = float(cider_d(words, others).mean()) if words else float("nan")
+    return {**report, **variety(words), "captions": float(len(words))}
+
+
+def variety(candidates: Sequence[Words]) -> dict[str, float]:
+    """Reference-free: different captions among all, different words and word pairs among all, mean length."""
+    if not candidates:
+        return {"unique": float("nan"), "distinct-1": float("nan"), "distinct-2": float("nan"), "words": float("nan")}
+    report = {"unique": len({tuple(words) for words in candidates}) / len(candidates)}
+    for order in (1, 2):
+        grams: Counter[tuple[str, ...]] = Counter()
+        for words in candidates:
+            grams.update(_ngrams(words, order))
+        report[f"distinct-{order}"] = len(grams) / max(1, sum(grams.values()))
+    report["words"] = float(np.mean([len(words) for words in candidates]))
+    return report
+
+
+def clip_scores(media: Floats, texts: Floats, *, weight: float = 2.5) -> Doubles:
+    """(N,) weight x max(cosine, 0) of each caption with its clip, both (N, D) unit rows: no reference needed.
+
+    CLIPScore, Hessel et al., EMNLP 2021, weight as there. Figures of different models do not compare.
+    """
+    if media.shape != texts.shape:
+        raise ValueError(f"need one caption vector per clip vector, got {texts.shape} for {media.shape}")
+    return weight * np.maximum(np.einsum("nd,nd->n", media.astype(np.float64), texts.astype(np.float64)), 0.0)
+
+
+def ref_clip_scores(media: Floats, texts: Floats, references: Sequence[Floats], *, weight: float = 2.5) -> Doubles:
+    """(N,) harmonic mean of CLIPScore and the best cosine with a reference's vector. references[i]: (R, D)."""
+    own = clip_scores(media, texts, weight=weight)
+    best = np.array([max(float((refs @ text).max()), 0.0) for text, refs in zip(texts, references, strict=True)])
+    both = own + best
+    return np.where(both > 0, 2 * own * best / np.where(both > 0, both, 1), 0.0)
+
+
+def _ngrams(words: Words, order: int) -> Counter[tuple[str, ...]]:
+    return Counter(tuple(words[i : i + order]) for i in range(len(words) - order + 1))
+
+
+def _scorer(module: str, name: str) -> Any:
+    """A scorer of pycocoevalcap; those that need Java are not used."""
+    try:
+        return getattr(importlib.import_module(f"pycocoevalcap.{module}"), name)
+    except ModuleNotFoundError as error:
+        raise missing_dependency("pycocoevalcap", extra="evaluate", purpose="caption metrics") from error
+
+
+def _as_coco(
+    candidates: Sequence[Words], references: Sequence[Sequence[Words]]
+) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    """(references, captions) by number, as the scorers take them: words joined by blanks."""
+    if len(candidates) != len(references):
+        raise ValueError(f"got {len(candidates)} captions and references for {len(references)}")
+    for i, others in enumerate(references):
+        if not others:
+            raise ValueError(f"item {i} has no reference")
+    truth = {i: [" ".join(words) for words in others] for i, others in enumerate(references)}
+    return truth, {i: [" ".join(words)] for i, words in enumerate(candidates)}
 
 
 class CaptionedIndex(Protocol):

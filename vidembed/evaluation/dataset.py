@@ -3,13 +3,13 @@
 `queries.jsonl`, one object a line:
 
     {"text": "a dog jumps into a lake", "video": "lake.mp4", "start_s": 12.0, "end_s": 15.5}
-    {"text": "thanks for watching", "video": "a.mp4", "lane": "ocr"}                  # anywhere in the video
-    {"text": "a bark", "answers": [{"video": "a.mp4", "start_s": 1, "end_s": 2}, {"video": "b.mp4"}], "lane": "audio"}
+    {"text": "thanks for watching", "video": "a.mp4", "channel": "ocr"}                  # anywhere in the video
+    {"text": "a bark", "channel": "audio", "answers": [{"video": "a.mp4", "start_s": 1, "end_s": 2}]}
     {"image": "queries/dog.jpg", "video": "lake.mp4"}                                  # or "audio": a sound file
     {"text": "a spaceship lands", "no_answer": true}                                    # nothing in the index matches
 
 Exactly one of `text`, `image`, `audio`; exactly one of `video`, `answers`, `no_answer`. `video` is a path (relative to
-the media folder or to the file), a file name, or a video id. `lane` says what the query is about (vision, audio,
+the media folder or to the file), a file name, or a video id. `channel` says what the query is about (vision, audio,
 speech, ocr) and only groups the report. `id` is optional and must not occur twice. Times are seconds.
 """
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from vidembed.errors import InputError
 from vidembed.evaluation.annotations import Record, jsonl_records
-from vidembed.evaluation.moment_metrics import Stretch
+from vidembed.evaluation.metrics import Stretch
 from vidembed.types import Span
 
 QueryModality = Literal["text", "image", "audio"]
@@ -47,7 +47,7 @@ class EvalQuery:
     modality: QueryModality
     value: str | Path
     answers: tuple[Answer, ...]
-    lane: str | None = None
+    channel: str | None = None
     saliency: NDArray[np.float64] | None = None  # (clips, people) ratings 0..4 of 2-second clips (QVHighlights)
 
     @property
@@ -175,8 +175,8 @@ def read_queries(file: Path, media: Path | None = None, *, known: Iterable[str] 
         for video, spans in _answers(record):
             key = _place(video, folder, indexed, file.parent, record, videos)
             answers.append(Answer(key, spans))
-        lane = record.text("lane") if "lane" in record else None
-        queries.append(EvalQuery(query_id, modality, value, tuple(answers), lane))
+        channel = record.text("channel") if "channel" in record else None
+        queries.append(EvalQuery(query_id, modality, value, tuple(answers), channel))
     if not queries:
         raise InputError(f"{file} has no query in it")
     return DataSet(file.stem, "own queries", tuple(queries), videos)

@@ -1,14 +1,19 @@
-"""Retrieval metrics, pure numpy. Ranks count from 1; what is not found has rank inf.
+"""Metrics of retrieval and of spans in time (R@n at an IoU, mIoU, mAP over IoUs, highlight detection), pure numpy.
+
+Ranks count from 1; what is not found has rank inf.
 
 Ties: an answer that scores the same as a wrong one counts as ranked behind it ("pessimistic", the default), so that a
 model which gives everything the same score gets the worst figures, not the best. Average precision treats tied
 items as one group, so no order among them is made up.
+
+A stretch is (video, start_s, end_s), plain values, because what is measured may be wrong: an empty stretch
+(start_s == end_s), as merging single hits gives, has IoU 0 with everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -107,3 +112,141 @@ def roc_auc(positives: ArrayLike, negatives: ArrayLike) -> float:
 def mean_of(values: Sequence[float] | NDArray[Any]) -> float:
     """The mean of numbers, NaN for none."""
     return float(np.mean(values)) if len(values) else float("nan")
+
+
+IOUS = (0.3, 0.5, 0.7)
+MAP_IOUS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))  # 0.5 to 0.95, as in QVHighlights
+_EPS = 1e-9  # 0.3 seconds of 0.6 is an IoU of 0.5, whatever the last bit says
+
+
+class Stretch(NamedTuple):
+    """A span of a video, as predicted or as annotated."""
+
+    video: str
+    start_s: float
+    end_s: float
+
+
+def iou_table(found: Sequence[Stretch], true: Sequence[Stretch]) -> Doubles:
+    """(F, T) intersection over union in time; 0 across videos and for empty stretches."""
+    if not found or not true:
+        return np.zeros((len(found), len(true)))
+    a = np.array([[s.start_s, s.end_s] for s in found], dtype=np.float64)
+    b = np.array([[s.start_s, s.end_s] for s in true], dtype=np.float64)
+    shared = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])
+    shared = np.maximum(shared, 0)
+    both = (a[:, 1] - a[:, 0])[:, None] + (b[:, 1] - b[:, 0])[None] - shared
+    names = {video: i for i, video in enumerate(dict.fromkeys(s.video for s in [*found, *true]))}
+    same = np.array([names[s.video] for s in found])[:, None] == np.array([names[s.video] for s in true])[None]
+    return np.where(same & (both > 0), shared / np.where(both > 0, both, 1), 0.0)
+
+
+def best_iou(found: Sequence[Stretch], true: Sequence[Stretch], *, n: int = 1) -> float:
+    """The largest IoU of the first n answers with any of the true stretches; 0 when there is none."""
+    table = iou_table(found[:n], true)
+    return float(table.max()) if table.size else 0.0
+
+
+def recalls(
+    found: Sequence[Sequence[Stretch]], true: Sequence[Sequence[Stretch]], *, n: int, iou: float
+) -> NDArray[np.bool_]:
+    """(Q,) whether one of the first n answers reaches the IoU with one of the true stretches; the mean is R@n."""
+    _same_length(found, true)
+    return np.array([best_iou(f, t, n=n) >= iou - _EPS for f, t in zip(found, true)], dtype=bool)
+
+
+def average_precision_at(found: Sequence[Stretch], true: Sequence[Stretch], *, iou: float, limit: int = 10) -> float:
+    """AP of one query's answers, best first, at one IoU: each true stretch is taken by the first answer that fits.
+
+    An answer takes the free true stretch it overlaps most; precision is interpolated over recall at all points.
+    As ActivityNet's detection metric and QVHighlights' per-query mAP (Lei et al. 2021; its 10 best answers count).
+    """
+    if not true:
+        return 0.0
+    table = iou_table(found[:limit], true)
+    free = np.ones(len(true), dtype=bool)
+    hits: list[bool] = []
+    for row in table:
+        fitting = np.where(free & (row >= iou - _EPS), row, -1.0)
+        best = int(np.argmax(fitting))
+        hits.append(bool(fitting[best] >= 0))
+        if hits[-1]:
+            free[best] = False
+    return _interpolated(hits, len(true))
+
+
+def _interpolated(hits: Sequence[bool], positives: int) -> float:
+    if not len(hits):
+        return 0.0
+    right = np.cumsum(hits)
+    precision = right / np.arange(1, len(hits) + 1)
+    precision = np.maximum.accumulate(precision[::-1])[::-1]
+    steps = np.diff(np.concatenate([[0], right])) / positives
+    return float(precision @ steps)
+
+
+def moment_report(
+    found: Sequence[Sequence[Stretch]],
+    true: Sequence[Sequence[Stretch]],
+    *,
+    cuts: Sequence[int] = (1, 5),
+    ious: Sequence[float] = IOUS,
+    limit: int = 10,
+) -> dict[str, float]:
+    """R@n,IoU=t for each n and t, mIoU of the first answer, mAP at 0.5, 0.75 and over 0.5:0.95, empty answers.
+
+    found: per query, best first. true: per query; queries without a true stretch are left out and counted.
+    """
+    _same_length(found, true)
+    pairs = [(list(f), list(t)) for f, t in zip(found, true) if t]
+    asked = [f for f, _ in pairs]
+    right = [t for _, t in pairs]
+    report: dict[str, float] = {}
+    for n in cuts:
+        for iou in ious:
+            report[f"R@{n},IoU={iou:g}"] = mean_of(recalls(asked, right, n=n, iou=iou))
+    report["mIoU"] = mean_of([best_iou(f, t) for f, t in pairs])
+    per_iou = {iou: mean_of([average_precision_at(f, t, iou=iou, limit=limit) for f, t in pairs]) for iou in MAP_IOUS}
+    report["mAP@0.5"], report["mAP@0.75"] = per_iou[0.5], per_iou[0.75]
+    report["mAP"] = mean_of(list(per_iou.values()))
+    shown = [stretch for f in asked for stretch in f]
+    report["empty spans"] = float(sum(stretch.end_s <= stretch.start_s for stretch in shown))
+    report["queries"] = float(len(pairs))
+    report["left out"] = float(len(found) - len(pairs))
+    return report
+
+
+def highlight_report(
+    predicted: Sequence[ArrayLike], rated: Sequence[ArrayLike], *, level: float = 4.0
+) -> dict[str, float]:
+    """HIT@1 and mAP of highlight detection. predicted: (C,) saliency per query; rated: (C, A) ratings 0..4 by people.
+
+    HIT@1: whether any person rated the clip with the highest saliency at least `level` ("very good"). mAP: the mean
+    over people of average precision, people without such a clip counting 0. As in QVHighlights (Lei et al. 2021).
+    """
+    if len(predicted) != len(rated):
+        raise ValueError(f"got saliency for {len(predicted)} queries, ratings for {len(rated)}")
+    hits: list[float] = []
+    precisions: list[float] = []
+    for saliency, ratings in zip(predicted, rated):
+        score, good = np.asarray(saliency, dtype=np.float64), np.asarray(ratings, dtype=np.float64) >= level
+        if good.ndim != 2 or len(good) != len(score) or not len(score):
+            raise ValueError(f"need (clips, people) ratings for {score.shape} clips, got {good.shape}")
+        hits.append(float(good[int(np.argmax(score))].any()))
+        precisions.append(mean_of([average_precision(score, person) for person in good.T]))
+    return {"HIT@1": mean_of(hits), "HL-mAP": mean_of(precisions), "queries": float(len(hits))}
+
+
+def iou_histogram(
+    found: Sequence[Sequence[Stretch]], true: Sequence[Sequence[Stretch]], *, bins: int = 10
+) -> Mapping[str, int]:
+    """How many first answers have which IoU, in `bins` equal bins of 0..1 (1 belongs to the last one)."""
+    _same_length(found, true)
+    values = [best_iou(f, t) for f, t in zip(found, true) if t]
+    counts, edges = np.histogram(values, bins=bins, range=(0, 1))
+    return {f"{a:.1f}-{b:.1f}": int(count) for a, b, count in zip(edges, edges[1:], counts)}
+
+
+def _same_length(found: Sequence[object], true: Sequence[object]) -> None:
+    if len(found) != len(true):
+        raise ValueError(f"got answers to {len(found)} queries, truth for {len(true)}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidembed.errors import InputError, did_you_mean
-from vidembed.evaluation import readers_media, readers_moments, readers_video
+from vidembed.evaluation import readers_captions, readers_moments
 from vidembed.evaluation.dataset import DataSet, MediaFolder
 
 Read = Callable[[Path, MediaFolder, str], DataSet]
@@ -42,7 +42,7 @@ READERS: dict[str, Reader] = {
                 "1k-A": f"1k-A split (Yu et al. 2018): 1,000 videos, one caption each; {_TEXT_TO_VIDEO}",
                 "full": f"full test split: 2,990 videos, 20 captions each; {_TEXT_TO_VIDEO}",
             },
-            readers_video.msrvtt,
+            readers_captions.msrvtt,
         ),
         Reader(
             "msvd",
@@ -52,7 +52,7 @@ READERS: dict[str, Reader] = {
                 split: f"{split} split, about 40 captions a video, each a query; {_TEXT_TO_VIDEO}"
                 for split in ("test", "val", "train", "all")
             },
-            readers_video.msvd,
+            readers_captions.msvd,
         ),
         Reader(
             "vatex",
@@ -62,7 +62,7 @@ READERS: dict[str, Reader] = {
                 "en": f"ten English captions a video, each a query; {_TEXT_TO_VIDEO}",
                 "zh": f"ten Chinese captions a video, each a query; {_TEXT_TO_VIDEO}",
             },
-            readers_video.vatex,
+            readers_captions.vatex,
         ),
         Reader(
             "didemo",
@@ -102,7 +102,7 @@ READERS: dict[str, Reader] = {
             "tvr",
             "TVR (Lei et al. 2020) and files of its form",
             "tvr_val_release.jsonl: one object a line with vid_name, ts, desc",
-            {"moments": "R@n at IoU 0.5 and 0.7 over all videos (VCMR); lane from the query's type"},
+            {"moments": "R@n at IoU 0.5 and 0.7 over all videos (VCMR); channel from the query's type"},
             readers_moments.tvr,
         ),
         Reader(
@@ -110,35 +110,35 @@ READERS: dict[str, Reader] = {
             "AudioCaps (Kim et al. 2019)",
             "test.csv, val.csv or train.csv",
             {"audio": "text to sound and back; five captions a clip in test and val"},
-            readers_media.audiocaps,
+            readers_captions.audiocaps,
         ),
         Reader(
             "clotho",
             "Clotho (Drossos et al. 2020)",
             "clotho_captions_evaluation.csv or another split's file",
             {"audio": "text to sound and back; five captions a clip"},
-            readers_media.clotho,
+            readers_captions.clotho,
         ),
         Reader(
             "flickr8k",
             "Flickr8k (Hodosh et al. 2013)",
             "Flickr8k.token.txt with Flickr_8k.testImages.txt beside it, captions.txt, or dataset_flickr8k.json",
             {split: f"{split} images, five captions each; text to image and back" for split in ("test", "val", "all")},
-            readers_media.flickr,
+            readers_captions.flickr,
         ),
         Reader(
             "flickr30k",
             "Flickr30k (Young et al. 2014)",
             "dataset_flickr30k.json (Karpathy's splits), results_20130124.token or results.csv",
             {split: f"{split} images, five captions each; text to image and back" for split in ("test", "val", "all")},
-            readers_media.flickr,
+            readers_captions.flickr,
         ),
         Reader(
             "coco",
             "COCO captions (Chen et al. 2015)",
             "captions_val2017.json, or dataset_coco.json (Karpathy's 5k test split)",
             {split: f"{split} images, five captions each; text to image and back" for split in ("all", "test", "val")},
-            readers_media.coco,
+            readers_captions.coco,
         ),
     )
 }

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vidembed.evaluation.annotations import Record, json_records, jsonl_records, line_records, read_json
 from vidembed.evaluation.dataset import Answer, DataSet, EvalQuery, MediaFolder, unique
-from vidembed.evaluation.readers_video import captioned
+from vidembed.evaluation.readers_captions import captioned
 from vidembed.types import Span
 
 
@@ -23,7 +23,7 @@ class Described(NamedTuple):
     text: str
     spans: tuple[Span, ...]
     query_id: str
-    lane: str | None = "vision"
+    channel: str | None = "vision"
     saliency: NDArray[np.float64] | None = None
 
 
@@ -39,7 +39,7 @@ def described(moments: Iterable[Described], media: MediaFolder) -> DataSet:
     for m in moments:
         if m.video not in files:
             files[m.video] = media.find(*_names(m.video))
-        queries.append(EvalQuery(m.query_id, "text", m.text, (Answer(m.video, m.spans),), m.lane, m.saliency))
+        queries.append(EvalQuery(m.query_id, "text", m.text, (Answer(m.video, m.spans),), m.channel, m.saliency))
     return DataSet("", "", tuple(queries), files)
 
 
@@ -148,16 +148,16 @@ def _charades_line(line: str) -> dict[str, str] | None:
 
 def tvr(file: Path, media: MediaFolder, split: str) -> DataSet:
     """JSONL: {desc_id, desc, vid_name, duration, ts: [start, end], type: "v", "t" or "vt"}."""
-    lanes = {"v": "vision", "t": "speech", "vt": "vision+speech"}
+    channels = {"v": "vision", "t": "speech", "vt": "vision+speech"}
 
     def moments() -> Iterable[Described]:
         seen: dict[str, None] = {}
         for i, record in enumerate(jsonl_records(file)):
             query_id = record.key("desc_id") if "desc_id" in record else str(i)
             unique(query_id, seen, record, "desc_id")
-            lane = lanes.get(record.text("type")) if "type" in record else None
+            channel = channels.get(record.text("type")) if "type" in record else None
             yield Described(
-                record.key("vid_name"), record.text("desc"), (record.pair(record.get("ts")),), query_id, lane
+                record.key("vid_name"), record.text("desc"), (record.pair(record.get("ts")),), query_id, channel
             )
 
     return described(moments(), media)

@@ -23,8 +23,17 @@ from vidembed.evaluation.annotations import Record, read_json
 from vidembed.evaluation.bootstrap import Comparison, compare, interval
 from vidembed.evaluation.dataset import DataSet, EvalQuery
 from vidembed.evaluation.machine import facts
-from vidembed.evaluation.metrics import rank_report, recall_at, reciprocal_ranks, roc_auc
-from vidembed.evaluation.moment_metrics import Stretch, best_iou, iou_histogram, moment_report, recalls
+from vidembed.evaluation.metrics import (
+    Stretch,
+    best_iou,
+    iou_histogram,
+    moment_report,
+    rank_report,
+    recall_at,
+    recalls,
+    reciprocal_ranks,
+    roc_auc,
+)
 from vidembed.types import Filter, Moment, Query
 
 if TYPE_CHECKING:
@@ -33,7 +42,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 DEPTH = 50  # videos a query is answered with, for R@50
 SPANS = 10  # moments a query is answered with, as QVHighlights' mAP counts
-_NO_LANE = "all lanes"
+_NO_CHANNEL = "all channels"
 
 
 class Index(Protocol):
@@ -64,7 +73,7 @@ class QueryResult:
     query_id: str
     modality: str
     value: str
-    lane: str | None
+    channel: str | None
     has_answer: bool
     rank: int | None
     iou: float | None  # of the first answer with the best true span; None without true spans
@@ -79,7 +88,7 @@ class QueryResult:
 
 @dataclass(frozen=True)
 class Report:
-    """One evaluation. figures: group ("all", a lane) -> metric -> value; intervals: the same for R@1, R@5, MRR, IoU."""
+    """One evaluation. figures: group ("all", a channel) -> metric -> value; intervals: of R@1, R@5, MRR, IoU."""
 
     name: str
     protocol: str
@@ -104,7 +113,7 @@ class Report:
 def evaluate(
     index: Index, dataset: DataSet, *, channels: Sequence[str] | None = None, spans: bool = True, seed: int = 0
 ) -> Report:
-    """Ask every query whose media the index has. channels: lanes to search, None = all.
+    """Ask every query whose media the index has. channels: channels to search, None = all.
 
     Media that are not in the index count as missing and are listed. spans: also find moments where the truth has
     spans. Raises InputError when nothing is left to ask.
@@ -189,7 +198,7 @@ def compare_reports(a: Report, b: Report, *, seed: int = 0) -> dict[str, Compari
 
 
 def models_of(index: Index) -> dict[str, dict[str, Any]]:
-    """lane -> model, revision, licence, fingerprint of its vectors, clips stored."""
+    """channel -> model, revision, licence, fingerprint of its vectors, clips stored."""
     from vidembed.models.registry import find
 
     made: dict[str, dict[str, Any]] = {}
@@ -256,7 +265,7 @@ def _ask(
         query_id=query.query_id,
         modality=query.modality,
         value=str(query.value),
-        lane=query.lane,
+        channel=query.channel,
         has_answer=bool(query.answers),
         rank=rank,
         iou=best_iou(found, true) if true else None,
@@ -275,9 +284,9 @@ def _figures(
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, tuple[float, float, float]]]]:
     groups: dict[str, list[QueryResult]] = {"all": [r for r in results if r.has_answer]}
     for result in groups["all"]:
-        groups.setdefault(result.lane or _NO_LANE, []).append(result)
-    if set(groups) == {"all", _NO_LANE}:
-        del groups[_NO_LANE]
+        groups.setdefault(result.channel or _NO_CHANNEL, []).append(result)
+    if set(groups) == {"all", _NO_CHANNEL}:
+        del groups[_NO_CHANNEL]
     figures: dict[str, dict[str, float]] = {}
     intervals: dict[str, dict[str, tuple[float, float, float]]] = {}
     for name, part in groups.items():
@@ -325,7 +334,7 @@ def _true(result: QueryResult) -> list[Stretch]:
 
 def recall_curve(report: Report, *, group: str = "all", upto: int = DEPTH) -> list[tuple[int, float]]:
     """(k, R@k) for k from 1."""
-    part = [r for r in report.queries if r.has_answer and (group == "all" or r.lane == group)]
+    part = [r for r in report.queries if r.has_answer and (group == "all" or r.channel == group)]
     ranks = [float(r.rank) if r.rank else np.inf for r in part]
     return [(k, recall_at(ranks, k)) for k in range(1, upto + 1)]
 

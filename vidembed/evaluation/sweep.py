@@ -3,7 +3,7 @@
 What can be tried: every `search.*` setting; `pool`, how a clip's vector is made of its frames' (mean, max, topk,
 attention); `window_s`, clips of that length in place of those that were cut, made of the stored frames; `prompt`, what
 text queries are put into before they are encoded: "{}", "a photo of {}", several joined by "|" and then averaged
-("{}|a video of {}"), or "model" for the lane's own. For good, a prompt is set under `channels.NAME.templates`.
+("{}|a video of {}"), or "model" for the channel's own. For good, a prompt is set under `channels.NAME.templates`.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Recut:
 
 
 def _made_anew(index: OpenIndex, how: Pooling | None, window_s: float | None) -> tuple[Store, Catalog]:
-    """Rows of the dense lanes pooled anew, in the old clips or in windows of `window_s`."""
+    """Rows of the dense channels pooled anew, in the old clips or in windows of `window_s`."""
     old = {clip.clip_id: clip for clip in index.clips()}
     cut = _windows(list(old.values()), window_s) if window_s else old
     by_video: dict[str, list[Clip]] = {}
@@ -227,7 +227,7 @@ def _check_other(name: str, value: Any) -> None:
     if name == "prompt" and value != _OWN_PROMPT and any(part.count("{}") != 1 for part in str(value).split("|")):
         raise ConfigError(
             f"a prompt holds {{}} once, where the query goes, got {value!r}",
-            hint=f'"a photo of {{}}", several joined by "|", or "{_OWN_PROMPT}" for the lane\'s own',
+            hint=f'"a photo of {{}}", several joined by "|", or "{_OWN_PROMPT}" for the channel\'s own',
         )
     if name == "pool" and value not in get_args(Pooling):
         raise ConfigError(f"unknown pooling {value!r}; allowed: {', '.join(get_args(Pooling))}")

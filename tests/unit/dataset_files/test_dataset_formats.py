@@ -130,7 +130,7 @@ def test_tvr(tmp_path: Path, media: Path) -> None:
     entry = {"desc_id": 1, "vid_name": "friends_s01e03", "duration": 61.4, "ts": [16.48, 33.87], "desc": "Phoebe sits."}
     lines = [{**entry, "type": "t"}, {**entry, "desc_id": 2, "type": "vt"}, {**entry, "desc_id": 3}]
     found = read_dataset("tvr", write(tmp_path, "tvr.jsonl", lines), media)
-    assert [q.lane for q in found.queries] == ["speech", "vision+speech", None]
+    assert [q.channel for q in found.queries] == ["speech", "vision+speech", None]
     assert found.missing == ("friends_s01e03",)
 
 
@@ -147,7 +147,7 @@ def test_audiocaps(tmp_path: Path, media: Path) -> None:
     found = read_dataset("audiocaps", file, media)
     assert found.missing == ()
     assert found.references["_9mgOkzm-xg_30"] == ("An engine idles", "A motor runs")
-    assert {q.lane for q in found.queries} == {"audio"}
+    assert {q.channel for q in found.queries} == {"audio"}
 
 
 def test_clotho(tmp_path: Path, media: Path) -> None:

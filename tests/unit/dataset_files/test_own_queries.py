@@ -21,7 +21,7 @@ def test_own_queries(tmp_path: Path, media: Path) -> None:
         [
             {"id": "jump", "text": "a dog jumps", "video": "lake.mp4", "start_s": 12, "end_s": 15.5},
             {"text": "a bark", "answers": [{"video": "sub/b.mp4", "start_s": 1, "end_s": 2}, {"video": "lake.mp4"}],
-             "lane": "audio"},
+             "channel": "audio"},
             {"image": "dog.jpg", "video": "b.mp4"},
             {"text": "a spaceship", "no_answer": True},
             {"text": "gone", "video": "gone.mp4"},
@@ -31,7 +31,7 @@ def test_own_queries(tmp_path: Path, media: Path) -> None:
     assert [q.query_id for q in found.queries] == ["jump", "q2", "q3", "q4", "q5"]
     assert found.queries[0].answers[0].spans == (Span(12, 15.5),)
     assert found.queries[1].videos == {"sub/b.mp4", "lake.mp4"}
-    assert (found.queries[1].lane, len(found.queries[1].stretches)) == ("audio", 1)
+    assert (found.queries[1].channel, len(found.queries[1].stretches)) == ("audio", 1)
     assert (found.queries[2].modality, found.queries[2].value) == ("image", tmp_path / "dog.jpg")
     assert found.queries[3].answers == ()
     assert found.missing == ("gone.mp4",)

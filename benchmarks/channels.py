@@ -1,9 +1,9 @@
-"""What each lane costs, as a multiple of real time: seconds of work for one second of video.
+"""What each channel costs, as a multiple of real time: seconds of work for one second of video.
 
-    python benchmarks/lanes.py [video.mp4] [--seconds 60] [--json lanes.json]
+    python benchmarks/channels.py [video.mp4] [--seconds 60] [--json channels.json]
 
-One lane at a time: its source and encoder over clips of ten seconds, frames once a second, after one clip to warm up.
-Reading is counted apart ("decode"). Lanes whose package is missing are left out and named. `clap (random weights)`
+One channel at a time: its source and encoder over clips of ten seconds, one frame a second, after one warm-up clip.
+Reading is counted apart ("decode"). Channels whose package is missing are left out and named. `clap (random weights)`
 has the size of laion/clap-htsat-unfused, built from its settings: the cost is that of the real one, the rows are not.
 """
 
@@ -43,7 +43,7 @@ def clips_of(video: VideoReader, seconds: float, side_px: int) -> Iterator[ClipM
 def measure(
     name: str, make: Callable[[], tuple[Source, ClipEncoder | None]], path: Path, seconds: float
 ) -> dict[str, Any]:
-    """Times of one lane over the video; a lane without an encoder is its source alone."""
+    """Times of one channel over the video; a channel without an encoder is its source alone."""
     started = time.perf_counter()
     source, encoder = make()
     loaded_s = time.perf_counter() - started
@@ -62,7 +62,7 @@ def measure(
         encode_s = time.perf_counter() - started
     work_s = source_s + encode_s
     return {
-        "lane": name,
+        "channel": name,
         "video_s": round(seconds, 2),
         "clips_with_something": sum(row is not None for row in rows),
         "load_s": round(loaded_s, 2),
@@ -130,7 +130,7 @@ def words() -> tuple[Source, ClipEncoder]:
     return shared(), WordsEncoder(Bm25Words())
 
 
-LANES: dict[str, Callable[[], tuple[Source, ClipEncoder | None]]] = {
+CHANNELS: dict[str, Callable[[], tuple[Source, ClipEncoder | None]]] = {
     "vision (starter)": vision,
     "sound (starter)": sound,
     "clap (random weights)": clap,
@@ -152,20 +152,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "video", type=Path, nargs="?", help="with speech and pictures (default: the longest of the demo)"
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="of the video, from its beginning")
-    parser.add_argument("--lanes", nargs="*", default=list(LANES), choices=list(LANES), metavar="LANE")
+    parser.add_argument("--channels", nargs="*", default=list(CHANNELS), choices=list(CHANNELS), metavar="CHANNEL")
     parser.add_argument("--json", type=Path, help="where to write the result; else to standard output")
     given = parser.parse_args(arguments)
     given.video = given.video or max(demo_videos(), key=lambda path: probe(path).duration_s)
     results, left_out = [], {}
-    for name in given.lanes:
+    for name in given.channels:
         try:
-            results.append(measure(name, LANES[name], given.video, given.seconds))
+            results.append(measure(name, CHANNELS[name], given.video, given.seconds))
             print(f"{name}: {results[-1]['times_real_time']} x real time", file=sys.stderr)
         except (ConfigError, MissingDependency, WeightsMissing) as error:
             left_out[name] = f"{error.message}; {error.hint}"
     report = {
         "video": given.video.name,
-        "lanes": results,
+        "channels": results,
         "left_out": left_out,
         "machine": facts(("torch", "transformers", "faster-whisper", "rapidocr", "onnxruntime")),
     }
