@@ -10,7 +10,7 @@ import pytest
 
 from vidembed.errors import ConfigError, InputError
 from vidembed.models.encoders.pooled import PooledEncoder
-from vidembed.models.encoders.toy import ToyEncoder
+from vidembed.models.toy_space import ToyEncoder
 from vidembed.protocols import Channel
 from vidembed.search.calibration import (
     BackgroundCache,

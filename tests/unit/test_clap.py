@@ -12,7 +12,7 @@ import torch
 
 from vidembed.errors import EncodingError, WeightsMissing
 from vidembed.models import registry
-from vidembed.models.encoders import _tower
+from vidembed.models.encoders import _torch
 from vidembed.models.encoders.clap import ClapEncoder
 from vidembed.types import AudioSamples, FrameBatch, Space
 from vidembed.vectors import unit_rows
@@ -105,7 +105,7 @@ def test_any_rate_is_brought_to_the_models(encoder: ClapEncoder) -> None:
 
 @pytest.mark.parametrize(("rate", "to"), [(8_000, 48_000), (48_000, 8_000), (44_100, 16_000), (16_000, 16_000)])
 def test_resampling_keeps_length_and_pitch(rate: int, to: int) -> None:
-    made = _tower.resampled(tone(1000, 0.5, rate), to)
+    made = _torch.resampled(tone(1000, 0.5, rate), to)
     assert len(made) == round(0.5 * to)
     assert np.abs(np.fft.rfft(made)).argmax() == 500  # 1000 Hz in half a second
     assert made.dtype == np.float32

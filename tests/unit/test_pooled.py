@@ -9,8 +9,7 @@ import pytest
 
 from vidembed.errors import BadQuery, ConfigError
 from vidembed.models.encoders.pooled import NativeEncoder, PooledEncoder, TextLinesEncoder, audio_windows
-from vidembed.models.encoders.toy import ToyEncoder
-from vidembed.models.toy_space import NAMES
+from vidembed.models.toy_space import NAMES, ToyEncoder
 from vidembed.protocols import Encoded
 from vidembed.types import (
     AudioSamples,

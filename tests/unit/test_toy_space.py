@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vidembed.models import toy_space
-from vidembed.models.encoders.toy import ToyEncoder
+from vidembed.models.toy_space import ToyEncoder
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)

@@ -11,7 +11,7 @@ import torch
 
 from vidembed.errors import EncodingError, WeightsMissing
 from vidembed.models import registry
-from vidembed.models.encoders._tower import frames_of
+from vidembed.models.encoders._torch import frames_of
 from vidembed.protocols import Encoder
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch
 from vidembed.vectors import unit_rows

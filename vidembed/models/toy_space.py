@@ -3,16 +3,25 @@
 Each dimension of `NAMES` is one colour, one band of tones, silence, or "other". A picture is the share of its pixels
 nearest to each colour, a sound the share of its energy in each band, a text the count of the words it has for them.
 So a half red, half blue picture is (1, 1) / sqrt(2) on red and blue, and its cosine with "red" is 0.7071.
+
+`ToyEncoder` encodes into it; it needs no weights and is for tests.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.types import Floats
+from vidembed.types import AudioSamples, AudioVisual, Floats, Item, Modality, Space, TimedText
+from vidembed.vectors import unit_rows
+
+if TYPE_CHECKING:
+    from vidembed.models.spec import ModelSpec
+
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (255, 0, 0),
@@ -80,3 +89,40 @@ def strongest(shares: Floats, names: tuple[str, ...], n: int = 1) -> list[str]:
     """The n names with the largest shares above zero, largest first, ties by the order of NAMES."""
     order = sorted((name for name in names if shares[_INDEX[name]] > 0), key=lambda name: -shares[_INDEX[name]])
     return order[:n]
+
+
+class ToyEncoder:
+    """Unit rows of the toy space for text, image, audio and video."""
+
+    space = Space("toy", DIM)
+    modalities: frozenset[Modality] = frozenset({"text", "image", "audio", "video"})
+
+    def encode(self, modality: Modality, items: Sequence[Item]) -> Floats:
+        if modality not in self.modalities:
+            raise ValueError(f"the toy encoder understands {', '.join(sorted(self.modalities))}, not {modality!r}")
+        if not len(items):
+            return np.zeros((0, self.space.dim), dtype=np.float32)
+        return unit_rows(np.stack([_vector(modality, item) for item in items]))
+
+
+def _vector(modality: Modality, item: Item) -> Floats:
+    if modality == "text":
+        return word_counts(item.text if isinstance(item, TimedText) else str(item))
+    if modality == "image":
+        assert isinstance(item, np.ndarray)
+        return colour_shares(item)
+    if modality == "audio":
+        assert isinstance(item, AudioSamples)
+        return tone_shares(item.samples, item.rate_hz)
+    assert isinstance(item, AudioVisual)
+    total = np.zeros(DIM, dtype=np.float32)
+    if item.frames is not None:
+        total += colour_shares(item.frames.rgb)
+    if item.audio is not None:
+        total += tone_shares(item.audio.samples, item.audio.rate_hz)
+    return total
+
+
+def load(spec: ModelSpec, **_: Any) -> ToyEncoder:
+    """The factory of the registry; there is nothing to load, so device, dtype and folders do not matter."""
+    return ToyEncoder()

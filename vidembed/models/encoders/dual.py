@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from vidembed.models.encoders import _torch
-from vidembed.models.encoders._tower import Tower, pooled, texts_of
+from vidembed.models.encoders._torch import Tower, pooled, texts_of
 from vidembed.types import Item, Space
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from vidembed.errors import ConfigError, UnknownModel, WeightsMissing, did_you_m
 from vidembed.models import weights
 from vidembed.models.encoders import _openvino, _torch
 from vidembed.models.encoders._pictures import Preparation
-from vidembed.models.encoders._tower import Tower, texts_of
+from vidembed.models.encoders._torch import Tower, texts_of
 from vidembed.types import Item, Space
 
 if TYPE_CHECKING:

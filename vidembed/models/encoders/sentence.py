@@ -55,7 +55,7 @@ class SentenceEncoder:
 
     def _input(self, modality: Modality, item: Item) -> dict[str, Any]:
         """In the form that names the modality: the library opens bare strings that look like a file or an address."""
-        from vidembed.models.encoders import _tower
+        from vidembed.models.encoders import _torch as _tower
 
         if modality == "text":
             return {"text": _tower.texts_of([item])[0]}
@@ -77,7 +77,7 @@ class SentenceEncoder:
 
     def _clip(self, seen: Item) -> dict[str, Any]:
         """Frames evenly spaced in time, with their times: Qwen3-VL writes them between the frames."""
-        from vidembed.models.encoders import _tower
+        from vidembed.models.encoders import _torch as _tower
 
         frames = _tower.frames_of(seen, self._frames)
         length_s = float(seen.times_s[-1] - seen.times_s[0]) if isinstance(seen, FrameBatch) else 0.0
@@ -86,7 +86,7 @@ class SentenceEncoder:
         return {"array": frames, "video_metadata": facts}
 
     def _sound(self, sound: AudioSamples) -> dict[str, Any]:
-        from vidembed.models.encoders import _tower
+        from vidembed.models.encoders import _torch as _tower
 
         extractor = getattr(self._model.processor, "feature_extractor", self._model.processor)
         rate_hz = int(getattr(extractor, "sampling_rate", sound.rate_hz))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vidembed.models.encoders import _torch
-from vidembed.models.encoders._tower import Tower, frames_of, pooled, texts_of
+from vidembed.models.encoders._torch import Tower, frames_of, pooled, texts_of
 from vidembed.types import Item, Space
 
 if TYPE_CHECKING:
