@@ -23,7 +23,7 @@ from _serving import asking, served
 
 import vidembed
 from vidembed import VideoIndex
-from vidembed.index.wanted import wanted_channels
+from vidembed.index.channels import wanted_specs
 from vidembed.types import Clip, Row, Span, VideoInfo
 from vidembed.web import AppSettings, Site, cards
 from vidembed.web.asking import Ask, run
@@ -62,11 +62,11 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def fill(index: VideoIndex, count: int) -> None:
     """Videos of a hundred clips each, with unit vectors around a few colours, straight into catalog and store."""
-    channel = wanted_channels(index.config, ["vision"])["vision"]  # what `add` does first: make the channel serve
-    channel = index.load(channel)
-    index.store.create(channel.collection, channel.encoder.space)
-    index.store.set_alias(channel.name, channel.collection)
-    index.serve(channel)
+    spec = wanted_specs(index.config, ["vision"])["vision"]  # what `add` does first: make the channel serve
+    channel = index.parts.load(spec)
+    index.parts.store.create(spec.collection, channel.encoder.space)
+    index.parts.store.set_alias(spec.name, spec.collection)
+    index.parts.serve(spec)
     generator = np.random.default_rng(0)
     centres = generator.standard_normal((64, channel.encoder.space.dim)).astype(np.float32)
     for number in range(-(-count // CLIPS_PER_VIDEO)):
@@ -78,10 +78,10 @@ def fill(index: VideoIndex, count: int) -> None:
             index.catalog.videos.put(info, reader="pyav")
             index.catalog.videos.put_clips(clips)
             index.catalog.videos.link(path.as_posix(), video_id, size_bytes=1, mtime_ns=0)
-            index.catalog.channels.finish(video_id, channel.collection, "done", len(clips))
-        index.store.put(channel.collection, [row(clip, centres, generator) for clip in clips])
-    index.store.optimize()
-    index.store.flush()
+            index.catalog.states.finish(video_id, spec.collection, "done", len(clips))
+        index.parts.store.put(spec.collection, [row(clip, centres, generator) for clip in clips])
+    index.parts.store.optimize()
+    index.parts.store.flush()
 
 
 def row(clip: Clip, centres: Any, generator: np.random.Generator) -> Row:

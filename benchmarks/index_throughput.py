@@ -74,7 +74,7 @@ def ours(video: Path, tower: Path, mode: str, engine: str, scratch: Path) -> dic
     import numpy as np
 
     import vidembed
-    from vidembed.index.channels import channel
+    from vidembed.index.channels import channel_spec
     from vidembed.types import Clip, FrameBatch, Span
 
     sampling = {"sample.mode": "fixed" if mode == "fixed" else "adaptive"}
@@ -90,7 +90,7 @@ def ours(video: Path, tower: Path, mode: str, engine: str, scratch: Path) -> dic
         **sampling,
     }
     with vidembed.open_index(scratch / "index", profile="starter", overrides=overrides) as index:
-        encoder = index.load(channel("vision", index.config.channels["vision"])).encoder
+        encoder = index.parts.load(channel_spec("vision", index.config.channels["vision"])).encoder
         noise = np.random.default_rng(0).integers(0, 255, (8, 288, 512, 3), np.uint8)
         encoder.encode_clips([FrameBatch(noise, np.arange(8.0))], [Clip.make("0" * 32, 0, Span(0, 8))])
         tower = encoder.encoder

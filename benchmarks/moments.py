@@ -209,12 +209,12 @@ class Frames:
     """The plain ways to answer, on the very vectors the index holds."""
 
     def __init__(self, index: VideoIndex, names: dict[str, str]) -> None:
-        self.channel = index.channels["vision"]
+        self.channel = index.parts.channels["vision"]
         self.units: list[np.ndarray] = []
         self.rows: list[np.ndarray] = []
         self.spans: list[Stretch] = []
         self.places: list[tuple[str, float]] = []
-        for batch in index.store.scan(self.channel.collection, units=True):
+        for batch in index.parts.store.scan(self.channel.collection, units=True):
             for row in batch:
                 assert isinstance(row.vector, np.ndarray)
                 video, span = names[row.clip.video_id], row.clip.span

@@ -137,7 +137,7 @@ class Sound:
 class Words:
     """Says "words" in the first clip of each video, nothing in the others."""
 
-    modality, needs_frames, short_side_px, maker = "text", False, 0, "speech:fake"
+    modality, needs_frames, short_side_px, producer = "text", False, 0, "speech:fake"
 
     def __init__(self) -> None:
         self.asked = 0

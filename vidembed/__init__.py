@@ -22,15 +22,15 @@ _PUBLIC = {
     "AudioSamples": "vidembed.types",
     "AudioVisual": "vidembed.types",
     "Caption": "vidembed.types",
-    "CaptionedVideo": "vidembed.index.captioning",
+    "CaptionedVideo": "vidembed.captions.captioning",
     "Clip": "vidembed.types",
     "Config": "vidembed.config.schema",
-    "Duplicate": "vidembed.index.duplicates",
+    "Duplicate": "vidembed.search.duplicates",
     "Failure": "vidembed.types",
     "Filter": "vidembed.types",
     "FrameBatch": "vidembed.types",
     "Hit": "vidembed.types",
-    "IndexInfo": "vidembed.index.info",
+    "IndexInfo": "vidembed.index.contents",
     "Moment": "vidembed.types",
     "Progress": "vidembed.index.pipeline.progress",
     "Query": "vidembed.types",
@@ -40,9 +40,9 @@ _PUBLIC = {
     "TimedText": "vidembed.types",
     "VideoIndex": "vidembed.index.video_index",
     "VideoInfo": "vidembed.types",
-    "VideoRecord": "vidembed.index.info",
+    "VideoRecord": "vidembed.index.contents",
     "VidembedError": "vidembed.errors",
-    "caption": "vidembed.index.captioning",
+    "caption": "vidembed.index.opening",
     "load_config": "vidembed.config.load",
     "open_index": "vidembed.index.opening",
     "to_cues": "vidembed.captions.subtitles",
@@ -84,15 +84,15 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from vidembed.captions.captioning import CaptionedVideo
     from vidembed.captions.subtitles import to_cues, write_srt, write_vtt
     from vidembed.config.load import Config, load_config
     from vidembed.errors import VidembedError
-    from vidembed.index.captioning import CaptionedVideo, caption
-    from vidembed.index.duplicates import Duplicate
-    from vidembed.index.info import IndexInfo, VideoRecord
-    from vidembed.index.opening import open_index
+    from vidembed.index.contents import IndexInfo, VideoRecord
+    from vidembed.index.opening import caption, open_index
     from vidembed.index.pipeline.progress import Progress
     from vidembed.index.video_index import VideoIndex
+    from vidembed.search.duplicates import Duplicate
     from vidembed.types import (
         AudioSamples,
         AudioVisual,

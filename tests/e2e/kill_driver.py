@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import vidembed
-from vidembed.index import parts
 from vidembed.index.catalog.database import Database
 from vidembed.index.manifest import Manifest
+from vidembed.index.media import Thumbnails
 from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
 
 
@@ -70,18 +70,13 @@ def instrument() -> None:
             return result
 
     Database.transaction = lambda self: Watched(self)  # type: ignore[method-assign, assignment, return-value]
-    thumbnailer = parts._thumbnailer
+    save = Thumbnails.save
 
-    def counted(*args: Any) -> Callable[..., None]:
-        save = thumbnailer(*args)
+    def counted(self: Thumbnails, *args: Any) -> None:
+        save(self, *args)
+        STEPS.take()
 
-        def call(*inner: Any) -> None:
-            save(*inner)
-            STEPS.take()
-
-        return call
-
-    parts._thumbnailer = counted
+    Thumbnails.save = counted  # type: ignore[method-assign]
 
 
 def in_child(work: Callable[[], None]) -> int:
@@ -121,13 +116,13 @@ def timed(cpu_s: float, index: Path, videos: Path, workers: int) -> None:
 
 
 def check_claims(index: Any) -> None:
-    stored = set(index.store.collections())
-    for video_id, lanes in index.catalog.lanes.all().items():
+    stored = set(index.parts.store.collections())
+    for video_id, states in index.catalog.states.all().items():
         ids = [clip.clip_id for clip in index.catalog.videos.clips(video_id)]
-        assert ids, f"{video_id} has lanes and no clips"
-        for collection in lanes:
-            there = len(index.store.rows(collection, ids, units=False)) if collection in stored else 0
-            assert there == index.catalog.lanes.stored(video_id, collection), (video_id, collection, there)
+        assert ids, f"{video_id} has channel states and no clips"
+        for collection in states:
+            there = len(index.parts.store.rows(collection, ids, units=False)) if collection in stored else 0
+            assert there == index.catalog.states.stored(video_id, collection), (video_id, collection, there)
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     dataset = build(work / "videos")
     with vidembed.open_index(work / "index", profile="starter", create=True) as index:
         assert not index.add(work / "videos", channels=channels_to_fill(index.config.channels)).failed
-        return evaluate(index, answerable(dataset, list(index.lanes)))
+        return evaluate(index, answerable(dataset, list(index.parts.specs)))
 
 
 def test_answers_stay_as_good_as_they_were(report: Report) -> None:

@@ -214,7 +214,7 @@ def test_a_language_model_writes_of_the_whole_video_once(media: Media, tmp_path:
 
 
 def test_the_first_answer_comes_before_the_last_file_is_indexed(media: Media, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("vidembed.index.captioning.FILES_AT_ONCE", 1)
+    monkeypatch.setattr("vidembed.index.opening.FILES_AT_ONCE", 1)
     paths = [media.path("one_frame.mp4"), media.path("tone.mp4")]
     results = ve.caption(paths, profile="toy", index=tmp_path / "index")
     assert next(results).path.name == "one_frame.mp4"

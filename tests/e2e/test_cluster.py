@@ -53,14 +53,14 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(folder: Path, videos: Path, overrides: dict[str, Any]) -> tuple[RunReport, dict[Any, Any], list[str]]:
     with open_index(folder, profile="toy", overrides=overrides) as index:
         report = index.add(videos)
-        pictures = sorted(path.name for path in index.thumbnails.rglob("*.jpg"))
+        pictures = sorted(path.name for path in (folder / "thumbnails").rglob("*.jpg"))
         return report, vectors(index), pictures
 
 
 def vectors(index: VideoIndex) -> dict[Any, Any]:
     found = {}
-    for name, lane in index.lanes.items():
-        for rows in index.store.scan(lane.collection, units=True):
+    for name, spec in index.parts.specs.items():
+        for rows in index.parts.store.scan(spec.collection, units=True):
             for row in rows:
                 units = None if row.units is None else row.units.tobytes()
                 found[name, row.clip] = (np.asarray(row.vector).tobytes(), units)
@@ -103,17 +103,18 @@ def test_captions_cross_over(tmp_path: Path, videos: Path) -> None:
         index.add(videos)
         clip = index.clips()[0]
         index.save_captions([Caption(clip, "red", 1.0, (Candidate("red", {}),), "person", human=True)])
-        before = index.store.count(index.lanes["caption"].collection)
+        before = index.parts.store.count(index.parts.specs["caption"].collection)
         index.reencode("caption", overrides={"channels.caption.keep_units": False})
-        assert index.store.count(index.lanes["caption"].collection) == before == 1
+        assert index.parts.store.count(index.parts.specs["caption"].collection) == before == 1
 
 
 @pytest.mark.usefixtures("cluster")
 def test_other_weights_on_a_worker_stop_the_run(tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vidembed.index.pipeline import worker
+    from vidembed.index import worker
 
-    real = worker.lane
-    monkeypatch.setattr(worker, "lane", lambda name, given: real(name, given.model_copy(update={"pool": "max"})))
+    real = worker.channel_spec
+    pooled = {"pool": "max"}
+    monkeypatch.setattr(worker, "channel_spec", lambda name, given: real(name, given.model_copy(update=pooled)))
     with open_index(tmp_path / "index", profile="toy", overrides=ON_RAY) as index:
         with pytest.raises(IndexMismatch, match="on this worker is not the one of the driver"):
             index.add(videos)

@@ -50,10 +50,10 @@ def test_killed_runs_end_in_the_same_index(videos: Path, tmp_path: Path, seed: i
 def contents(index: VideoIndex) -> dict[str, Any]:
     """Everything but the times at which things were done."""
     catalog = index.catalog
-    assert catalog.lanes.pending() == []
+    assert catalog.states.pending() == []
     vectors = {}
-    for name, lane in index.lanes.items():
-        for rows in index.store.scan(lane.collection, units=True):
+    for name, spec in index.parts.specs.items():
+        for rows in index.parts.store.scan(spec.collection, units=True):
             for row in rows:
                 units = None if row.units is None else (row.units.tobytes(), row.unit_times_s.tobytes())
                 vectors[name, row.clip.clip_id] = (row.clip, np.asarray(row.vector).tobytes(), units)
@@ -61,11 +61,11 @@ def contents(index: VideoIndex) -> dict[str, Any]:
         "videos": catalog.videos.all(),
         "paths": catalog.videos.paths(),
         "clips": catalog.videos.clips(),
-        "lanes": catalog.lanes.all(),
+        "lanes": catalog.states.all(),
         "failures": catalog.failures(),
-        "collections": index.store.collections(),
-        "aliases": index.store.aliases(),
-        "thumbnails": sorted(path.name for path in index.thumbnails.rglob("*.jpg")),
+        "collections": index.parts.store.collections(),
+        "aliases": index.parts.store.aliases(),
+        "thumbnails": sorted(path.name for path in (index.path / "thumbnails").rglob("*.jpg")),
         "vectors": vectors,
     }
 

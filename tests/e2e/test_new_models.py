@@ -42,7 +42,7 @@ def test_the_hint_is_a_command_that_mends_it(index: Path, capsys: pytest.Capture
     assert not main(shlex.split(command[1])), capsys.readouterr().err
     with open_index(index) as mended:
         assert mended.search("red", k=1)[0].path.name == "red.mp4"
-        assert sorted(mended.store.collections()) == sorted(lane.collection for lane in mended.lanes.values())
+        assert sorted(mended.parts.store.collections()) == sorted(s.collection for s in mended.parts.specs.values())
 
 
 def test_old_vectors_stay_until_the_new_ones_cover_the_same(index: Path, videos: Path) -> None:
@@ -50,16 +50,16 @@ def test_old_vectors_stay_until_the_new_ones_cover_the_same(index: Path, videos:
     (videos / "red.mp4").write_bytes(b"damaged")
     with open_index(index, outdated=True) as opened:
         names = list(opened.config.channels)
-        old = opened.serving("vision")
-        assert opened.lanes == {}, "vectors of another model answer nothing"
+        old = opened.parts.manifest.collection("vision")
+        assert opened.parts.specs == {}, "vectors of another model answer nothing"
         assert [Path(failure.item).name for failure in opened.reencode(names).failed] == ["red.mp4"]
-        assert opened.serving("vision") == old
-        assert old in opened.store.collections()
+        assert opened.parts.manifest.collection("vision") == old
+        assert old in opened.parts.store.collections()
     (videos / "red.mp4").write_bytes(content)
     with open_index(index, outdated=True) as opened:
         assert len(opened.reencode(names).done) == 1, "what was done stays done"
         assert opened.search("red", k=1)[0].path.name == "red.mp4"
-        assert old not in opened.store.collections()
+        assert old not in opened.parts.store.collections()
 
 
 def test_nothing_is_added_to_vectors_of_another_model(index: Path, videos: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from vidembed.errors import IndexMismatch, StoreError, StoreUnavailable
 from vidembed.index.catalog.catalog import Catalog
 from vidembed.index.catalog.database import MIGRATIONS
-from vidembed.index.catalog.states import LaneCounts
+from vidembed.index.catalog.states import ChannelCounts
 from vidembed.types import Candidate, Caption, Clip, Failure, Span, TextLine, TimedText, VideoInfo
 
 VIDEO = "a" * 32
@@ -71,25 +71,25 @@ def test_deleting_a_video_takes_all_that_is_its_own(catalog: Catalog) -> None:
     text = TimedText((TextLine(clip.span, "hello"),))
     catalog.texts.put("speech", "m", {clip.clip_id: text})
     catalog.captions.put([Caption(clip, "a dog", 0.5, (), "toy")])
-    catalog.lanes.begin(VIDEO, ["vision.1"])
-    catalog.lanes.finish(VIDEO, "vision.1", "done", 3)
+    catalog.states.begin(VIDEO, ["vision.1"])
+    catalog.states.finish(VIDEO, "vision.1", "done", 3)
     catalog.videos.delete(VIDEO)
     assert catalog.videos.totals() == (0, 0, 0.0)
     assert catalog.texts.of(clip.clip_id) == {}
     assert catalog.captions.get() == []
-    assert catalog.lanes.all() == {}
-    assert catalog.lanes.pending() == []
+    assert catalog.states.all() == {}
+    assert catalog.states.pending() == []
 
 
 def test_lanes_are_pending_until_settled(catalog: Catalog) -> None:
-    catalog.lanes.begin(VIDEO, ["vision.1", "sound.2"])
-    assert catalog.lanes.pending() == [(VIDEO, "sound.2"), (VIDEO, "vision.1")]
-    catalog.lanes.finish(VIDEO, "vision.1", "done", 3)
-    assert catalog.lanes.of(VIDEO) == {"vision.1": "done"}
-    catalog.lanes.settled([(VIDEO, "vision.1")])
-    assert catalog.lanes.pending() == [(VIDEO, "sound.2")]
-    assert catalog.lanes.counts() == {"vision.1": LaneCounts(done=1, stored=3)}
-    assert (catalog.lanes.stored(VIDEO, "vision.1"), catalog.lanes.stored(VIDEO, "sound.2")) == (3, None)
+    catalog.states.begin(VIDEO, ["vision.1", "sound.2"])
+    assert catalog.states.pending() == [(VIDEO, "sound.2"), (VIDEO, "vision.1")]
+    catalog.states.finish(VIDEO, "vision.1", "done", 3)
+    assert catalog.states.of(VIDEO) == {"vision.1": "done"}
+    catalog.states.settled([(VIDEO, "vision.1")])
+    assert catalog.states.pending() == [(VIDEO, "sound.2")]
+    assert catalog.states.counts() == {"vision.1": ChannelCounts(done=1, stored=3)}
+    assert (catalog.states.stored(VIDEO, "vision.1"), catalog.states.stored(VIDEO, "sound.2")) == (3, None)
 
 
 def test_texts_remember_where_nothing_was_found(catalog: Catalog) -> None:

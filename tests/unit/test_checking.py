@@ -1,4 +1,4 @@
-"""A second look by a model that is shown the moments: a witness who knows colours, and tiny real models."""
+"""A second look by a model that is shown the moments: a verifier that knows colours, and tiny real models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import toy_videos
 from vidembed import VideoIndex, open_index
 from vidembed.cli import main
 from vidembed.errors import BadQuery, ConfigError
-from vidembed.index.checking import check
+from vidembed.index.searching import check
 from vidembed.models import registry
 from vidembed.models.captioners.vlm import VlmCaptioner
 from vidembed.protocols import ClipMedia
@@ -41,13 +41,13 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoIndex]:
         yield made
 
 
-def test_the_witness_decides_the_order(index: VideoIndex) -> None:
+def test_the_verifier_decides_the_order(index: VideoIndex) -> None:
     found = index.search("blue", group_by_video=True)
     assert [moment.path.name for moment in found][:1] == ["blue.mp4"]
-    checked = check(index, "blue", found, Reddish())
+    checked = check(index.config, "blue", found, Reddish())
     assert [(moment.path.name, moment.agreement) for moment in checked] == [("red.mp4", 1.0), ("blue.mp4", 0.0)]
     with pytest.raises(BadQuery, match="empty"):
-        check(index, " ", found, Reddish())
+        check(index.config, " ", found, Reddish())
 
 
 def test_models_that_answer_no_questions_are_refused(index: VideoIndex) -> None:
@@ -62,7 +62,7 @@ def test_agreement_is_yes_against_no(family: str, index: VideoIndex, tmp_path: P
     model = cast(VlmCaptioner, registry.load_captioner(str(at), device="cpu"))
     head = model._model.get_output_embeddings()
     head.weight.data.zero_()
-    index._witnesses["even"] = model
+    index._verifiers["even"] = model
     even = index.check("blue", index.search("blue", group_by_video=True), model="even")
     assert [moment.agreement for moment in even] == [0.5, 0.5]
     assert [moment.path.name for moment in even] == ["blue.mp4", "red.mp4"], "ties keep the order"

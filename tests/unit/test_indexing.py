@@ -35,10 +35,10 @@ def test_every_clip_of_every_lane_is_stored_and_counted(bench: Bench) -> None:
     assert report.counts["decoded"] == report.counts["frames"] == 20
     assert bench.store.count("vision.00000001") == 5
     assert bench.store.count("sound.00000002") == 3, "b.mp4 has no sound: absent, not a vector"
-    states = {name: bench.catalog.lanes.of(video_id(bench, name)) for name in ("a.mp4", "b.mp4")}
+    states = {name: bench.catalog.states.of(video_id(bench, name)) for name in ("a.mp4", "b.mp4")}
     assert states["a.mp4"] == {"vision.00000001": "done", "sound.00000002": "done"}
     assert states["b.mp4"] == {"vision.00000001": "done", "sound.00000002": "absent"}
-    assert bench.catalog.lanes.pending() == []
+    assert bench.catalog.states.pending() == []
     clip = bench.catalog.videos.clips(video_id(bench, "b.mp4"))[1]
     # Frames 4..7 of b.mp4 are 140, 150, 160, 170: their mean is 155.
     expected = np.array([1.0, 155 / 255, 0, 0]) / np.hypot(1.0, 155 / 255)

@@ -80,7 +80,7 @@ def test_a_lane_that_fails_is_recorded_for_that_lane_alone(bench: Bench) -> None
     ]
     assert bench.store.count("vision.00000001") == 5
     assert bench.store.count("sound.00000002") == 1, "what could be heard is kept"
-    assert bench.catalog.lanes.of(video_id(bench, "a.mp4"))["sound.00000002"] == "failed"
+    assert bench.catalog.states.of(video_id(bench, "a.mp4"))["sound.00000002"] == "failed"
     decoded = list(bench.world.decoded)
     bench.run()
     assert bench.world.decoded == decoded, "the lane is tried again without decoding a picture"
@@ -110,7 +110,7 @@ def test_errors_that_are_nobodys_item_stop_the_run_at_once(bench: Bench, workers
     with pytest.raises(WeightsMissing, match="no weights"):
         bench.run(workers=workers)
     assert bench.catalog.videos.all() == []
-    assert bench.catalog.lanes.pending() == []
+    assert bench.catalog.states.pending() == []
     assert bench.store.count("vision.00000001") == 0
 
 

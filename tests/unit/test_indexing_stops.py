@@ -41,7 +41,7 @@ def test_an_interrupt_drops_the_video_in_hand_and_keeps_the_rest(bench: Bench) -
         bench.run(prefetch=0, batch_size=1)
     assert [row.info.path.name for row in bench.catalog.videos.all()] == ["a.mp4", "b.mp4"]
     assert set(bench.vectors()) == known_clips(bench)
-    assert bench.catalog.lanes.pending() == []
+    assert bench.catalog.states.pending() == []
     assert not [
         thread for thread in threading.enumerate() if thread.name.startswith("vidembed") and thread not in before
     ]
@@ -63,7 +63,7 @@ def test_an_interrupt_is_not_lost_in_a_file_that_cannot_be_closed(bench: Bench, 
     opens = {"open": lambda path: Stuck(bench.world, path, bench.world.probe(path))}
     with pytest.raises(KeyboardInterrupt):
         bench.run(prefetch=prefetch, batch_size=1, tools=opens)
-    assert bench.catalog.lanes.pending() == []
+    assert bench.catalog.states.pending() == []
     assert bench.catalog.videos.all() == []
 
 
@@ -75,15 +75,15 @@ def test_recover_takes_out_half_done_work_and_notices_lost_vectors(bench: Bench)
     half = Clip.make("c" * 32, 0, Span(0, 2))
     row = store.rows("vision.00000001", [catalog.videos.clips(done)[0].clip_id])
     store.put("vision.00000001", [replace(next(iter(row.values())), clip=half)])
-    catalog.lanes.begin(half.video_id, ["vision.00000001"])
+    catalog.states.begin(half.video_id, ["vision.00000001"])
     store.delete(lost)
-    catalog.lanes.begin(lost, ["vision.00000001"])
-    catalog.lanes.begin(done, ["vision.00000001"])
+    catalog.states.begin(lost, ["vision.00000001"])
+    catalog.states.begin(done, ["vision.00000001"])
     assert recover(catalog, store) == 2
-    assert catalog.lanes.pending() == []
+    assert catalog.states.pending() == []
     assert half.clip_id not in bench.vectors()
-    assert "vision.00000001" not in catalog.lanes.of(lost)
-    assert catalog.lanes.of(done)["vision.00000001"] == "done"
+    assert "vision.00000001" not in catalog.states.of(lost)
+    assert catalog.states.of(done)["vision.00000001"] == "done"
     assert [Path(path).name for path in bench.run().done] == ["b.mp4"]
     assert store.count("vision.00000001") == 5
 

@@ -96,7 +96,7 @@ def test_an_interrupt_does_not_wait_for_a_hanging_decoder(bench: Bench, hanging:
     with pytest.raises(KeyboardInterrupt):
         bench.run(batch_size=1, workers=2, tools={"open": opens, "stop": stop})
     assert stop.is_set()
-    assert bench.catalog.lanes.pending() == []
+    assert bench.catalog.states.pending() == []
 
 
 def test_a_hanging_reader_is_closed_when_it_comes_back_and_answers_no_more(

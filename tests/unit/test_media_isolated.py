@@ -125,7 +125,7 @@ def test_an_index_is_the_same(tmp_path: Path) -> None:
         overrides = {"store.kind": "memory", "media.isolate": isolate}
         with open_index(tmp_path / isolate, profile="toy", overrides=overrides) as index:
             report = index.add(tmp_path / "videos")
-            rows = [rows for lane in index.lanes.values() for rows in index.store.scan(lane.collection)]
+            rows = [rows for spec in index.parts.specs.values() for rows in index.parts.store.scan(spec.collection)]
             vectors = {row.clip.clip_id: np.asarray(row.vector).tobytes() for part in rows for row in part}
             found.append((report.done, report.failed, report.counts, vectors))
     assert found[0] == found[1]

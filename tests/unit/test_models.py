@@ -224,11 +224,11 @@ def test_finding_loads_nothing_heavy() -> None:
 def test_the_starters_revision_follows_its_towers() -> None:
     """Other shipped weights are another revision, so an index made with the old ones is not mixed with the new."""
     from vidembed.config.load import load_config
-    from vidembed.index.channels import lane
+    from vidembed.index.channels import channel_spec
 
     spec = registry.find("starter")
     assert len(spec.revision) == 8
     vision = load_config("starter").channels["vision"]
-    now = lane("vision", vision)
+    now = channel_spec("vision", vision)
     assert now.fingerprint != fingerprint(vision, replace(spec, revision="00000000"))
     assert now.fingerprint == fingerprint(vision, spec)

@@ -111,7 +111,7 @@ def test_tags_are_changed_and_stay_with_the_content(index: VideoIndex) -> None:
     index.add(video.parent)
     assert index.tag(None, {"checked": None}) == 2
     assert names(index, "checked") == set()
-    with pytest.raises(BadQuery, match="no name for a tag"):
+    with pytest.raises(BadQuery, match="invalid tag name"):
         index.tag(None, {"a=b": "c"})
     with pytest.raises(MediaNotFound, match="nowhere"):
         index.tag("nowhere.mp4", {"a": "b"})

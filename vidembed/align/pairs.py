@@ -16,7 +16,7 @@ from typing import Any
 from vidembed import parquet
 from vidembed.config.schema import Config
 from vidembed.errors import InputError, MediaNotFound, NoSuchStream
-from vidembed.index.parts import make_limits, open_video
+from vidembed.index.media import make_limits, open_video
 from vidembed.types import MODALITIES, AudioSamples, AudioVisual, FrameBatch, Item, Modality, Span
 
 MAX_TEXT_CHARS = 10_000

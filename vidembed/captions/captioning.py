@@ -7,16 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from vidembed.batching import batched, failure_of
 from vidembed.captions.choose import BANK, ChoiceSettings, Lane, choose
-from vidembed.captions.subtitles import clean, is_degenerate
+from vidembed.captions.subtitles import Cue, clean, is_degenerate
+from vidembed.captions.summarise import VideoSummary
 from vidembed.errors import ConfigError, EncodingError, NoSuchStream, StoreError
 from vidembed.protocols import Captioner, ClipMedia
 from vidembed.types import Caption, Clip, Failure, Floats
+
+
+@dataclass(frozen=True)
+class CaptionedVideo:
+    """One video's answer. captions: of all its clips that have one, new or kept, in order of time.
+
+    cues: the same as subtitles; neighbours that mean the same are one.
+    """
+
+    video_id: str
+    path: Path
+    captions: tuple[Caption, ...]
+    summary: VideoSummary | None
+    failures: tuple[Failure, ...] = ()
+    unchanged: bool = False  # nothing was asked of the captioner
+    cues: tuple[Cue, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,31 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from vidembed.captions import records
-from vidembed.captions.subtitles import Cue, write_srt, write_vtt
-from vidembed.captions.summarise import VideoSummary
+from vidembed.captions.captioning import CaptionedVideo
+from vidembed.captions.subtitles import write_srt, write_vtt
 from vidembed.errors import InputError
 from vidembed.parquet import TableWriter
-from vidembed.types import Caption, Failure
-
-
-class Captioned(Protocol):
-    """What is written of one video."""
-
-    @property
-    def video_id(self) -> str: ...
-    @property
-    def path(self) -> Path: ...
-    @property
-    def captions(self) -> tuple[Caption, ...]: ...
-    @property
-    def cues(self) -> tuple[Cue, ...]: ...
-    @property
-    def summary(self) -> VideoSummary | None: ...
-    @property
-    def failures(self) -> tuple[Failure, ...]: ...
+from vidembed.types import Failure
 
 
 class Outputs:
@@ -72,7 +55,7 @@ class Outputs:
     def any(self) -> bool:
         return bool(self._jsonl or self._table or self._rows or self._srt or self._vtt or self._sidecar)
 
-    def write(self, video: Captioned) -> None:
+    def write(self, video: CaptionedVideo) -> None:
         """All that is asked for of one video."""
         lines = [records.caption_record(caption, video.path) for caption in video.captions]
         if self._rows is not None:

@@ -24,8 +24,8 @@ from vidembed.errors import InputError
 from vidembed.types import format_time
 
 if TYPE_CHECKING:
+    from vidembed.captions.captioning import CaptionedVideo
     from vidembed.captions.export import Outputs
-    from vidembed.index.captioning import CaptionedVideo
 
 OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="JSON Lines, one record a clip, appended to.")]
 SrtOption = Annotated[Path | None, typer.Option("--srt", help="Folder for one .srt a video.")]

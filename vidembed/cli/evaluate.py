@@ -99,7 +99,7 @@ def builtin(
         with progress_bar() as update:
             wanted = channels_to_fill(open_index.config.channels)
             open_index.add(work / "videos", channels=wanted, progress=update)
-        report = evaluate(open_index, answerable(dataset, list(open_index.lanes)))
+        report = evaluate(open_index, answerable(dataset, list(open_index.parts.specs)))
         _finish(report, open_index, save, html, against, as_json=json)
 
 
@@ -111,12 +111,11 @@ def captions(
     json: JsonOption = False,
 ) -> None:
     """Compare the captions of an index with human ones: BLEU, ROUGE-L, CIDEr-D, variety; with the clips: CLIPScore."""
-    from vidembed.evaluation.captions import evaluate_captions, read_references
-    from vidembed.index.caption_judging import caption_views
+    from vidembed.evaluation.captions import caption_views, evaluate_captions, read_references
 
     dataset = read_references(references, media)
     with opened(index, readonly=True) as open_index:
-        report = evaluate_captions(open_index, dataset, caption_views(open_index))
+        report = evaluate_captions(open_index, dataset, caption_views(open_index.parts))
     if json:
         print_json(report)
         return

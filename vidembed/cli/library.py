@@ -168,5 +168,5 @@ def move(
 def optimize(index: IndexOption = Path(DEFAULT_INDEX)) -> None:
     """Build the search graph and drop the space of deleted vectors."""
     with opened(index) as open_index:
-        open_index.store.optimize()
+        open_index.optimize()
     err().print("done")

@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 from vidembed.errors import InputError, missing_dependency
 from vidembed.evaluation.annotations import jsonl_records
 from vidembed.evaluation.dataset import MediaFolder
+from vidembed.index.judging import embed_texts, judging_weights
+from vidembed.index.parts import IndexParts
 from vidembed.types import Caption, Floats, Span
 
 Doubles = NDArray[np.float64]
@@ -168,6 +170,16 @@ class View:
 
     embed: Callable[[Sequence[str]], Floats]
     vectors: Callable[[Sequence[str]], Mapping[str, Floats]]
+
+
+def caption_views(parts: IndexParts) -> dict[str, View]:
+    """The channels that compare captions with clips (caption.rerank), for CLIPScore."""
+
+    def view(name: str) -> View:
+        channel = parts.channels[name]
+        return View(lambda texts: embed_texts(channel, texts), lambda clip_ids: parts.vectors(name, clip_ids))
+
+    return {name: view(name) for name in judging_weights(parts.specs, parts.config.caption.rerank)}
 
 
 @dataclass(frozen=True)

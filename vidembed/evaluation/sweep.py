@@ -21,11 +21,11 @@ from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, InputError, did_you_mean
 from vidembed.evaluation.dataset import DataSet
 from vidembed.evaluation.run import Index, Report, evaluate
+from vidembed.index.parts import IndexParts
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Channel, Store
 from vidembed.search.catalog import Catalog
 from vidembed.search.query import SearchOptions
-from vidembed.search.searcher import Searcher
 from vidembed.types import Clip, Filter, Moment, Query, Row, Span, TimedText, Where
 from vidembed.vectors import Pooling, pool
 
@@ -39,13 +39,7 @@ class OpenIndex(Index, Protocol):
     """What a sweep needs of `vidembed.VideoIndex` besides."""
 
     @property
-    def searcher(self) -> Searcher: ...
-
-    @property
-    def store(self) -> Store: ...
-
-    @property
-    def channels(self) -> Mapping[str, Channel]: ...
+    def parts(self) -> IndexParts: ...
 
     def clips(self, video_id: str | None = None) -> list[Clip]: ...
 
@@ -72,7 +66,7 @@ def sweep_settings(
         key = (combination.get("pool"), combination.get("window_s"))
         if key not in made:
             made[key] = None if key == (None, None) else _made_anew(index, *key)
-        asked = _prompted(index.channels, str(combination.get("prompt", _OWN_PROMPT)))
+        asked = _prompted(index.parts.channels, str(combination.get("prompt", _OWN_PROMPT)))
         yield combination, evaluate(Variant(index, config, made[key], asked), dataset, channels=channels)
 
 
@@ -89,7 +83,8 @@ class Variant:
         self.config = config
         self._index = index
         store, catalog = vectors or (None, None)
-        self._searcher = index.searcher.with_settings(config.search, store=store, catalog=catalog, channels=channels)
+        searcher = index.parts.searcher
+        self._searcher = searcher.with_settings(config.search, store=store, catalog=catalog, channels=channels)
 
     def search(
         self,
@@ -147,10 +142,10 @@ def _made_anew(index: OpenIndex, how: Pooling | None, window_s: float | None) ->
     for clip in dict.fromkeys(cut.values()):
         by_video.setdefault(clip.video_id, []).append(clip)
     store = MemoryStore()
-    for channel in index.channels.values():
+    for channel in index.parts.channels.values():
         store.create(channel.collection, channel.encoder.space)
         units: dict[str, list[tuple[float, Any]]] = {}
-        for batch in index.store.scan(channel.collection, units=True):
+        for batch in index.parts.store.scan(channel.collection, units=True):
             if channel.encoder.space.kind != "dense":
                 if window_s is None:
                     store.put(channel.collection, batch)
@@ -171,7 +166,7 @@ def _made_anew(index: OpenIndex, how: Pooling | None, window_s: float | None) ->
                     made.append(Row(clip, pool(own, how or "mean"), own.astype(np.float16), times_s[inside]))
             store.put(channel.collection, made)
     # The searcher's own catalog still knows videos and paths.
-    catalog = index.searcher.catalog
+    catalog = index.parts.searcher.catalog
     return store, catalog if window_s is None else Recut(catalog, list(dict.fromkeys(cut.values())))
 
 

@@ -4,52 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from vidembed.batching import batched, failure_of
-from vidembed.captions.captioning import CaptionSettings, ClipCaptioning
+from vidembed.batching import failure_of
+from vidembed.captions.captioning import CaptionedVideo, CaptionSettings, ClipCaptioning
 from vidembed.captions.choose import ChoiceSettings
-from vidembed.captions.subtitles import Cue
-from vidembed.captions.summarise import VideoSummary, Writer
+from vidembed.captions.summarise import Writer
 from vidembed.errors import FATAL, ConfigError
-from vidembed.index.caption_judging import Judging, cues_of
-from vidembed.index.parts import find_videos, make_distinct, make_judged, open_video
-from vidembed.index.summaries import kept_summary, make_summary
+from vidembed.index.judging import Judging, Summariser, judging_weights
+from vidembed.index.media import make_distinct, open_video
+from vidembed.index.parts import IndexParts
 from vidembed.media.segmenting.sampling import distinct_frames
 from vidembed.media.segmenting.segment import KnownSpans
 from vidembed.protocols import Captioner, ClipMedia
 from vidembed.types import Caption, Clip, Failure
 
-if TYPE_CHECKING:
-    from vidembed.index.base import OpenIndex
-    from vidembed.index.video_index import VideoIndex
-
 MAX_FRAMES = 16
 SAVE_EVERY = 64  # clips: what a crash in a long video costs at most
-FILES_AT_ONCE = 16  # indexed before they are captioned, where one call does both
+Save = Callable[[Sequence[Caption]], list[Caption]]
 Step = Callable[[int], None]  # told how many of the video's clips are done
-
-
-@dataclass(frozen=True)
-class CaptionedVideo:
-    """One video's answer. captions: of all its clips that have one, new or kept, in order of time.
-
-    cues: the same as subtitles; neighbours that mean the same are one.
-    """
-
-    video_id: str
-    path: Path
-    captions: tuple[Caption, ...]
-    summary: VideoSummary | None
-    failures: tuple[Failure, ...] = ()
-    unchanged: bool = False  # nothing was asked of the captioner
-    cues: tuple[Cue, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,89 +43,65 @@ class CaptionRequest:
 
 
 def caption_videos(
-    index: VideoIndex,
+    parts: IndexParts,
     video_ids: Sequence[str],
     request: CaptionRequest,
     *,
+    save: Save,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Iterator[CaptionedVideo]:
-    """See `VideoIndex.caption`. progress(path, clips done, clips in all) is called as clips are done and at the end.
+    """Caption videos; yields each as it is done. A person's caption, and what this captioner has done, is kept.
 
-    A clip that the same captioner with the same settings has captioned is kept; a person's caption always is.
+    Args:
+        parts: The index.
+        video_ids: The videos, in order.
+        request: What to caption with.
+        save: Saves captions (`VideoIndex.save_captions`).
+        progress: Called with (path, clips done, clips in all) as clips are done and at the end.
     """
     tell = progress or (lambda path, done, total: None)
-    counts = [len(index.clips(video_id)) for video_id in video_ids] if progress else [0] * len(video_ids)
-    work = _Work(index, request)
+    counts = [len(parts.catalog.videos.clips(video_id)) for video_id in video_ids] if progress else [0] * len(video_ids)
+    run = _CaptionRun(parts, request, save)
     done = 0
     for video_id, count in zip(video_ids, counts, strict=True):
-        path = index.path_of(video_id)
+        path = parts.path_of(video_id)
 
         def step(clips: int, path: Path = path, before: int = done) -> None:
             tell(str(path), before + clips, sum(counts))
 
         step(0)
-        yield work.video(video_id, path, step)
+        yield run.video(video_id, path, step)
         done += count
     tell("", sum(counts), sum(counts))
 
 
-def captioned_videos(index: OpenIndex, video_ids: Sequence[str]) -> Iterator[CaptionedVideo]:
+def captioned_videos(parts: IndexParts, video_ids: Sequence[str]) -> Iterator[CaptionedVideo]:
     """What the catalog holds; videos without a caption are left out."""
-    judge = next(iter(make_judged(index.lanes, index.config.caption.rerank)), None)
+    summariser = Summariser(parts, next(iter(judging_weights(parts.specs, parts.config.caption.rerank)), None))
     for video_id in video_ids:
-        captions = tuple(index.captions(video_id))
+        captions = tuple(parts.catalog.captions.get(video_id))
         if captions:
-            summary, cues = kept_summary(index, captions, judge), cues_of(index, captions, judge)
-            yield CaptionedVideo(video_id, index.path_of(video_id), captions, summary, unchanged=True, cues=cues)
+            summary, cues = summariser.kept_or_extracted(captions), summariser.cues(captions)
+            yield CaptionedVideo(video_id, parts.path_of(video_id), captions, summary, unchanged=True, cues=cues)
 
 
-def caption(
-    paths: str | Path | Iterable[str | Path],
-    *,
-    index: str | Path | None = None,
-    profile: str | None = None,
-    config: str | Path | None = None,
-    overrides: Sequence[str] | Mapping[str, Any] | None = None,
-    **request: Any,
-) -> Iterator[CaptionedVideo]:
-    """Caption videos in one call; yields each as it is done. `vidembed.caption("videos/")`.
-
-    index: a folder that keeps what was done, so that the next call goes on where this one stopped, and searches find
-    it; None: a temporary one. request: model, candidates, prompt, seed, redo, rechoose, options, progress of
-    `VideoIndex.caption`. Files are indexed and captioned 16 at a time, so that answers come early; progress counts
-    the clips of those. A file that cannot be indexed is yielded with its failure and no caption.
-    """
-    from vidembed.index.opening import open_index
-
-    given: list[str | Path] = [paths] if isinstance(paths, str | Path) else list(paths)
-    with ExitStack() as stack:
-        folder = Path(index or stack.enter_context(tempfile.TemporaryDirectory(prefix="vidembed-")))
-        opened = stack.enter_context(open_index(folder, profile=profile, config=config, overrides=overrides))
-        parts: list[Sequence[str | Path]] = list(batched(find_videos(given), FILES_AT_ONCE))
-        for part in parts or [given]:  # `add` says that there is nothing
-            report = opened.add(part)
-            for failure in report.failed:
-                yield CaptionedVideo("", Path(failure.item), (), None, (failure,))
-            yield from opened.caption([*report.done, *report.unchanged], **request)
-
-
-class _Work:
+class _CaptionRun:
     """The captioner, loaded when the first clip needs it, and what judges its texts."""
 
-    def __init__(self, index: VideoIndex, request: CaptionRequest) -> None:
-        given = index.config.caption
+    def __init__(self, parts: IndexParts, request: CaptionRequest, save: Save) -> None:
+        given = parts.config.caption
         model = request.model or given.model
         if model is None and not request.rechoose:
             raise ConfigError(
                 "no captioner is set in this profile",
                 hint="choose one with --model, for example starter-captioner; vidembed models lists them",
             )
-        self._index = index
+        self._parts = parts
         self._request = request
+        self._save = save
         self._model = model or ""
         self._options = {**given.options, **(request.options or {})}
-        weights = make_judged(index.lanes, given.rerank)
-        self._judge = next(iter(weights), None)
+        weights = judging_weights(parts.specs, given.rerank)
         self._settings = CaptionSettings(
             choice=ChoiceSettings(weights=weights, min_score=given.min_confidence),
             n=request.candidates or given.candidates,
@@ -156,10 +109,11 @@ class _Work:
             prompt=request.prompt if request.prompt is not None else given.prompt,
             seed=request.seed if request.seed is not None else given.seed,
         )
-        self._judging = Judging(index, tuple(weights))
+        self._judging = Judging(parts, tuple(weights))
+        self._summariser = Summariser(parts, next(iter(weights), None))
 
     @property
-    def maker(self) -> str:
+    def producer(self) -> str:
         """What is saved as the caption's model: the name and, in eight digits, the settings that change its words."""
         facts = [self._model, self._options, self._settings.n, self._settings.prompt, self._settings.seed]
         if self._settings.bank_n:
@@ -168,25 +122,22 @@ class _Work:
         return f"{self._model}#{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
 
     def video(self, video_id: str, path: Path, step: Step) -> CaptionedVideo:
-        index = self._index
-        clips = index.clips(video_id)
-        known = {caption.clip.clip_id: caption for caption in index.captions(video_id)}
+        clips = self._parts.catalog.videos.clips(video_id)
+        known = {caption.clip.clip_id: caption for caption in self._parts.catalog.captions.get(video_id)}
         todo = [c for c in clips if not self._is_done(known.get(c.clip_id))]
         failures: list[Failure] = []
         if todo:
-            if self._request.rechoose:
-                results = self._rechosen(clips, todo, known)
-            else:
-                results = self._new(path, clips, todo, known)
+            self._judging.look_up(clips)
+            results = self._rechosen(todo, known) if self._request.rechoose else self._new(path, clips, todo, known)
             for done, result in enumerate(self._saved(results, path, failures), start=len(clips) - len(todo) + 1):
                 known[result.clip.clip_id] = result
                 step(min(done, len(clips)))
         captions = tuple(known[clip.clip_id] for clip in clips if clip.clip_id in known)
-        summary, failure = make_summary(
-            index, captions, self._judge, writer=self._writer, seed=self._settings.seed, redo=self._request.redo
+        summary, failure = self._summariser.make(
+            captions, writer=self._writer, seed=self._settings.seed, redo=self._request.redo
         )
         failures += [failure] if failure else []
-        cues = cues_of(index, captions, self._judge)
+        cues = self._summariser.cues(captions)
         return CaptionedVideo(video_id, path, captions, summary, tuple(failures), unchanged=not todo, cues=cues)
 
     def _is_done(self, caption: Caption | None) -> bool:
@@ -194,7 +145,7 @@ class _Work:
             return caption is None or caption.human or not caption.candidates
         if caption is None:
             return False
-        return caption.human or (caption.model == self.maker and not self._request.redo)
+        return caption.human or (caption.model == self.producer and not self._request.redo)
 
     def _saved(self, results: Iterator[Caption | Failure], path: Path, failures: list[Failure]) -> Iterator[Caption]:
         """The captions, saved in portions; failures, and what breaks the whole file, go into the list."""
@@ -206,37 +157,33 @@ class _Work:
                     continue
                 waiting.append(result)
                 if len(waiting) >= SAVE_EVERY:
-                    self._index.save_captions(waiting)
+                    self._save(waiting)
                     waiting.clear()
                 yield result
         except FATAL:
             raise
         except Exception as error:  # the file itself: gone, damaged since it was indexed
             failures.append(failure_of(error, item=str(path), stage="caption:decode"))
-        self._index.save_captions(waiting)
+        self._save(waiting)
 
     def _new(
         self, path: Path, clips: Sequence[Clip], todo: Sequence[Clip], known: Mapping[str, Caption]
     ) -> Iterator[Caption | Failure]:
         """The captioner's answers; what an earlier run of it left of the video is kept in mind."""
         wanted = {clip.clip_id for clip in todo}
-        made = [c for c in known.values() if c.model == self.maker and not c.human]
+        made = [c for c in known.values() if c.model == self.producer and not c.human]
         captioning = self._captioning
-        self._judging.look_up(clips)
-        with open_video(self._index.config, path) as video:
+        with open_video(self._parts.config, path) as video:
             media = (m for m in self._media(video, clips) if m.clip.clip_id in wanted)
             yield from captioning.run(media, made)
 
-    def _rechosen(
-        self, clips: Sequence[Clip], todo: Sequence[Clip], known: Mapping[str, Caption]
-    ) -> Iterator[Caption | Failure]:
-        self._judging.look_up(clips)
+    def _rechosen(self, todo: Sequence[Clip], known: Mapping[str, Caption]) -> Iterator[Caption | Failure]:
         choosing = ClipCaptioning(_Nobody(), self._judging.judges(), self._settings)
         return (choosing.rechoose(known[clip.clip_id]) for clip in todo)
 
     def _media(self, video: Any, clips: Sequence[Clip]) -> Iterator[ClipMedia]:
         """The clips with their frames, in one forward pass."""
-        config = self._index.config
+        config = self._parts.config
         if not video.info.has_video or not getattr(self._captioning.captioner, "needs_frames", True):
             yield from (ClipMedia(clip, video.info, None, video) for clip in clips)
             return
@@ -251,7 +198,7 @@ class _Work:
     def _captioning(self) -> ClipCaptioning:
         from vidembed.models.registry import load_captioner
 
-        config = self._index.config
+        config = self._parts.config
         captioner: Captioner = load_captioner(
             self._model,
             device=config.device,
@@ -260,11 +207,11 @@ class _Work:
             **self._options,
         )
         bank: Captioner | None = load_captioner("retrieval") if self._settings.bank_n else None
-        return ClipCaptioning(captioner, self._judging.judges(), self._settings, maker=self.maker, bank=bank)
+        return ClipCaptioning(captioner, self._judging.judges(), self._settings, maker=self.producer, bank=bank)
 
     def _writer(self) -> Writer | None:
         """The captioner, where it can write of whole videos and shall."""
-        if self._request.rechoose or self._index.config.caption.summary == "extract":
+        if self._request.rechoose or self._parts.config.caption.summary == "extract":
             return None
         captioner = self._captioning.captioner
         return captioner if isinstance(captioner, Writer) and captioner.can_write else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from vidembed.config.schema import ChannelSettings, Config
-from vidembed.errors import ConfigError
+from vidembed.errors import ConfigError, did_you_mean
 from vidembed.models import registry
 from vidembed.models.registry import ModelSpec
 from vidembed.protocols import Channel, ClipEncoder, Encoder, Source, WordEncoder, collection_name
@@ -31,12 +31,12 @@ _PLAIN = ("{}",)
 
 
 @dataclass(frozen=True)
-class Lane:
+class ChannelSpec:
     """A channel that is not loaded: what is known of it from its settings and the model's record."""
 
     name: str
     settings: ChannelSettings
-    spec: ModelSpec
+    model: ModelSpec
     fingerprint: str
 
     @property
@@ -44,10 +44,29 @@ class Lane:
         return collection_name(self.name, self.fingerprint)
 
 
-def lane(name: str, settings: ChannelSettings) -> Lane:
+def channel_spec(name: str, settings: ChannelSettings) -> ChannelSpec:
     """Raises UnknownModel. Reads records only."""
-    spec = registry.find(settings.model)
-    return Lane(name, settings, spec, fingerprint(settings, spec))
+    model = registry.find(settings.model)
+    return ChannelSpec(name, settings, model, fingerprint(settings, model))
+
+
+def wanted_specs(config: Config, names: Sequence[str] | None) -> dict[str, ChannelSpec]:
+    """The channels a run is to fill: the enabled ones, changed by "+name" and "-name", or just those named."""
+    known = config.channels
+    names = [names] if isinstance(names, str) else list(names or ())
+    for name in names:
+        if name.lstrip("+-") not in known:
+            raise ConfigError(
+                f"no channel {name.lstrip('+-')!r} in profile {config.profile!r}",
+                hint=did_you_mean(name.lstrip("+-"), known),
+            )
+    plain = {name for name in names if name[0] not in "+-"}
+    wanted = plain or {name for name, given in known.items() if given.enabled}
+    wanted |= {name[1:] for name in names if name[0] == "+"}
+    wanted -= {name[1:] for name in names if name[0] == "-"}
+    if not wanted:
+        raise ConfigError("no channel is left to fill", hint=f"this profile has: {', '.join(known) or 'none'}")
+    return {name: channel_spec(name, known[name]) for name in known if name in wanted}
 
 
 class ChannelFactory:
@@ -61,61 +80,64 @@ class ChannelFactory:
         self._caption_of = caption_of
         self._encoders: dict[str, Encoder | WordEncoder] = {}
         self._sources: dict[str, Source] = {}
+        self._channels: dict[str, Channel] = {}
         self._lock = threading.RLock()
 
-    def make(self, lane: Lane) -> Channel:
-        """Load the model. Raises what `models.load_encoder` raises, ConfigError when source and model do not fit."""
+    def load(self, spec: ChannelSpec) -> Channel:
+        """The channel, made once. Raises what `registry.load_encoder` raises."""
         with self._lock:
-            encoder = self._encoder(lane)
-            source = self._source(lane)
-            return Channel(lane.name, source, self._clip_encoder(lane, source, encoder), lane.fingerprint)
+            if spec.collection not in self._channels:
+                encoder, source = self._encoder(spec), self._source(spec)
+                clips = self._clip_encoder(spec, source, encoder)
+                self._channels[spec.collection] = Channel(spec.name, source, clips, spec.fingerprint)
+            return self._channels[spec.collection]
 
     # -- the model ---------------------------------------------------------------------------------------------------
 
-    def _encoder(self, lane: Lane) -> Encoder | WordEncoder:
-        settings, config = lane.settings, self._config
+    def _encoder(self, spec: ChannelSpec) -> Encoder | WordEncoder:
+        settings, config = spec.settings, self._config
         how: dict[str, Any] = {
             "device": settings.device or config.device,
             "dtype": settings.dtype,
             **settings.options,
             **({"engine": settings.engine} if settings.engine else {}),
         }
-        key = json.dumps([lane.spec.name, str(lane.spec.path), how], sort_keys=True, default=str)
+        key = json.dumps([spec.model.name, str(spec.model.path), how], sort_keys=True, default=str)
         if key not in self._encoders:
-            loaded = registry.load_encoder(lane.spec, weights_dir=config.weights_dir, offline=config.offline, **how)
-            if config.segment.kind == "changes" and lane.settings.source == "frames":
+            loaded = registry.load_encoder(spec.model, weights_dir=config.weights_dir, offline=config.offline, **how)
+            if config.segment.kind == "changes" and spec.settings.source == "frames":
                 from vidembed.models.encoders.remembering import Remembering
 
                 loaded = Remembering(cast("Encoder", loaded))
             self._encoders[key] = loaded
         return self._encoders[key]
 
-    def _clip_encoder(self, lane: Lane, source: Source, encoder: Encoder | WordEncoder) -> ClipEncoder:
+    def _clip_encoder(self, spec: ChannelSpec, source: Source, encoder: Encoder | WordEncoder) -> ClipEncoder:
         from vidembed.models.encoders.pooled import NativeEncoder, PooledEncoder, TextLinesEncoder
 
-        settings, stage = lane.settings, f"encode:{lane.name}"
+        settings, stage = spec.settings, f"encode:{spec.name}"
         batch_size = settings.batch_size or UNITS_AT_ONCE
-        if lane.spec.kind == "words":
+        if spec.model.kind == "words":
             from vidembed.models.encoders.words import WordsEncoder
 
-            self._fits(lane, source.modality, frozenset({"text"}))
-            return WordsEncoder(cast("WordEncoder", encoder), name=lane.name)
+            self._fits(spec, source.modality, frozenset({"text"}))
+            return WordsEncoder(cast("WordEncoder", encoder), name=spec.name)
         encoder = cast("Encoder", encoder)
         whole = "video" in encoder.modalities and (
             source.modality == "video" or source.modality not in encoder.modalities
         )
         if whole and source.modality in ("video", "image", "audio"):
             return NativeEncoder(
-                encoder, batch_size=batch_size, templates=settings.templates or lane.spec.templates, stage=stage
+                encoder, batch_size=batch_size, templates=settings.templates or spec.model.templates, stage=stage
             )
-        self._fits(lane, source.modality, encoder.modalities)
+        self._fits(spec, source.modality, encoder.modalities)
         if source.modality == "text":
             # Prompts such as "a photo of {}" are for pictures, not for sentences against sentences.
             return TextLinesEncoder(
                 encoder, pool=settings.pool, batch_size=batch_size, keep_units=settings.keep_units,
                 templates=settings.templates or _PLAIN, stage=stage,
             )  # fmt: skip
-        window_s = settings.window_s or lane.spec.input.window_s
+        window_s = settings.window_s or spec.model.input.window_s
         return PooledEncoder(
             encoder,
             source.modality,
@@ -125,24 +147,24 @@ class ChannelFactory:
             window_s=window_s if source.modality == "audio" else None,
             hop_s=(settings.hop_s or (window_s / 2 if window_s else None)) if source.modality == "audio" else None,
             silence_rms=settings.silence_rms,
-            templates=settings.templates or lane.spec.templates,
+            templates=settings.templates or spec.model.templates,
             stage=stage,
         )
 
-    def _fits(self, lane: Lane, modality: Modality, understood: frozenset[Modality]) -> None:
+    def _fits(self, spec: ChannelSpec, modality: Modality, understood: frozenset[Modality]) -> None:
         if modality not in understood:
             raise ConfigError(
-                f"channels.{lane.name}: the source {lane.settings.source!r} gives {modality}, "
-                f"the model {lane.spec.name!r} understands {', '.join(sorted(understood))}",
+                f"channels.{spec.name}: the source {spec.settings.source!r} gives {modality}, "
+                f"the model {spec.model.name!r} understands {', '.join(sorted(understood))}",
                 hint="choose another model for this channel; vidembed models lists what each understands",
             )
 
     # -- the source --------------------------------------------------------------------------------------------------
 
-    def _source(self, lane: Lane) -> Source:
-        kind, given = lane.settings.source, lane.settings
-        side_px = given.short_side_px or _side_px(lane.spec)
-        rate_hz = lane.spec.input.rate_hz or DEFAULT_RATE_HZ
+    def _source(self, spec: ChannelSpec) -> Source:
+        kind, given = spec.settings.source, spec.settings
+        side_px = given.short_side_px or _side_px(spec.model)
+        rate_hz = spec.model.input.rate_hz or DEFAULT_RATE_HZ
         if kind == "frames":
             from vidembed.sources.basic import FramesSource
 
@@ -161,40 +183,40 @@ class ChannelFactory:
             return CaptionsSource(self._caption_of)
         key = json.dumps([kind, given.source_options], sort_keys=True, default=str)
         if key not in self._sources:
-            self._sources[key] = self._text_source(lane)
+            self._sources[key] = self._text_source(spec)
         return self._sources[key]
 
-    def _text_source(self, lane: Lane) -> Source:
-        options = dict(lane.settings.source_options)
+    def _text_source(self, spec: ChannelSpec) -> Source:
+        options = dict(spec.settings.source_options)
         try:
-            if lane.settings.source == "speech":
+            if spec.settings.source == "speech":
                 from vidembed.sources import speech
 
                 config = self._config
-                options = {"device": lane.settings.device or config.device, **options}
+                options = {"device": spec.settings.device or config.device, **options}
                 return speech.shared(weights_dir=config.weights_dir, offline=config.offline, **options)
             from vidembed.sources.ocr import OcrSource
 
-            if lane.settings.short_side_px is not None:
-                options.setdefault("short_side_px", lane.settings.short_side_px)
+            if spec.settings.short_side_px is not None:
+                options.setdefault("short_side_px", spec.settings.short_side_px)
             return OcrSource(**options)
         except TypeError as error:
-            raise ConfigError(f"channels.{lane.name}.source_options: {error}") from error
+            raise ConfigError(f"channels.{spec.name}.source_options: {error}") from error
 
 
-def look_of(lanes: Mapping[str, ChannelSettings], load: Callable[[str], Channel]) -> Look | None:
-    """The tower of the first lane that encodes frames one by one, loaded when it is first asked; None without one."""
-    name = next((name for name, given in lanes.items() if given.source == "frames"), None)
-    if name is None:
+def look_of(specs: Mapping[str, ChannelSpec], load: Callable[[ChannelSpec], Channel]) -> Look | None:
+    """The tower of the first channel that encodes frames one by one, loaded when first asked; None without one."""
+    found = next((spec for spec in specs.values() if spec.settings.source == "frames"), None)
+    if found is None:
         return None
 
     def look(images: Sequence[Image]) -> Floats:
         from vidembed.models.encoders.pooled import PooledEncoder
 
-        encoder = load(name).encoder
+        encoder = load(found).encoder
         if not isinstance(encoder, PooledEncoder):
             raise ConfigError(
-                f"segment.kind: 'changes' needs vectors of single frames, which channel {name!r} does not make",
+                f"segment.kind: 'changes' needs vectors of single frames, which channel {found.name!r} does not make",
                 hint="choose another model for it, or another kind",
             )
         return encoder.query_rows("image", images)
@@ -208,28 +230,23 @@ def _side_px(spec: ModelSpec) -> int:
 
 
 class LazyChannels(Mapping[str, Channel]):
-    """Channels by name, each loaded when it is first asked for. Safe for many threads."""
+    """Channels by name; each is loaded when it is first asked for."""
 
-    def __init__(self, lanes: Mapping[str, Lane], make: Callable[[Lane], Channel]) -> None:
-        self._lanes = dict(lanes)
-        self._make = make
-        self._loaded: dict[str, Channel] = {}
-        self._lock = threading.RLock()
+    def __init__(self, specs: Mapping[str, ChannelSpec], load: Callable[[ChannelSpec], Channel]) -> None:
+        self._specs = dict(specs)
+        self._load = load
 
     def __getitem__(self, name: str) -> Channel:
-        with self._lock:
-            if name not in self._loaded:
-                self._loaded[name] = self._make(self._lanes[name])
-            return self._loaded[name]
+        return self._load(self._specs[name])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._lanes)
+        return iter(self._specs)
 
     def __len__(self) -> int:
-        return len(self._lanes)
+        return len(self._specs)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._lanes  # Mapping's own would load the model to find out
+        return name in self._specs  # Mapping's own would load the model to find out
 
 
 _SAMPLE_BYTES = 1 << 16

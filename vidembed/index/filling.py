@@ -1,4 +1,4 @@
-"""Fills an index: runs over files, re-encoding, forgetting. Held by `VideoIndex`; one writer at a time."""
+"""Fills an index: runs over files, re-encoding, captions, forgetting. Called by `VideoIndex`, one writer at a time."""
 
 from __future__ import annotations
 
@@ -6,52 +6,46 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+from vidembed.config.load import Overrides, load_config
 from vidembed.config.schema import Config
-from vidembed.errors import MediaNotFound
-from vidembed.index.channels import Lane, look_of
-from vidembed.index.parts import (
-    find_videos,
-    list_tags,
-    make_executor,
-    make_remote,
-    make_run_options,
-    make_tools,
-    thumbnail_path,
-)
+from vidembed.errors import ConfigError, MediaNotFound, VidembedError, did_you_mean
+from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.channels import ChannelSpec, channel_spec, look_of
+from vidembed.index.media import make_tools
+from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.plan import FINISHED
 from vidembed.index.pipeline.progress import ProgressCallback
-from vidembed.index.pipeline.run import Indexer
+from vidembed.index.pipeline.run import Indexer, RunOptions
 from vidembed.index.pipeline.write import recover
+from vidembed.index.worker import make_executor, make_remote
+from vidembed.media.files import find_videos, list_tags
 from vidembed.protocols import Channel
-from vidembed.types import RunReport
-
-if TYPE_CHECKING:
-    from vidembed.index.catalog.catalog import Catalog
-    from vidembed.index.video_index import VideoIndex
+from vidembed.sources.basic import caption_text
+from vidembed.types import Caption, Failure, Row, RunReport
 
 _log = logging.getLogger(__name__)
 Paths = str | Path | Iterable[str | Path]
 
 
 class Filling:
-    """The writing half of a `VideoIndex`; its methods are called with the write lock held."""
+    """What changes an index; its methods are called with the write lock held."""
 
-    def __init__(self, index: VideoIndex) -> None:
-        self._index = index
-        self._catalog = index.catalog
+    def __init__(self, parts: IndexParts) -> None:
+        self._parts = parts
+        self._catalog = parts.catalog
 
     def add(
         self,
         paths: Paths,
-        lanes: Mapping[str, Lane],
+        specs: Mapping[str, ChannelSpec],
         *,
         config: Config,
         progress: ProgressCallback | None,
         prune: bool,
     ) -> RunReport:
-        """See `VideoIndex.add`."""
+        """Index what is missing of these files. Raises MediaNotFound where there is nothing to index."""
         inputs = [paths] if isinstance(paths, str | Path) else list(paths)
         files = find_videos(inputs)
         under = _under(inputs)
@@ -60,59 +54,61 @@ class Filling:
                 f"no videos in {', '.join(str(given) for given in inputs) or 'an empty list'}",
                 hint="folders are searched for the usual video and sound extensions; name other files directly",
             )
-        self.make_whole(lanes)
-        report = self._run(files, lanes, config=config, prepare=self._prepare, progress=progress)
+        self.repair(specs)
+        report = self._run(files, specs, config=config, prepare=self._prepare, progress=progress)
         self._tag(list_tags(inputs))
         self._settle_gone(under, {path.as_posix() for path in files}, prune=prune)
         return report
 
-    def reencode(self, lanes: Mapping[str, Lane], *, config: Config, progress: ProgressCallback | None) -> RunReport:
-        """Fill the new lanes from every file that is there; each then serves if it covers what the old one did."""
-        self.make_whole({})
+    def reencode(
+        self, specs: Mapping[str, ChannelSpec], *, config: Config, progress: ProgressCallback | None
+    ) -> RunReport:
+        """Fill the new specs from every file that is there; each then serves if it covers what the old one did."""
+        self.repair({})
         present = self._catalog.videos.present_paths()
         files = [Path(rows[0].path) for rows in present.values() if os.path.exists(rows[0].path)]
 
-        def prepare(lane: Lane) -> Channel:
-            channel = self._index.load(lane)
-            self._index.store.create(lane.collection, channel.encoder.space)
+        def prepare(spec: ChannelSpec) -> Channel:
+            channel = self._parts.load(spec)
+            self._parts.store.create(spec.collection, channel.encoder.space)
             return channel
 
-        for lane in lanes.values():
-            prepare(lane)
-        report = self._run(files, lanes, config=config, prepare=prepare, progress=progress)
-        states = self._catalog.lanes.all()
+        for spec in specs.values():
+            prepare(spec)
+        report = self._run(files, specs, config=config, prepare=prepare, progress=progress)
+        states = self._catalog.states.all()
         reached = {path.as_posix() for path in files}
         videos = [video_id for video_id, rows in present.items() if rows[0].path in reached]
-        for lane in lanes.values():
-            old = self._index.serving(lane.name)
+        for spec in specs.values():
+            old = self._parts.manifest.collection(spec.name)
             covered = [v for v in videos if old is None or states.get(v, {}).get(old) in FINISHED]
-            if all(states.get(v, {}).get(lane.collection) in FINISHED for v in covered):
-                self._serve(lane)
+            if all(states.get(v, {}).get(spec.collection) in FINISHED for v in covered):
+                self._serve(spec)
         return report
 
-    def make_whole(self, lanes: Mapping[str, Lane]) -> None:
+    def repair(self, specs: Mapping[str, ChannelSpec]) -> None:
         """Take out what a killed run left, and notice vectors that are gone (a memory store, a deleted folder)."""
-        store = self._index.store
+        store = self._parts.store
         recover(self._catalog, store)
-        counts = self._catalog.lanes.counts()
-        for lane in lanes.values():
-            known = counts.get(lane.collection)
-            if known is not None and store.count(lane.collection) < known.stored:
-                _log.warning("vectors of channel %s are gone from the store; they are made again", lane.name)
-                self._catalog.lanes.forget(lane.collection)
+        counts = self._catalog.states.counts()
+        for spec in specs.values():
+            known = counts.get(spec.collection)
+            if known is not None and store.count(spec.collection) < known.stored:
+                _log.warning("vectors of channel %s are gone from the store; they are made again", spec.name)
+                self._catalog.states.forget(spec.collection)
 
     def forget(self, video_id: str) -> None:
-        """Take a video out of catalog, store and thumbnails. A crash in between is mended by the next run."""
-        lanes = list(self._catalog.lanes.of(video_id))
+        """Take a video out of catalog, store and thumbnails. A crash in between is repaired by the next run."""
+        collections = list(self._catalog.states.of(video_id))
         clips = self._catalog.videos.clips(video_id)
         with self._catalog.transaction():
             for row in self._catalog.videos.paths_of(video_id):
                 self._catalog.clear_failures(row.path)
             self._catalog.videos.delete(video_id)
-            self._catalog.lanes.begin(video_id, lanes)
-        recover(self._catalog, self._index.store, only=video_id)
+            self._catalog.states.begin(video_id, collections)
+        recover(self._catalog, self._parts.store, only=video_id)
         for clip in clips:
-            thumbnail_path(self._index.thumbnails, clip.clip_id).unlink(missing_ok=True)
+            self._parts.thumbnails.remove(clip.clip_id)
 
     def remove(self, given: Sequence[str]) -> int:
         """How many files (or videos, where ids are given) were taken out."""
@@ -128,65 +124,100 @@ class Filling:
             self.forget(video_id)
         return len(videos) + len(paths)
 
+    def save_captions(self, captions: Sequence[Caption]) -> list[Caption]:
+        """Captions into the catalog and into the channels that search them; those that were saved.
+
+        A crash is repaired by the next `add`: the channels' states are forgotten until their vectors are stored.
+        """
+        specs = [spec for spec in self._parts.specs.values() if spec.settings.source == "captions"]
+        with self._catalog.transaction():
+            saved = self._catalog.captions.put(captions)
+            videos = sorted({caption.clip.video_id for caption in saved})
+            for spec in specs:
+                for video_id in videos:
+                    self._catalog.states.forget(spec.collection, video_id)
+        for spec in specs if saved else ():
+            self._encode_captions(spec, saved, videos)
+        return saved
+
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _encode_captions(self, spec: ChannelSpec, saved: Sequence[Caption], videos: Sequence[str]) -> None:
+        store = self._parts.store
+        clips = [caption.clip for caption in saved]
+        texts = [caption_text(caption.clip, caption.text) for caption in saved]
+        rows = []
+        for clip, answer in zip(clips, self._parts.load(spec).encoder.encode_clips(texts, clips), strict=True):
+            if isinstance(answer, Failure):
+                raise VidembedError(f"the caption of clip {clip.clip_id} cannot be encoded: {answer.message}")
+            if answer is not None:
+                rows.append(Row(clip, answer.vector, answer.units, answer.unit_times_s))
+        if rows:
+            store.put(spec.collection, rows)
+        store.flush()
+        for video_id in videos:
+            captioned = [caption.clip.clip_id for caption in self._catalog.captions.get(video_id)]
+            stored = len(store.rows(spec.collection, captioned, units=False))
+            self._catalog.states.finish(video_id, spec.collection, "done" if stored else "absent", stored)
 
     def _run(
         self,
         files: Sequence[Path],
-        lanes: Mapping[str, Lane],
+        specs: Mapping[str, ChannelSpec],
         *,
         config: Config,
-        prepare: Callable[[Lane], Channel],
+        prepare: Callable[[ChannelSpec], Channel],
         progress: ProgressCallback | None,
     ) -> RunReport:
-        index = self._index
+        parts = self._parts
         ready: dict[str, Channel] = {}
 
         def load(name: str) -> Channel:
             if name not in ready:
-                ready[name] = prepare(lanes[name])
+                ready[name] = prepare(specs[name])
             return ready[name]
 
-        thumbnails = index.thumbnails if config.thumbnails.enabled else None
-        known = {**index.lanes, **lanes}
-        look = look_of({name: lane.settings for name, lane in known.items()}, lambda name: index.load(known[name]))
+        thumbnails = parts.thumbnails if config.thumbnails.enabled else None
+        look = look_of({**parts.specs, **specs}, parts.load)
         indexer = Indexer(
             self._catalog,
-            index.store,
-            make_tools(config, thumbnails=thumbnails, workers=config.run.workers, look=look),
-            {name: lane.collection for name, lane in lanes.items()},
+            parts.store,
+            make_tools(
+                config,
+                save_thumbnail=thumbnails.save if thumbnails is not None else None,
+                workers=config.run.workers,
+                look=look,
+            ),
+            {name: spec.collection for name, spec in specs.items()},
             load,
             executor=make_executor(config.run),
-            options=make_run_options(config),
+            options=_run_options(config),
             forget=self.forget,
-            remote=make_remote(config, lanes, thumbnails=thumbnails, captions_of=self._captions_of),
+            remote=make_remote(config, specs, thumbnails=thumbnails, captions_of=self._catalog.captions.texts_of),
         )
         report = indexer.run(files, progress=progress)
         if report.clips:
-            index.store.optimize()
+            parts.store.optimize()
         return report
 
-    def _captions_of(self, clip_ids: Sequence[str]) -> dict[str, str]:
-        return {clip_id: caption.text for clip_id, caption in self._catalog.captions.of_many(clip_ids).items()}
-
-    def _prepare(self, lane: Lane) -> Channel:
+    def _prepare(self, spec: ChannelSpec) -> Channel:
         """Load the channel and make its collection the one that serves it."""
-        channel = self._index.load(lane)
-        store = self._index.store
-        store.create(lane.collection, channel.encoder.space)
-        if store.aliases().get(lane.name) != lane.collection:
-            store.set_alias(lane.name, lane.collection)
-        self._index.serve(lane)
+        channel = self._parts.load(spec)
+        store = self._parts.store
+        store.create(spec.collection, channel.encoder.space)
+        if store.aliases().get(spec.name) != spec.collection:
+            store.set_alias(spec.name, spec.collection)
+        self._parts.serve(spec)
         return channel
 
-    def _serve(self, lane: Lane) -> None:
-        store = self._index.store
+    def _serve(self, spec: ChannelSpec) -> None:
+        store = self._parts.store
         store.flush()
-        store.set_alias(lane.name, lane.collection)
-        self._index.serve(lane)
+        store.set_alias(spec.name, spec.collection)
+        self._parts.serve(spec)
         for collection in store.collections():
-            if collection.startswith(f"{lane.name}.") and collection != lane.collection:
-                self._catalog.lanes.forget(collection)
+            if collection.startswith(f"{spec.name}.") and collection != spec.collection:
+                self._catalog.states.forget(collection)
                 store.drop(collection)
 
     def _tag(self, tags: Mapping[Path, Mapping[str, str]]) -> None:
@@ -207,6 +238,39 @@ class Filling:
             self._catalog.videos.unlink(gone)
             for video_id in self._catalog.videos.without_files():
                 self.forget(video_id)
+
+
+def new_specs(
+    parts: IndexParts,
+    channels: str | Sequence[str],
+    profile: str | None,
+    config: str | Path | None,
+    overrides: Overrides | None,
+) -> dict[str, ChannelSpec]:
+    """The channels as these settings, on top of the index's own, make them (see `VideoIndex.reencode`)."""
+    names = [channels] if isinstance(channels, str) else list(channels)
+    if not names:
+        raise ConfigError("no channel to encode anew", hint=f"this index has: {', '.join(parts.config.channels)}")
+    manifest = parts.manifest
+    stored = manifest.stored_settings() if profile in (None, manifest.profile) else None
+    wanted = load_config(profile or manifest.profile, config, overrides, stored=stored)
+    for name in names:
+        if name not in wanted.channels:
+            raise ConfigError(f"no channel {name!r} in these settings", hint=did_you_mean(name, wanted.channels))
+    return {name: channel_spec(name, wanted.channels[name]) for name in names}
+
+
+def with_run(config: Config, **changes: Any) -> Config:
+    """The settings with these of `run` replaced, where they are not None. Raises ConfigError when out of bounds."""
+    given = {key: value for key, value in changes.items() if value is not None}
+    if not 1 <= given.get("workers", 1) <= 256 or given.get("on_error", "record") not in ("record", "raise"):
+        raise ConfigError(f"need 1 <= workers <= 256 and on_error record or raise, got {given}")
+    return config.model_copy(update={"run": config.run.model_copy(update=given)}) if given else config
+
+
+def _run_options(config: Config) -> RunOptions:
+    elsewhere = {"executor", "workers", "worker_cpus", "worker_gpus"}
+    return RunOptions(**config.run.model_dump(exclude=elsewhere))
 
 
 def _under(inputs: Iterable[str | Path], *, globs: bool = False) -> Callable[[str], bool]:
@@ -244,17 +308,3 @@ def select(catalog: Catalog, given: str | Path | Iterable[str | Path] | None) ->
             raise MediaNotFound(f"no video of this index is {str(name)!r}", hint="vidembed info --videos lists them")
         chosen |= found
     return [video_id for video_id in ordered if video_id in chosen]
-
-
-def folder_bytes(path: Path) -> int:
-    """Bytes on disk of a file, or of all files below a folder; 0 when it does not exist."""
-    files = [path] if path.is_file() else [Path(root, name) for root, _, names in os.walk(path) for name in names]
-    total = 0.0
-    for file in files:
-        try:
-            stat = os.lstat(file)
-        except OSError:
-            continue  # written anew while we look
-        # The store's files have holes: what they take counts, not how long they are. Windows does not say.
-        total += getattr(stat, "st_blocks", stat.st_size / 512) * 512
-    return int(total)

@@ -13,7 +13,7 @@ from typing import Any
 from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, IndexMismatch, StoreError, StoreUnavailable
 from vidembed.files import write_text
-from vidembed.index.channels import Lane, vector_settings
+from vidembed.index.channels import ChannelSpec, vector_settings
 from vidembed.protocols import collection_name
 
 FORMAT = 1
@@ -52,14 +52,14 @@ class Manifest:
         merged = {name: {**given.get(name, {}), **channels.get(name, {})} for name in {*given, *channels}}
         return {**settings, **self.layout, "store": dict(self.store), "channels": merged}
 
-    def with_lane(self, lane: Lane) -> Manifest:
-        """The manifest once this lane is the one that serves its channel."""
+    def serving(self, spec: ChannelSpec) -> Manifest:
+        """The manifest once the vectors of this spec answer for its channel."""
         entry = {
-            "fingerprint": lane.fingerprint,
-            "settings": _kept(lane),
-            "facts": json.loads(json.dumps(vector_settings(lane.settings, lane.spec), default=str)),
+            "fingerprint": spec.fingerprint,
+            "settings": _kept(spec),
+            "facts": json.loads(json.dumps(vector_settings(spec.settings, spec.model), default=str)),
         }
-        return replace(self, channels={**self.channels, lane.name: entry})
+        return replace(self, channels={**self.channels, spec.name: entry})
 
     def collection(self, channel: str) -> str | None:
         """The collection that serves a channel, whatever made it."""
@@ -70,8 +70,8 @@ class Manifest:
         write_text(folder / FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
 
 
-def _kept(lane: Lane) -> dict[str, Any]:
-    return {**lane.settings.model_dump(mode="json", include=_KEPT), "enabled": True}
+def _kept(spec: ChannelSpec) -> dict[str, Any]:
+    return {**spec.settings.model_dump(mode="json", include=_KEPT), "enabled": True}
 
 
 def layout_of(config: Config) -> dict[str, Any]:
@@ -110,20 +110,20 @@ def check_layout(manifest: Manifest, config: Config, folder: Path) -> None:
         )
 
 
-def check_lanes(manifest: Manifest, lanes: Mapping[str, Lane], folder: Path, *, outdated: bool = False) -> None:
+def check_specs(manifest: Manifest, specs: Mapping[str, ChannelSpec], folder: Path, *, outdated: bool = False) -> None:
     """Raises IndexMismatch when a channel's vectors were made by another model or other settings.
 
     outdated: let those pass whose settings hold and whose model is what has changed, with a newer vidembed or in its
     own folder; only encoding them anew helps there.
     """
     changed = {}
-    for name, lane in lanes.items():
+    for name, spec in specs.items():
         entry = manifest.channels.get(name)
-        if entry is None or entry["fingerprint"] == lane.fingerprint:
+        if entry is None or entry["fingerprint"] == spec.fingerprint:
             continue
-        now = json.loads(json.dumps(vector_settings(lane.settings, lane.spec), default=str))
+        now = json.loads(json.dumps(vector_settings(spec.settings, spec.model), default=str))
         differences = {f"channels.{name}.{key}": pair for key, pair in _differences(entry["facts"], now).items()}
-        if _kept(lane) != _kept(lane) | entry["settings"]:
+        if _kept(spec) != _kept(spec) | entry["settings"]:
             raise IndexMismatch(
                 f"channel {name!r} of the index {str(folder)!r} was made with {_said(differences, 0)}; "
                 f"now it is {_said(differences, 1)}",

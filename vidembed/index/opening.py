@@ -1,15 +1,25 @@
-"""Opens an index: made on first use, checked against what made it on later ones."""
+"""The ways in: an index opened, made on first use and checked later; a batch of files captioned in one call."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+from vidembed.batching import batched
+from vidembed.captions.captioning import CaptionedVideo
 from vidembed.config.load import Overrides, file_layer, load_config, merged_layers, override_layer
 from vidembed.config.schema import Config
 from vidembed.errors import InputError
-from vidembed.index.channels import lane
-from vidembed.index.manifest import Manifest, check_folder, check_lanes, check_layout, layout_of, read_manifest
+from vidembed.index.channels import channel_spec
+from vidembed.index.manifest import Manifest, check_folder, check_layout, check_specs, layout_of, read_manifest
+from vidembed.index.parts import IndexParts
 from vidembed.index.video_index import VideoIndex
+from vidembed.media.files import find_videos
+
+FILES_AT_ONCE = 16  # indexed before they are captioned, where one call does both
 
 
 def open_index(
@@ -41,9 +51,9 @@ def open_index(
         return _made(folder, profile, config, overrides)
     settings = _settings(manifest, profile, config, overrides)
     check_layout(manifest, settings, folder)
-    enabled = {name: lane(name, given) for name, given in settings.channels.items() if given.enabled}
-    check_lanes(manifest, enabled, folder, outdated=outdated)
-    return VideoIndex(folder, settings, manifest, readonly=readonly)
+    enabled = {name: channel_spec(name, given) for name, given in settings.channels.items() if given.enabled}
+    check_specs(manifest, enabled, folder, outdated=outdated)
+    return VideoIndex(IndexParts(folder, settings, manifest, readonly=readonly))
 
 
 def _made(folder: Path, profile: str | None, config: str | Path | None, overrides: Overrides | None) -> VideoIndex:
@@ -52,7 +62,7 @@ def _made(folder: Path, profile: str | None, config: str | Path | None, override
     settings = load_config(profile, config, overrides)
     for name, given in settings.channels.items():
         if given.enabled:
-            lane(name, given)  # an unknown model is said before anything is made
+            channel_spec(name, given)  # an unknown model is said before anything is made
     check_folder(folder)
     manifest = Manifest(
         profile=settings.profile,
@@ -62,7 +72,7 @@ def _made(folder: Path, profile: str | None, config: str | Path | None, override
         made_by=f"vidembed {vidembed.__version__}",
     )
     manifest.write(folder)
-    return VideoIndex(folder, settings, manifest, readonly=False)
+    return VideoIndex(IndexParts(folder, settings, manifest))
 
 
 def _settings(
@@ -72,3 +82,31 @@ def _settings(
     if profile in (None, manifest.profile):
         return load_config(manifest.profile, config, overrides, stored=manifest.stored_settings())
     return load_config(profile, config, overrides, stored={"store": dict(manifest.store)})
+
+
+def caption(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    index: str | Path | None = None,
+    profile: str | None = None,
+    config: str | Path | None = None,
+    overrides: Overrides | None = None,
+    **request: Any,
+) -> Iterator[CaptionedVideo]:
+    """Caption videos in one call; yields each as it is done. `vidembed.caption("videos/")`.
+
+    index: a folder that keeps what was done, so that the next call goes on where this one stopped, and searches find
+    it; None: a temporary one. request: model, candidates, prompt, seed, redo, rechoose, options, progress of
+    `VideoIndex.caption`. Files are indexed and captioned 16 at a time, so that answers come early; progress counts
+    the clips of those. A file that cannot be indexed is yielded with its failure and no caption.
+    """
+    given: list[str | Path] = [paths] if isinstance(paths, str | Path) else list(paths)
+    with ExitStack() as stack:
+        folder = Path(index or stack.enter_context(tempfile.TemporaryDirectory(prefix="vidembed-")))
+        opened = stack.enter_context(open_index(folder, profile=profile, config=config, overrides=overrides))
+        parts: list[Sequence[str | Path]] = list(batched(find_videos(given), FILES_AT_ONCE))
+        for part in parts or [given]:  # `add` says that there is nothing
+            report = opened.add(part)
+            for failure in report.failed:
+                yield CaptionedVideo("", Path(failure.item), (), None, (failure,))
+            yield from opened.caption([*report.done, *report.unchanged], **request)

@@ -1,229 +1,199 @@
-"""The other parts: media tools, store, executor, settings of search and runs. Heavy modules are imported when used."""
+"""What an open index is made of: settings, catalog, store, channels. Every function of this room works on these."""
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from vidembed.config.schema import Config, RunSettings
-from vidembed.errors import ConfigError, StoreUnavailable
-from vidembed.files import write_bytes
-from vidembed.index.pipeline.job import Tools
-from vidembed.index.pipeline.run import RunOptions
-from vidembed.protocols import Executor, Frame, Segmenter, VideoReader
-from vidembed.types import Image, VideoInfo
+import numpy as np
 
-if TYPE_CHECKING:
-    from vidembed.index.channels import Lane
-    from vidembed.index.pipeline.remote import Remote
-    from vidembed.media.reading.container import Limits
-    from vidembed.media.segmenting.kernel import Look
-    from vidembed.search.calibration import BankVectors
-
-
-def make_limits(config: Config) -> Limits:
-    from vidembed.media.reading.container import Limits
-
-    return Limits(**config.media.limits.model_dump())
+from vidembed.config.schema import ChannelSettings, Config, StoreSettings
+from vidembed.errors import BadQuery, ConfigError, MediaNotFound, did_you_mean
+from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.channels import ChannelFactory, ChannelSpec, LazyChannels, channel_spec
+from vidembed.index.manifest import Manifest
+from vidembed.index.media import Thumbnails
+from vidembed.index.searching import CatalogLookup, QueryLoader
+from vidembed.index.stores import move, open_store
+from vidembed.protocols import Channel, Store
+from vidembed.search.calibration import BankVectors, read_bank
+from vidembed.search.searcher import Searcher
+from vidembed.types import Clip, Floats
 
 
-def make_tools(config: Config, *, thumbnails: Path | None, workers: int = 1, look: Look | None = None) -> Tools:
-    """The media room's services for a run. thumbnails: their folder, None = make none. look: see `look_of`."""
-    from vidembed.media import files
-    from vidembed.media.reading import probe
-    from vidembed.media.reading.guarded import within
-    from vidembed.media.segmenting import segment
+class IndexParts:
+    """The parts of one open index. Safe for many threads; models and vectors are loaded when first used.
 
-    limits = make_limits(config)
-    stop = threading.Event()
+    Attributes:
+        path: The index's folder.
+        config: The settings that hold; `serve` and `move_store` replace them.
+        manifest: What made the index, as `index.json` says it.
+        catalog: Videos, clips, texts, captions, failures, and what is indexed of each video.
+        thumbnails: The clips' JPEGs.
+    """
 
-    def info_of(path: Path) -> VideoInfo:
-        if config.media.isolate == "always":
-            with open_video(config, path, stop=stop) as video:
-                return video.info
-        return within(limits.decode_timeout_s, path, lambda: probe.probe(path, limits), stop=stop)
+    def __init__(self, path: Path, config: Config, manifest: Manifest, *, readonly: bool = False) -> None:
+        self.path = path
+        self.config = config
+        self.manifest = manifest
+        self.readonly = readonly
+        self.catalog = Catalog(path / "catalog.sqlite", readonly=readonly)
+        self.thumbnails = Thumbnails(path / "thumbnails", config.thumbnails)
+        self._factory = ChannelFactory(config, caption_of=self._caption_of)
+        self._store: Store | None = None
+        self._lookup: CatalogLookup | None = None
+        self._searcher: Searcher | None = None
+        self._mutex = threading.RLock()
 
-    return Tools(
-        identify=files.video_id,
-        probe=info_of,
-        open=lambda path: open_video(config, path, workers=workers, stop=stop),
-        stop=stop,
-        segmenter=make_segmenter(config, look=look),
-        known_spans=partial(segment.KnownSpans, max_frames=_held_frames(config)),
-        distinct=make_distinct(config),
-        rate_hz=config.sample.rate_hz,
-        mode=config.sample.mode,
-        max_frames_per_clip=config.sample.max_frames_per_clip,
-        save_thumbnail=None if thumbnails is None else _thumbnailer(config, thumbnails),
-        thumbnail_px=config.thumbnails.long_side_px * 9 // 16,
-    )
+    @property
+    def store(self) -> Store:
+        """The vectors, opened when first used. Raises IndexBusy when another process has them."""
+        with self._mutex:
+            if self._store is None:
+                self._store = self._opened_store(self.config.store)
+            return self._store
 
+    # -- channels ----------------------------------------------------------------------------------------------------
 
-def open_video(config: Config, path: Path, *, workers: int = 1, stop: threading.Event | None = None) -> VideoReader:
-    """A reader that gives up on a decoder that does not come back. stop: set it, and waiting calls end too."""
-    from vidembed.media.reading.guarded import GuardedReader
-    from vidembed.media.reading.reader import open_video as open_one
+    @property
+    def specs(self) -> dict[str, ChannelSpec]:
+        """The channels that hold vectors of these models, not loaded, in the order of the profile."""
+        known = self.manifest.channels
+        found = {name: channel_spec(name, given) for name, given in self.config.channels.items() if name in known}
+        return {name: spec for name, spec in found.items() if spec.fingerprint == known[name]["fingerprint"]}
 
-    limits = make_limits(config)
-    how: dict[str, Any] = {
-        "backend": config.media.reader,
-        "limits": limits,
-        "audio_track": config.media.audio_track,
-        "threads": 1 if workers > 1 else 0,  # several videos at once keep the cores busy by themselves
-    }
-    opens: Callable[[], VideoReader] = partial(open_one, path, **how)
-    give_up: Callable[[], None] | None = None
-    if config.media.isolate == "always":
-        from vidembed.media.reading.isolated import CHILDREN, IsolatedReader
+    def spec(self, channel: str) -> ChannelSpec:
+        """One of `specs`. Raises BadQuery for a channel that holds no vectors."""
+        specs = self.specs
+        if channel not in specs:
+            raise BadQuery(f"no channel {channel!r} in this index", hint=did_you_mean(channel, specs))
+        return specs[channel]
 
-        child = CHILDREN.take()
-        opens, give_up = partial(IsolatedReader, child, path, **how), child.kill
-    return GuardedReader(opens, path.name, limit_s=limits.decode_timeout_s, stop=stop, give_up=give_up)
+    @property
+    def channels(self) -> Mapping[str, Channel]:
+        """The channels of `specs`; each is loaded when first asked for."""
+        return LazyChannels(self.specs, self.load)
 
+    def load(self, spec: ChannelSpec) -> Channel:
+        """The channel, loaded once."""
+        return self._factory.load(spec)
 
-def make_segmenter(config: Config, *, look: Look | None = None) -> Segmenter:
-    """look: the tower that segment.kind "changes" needs. Raises ConfigError where that has none."""
-    from vidembed.media.segmenting import segment
-    from vidembed.media.segmenting.kernel import DEFAULT_CHANGE
+    def serve(self, spec: ChannelSpec) -> None:
+        """From now on the vectors of this spec answer for its channel."""
+        entry = self.manifest.channels.get(spec.name)
+        if entry is not None and entry["fingerprint"] == spec.fingerprint:
+            return
+        with self._mutex:
+            given = spec.settings.model_copy(update={"enabled": True})
+            self.config = _with_channel(self.config, spec.name, given)
+            self.manifest = self.manifest.serving(spec)
+            self.manifest.write(self.path)
+            self._searcher = self._lookup = None
 
-    given = config.segment
-    if given.kind == "changes" and look is None:
-        raise ConfigError(
-            "segment.kind: 'changes' needs a channel that encodes frames one by one",
-            hint="switch one on, such as vision, or choose shots",
-        )
-    options: dict[str, dict[str, Any]] = {
-        "windows": {"window_s": given.window_s, "overlap_s": given.overlap_s},
-        "shots": {"min_s": given.min_s, "max_s": given.max_s},
-        "changes": {
-            "look": look,
-            "min_s": given.min_s,
-            "max_s": given.max_s,
-            "change": given.change or DEFAULT_CHANGE,
-        },
-        "whole": {},
-    }
-    return segment.make_segmenter(given.kind, max_frames=_held_frames(config), **options[given.kind])
+    def vectors(self, channel: str, clip_ids: Sequence[str]) -> dict[str, Floats]:
+        """clip_id -> (D,) float32 of a dense channel; clips without one are left out."""
+        rows = self.store.rows(self.specs[channel].collection, clip_ids, units=False)
+        return {clip_id: np.asarray(row.vector) for clip_id, row in rows.items()}
 
+    # -- searches ----------------------------------------------------------------------------------------------------
 
-def _held_frames(config: Config) -> int:
-    """Frames of one clip that are held at once: enough to choose from, few enough for any length."""
-    return max(64, config.sample.max_frames_per_clip)
+    @property
+    def lookup(self) -> CatalogLookup:
+        """The catalog as searches ask it."""
+        with self._mutex:
+            if self._lookup is None:
+                self._lookup = CatalogLookup(self.catalog, self.specs.values())
+            return self._lookup
 
+    @property
+    def searcher(self) -> Searcher:
+        """Answers queries over the channels of `specs`."""
+        with self._mutex:
+            if self._searcher is None:
+                self._searcher = Searcher(
+                    self.store,
+                    self.channels,
+                    self.lookup,
+                    load=QueryLoader(self.config),
+                    bank=self.bank,
+                    settings=self.config.search,
+                )
+            return self._searcher
 
-def make_distinct(config: Config) -> Callable[[Iterable[Frame]], Iterator[Frame]]:
-    from vidembed.media.segmenting.sampling import distinct
+    def invalidate(self) -> None:
+        """Tell searches that the index has changed."""
+        with self._mutex:
+            if self._searcher is not None:
+                self._searcher.invalidate()
 
-    return iter if config.sample.mode == "fixed" else partial(distinct, threshold=config.sample.distinct)
+    @cached_property
+    def bank(self) -> BankVectors:
+        """Ordinary queries in each channel's space, kept in the index's folder where it can be written."""
+        folder = self.path / "cache" if os.access(self.path, os.W_OK) else None
+        return BankVectors(read_bank(self.config.search.calibration.bank), folder=folder)
 
+    # -- what the catalog knows of one thing -------------------------------------------------------------------------
 
-def thumbnail_path(folder: Path, clip_id: str) -> Path:
-    return folder / clip_id[:2] / f"{clip_id}.jpg"
+    def clip(self, clip_id: str) -> Clip:
+        found = self.catalog.videos.clips_by_id([clip_id])
+        if clip_id not in found:
+            raise BadQuery(f"no clip {clip_id!r} in this index", hint="clip ids are in the results of a search")
+        return found[clip_id]
 
+    def path_of(self, video_id: str) -> Path:
+        """A file of the video, one that is there where there are several. Raises MediaNotFound."""
+        rows = self.catalog.videos.paths_of(video_id)
+        if not rows:
+            raise MediaNotFound(f"no video {video_id!r} in this index", hint="vidembed info --videos lists them")
+        return Path(rows[0].path)
 
-def _thumbnailer(config: Config, folder: Path) -> Callable[[Image, str], None]:
-    from vidembed.media.images import jpeg
+    # -- the store ---------------------------------------------------------------------------------------------------
 
-    given = config.thumbnails
+    def move_store(self, to: str) -> dict[str, int]:
+        """See `VideoIndex.move_store`. Nothing changes unless every count agrees."""
+        settings = _moved(self.config.store, to)
+        if settings == self.config.store:
+            raise ConfigError(f"the index keeps its vectors in {to} already")
+        target = self._opened_store(settings)
+        try:
+            counts = move(self.store, target)
+            manifest = replace(self.manifest, store=settings.model_dump(mode="json"))
+            manifest.write(self.path)
+        except BaseException:
+            target.close()
+            raise
+        with self._mutex:
+            self.store.close()
+            self.manifest, self._store, self._searcher = manifest, target, None
+            self.config = self.config.model_copy(update={"store": settings})
+        return counts
 
-    def save(rgb: Image, clip_id: str) -> None:
-        if not thumbnail_path(folder, clip_id).exists():
-            keep_thumbnail(folder, jpeg(rgb, long_side_px=given.long_side_px, quality=given.quality), clip_id)
+    def close(self) -> None:
+        with self._mutex:
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+            self.catalog.close()
 
-    return save
+    def _caption_of(self, clip_id: str) -> str | None:
+        return self.catalog.captions.texts_of([clip_id]).get(clip_id)
 
-
-def keep_thumbnail(folder: Path, content: bytes, clip_id: str) -> None:
-    """Write a clip's JPEG. Raises StoreUnavailable."""
-    target = thumbnail_path(folder, clip_id)
-    try:
-        write_bytes(target, content)
-    except OSError as error:
-        raise StoreUnavailable(
-            f"cannot write the thumbnail {target}: {error.strerror or error}", hint="is the disk full?"
-        ) from error
-
-
-def make_judged(lanes: Mapping[str, Lane], rerank: Mapping[str, float]) -> dict[str, float]:
-    """channel -> weight in choosing captions: as set, or every lane of picture or sound whose model takes text."""
-    able = [
-        name
-        for name, entry in lanes.items()
-        if entry.settings.source in ("frames", "audio", "av")
-        and entry.spec.kind == "encoder"
-        and (not entry.spec.modalities or "text" in entry.spec.modalities)
-    ]
-    unknown = set(rerank) - set(able)
-    if unknown:
-        raise ConfigError(
-            f"caption.rerank names {', '.join(sorted(unknown))}, which cannot compare a clip with text",
-            hint=f"channels that can: {', '.join(able) or 'none'}",
-        )
-    return (
-        {name: rerank.get(name, 0.0) for name in able if rerank.get(name, 0.0) > 0}
-        if rerank
-        else dict.fromkeys(able, 1.0)
-    )
-
-
-def make_executor(settings: RunSettings) -> Executor:
-    """Raises MissingDependency."""
-    if settings.executor == "ray":
-        from vidembed.index.executors.ray import RayExecutor
-
-        return RayExecutor(settings.workers, cpus=settings.worker_cpus, gpus=settings.worker_gpus)
-    from vidembed.index.executors.local import SerialExecutor, ThreadExecutor
-
-    serial = settings.executor == "serial" or settings.workers == 1
-    return SerialExecutor() if serial else ThreadExecutor(settings.workers)
-
-
-def make_remote(
-    config: Config,
-    lanes: Mapping[str, Lane],
-    *,
-    thumbnails: Path | None,
-    captions_of: Callable[[Sequence[str]], Mapping[str, str]],
-) -> Remote | None:
-    """For executors whose workers share no memory with this process; None for the others."""
-    if config.run.executor != "ray":
-        return None
-    from vidembed.index.pipeline.remote import Remote
-    from vidembed.index.pipeline.worker import Worker
-
-    settings = {name: lane.settings for name, lane in lanes.items()}
-    collections = {name: lane.collection for name, lane in lanes.items()}
-    work = Worker(config, settings, collections, thumbnails is not None)
-
-    def keep(content: bytes, clip_id: str) -> None:
-        assert thumbnails is not None
-        keep_thumbnail(thumbnails, content, clip_id)
-
-    return Remote(work, captions_of, keep)
+    def _opened_store(self, settings: StoreSettings) -> Store:
+        namespace = f"vidembed-{self.manifest.index_id[:12]}"
+        return open_store(settings, folder=self.path / "vectors", namespace=namespace)
 
 
-def make_run_options(config: Config) -> RunOptions:
-    elsewhere = {"executor", "workers", "worker_cpus", "worker_gpus"}
-    return RunOptions(**config.run.model_dump(exclude=elsewhere))
+def _moved(now: StoreSettings, to: str) -> StoreSettings:
+    if to == "edge":
+        return now.model_copy(update={"kind": "edge", "url": None})
+    if not to.startswith(("http://", "https://")):
+        raise ConfigError(f"--to takes 'edge' or a server's address, got {to!r}", hint="such as http://localhost:6333")
+    return now.model_copy(update={"kind": "server", "url": to})
 
 
-def make_bank(config: Config, cache: Path | None) -> BankVectors:
-    """Ordinary queries in each channel's space. cache: folder that keeps them, so that no search encodes them."""
-    from vidembed.search.calibration import BankVectors, read_bank
-
-    return BankVectors(read_bank(config.search.calibration.bank), folder=cache)
-
-
-def find_videos(paths: Iterable[str | Path] | str | Path) -> list[Path]:
-    from vidembed.media.files import find_videos as find
-
-    return find(paths)
-
-
-def list_tags(paths: Iterable[str | Path] | str | Path) -> dict[Path, dict[str, str]]:
-    from vidembed.media.files import list_tags as find
-
-    return find(paths)
+def _with_channel(config: Config, name: str, given: ChannelSettings) -> Config:
+    return config.model_copy(update={"channels": {**config.channels, name: given}})

@@ -6,35 +6,67 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
-from vidembed.config.load import Overrides, load_config
-from vidembed.config.schema import Config
-from vidembed.errors import BadQuery, ConfigError, IndexBusy, StoreError, did_you_mean
-from vidembed.index.base import OpenIndex
-from vidembed.index.channels import lane
-from vidembed.index.filling import Filling, Paths
-from vidembed.index.manifest import Manifest, check_lanes
-from vidembed.index.parts import make_bank
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.captions.captioning import CaptionedVideo
+from vidembed.config.load import Overrides
+from vidembed.config.schema import Config, Fusion
+from vidembed.errors import BadQuery, IndexBusy, StoreError
+from vidembed.index import contents, searching
+from vidembed.index.captioning import CaptionRequest, caption_videos, captioned_videos
+from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.channels import wanted_specs
+from vidembed.index.contents import IndexInfo, VideoRecord
+from vidembed.index.filling import Filling, Paths, new_specs, select, with_run
+from vidembed.index.manifest import check_specs
+from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.progress import ProgressCallback
-from vidembed.index.wanted import wanted_lanes, with_run
-from vidembed.types import Caption, RunReport
+from vidembed.index.watching import watch
+from vidembed.search.duplicates import Duplicate, duplicates
+from vidembed.search.query import SearchOptions
+from vidembed.search.sequence import Chain, follow
+from vidembed.types import Caption, Clip, Failure, Filter, Moment, Query, Row, RunReport, TimedText
 
-if TYPE_CHECKING:
-    from vidembed.index.captioning import CaptionedVideo
+Videos = str | Path | Iterable[str | Path]  # by path, folder, glob or video id
+_PER_STEP = 200  # moments of one query that a sequence is looked for in
 
 
-class VideoIndex(OpenIndex):
+class VideoIndex:
     """One index, open. Made by `vidembed.open_index`; a context manager.
 
     Safe for many threads: searches may go on while one thread adds. Models and vectors are loaded when first needed.
+
+    Attributes:
+        path: The index's folder.
+        parts: What the index is made of, for tools that build on it.
     """
 
-    def __init__(self, path: Path, config: Config, manifest: Manifest, *, readonly: bool = False) -> None:
-        super().__init__(path, config, manifest, readonly=readonly)
+    def __init__(self, parts: IndexParts) -> None:
+        self.path = parts.path
+        self.parts = parts
+        self._verifiers: dict[str | None, searching.Verifier] = {}
+        self._verifiers_mutex = threading.Lock()
         self._write_mutex = threading.RLock()
 
-    # -- writing -----------------------------------------------------------------------------------------------------
+    @property
+    def config(self) -> Config:
+        """The settings that hold."""
+        return self.parts.config
+
+    @property
+    def catalog(self) -> Catalog:
+        """Videos, clips, texts, captions, failures; to be read, not written."""
+        return self.parts.catalog
+
+    @property
+    def readonly(self) -> bool:
+        """Whether whatever changes the index is refused."""
+        return self.parts.readonly
+
+    # -- adding and changing -----------------------------------------------------------------------------------------
 
     def add(
         self,
@@ -49,17 +81,24 @@ class VideoIndex(OpenIndex):
         """Index a folder, file, glob, list file or several of them; does only what is missing.
 
         Further columns of a list (.csv with a header, .jsonl, .parquet) become the videos' tags; see `tag`.
-        channels: lanes to fill, ["vision"], or on top of the profile's ["+speech", "+ocr", "-sound"].
-        workers: videos decoded side by side. on_error: "record" (the default) or "raise". prune: forget videos whose
-        files are gone; otherwise they are only hidden. A file that fails keeps what the index had of it.
-        Raises MediaNotFound, ConfigError, model and store errors at once; errors of single files are in the report.
+        A file that fails keeps what the index had of it.
+
+        Args:
+            paths: What to index.
+            channels: Channels to fill, ["vision"], or on top of the profile's ["+speech", "+ocr", "-sound"].
+            progress: Called as clips are done.
+            workers: Videos decoded side by side.
+            on_error: "record" (the default) or "raise".
+            prune: Forget videos whose files are gone; otherwise they are only hidden.
+
+        Raises:
+            MediaNotFound, ConfigError, ModelError, StoreError: At once; errors of single files are in the report.
         """
-        run = {"workers": workers, "on_error": on_error}
-        config = with_run(self.config, {key: value for key, value in run.items() if value is not None})
-        lanes = wanted_lanes(self.config, channels)
-        check_lanes(self._manifest, lanes, self.path)
+        config = with_run(self.config, workers=workers, on_error=on_error)
+        specs = wanted_specs(self.config, channels)
+        check_specs(self.parts.manifest, specs, self.path)
         with self._writing():
-            report = Filling(self).add(paths, lanes, config=config, progress=progress, prune=prune)
+            report = Filling(self.parts).add(paths, specs, config=config, progress=progress, prune=prune)
             self._changed(report)
         return report
 
@@ -73,23 +112,15 @@ class VideoIndex(OpenIndex):
         progress: ProgressCallback | None = None,
         workers: int | None = None,
     ) -> RunReport:
-        """Encode channels anew, with the models and settings that these name for them; the old ones serve meanwhile.
+        """Encode channels anew, with the models and settings that these name for them; old vectors stay live meanwhile.
 
         The new vectors take over once every video that the old ones cover is done; an interrupted or partly failed
-        run leaves the old ones serving, and the next call goes on where it stopped.
+        run leaves the old ones live, and the next call goes on where it stopped. Arguments as of `open_index`.
         """
-        names = [channels] if isinstance(channels, str) else list(channels)
-        if not names:
-            raise ConfigError("no channel to encode anew", hint=f"this index has: {', '.join(self.config.channels)}")
-        stored = self._manifest.stored_settings() if profile in (None, self._manifest.profile) else None
-        wanted = load_config(profile or self._manifest.profile, config, overrides, stored=stored)
-        for name in names:
-            if name not in wanted.channels:
-                raise ConfigError(f"no channel {name!r} in these settings", hint=did_you_mean(name, wanted.channels))
-        lanes = {name: lane(name, wanted.channels[name]) for name in names}
-        run = with_run(self.config, {} if workers is None else {"workers": workers})
+        specs = new_specs(self.parts, channels, profile, config, overrides)
+        run = with_run(self.config, workers=workers)
         with self._writing():
-            report = Filling(self).reencode(lanes, config=run, progress=progress)
+            report = Filling(self.parts).reencode(specs, config=run, progress=progress)
             self._changed(report)
         return report
 
@@ -103,45 +134,32 @@ class VideoIndex(OpenIndex):
         report: Callable[[RunReport], None] | None = None,
     ) -> None:
         """Add now and whenever something changes, until `stop` is set or Ctrl-C. report: called after each run."""
-        from vidembed.index.watching import watch
-
         watch(paths, lambda: self.add(paths, channels=channels), interval_s=interval_s, stop=stop, report=report)
 
-    def remove(self, paths_or_ids: str | Path | Iterable[str | Path]) -> int:
+    def remove(self, paths_or_ids: Videos) -> int:
         """Take videos out of the index, by path, folder, glob or video id; how many were found. Files stay."""
         given = [paths_or_ids] if isinstance(paths_or_ids, str | Path) else list(paths_or_ids)
         with self._writing():
-            removed = Filling(self).remove([str(item) for item in given])
-            self._invalidate()
+            removed = Filling(self.parts).remove([str(item) for item in given])
+            self.parts.invalidate()
         return removed
 
-    def tag(self, videos: str | Path | Iterable[str | Path] | None, changes: Mapping[str, str | None]) -> int:
+    def tag(self, videos: Videos | None, changes: Mapping[str, str | None]) -> int:
         """Set tags of videos, by path, folder, glob or id (None: all); a value of None takes a tag away.
 
         How many videos were meant. `Filter(tags=["camera=front"])` searches by them. Raises MediaNotFound, BadQuery.
         """
-        from vidembed.index.filling import select
-
         for key in changes:
             if not key.strip() or any(sign in key for sign in "=!<>"):
-                raise BadQuery(f"no name for a tag: {key!r}", hint="letters, digits and spaces, without = ! < >")
+                raise BadQuery(f"invalid tag name {key!r}", hint="letters, digits and spaces, without = ! < >")
         with self._writing():
             chosen = select(self.catalog, videos)
             self.catalog.tags.change(chosen, changes)
         return len(chosen)
 
-    def save_captions(self, captions: Sequence[Caption]) -> list[Caption]:
-        """Save and make searchable; those that were saved. A model's caption never replaces a person's."""
-        from vidembed.index.captioned import save_captions
-
-        with self._writing():
-            saved = save_captions(self, captions)
-            self._invalidate()
-        return saved
-
     def caption(
         self,
-        videos: str | Path | Iterable[str | Path] | None = None,
+        videos: Videos | None = None,
         *,
         model: str | None = None,
         candidates: int | None = None,
@@ -152,30 +170,174 @@ class VideoIndex(OpenIndex):
         options: Mapping[str, Any] | None = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Iterator[CaptionedVideo]:
-        """Caption videos of the index, by path, folder, glob or id (None: all); yields each as it is done and saved.
+        """Caption videos of the index; yields each as it is done and saved.
 
-        What the same captioner with the same settings has done is kept (redo: done anew), a person's captions always.
-        rechoose: nobody is asked; the choice among the kept proposals is made anew, by the vectors and settings of now.
-        None takes the setting of the index (caption.*). Captions are searchable at once, in the `caption` channels.
-        Errors of single clips and files are in `CaptionedVideo.failures`; ConfigError and model errors are raised.
+        What the same captioner with the same settings has done is kept, a person's captions always. Captions are
+        searchable at once, in the `caption` channels. Errors of single clips and files are in
+        `CaptionedVideo.failures`; ConfigError and model errors are raised.
+
+        Args:
+            videos: By path, folder, glob or id; None = all.
+            model, candidates, prompt, seed, options: In place of the index's settings (`caption.*`).
+            redo: Caption anew what is captioned.
+            rechoose: Re-rank stored candidates, by the vectors and settings of now; no model call.
+            progress: Called with (path, clips done, clips in all).
         """
-        from vidembed.index.captioning import CaptionRequest, caption_videos
-        from vidembed.index.filling import select
-
         request = CaptionRequest(model, candidates, prompt, seed, redo, rechoose, dict(options) if options else None)
-        yield from caption_videos(self, select(self.catalog, videos), request, progress=progress)
+        chosen = select(self.catalog, videos)
+        yield from caption_videos(self.parts, chosen, request, save=self.save_captions, progress=progress)
+
+    def save_captions(self, captions: Sequence[Caption]) -> list[Caption]:
+        """Save and make searchable; those that were saved. A model's caption never replaces a person's."""
+        with self._writing():
+            saved = Filling(self.parts).save_captions(captions)
+            self.parts.invalidate()
+        return saved
 
     def move_store(self, to: str) -> dict[str, int]:
         """Copy all vectors to a Qdrant server (its address) or back ("edge"), compare, use it from now on.
 
         Returns clips per collection. The old vectors stay where they are.
         """
-        from vidembed.index.moving import move_store
-
         with self._writing():
-            counts, self._manifest, self.config, self._store = move_store(self, self._manifest, to)
-            self._searcher = None
-        return counts
+            return self.parts.move_store(to)
+
+    def optimize(self) -> None:
+        """Build what makes searches fast, and free the space of deleted vectors."""
+        with self._writing():
+            self.parts.store.optimize()
+
+    # -- searching ---------------------------------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str | Query,
+        *,
+        k: int = 10,
+        channels: Sequence[str] | None = None,
+        weights: Mapping[str, float] | None = None,
+        where: Filter | None = None,
+        group_by_video: bool = False,
+        diversity: float = 0.0,
+        offset: int = 0,
+        fusion: Fusion | None = None,
+    ) -> list[Moment]:
+        """The k best moments, best first. A plain string is text. See `search.query.SearchOptions` for the options.
+
+        `moment.confidence` below `config.search.min_confidence` means that it is no good match.
+        Raises BadQuery, MediaNotFound and MediaUnreadable for what cannot be asked.
+        """
+        options = SearchOptions(
+            k=k, offset=offset, channels=channels, weights=weights, where=where, group_by_video=group_by_video,
+            diversity=diversity, fusion=fusion,
+        )  # fmt: skip
+        return self.parts.searcher.search(query, options)
+
+    def search_sequence(
+        self, queries: Sequence[str | Query], *, gap_s: float = 60.0, k: int = 10, **options: Any
+    ) -> list[Chain]:
+        """Moments that follow each other in one video: the first query's, then the second's at most `gap_s` later, ...
+
+        options: as of `search`, for every step. Raises BadQuery as `search` does, and for fewer than two queries.
+        """
+        return follow([self.search(query, k=_PER_STEP, **options) for query in queries], gap_s=gap_s, k=k)
+
+    def check(self, claim: str, moments: Sequence[Moment], *, model: str | None = None) -> list[Moment]:
+        """The moments with their `agreement`, best first: a vision-language model is shown each and says yes or no.
+
+        Slow and sharp, for the best of a search: `index.check(words, index.search(words, k=20), model="qwen3-vl-2b")`.
+        model: a captioner that answers questions; None: the index's own. Ties keep their order. Raises ConfigError,
+        model errors, and what reading the files raises.
+        """
+        with self._verifiers_mutex:
+            if model not in self._verifiers:
+                self._verifiers[model] = searching.load_verifier(self.config, model)
+        return searching.check(self.config, claim, moments, self._verifiers[model])
+
+    def curve(
+        self, query: str | Query, video_id: str, **options: Any
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(times_s, scores) of one video, (N,) float64 each: how well each time fits the query.
+
+        options: channels and weights, as of `search`.
+        """
+        return self.parts.searcher.curve(query, video_id, **options)
+
+    def duplicates(self, *, channel: str = "vision", above: float = 0.8, min_s: float = 2.0) -> Iterator[Duplicate]:
+        """Pairs of videos that are duplicates, whole or in part, with the stretches they share, found frame by frame.
+
+        above: least cosine of two frames that are the same; min_s: shortest stretch that counts. Raises BadQuery.
+        """
+        spec = self.parts.spec(channel)
+        if spec.model.kind == "words":
+            raise BadQuery(
+                f"channel {channel!r} holds words; duplicates are found by vectors", hint="use channel vision"
+            )
+        records = self.videos()
+        for record in records:
+            for path in record.paths[1:]:
+                yield Duplicate(record.paths[0], path, "same file")
+        infos = {record.info.video_id: record.info for record in records}
+        yield from duplicates(self.parts.store, spec.collection, infos, self.clips(), above=above, min_s=min_s)
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    def videos(self) -> list[VideoRecord]:
+        """Every video with its files, state, coverage and failures, by path."""
+        return contents.videos(self.parts)
+
+    def info(self) -> IndexInfo:
+        """Counts, coverage of each channel, models, sizes. Opens no model and no store."""
+        return contents.info(self.parts)
+
+    def failures(self) -> list[Failure]:
+        """What could not be indexed, and why."""
+        return self.catalog.failures()
+
+    def clips(self, video_id: str | None = None) -> list[Clip]:
+        """The clips of one video, or of all, in order."""
+        return self.catalog.videos.clips(video_id)
+
+    def clip(self, clip_id: str) -> Clip:
+        """One clip. Raises BadQuery for an unknown id."""
+        return self.parts.clip(clip_id)
+
+    def path_of(self, video_id: str) -> Path:
+        """Where the video lies; one of its places when there are copies. Raises MediaNotFound."""
+        return self.parts.path_of(video_id)
+
+    def texts(self, clip_id: str) -> dict[str, TimedText]:
+        """channel -> what was said, written or captioned in the clip"""
+        return dict(self.parts.lookup.texts([clip_id])[clip_id])
+
+    def captions(self, video_id: str | None = None) -> list[Caption]:
+        """The captions of one video, or of all, in order of time."""
+        return self.catalog.captions.get(video_id)
+
+    def captioned(self, videos: Videos | None = None) -> Iterator[CaptionedVideo]:
+        """What is captioned already, video by video; nothing is captioned."""
+        yield from captioned_videos(self.parts, select(self.catalog, videos))
+
+    def rows(self, channel: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
+        """clip_id -> the stored vectors; clips without any are left out. units: with those of frames or windows."""
+        return self.parts.store.rows(self.parts.spec(channel).collection, clip_ids, units=units)
+
+    def thumbnail(self, clip_id: str) -> Path | None:
+        """The clip's JPEG, made now if it is not there; None for a clip without pictures."""
+        return contents.thumbnail(self.parts, clip_id)
+
+    def close(self) -> None:
+        """Free the files; what is asked afterwards raises StoreError."""
+        self.parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"VideoIndex({str(self.path)!r}, profile {self.parts.manifest.profile!r})"
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -200,8 +362,7 @@ class VideoIndex(OpenIndex):
                 guard.release()
 
     def _changed(self, report: RunReport) -> None:
-        self._invalidate()
+        self.parts.invalidate()
         if report.done and self.config.search.calibration.enabled:
-            bank = make_bank(self.config, self._cache())
-            for channel in self.channels.values():
-                bank(channel)  # kept on disk, so that no search has to wait for it
+            for channel in self.parts.channels.values():
+                self.parts.bank(channel)  # kept on disk, so that no search has to wait for it

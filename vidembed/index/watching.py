@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from vidembed.errors import ConfigError, MediaNotFound
-from vidembed.index.filling import Paths
-from vidembed.index.parts import find_videos
+from vidembed.media.files import find_videos
 from vidembed.types import RunReport
 
+Paths = str | Path | Iterable[str | Path]
 Snapshot = dict[str, tuple[int, int]]  # path -> (size, mtime in ns)
 
 

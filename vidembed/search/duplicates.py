@@ -1,4 +1,4 @@
-"""Stretches that two videos share: copies, excerpts, common intros, found in the sequence of their frame vectors.
+"""Videos that are duplicates, whole or in part: other encodings, excerpts, common intros, found by their frame vectors.
 
 Pairs of frames that are alike vote for the lag between the videos; only what goes on being alike at one lag counts, so
 two videos of the same kind of scene, or with one picture in common, are no copies. Source: temporal Hough voting,
@@ -7,15 +7,21 @@ Douze, Jegou, Schmid, "An image-based approach to video copy detection", IEEE Tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.types import Floats, Row, Span
+from vidembed.protocols import Store
+from vidembed.types import Clip, Floats, Row, Span, VideoInfo
 
 _MAX_STRETCHES = 20  # of one pair of videos
+_NEIGHBOURS = 50  # clips looked at around each clip
+_CLIP_SLACK = 0.25  # a clip's mean vector may be this much less alike than its best frames
+_WHOLE = 0.75  # share of a video from which it counts as whole: titles and ends are often cut off or added
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,3 +117,67 @@ def _runs(
 def _length(one: Track, other: Track, i: NDArray[np.int64], j: NDArray[np.int64]) -> float:
     """Seconds that a run covers, in the video in which it is shorter."""
     return float(min(one.ends_s[i.max()] - one.starts_s[i.min()], other.ends_s[j.max()] - other.starts_s[j.min()]))
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """Two videos that hold the same content. kind: "same file" (byte for byte, by size and ends), "whole" (each is in
+    the other), "part" (one is whole in the other), "shared" (both have more besides).
+    """
+
+    one: Path
+    other: Path
+    kind: str
+    stretches: tuple[SharedStretch, ...] = ()  # longest first; empty for the same file
+    shares: tuple[float, float] = (1.0, 1.0)  # of each video's duration
+
+
+def duplicates(
+    store: Store,
+    collection: str,
+    infos: Mapping[str, VideoInfo],
+    clips: Sequence[Clip],
+    *,
+    above: float = 0.8,
+    min_s: float = 2.0,
+) -> Iterator[Duplicate]:
+    """Pairs of videos that share stretches, by path. See `shared_stretches` for `above` and `min_s`.
+
+    infos: by video id; clips: of all these videos; collection: of their dense vectors.
+    """
+    ids: dict[str, list[str]] = {}
+    for clip in clips:
+        ids.setdefault(clip.video_id, []).append(clip.clip_id)
+
+    @lru_cache(maxsize=2)  # pairs come in order, so that the first video stays
+    def track(video_id: str) -> Track:
+        return Track.of_rows(list(store.rows(collection, ids[video_id]).values()))
+
+    pairs = _alike(store, collection, {clip.clip_id: clip.video_id for clip in clips}, least=above - _CLIP_SLACK)
+    for one, other in sorted(sorted(pair, key=lambda video: infos[video].path) for pair in pairs):
+        stretches = shared_stretches(track(one), track(other), above=above, min_s=min_s)
+        if stretches:
+            first = _covered_s([stretch.one for stretch in stretches]) / infos[one].duration_s
+            second = _covered_s([stretch.other for stretch in stretches]) / infos[other].duration_s
+            kind = ("shared", "part", "whole")[(first >= _WHOLE) + (second >= _WHOLE)]
+            yield Duplicate(infos[one].path, infos[other].path, kind, tuple(stretches), (first, second))
+
+
+def _alike(store: Store, collection: str, video_of: Mapping[str, str], *, least: float) -> set[frozenset[str]]:
+    """Pairs of videos with clips that are alike."""
+    pairs: set[frozenset[str]] = set()
+    for rows in store.scan(collection):
+        for row in rows:
+            hits = store.search(collection, row.vector, k=_NEIGHBOURS)
+            others = {video_of[hit] for hit, score in hits if score >= least and hit in video_of}
+            pairs |= {frozenset((row.clip.video_id, other)) for other in others - {row.clip.video_id}}
+    return pairs
+
+
+def _covered_s(spans: Sequence[Span]) -> float:
+    """Seconds that at least one of the spans covers."""
+    total, end = 0.0, 0.0
+    for span in sorted(spans):
+        total += max(0.0, span.end_s - max(span.start_s, end))
+        end = max(end, span.end_s)
+    return total

@@ -60,7 +60,7 @@ class OcrSource:
                 f"got {short_side_px}, {every_s}, {max_frames}, {min_confidence}"
             )
         self.short_side_px = short_side_px
-        self.maker = f"ocr:rapidocr:{short_side_px}:{every_s:g}:{max_frames}:{min_confidence}"
+        self.producer = f"ocr:rapidocr:{short_side_px}:{every_s:g}:{max_frames}:{min_confidence}"
         self._every_s, self._max_frames, self._min_confidence, self._threads = (
             every_s, max_frames, min_confidence, threads,
         )  # fmt: skip

@@ -77,7 +77,7 @@ class SpeechSource:
         self._thresholds = Thresholds(**(thresholds or {}))
         self._beam_size = beam_size
         # What texts in a catalog were made by: a change of any of this makes new ones.
-        self.maker = f"speech:{model}:{language or 'auto'}:{beam_size}:{self._thresholds}"
+        self.producer = f"speech:{model}:{language or 'auto'}:{beam_size}:{self._thresholds}"
         self._load = partial(_load_whisper, model, device, compute_type, threads, weights_dir, offline)
         self._whisper: WhisperModel | None = None
         self._lock = threading.Lock()

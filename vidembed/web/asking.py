@@ -115,7 +115,7 @@ def run(site: Site, ask: Ask) -> Answer:
     where = filter_of(ask)
     for file in filter(None, (ask.audio, ask.video)):
         check_media(site, Path(file))
-    if not site.index.lanes:
+    if not site.index.parts.specs:
         return site.answers.put(query, ask.label, [], {}, words=ask.text.strip())  # nothing was added yet
     options: dict[str, object] = {"channels": list(ask.channels) or None, "weights": dict(ask.weights) or None}
     moments = site.index.search(

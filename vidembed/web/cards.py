@@ -155,7 +155,7 @@ def suggested(site: Site) -> list[str]:
     demo = {Path(file).name for files in DEMO_MEDIA.values() for file in files}
     if names & demo:
         needs = {"thanks for watching": "ocr", "sleep with a dagger": "speech"}
-        sources = {spec.settings.source for spec in site.index.lanes.values()}
+        sources = {spec.settings.source for spec in site.index.parts.specs.values()}
         return [query for query in DEMO_QUERIES if needs.get(query) is None or needs[query] in sources]
     texts = sorted(site.index.captions(), key=lambda caption: (-caption.score, caption.clip.clip_id))
     short = (caption.text.rstrip(".") for caption in texts if len(caption.text) <= _SUGGESTED_CHARS)

@@ -20,7 +20,7 @@ from vidembed.web.html import clock, count, e, html_part
 from vidembed.web.mapping import MAX_COMPARED, ClipMap, Pair, clip_map, dense_channels, near_duplicates, vectors
 
 if TYPE_CHECKING:
-    from vidembed.index.duplicates import Duplicate
+    from vidembed.search.duplicates import Duplicate
     from vidembed.web.site import Site
 
 

@@ -81,7 +81,7 @@ def check_media(site: Site, file: Path) -> None:
 
     Raises InputError or MediaUnreadable with the reason.
     """
-    from vidembed.index.parts import make_limits
+    from vidembed.index.media import make_limits
     from vidembed.media.files import MEDIA_EXTENSIONS
     from vidembed.media.reading.probe import probe
 

@@ -21,7 +21,7 @@ from vidembed.index.pipeline.progress import Progress, ProgressCallback
 from vidembed.types import Caption
 
 if TYPE_CHECKING:
-    from vidembed.index.info import VideoRecord
+    from vidembed.index.contents import VideoRecord
     from vidembed.index.video_index import VideoIndex
 
 

@@ -13,7 +13,7 @@ from vidembed.web.html import count, e
 from vidembed.web.jobs import Job
 
 if TYPE_CHECKING:
-    from vidembed.index.info import VideoRecord
+    from vidembed.index.contents import VideoRecord
     from vidembed.web.site import Site
 
 _ROWS = 100

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.types import Clip, Floats, Space
+from vidembed.types import Clip, Floats
 from vidembed.vectors import evenly_spaced
 
 if TYPE_CHECKING:
@@ -45,20 +45,18 @@ class Pair:
 
 def dense_channels(site: Site) -> list[str]:
     """Channels whose vectors can be laid out, those that look at pictures first."""
-    spaces: dict[str, Space] = site.index.store.collections()
-    specs = site.index.lanes
-    names = [n for n, spec in specs.items() if (s := spaces.get(spec.collection)) is not None and s.kind == "dense"]
-    return sorted(names, key=lambda name: specs[name].settings.source != "frames")
+    specs = site.index.parts.specs
+    dense = [name for name, spec in specs.items() if spec.model.kind != "words"]
+    return sorted(dense, key=lambda name: specs[name].settings.source != "frames")
 
 
 def vectors(site: Site, channel: str, limit: int) -> tuple[list[Clip], Floats, int]:
     """(clips, (N, D) unit rows, clips in all): evenly spread over the library where there are more than the limit."""
-    spec = site.index.lanes[channel]
     clips = site.index.clips()
     total = len(clips)
     if total > limit:
         clips = [clips[i] for i in evenly_spaced(total, limit)]
-    rows = site.index.store.rows(spec.collection, [clip.clip_id for clip in clips], units=False)
+    rows = site.index.rows(channel, [clip.clip_id for clip in clips], units=False)
     held = [clip for clip in clips if clip.clip_id in rows]
     if not held:
         return [], np.zeros((0, 1), np.float32), total

@@ -173,7 +173,8 @@ def _begin_demo(site: Site) -> str:
 
 def _options(site: Site) -> dict[str, Any]:
     """The parts for filters and channels, by the name of the `Ask` field; weights as "weight:CHANNEL"."""
-    channels = [name for name, given in site.index.config.channels.items() if given.enabled or name in site.index.lanes]
+    filled = site.index.parts.specs
+    channels = [name for name, given in site.index.config.channels.items() if given.enabled or name in filled]
     usual = site.index.config.search.weights
     with gr.Row():
         parts: dict[str, Any] = {

@@ -121,7 +121,7 @@ class Site:
 
         def load() -> None:
             try:
-                if self.index.lanes:
+                if self.index.parts.specs:
                     self.index.search("warm up", k=1)
             except VidembedError as error:  # the first search says it to whoever asks
                 _log.info("could not get ready for the first search: %s", error)

@@ -86,11 +86,11 @@ def test_a_lane_can_be_added_later_without_decoding(videos: Path, tmp_path: Path
     with open_index(tmp_path / "later", profile="toy", overrides=FAST) as index:
         first = index.add(videos, channels=["vision"])
         assert first.counts["decoded"] > 0
-        assert list(index.lanes) == ["vision"]
+        assert list(index.parts.specs) == ["vision"]
         added = index.add(videos, channels=["-vision"])
         assert added.counts.get("decoded", 0) == 0
         assert len(added.done) == 3
-        assert list(index.lanes) == ["vision", "sound", "caption"]
+        assert list(index.parts.specs) == ["vision", "sound", "caption"]
         assert index.search("high", k=1)[0].path.name == "high.mp4"
         with pytest.raises(ConfigError, match="no channel 'speach' in profile 'toy'"):
             index.add(videos, channels=["+speach"])
@@ -100,10 +100,10 @@ def test_a_lane_that_is_off_is_switched_on_for_good(videos: Path, tmp_path: Path
     tint = {"channels.tint": {"source": "frames", "model": "toy", "pool": "max", "enabled": False}}
     with open_index(tmp_path / "off", profile="toy", overrides=tint) as index:
         index.add(videos, channels=["vision"])
-        assert "tint" not in index.lanes
+        assert "tint" not in index.parts.specs
         assert index.info().channels["tint"].enabled is False
         index.add(videos, channels=["+tint", "-sound", "-caption"])
-        assert list(index.lanes) == ["vision", "tint"]
+        assert list(index.parts.specs) == ["vision", "tint"]
     with open_index(tmp_path / "off") as index:
         assert index.info().channels["tint"].stored == 4
         assert index.search("red", k=1, channels=["tint"])[0].path.name == "red_blue.mp4"

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vidembed.index.catalog.database import Database
-from vidembed.index.catalog.states import Lanes
+from vidembed.index.catalog.states import ChannelStates
 from vidembed.index.catalog.texts import Captions, Summaries, Tags, Texts
 from vidembed.index.catalog.videos import Videos
 from vidembed.types import Failure
@@ -20,7 +20,7 @@ class Catalog:
     def __init__(self, path: str | Path, *, readonly: bool = False) -> None:
         self._db = Database(Path(path), readonly=readonly)
         self.videos = Videos(self._db)
-        self.lanes = Lanes(self._db)
+        self.states = ChannelStates(self._db)
         self.tags = Tags(self._db)
         self.texts = Texts(self._db)
         self.captions = Captions(self._db)

@@ -8,11 +8,11 @@ from typing import Literal
 
 from vidembed.index.catalog.database import Database
 
-LaneState = Literal["done", "absent", "failed"]
+ChannelState = Literal["done", "absent", "failed"]
 
 
 @dataclass(frozen=True)
-class LaneCounts:
+class ChannelCounts:
     """Coverage of one collection: videos by state, and clips that have a vector."""
 
     done: int = 0
@@ -21,61 +21,65 @@ class LaneCounts:
     stored: int = 0
 
 
-class Lanes:
+class ChannelStates:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def of(self, video_id: str) -> dict[str, LaneState]:
+    def of(self, video_id: str) -> dict[str, ChannelState]:
         """collection -> state; a collection that is not there was never tried."""
-        rows = self._db.rows("SELECT collection, state FROM lanes WHERE video_id = ?", (video_id,))
+        rows = self._db.rows("SELECT collection, state FROM channel_states WHERE video_id = ?", (video_id,))
         return {row["collection"]: row["state"] for row in rows}
 
-    def all(self) -> dict[str, dict[str, LaneState]]:
+    def all(self) -> dict[str, dict[str, ChannelState]]:
         """video_id -> collection -> state"""
-        found: dict[str, dict[str, LaneState]] = {}
-        for row in self._db.rows("SELECT video_id, collection, state FROM lanes"):
+        found: dict[str, dict[str, ChannelState]] = {}
+        for row in self._db.rows("SELECT video_id, collection, state FROM channel_states"):
             found.setdefault(row["video_id"], {})[row["collection"]] = row["state"]
         return found
 
     def begin(self, video_id: str, collections: Iterable[str]) -> None:
-        """Say that these lanes are being written, before the first vector is."""
+        """Say that these collections are being written, before the first vector is."""
         rows = [(video_id, collection) for collection in collections]
         self._db.run_many("INSERT OR IGNORE INTO pending (video_id, collection) VALUES (?, ?)", rows)
 
-    def finish(self, video_id: str, collection: str, state: LaneState, stored: int) -> None:
-        """The lane is filled. It stays pending until `settled` says that its vectors survive a power loss."""
+    def finish(self, video_id: str, collection: str, state: ChannelState, stored: int) -> None:
+        """The channel is filled. It stays pending until `settled` says that its vectors survive a power loss."""
         self._db.run(
-            "INSERT OR REPLACE INTO lanes (video_id, collection, state, stored) VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO channel_states (video_id, collection, state, stored) VALUES (?, ?, ?, ?)",
             (video_id, collection, state, stored),
         )
 
     def stored(self, video_id: str, collection: str) -> int | None:
         """How many clips have a vector, by the last `finish`; None when there was none."""
-        row = self._db.one("SELECT stored FROM lanes WHERE video_id = ? AND collection = ?", (video_id, collection))
+        row = self._db.one(
+            "SELECT stored FROM channel_states WHERE video_id = ? AND collection = ?", (video_id, collection)
+        )
         return None if row is None else int(row["stored"])
 
     def pending(self) -> list[tuple[str, str]]:
         """(video_id, collection) of work that was begun and is not surely on disk, or not surely out of the store."""
         return [(row[0], row[1]) for row in self._db.rows("SELECT video_id, collection FROM pending ORDER BY 1, 2")]
 
-    def settled(self, lanes: Iterable[tuple[str, str]]) -> None:
+    def settled(self, pairs: Iterable[tuple[str, str]]) -> None:
         """Store and catalog agree on these (video_id, collection): all there, or all gone."""
-        self._db.run_many("DELETE FROM pending WHERE video_id = ? AND collection = ?", lanes)
+        self._db.run_many("DELETE FROM pending WHERE video_id = ? AND collection = ?", pairs)
 
     def forget(self, collection: str, video_id: str | None = None) -> None:
         """Take back what is known of a collection (of one video, or of all): it will be filled again."""
         with self._db.transaction():
             if video_id is None:
-                self._db.run("DELETE FROM lanes WHERE collection = ?", (collection,))
+                self._db.run("DELETE FROM channel_states WHERE collection = ?", (collection,))
                 self._db.run("DELETE FROM pending WHERE collection = ?", (collection,))
             else:
-                self._db.run("DELETE FROM lanes WHERE collection = ? AND video_id = ?", (collection, video_id))
+                self._db.run("DELETE FROM channel_states WHERE collection = ? AND video_id = ?", (collection, video_id))
 
-    def counts(self) -> dict[str, LaneCounts]:
+    def counts(self) -> dict[str, ChannelCounts]:
         """collection -> coverage"""
         found: dict[str, dict[str, int]] = {}
-        for row in self._db.rows("SELECT collection, state, count(*) n, sum(stored) s FROM lanes GROUP BY 1, 2"):
+        for row in self._db.rows(
+            "SELECT collection, state, count(*) n, sum(stored) s FROM channel_states GROUP BY 1, 2"
+        ):
             entry = found.setdefault(row["collection"], {"stored": 0})
             entry[row["state"]] = row["n"]
             entry["stored"] += row["s"]
-        return {collection: LaneCounts(**entry) for collection, entry in found.items()}
+        return {collection: ChannelCounts(**entry) for collection, entry in found.items()}

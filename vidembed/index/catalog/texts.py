@@ -20,31 +20,34 @@ class Texts:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    def put(self, lane: str, maker: str, texts: Mapping[str, TimedText | None]) -> None:
+    def put(self, kind: str, producer: str, texts: Mapping[str, TimedText | None]) -> None:
         """clip_id -> text; None is kept too: it says that somebody looked and found nothing."""
         self._db.run_many(
-            "INSERT OR REPLACE INTO texts (clip_id, lane, maker, body) VALUES (?, ?, ?, ?)",
-            ((clip_id, lane, maker, None if text is None else text_to_json(text)) for clip_id, text in texts.items()),
+            "INSERT OR REPLACE INTO texts (clip_id, kind, producer, body) VALUES (?, ?, ?, ?)",
+            (
+                (clip_id, kind, producer, None if text is None else text_to_json(text))
+                for clip_id, text in texts.items()
+            ),
         )
 
     def of(self, clip_id: str) -> dict[str, TimedText]:
-        """lane -> text"""
+        """kind -> text"""
         return self.of_many([clip_id]).get(clip_id, {})
 
     def of_many(self, clip_ids: Iterable[str]) -> dict[str, dict[str, TimedText]]:
-        """clip_id -> lane -> text"""
+        """clip_id -> kind -> text"""
         found: dict[str, dict[str, TimedText]] = {}
-        sql = "SELECT clip_id, lane, body FROM texts WHERE body IS NOT NULL AND clip_id IN ({})"
+        sql = "SELECT clip_id, kind, body FROM texts WHERE body IS NOT NULL AND clip_id IN ({})"
         for row in self._db.rows_in(sql, clip_ids):
-            found.setdefault(row["clip_id"], {})[row["lane"]] = text_from_json(row["body"])
+            found.setdefault(row["clip_id"], {})[row["kind"]] = text_from_json(row["body"])
         return found
 
-    def known(self, video_id: str, lane: str, maker: str) -> dict[str, TimedText | None]:
-        """clip_id -> what this maker found, for the clips of a video it has been through."""
+    def known(self, video_id: str, kind: str, producer: str) -> dict[str, TimedText | None]:
+        """clip_id -> what this producer found, for the clips of a video it has been through."""
         rows = self._db.rows(
             """SELECT t.clip_id, t.body FROM texts t JOIN clips c USING (clip_id)
-               WHERE c.video_id = ? AND t.lane = ? AND t.maker = ?""",
-            (video_id, lane, maker),
+               WHERE c.video_id = ? AND t.kind = ? AND t.producer = ?""",
+            (video_id, kind, producer),
         )
         return {row["clip_id"]: None if row["body"] is None else text_from_json(row["body"]) for row in rows}
 
@@ -75,6 +78,11 @@ class Captions:
     def of_many(self, clip_ids: Iterable[str]) -> dict[str, Caption]:
         rows = self._db.rows_in("SELECT * FROM captions JOIN clips c USING (clip_id) WHERE clip_id IN ({})", clip_ids)
         return {row["clip_id"]: _caption(row) for row in rows}
+
+    def texts_of(self, clip_ids: Iterable[str]) -> dict[str, str]:
+        """clip_id -> text, for the clips that have a caption."""
+        rows = self._db.rows_in("SELECT clip_id, text FROM captions WHERE clip_id IN ({})", clip_ids)
+        return {row["clip_id"]: row["text"] for row in rows}
 
     def _write(self, caption: Caption) -> None:
         candidates = [[item.text, dict(item.scores), item.origin] for item in caption.candidates]

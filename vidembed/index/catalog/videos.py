@@ -96,7 +96,7 @@ class Videos:
     # -- videos ----------------------------------------------------------------------------------------------------
 
     def put(self, info: VideoInfo, *, reader: str, counts: Mapping[str, int] | None = None) -> None:
-        """Add the video or renew what is known of it; its clips and lanes stay.
+        """Add the video or renew what is known of it; its clips and channel states stay.
 
         counts: a reader's (`protocols.VideoReader.counts`). Of several passes over one content, which look at more or
         less of it, the highest of each count is kept.
@@ -135,7 +135,7 @@ class Videos:
         return [_video(row) for row in self._db.rows(f"{_INFO} ORDER BY p.path, v.video_id")]
 
     def delete(self, video_id: str) -> None:
-        """Forget the video with its paths, clips, lanes, texts and captions."""
+        """Forget the video with its paths, clips, channel states, texts and captions."""
         with self._db.transaction():
             self._db.run("DELETE FROM pending WHERE video_id = ?", (video_id,))
             self._db.run("DELETE FROM videos WHERE video_id = ?", (video_id,))

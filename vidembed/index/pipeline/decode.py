@@ -1,4 +1,4 @@
-"""One video from file to items: opened once, its frames streamed once for all lanes, sound read clip by clip."""
+"""One video from file to items: opened once, its frames streamed once for all channels, sound read clip by clip."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from vidembed.batching import failure_of
 from vidembed.errors import FATAL, NoSuchStream
 from vidembed.index.pipeline.job import Chunk, Job, Outcome, Tools
-from vidembed.index.pipeline.plan import lane_of
+from vidembed.index.pipeline.plan import text_kind
 from vidembed.media.segmenting.sampling import distinct_frames
 from vidembed.protocols import Channel, ClipMedia, Frame, VideoReader
 from vidembed.types import (
@@ -24,7 +24,7 @@ from vidembed.types import (
     VideoInfo,
 )
 
-GIVE_UP_AFTER = 8  # clips in a row whose source failed: the lane of this video is left alone from then on
+GIVE_UP_AFTER = 8  # clips in a row whose source failed: from then on it is not asked about this video
 CHUNK_BYTES = 8 << 20  # of decoded pictures and sound; with `prefetch` it bounds the memory of a run
 
 
@@ -36,13 +36,13 @@ def decode(job: Job, tools: Tools, *, batch_size: int) -> Iterator[Chunk | Outco
         info = tools.probe(Path(job.path))
         stage = "decode"
         with tools.open(Path(job.path)) as video:
-            lanes = _Lanes(job, info, video)
+            sources = _Sources(job, info, video)
             try:
-                yield from lanes.chunks(_cut(job, tools, info, video, lanes), tools, batch_size)
+                yield from sources.chunks(_cut(job, tools, info, video, sources), tools, batch_size)
             except GeneratorExit:
                 wanted = False
                 raise
-            counts = {**video.counts, **lanes.counts}
+            counts = {**video.counts, **sources.counts}
             backend = video.backend if counts.get("decoded") else ""
     except FATAL:
         raise
@@ -54,16 +54,16 @@ def decode(job: Job, tools: Tools, *, batch_size: int) -> Iterator[Chunk | Outco
 
 
 def _cut(
-    job: Job, tools: Tools, info: VideoInfo, video: VideoReader, lanes: _Lanes
+    job: Job, tools: Tools, info: VideoInfo, video: VideoReader, sources: _Sources
 ) -> Iterator[tuple[Clip, list[Frame]]]:
     """The clips with their frames; a video that the index knows is cut where it was cut before."""
-    if not lanes.need_frames:
+    if not sources.need_frames:
         if job.clips:
             yield from ((clip, []) for clip in job.clips)
         else:
             yield from _numbered(job, tools.segmenter.clips((), duration_s=info.duration_s))
         return
-    short_side_px = max(lanes.short_side_px, tools.thumbnail_px if tools.save_thumbnail else 0)
+    short_side_px = max(sources.short_side_px, tools.thumbnail_px if tools.save_thumbnail else 0)
     frames = tools.distinct(video.stream(rate_hz=tools.rate_hz, short_side_px=short_side_px, mode=tools.mode))
     if job.clips:
         spans = tools.known_spans([clip.span for clip in job.clips])
@@ -78,8 +78,8 @@ def _numbered(job: Job, cut: Iterable[tuple[Span, list[Frame]]]) -> Iterator[tup
         yield Clip.make(job.video_id, index, span), frames
 
 
-class _Lanes:
-    """The sources of one job's channels over one opened video. A lane that keeps failing is left alone."""
+class _Sources:
+    """The sources of one job's channels over one opened video. One that keeps failing is asked no more."""
 
     def __init__(self, job: Job, info: VideoInfo, video: VideoReader) -> None:
         self._job = job
@@ -123,8 +123,8 @@ class _Lanes:
         key = id(channel.source)
         if self._errors_in_row.get(key, 0) >= GIVE_UP_AFTER:
             return self._last_error[key]
-        lane, _ = lane_of(channel)
-        known = self._job.texts.get(lane, {})
+        kind, _ = text_kind(channel)
+        known = self._job.texts.get(kind, {})
         if media.clip.clip_id in known:
             return known[media.clip.clip_id]
         try:
@@ -138,12 +138,12 @@ class _Lanes:
             self._last_error[key] = failure_of(error, item=self._job.path, stage=f"source:{channel.name}")
             return self._last_error[key]
         self._errors_in_row[key] = 0
-        if lane:
-            chunk.texts.setdefault(lane, {})[media.clip.clip_id] = item if isinstance(item, TimedText) else None
+        if kind:
+            chunk.texts.setdefault(kind, {})[media.clip.clip_id] = item if isinstance(item, TimedText) else None
         return item
 
     def _all_known(self, channel: Channel) -> bool:
-        known = self._job.texts.get(lane_of(channel)[0], {})
+        known = self._job.texts.get(text_kind(channel)[0], {})
         return bool(self._job.clips) and all(clip.clip_id in known for clip in self._job.clips)
 
     def _frames(self, frames: list[Frame], limit: int) -> FrameBatch | None:

@@ -40,13 +40,13 @@ class PathStat:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One video and the lanes it lacks. clips: as the index cut it before; empty = it is new."""
+    """One video and the channels it lacks. clips: as the index cut it before; empty = it is new."""
 
     file: PathStat
     video_id: str
     channels: tuple[Channel, ...]
     clips: tuple[Clip, ...] = ()
-    texts: Mapping[str, Mapping[str, TimedText | None]] = field(default_factory=dict)  # lane -> clip_id -> known text
+    texts: Mapping[str, Mapping[str, TimedText | None]] = field(default_factory=dict)  # kind -> clip_id -> known text
 
     @property
     def path(self) -> str:
@@ -60,7 +60,7 @@ class Chunk:
     job: Job
     clips: list[Clip]
     items: dict[str, list[Item | Encoded | Failure | None]]
-    texts: dict[str, dict[str, TimedText | None]]  # lane -> clip_id -> newly found text
+    texts: dict[str, dict[str, TimedText | None]]  # kind -> clip_id -> newly found text
     size_bytes: int
 
 

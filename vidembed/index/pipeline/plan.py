@@ -81,7 +81,7 @@ class Planner:
     def _missing(self, video_id: str) -> list[str]:
         if self._catalog.videos.get(video_id) is None:
             return list(self._wanted)
-        states = self._catalog.lanes.of(video_id)
+        states = self._catalog.states.of(video_id)
         return [name for name, collection in self._wanted.items() if states.get(collection) not in FINISHED]
 
     def _job(self, file: PathStat, video_id: str, names: Sequence[str]) -> Job:
@@ -89,19 +89,19 @@ class Planner:
         clips = tuple(self._catalog.videos.clips(video_id))
         texts: dict[str, Mapping[str, TimedText | None]] = {}
         for channel in channels:
-            lane, maker = lane_of(channel)
-            if lane and lane not in texts:
-                texts[lane] = self._catalog.texts.known(video_id, lane, maker)
+            kind, producer = text_kind(channel)
+            if kind and kind not in texts:
+                texts[kind] = self._catalog.texts.known(video_id, kind, producer)
         return Job(file, video_id, channels, clips, texts)
 
 
-def lane_of(channel: Channel) -> tuple[str, str]:
-    """(lane, maker) of a channel whose source finds texts worth keeping, such as ("speech", "speech:small:en:5").
+def text_kind(channel: Channel) -> tuple[str, str]:
+    """(kind, producer) of a channel whose source finds texts worth keeping, such as ("speech", "speech:small:en:5").
 
-    Such sources say in `maker` what their texts depend on, after the lane's name and a colon. Others: ("", "").
+    Such sources name in `producer` what their texts depend on, after the kind and a colon. Others: ("", "").
     """
-    maker = str(getattr(channel.source, "maker", ""))
-    return maker.partition(":")[0], maker
+    producer = str(getattr(channel.source, "producer", ""))
+    return producer.partition(":")[0], producer
 
 
 def note_file(catalog: Catalog, file: PathStat, video_id: str, row: PathRow | None) -> str | None:

@@ -49,11 +49,11 @@ Work = Callable[[Order], Delivery]
 
 @dataclass(frozen=True)
 class Remote:
-    """The driver's side. captions_of: of clips; keep_thumbnail: takes (JPEG, clip_id)."""
+    """The driver's side. captions_of: of clips; keep_thumbnail: takes (JPEG, clip_id), None where none are made."""
 
     work: Work
     captions_of: Callable[[Sequence[str]], Mapping[str, str]]
-    keep_thumbnail: Callable[[bytes, str], None]
+    keep_thumbnail: Callable[[bytes, str], None] | None
 
     def events(self, jobs: Iterator[Job], executor: Executor) -> Iterator[Event]:
         """The events of all jobs, those of one job in order and together."""
@@ -70,8 +70,9 @@ class Remote:
                 error = RuntimeError(f"{delivery.kind}: {delivery.message}")
                 yield Outcome(job, None, error=error)
                 continue
-            for clip_id, jpeg in delivery.thumbnails.items():
-                self.keep_thumbnail(jpeg, clip_id)
+            if self.keep_thumbnail is not None:
+                for clip_id, jpeg in delivery.thumbnails.items():
+                    self.keep_thumbnail(jpeg, clip_id)
             for chunk in delivery.chunks:
                 yield replace(chunk, job=job)
             yield replace(delivery.outcome, job=job)

@@ -35,7 +35,7 @@ class RunOptions:
 
 
 class Indexer:
-    """Fills lanes of videos. One run at a time; whoever calls `run` holds the index's write lock.
+    """Fills channels of videos. One run at a time; whoever calls `run` holds the index's write lock.
 
     wanted: channel -> collection. load: the channel itself, asked for when the first file needs it.
     forget: removes a video from the index, for files that now hold another one.

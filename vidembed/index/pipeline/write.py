@@ -15,23 +15,23 @@ from dataclasses import dataclass, field
 from vidembed.batching import failure_of
 from vidembed.errors import FATAL
 from vidembed.index.catalog.catalog import Catalog
-from vidembed.index.catalog.states import LaneState
+from vidembed.index.catalog.states import ChannelState
 from vidembed.index.pipeline.job import Chunk, Outcome
-from vidembed.index.pipeline.plan import lane_of
+from vidembed.index.pipeline.plan import text_kind
 from vidembed.protocols import Channel, Encoded, Store
 from vidembed.types import Clip, Failure, Item, Row, TimedText
 
 
 @dataclass
 class _Tally:
-    """What became of one lane of one video."""
+    """What became of one channel of one video."""
 
     stored: int = 0
     failed: int = 0
     first: Failure | None = None
 
     @property
-    def state(self) -> LaneState:
+    def state(self) -> ChannelState:
         return "failed" if self.failed else "done" if self.stored else "absent"
 
 
@@ -40,7 +40,7 @@ class _InHand:
     """A video whose chunks are coming in."""
 
     clips: list[Clip] = field(default_factory=list)
-    lanes: dict[str, _Tally] = field(default_factory=dict)
+    channels: dict[str, _Tally] = field(default_factory=dict)
     texts: dict[str, dict[str, TimedText | None]] = field(default_factory=dict)
 
 
@@ -59,16 +59,16 @@ class Writer:
         self._flushed_at = time.monotonic()
 
     def encode(self, chunks: list[Chunk]) -> None:
-        """Encode the clips of these chunks, lane by lane, and put their vectors into the store."""
-        by_lane: dict[str, list[Chunk]] = {}
+        """Encode the clips of these chunks, channel by channel, and put their vectors into the store."""
+        by_channel: dict[str, list[Chunk]] = {}
         channels: dict[str, Channel] = {}
         for chunk in chunks:
             self._begin(chunk)
             for channel in chunk.job.channels:
                 channels[channel.name] = channel
-                by_lane.setdefault(channel.name, []).append(chunk)
-        for name, parts in by_lane.items():
-            self._encode_lane(channels[name], parts)
+                by_channel.setdefault(channel.name, []).append(chunk)
+        for name, parts in by_channel.items():
+            self._encode_channel(channels[name], parts)
 
     def finish(self, outcomes: list[Outcome]) -> None:
         """Note these videos as done, with all that belongs to them."""
@@ -80,7 +80,7 @@ class Writer:
         """Now and then: bring the vectors safely to disk, and with them the claim that these videos are done."""
         if self._unflushed and (at_once or time.monotonic() - self._flushed_at >= FLUSH_EVERY_S):
             self._store.flush()
-            self._catalog.lanes.settled(self._unflushed)
+            self._catalog.states.settled(self._unflushed)
             self._unflushed.clear()
             self._flushed_at = time.monotonic()
 
@@ -96,10 +96,10 @@ class Writer:
         return [failure]
 
     def failures(self, outcome: Outcome) -> list[Failure]:
-        """The lanes of a decoded video that could not be filled, one record each."""
+        """The channels of a decoded video that could not be filled, one record each."""
         job = outcome.job
         found = []
-        for name, tally in self._in_hand.get(job.video_id, _InHand()).lanes.items():
+        for name, tally in self._in_hand.get(job.video_id, _InHand()).channels.items():
             if tally.first is not None:
                 first = tally.first
                 stage = first.stage if first.stage.startswith("source:") else f"encode:{name}"
@@ -119,20 +119,20 @@ class Writer:
         job = chunk.job
         entry = self._in_hand.get(job.video_id)
         if entry is None:
-            self._catalog.lanes.begin(job.video_id, [channel.collection for channel in job.channels])
-            entry = _InHand(lanes={channel.name: _Tally() for channel in job.channels})
+            self._catalog.states.begin(job.video_id, [channel.collection for channel in job.channels])
+            entry = _InHand(channels={channel.name: _Tally() for channel in job.channels})
             self._in_hand[job.video_id] = entry
         entry.clips.extend(chunk.clips)
-        for lane, texts in chunk.texts.items():
-            entry.texts.setdefault(lane, {}).update(texts)
+        for kind, texts in chunk.texts.items():
+            entry.texts.setdefault(kind, {}).update(texts)
 
-    def _encode_lane(self, channel: Channel, chunks: list[Chunk]) -> None:
+    def _encode_channel(self, channel: Channel, chunks: list[Chunk]) -> None:
         clips = [clip for chunk in chunks for clip in chunk.clips]
         items = [item for chunk in chunks for item in chunk.items[channel.name]]
         answers = encoded(channel, items, clips)
         rows = []
         for clip, answer in zip(clips, answers, strict=True):
-            tally = self._in_hand[clip.video_id].lanes[channel.name]
+            tally = self._in_hand[clip.video_id].channels[channel.name]
             if isinstance(answer, Failure):
                 tally.failed += 1
                 if tally.first is None:
@@ -148,18 +148,18 @@ class Writer:
         job, info = outcome.job, outcome.info
         assert info is not None
         failures = self.failures(outcome)
-        # A video without a single clip still gets its lanes noted, or it would be tried for ever.
-        entry = self._in_hand.pop(job.video_id, _InHand(lanes={channel.name: _Tally() for channel in job.channels}))
+        # A video without a single clip still gets its channels noted, or it would be tried for ever.
+        entry = self._in_hand.pop(job.video_id, _InHand(channels={channel.name: _Tally() for channel in job.channels}))
         catalog = self._catalog
         catalog.videos.put(info, reader=outcome.reader, counts=outcome.counts)
         if not job.clips:
             catalog.videos.put_clips(entry.clips)
-        makers = dict(lane_of(channel) for channel in job.channels)
-        for lane, texts in entry.texts.items():
-            catalog.texts.put(lane, makers[lane], texts)
+        producers = dict(text_kind(channel) for channel in job.channels)
+        for kind, texts in entry.texts.items():
+            catalog.texts.put(kind, producers[kind], texts)
         for channel in job.channels:
-            tally = entry.lanes[channel.name]
-            catalog.lanes.finish(job.video_id, channel.collection, tally.state, tally.stored)
+            tally = entry.channels[channel.name]
+            catalog.states.finish(job.video_id, channel.collection, tally.state, tally.stored)
             self._unflushed.append((job.video_id, channel.collection))
         catalog.clear_failures(job.path)
         for failure in failures:
@@ -171,25 +171,25 @@ class Writer:
 
 
 def recover(catalog: Catalog, store: Store, *, only: str | None = None) -> int:
-    """Compare what a stopped run left pending with the store, and take out what is half done; how many lanes.
+    """Compare what a stopped run left pending with the store, and take out what is half done; how many channels.
 
-    A lane whose vectors are all there stays: it was finished, or tried again after a partial failure (vectors are then
-    written over by equals). A lane that lost vectors to a power loss is forgotten, so that the next run fills it.
+    A channel whose vectors are all there stays: it was finished, or tried again after a partial failure (vectors are
+    then written over by equals). One that lost vectors to a power loss is forgotten, so that the next run fills it.
     """
     dropped = 0
     known = store.collections()
-    for video_id, collection in catalog.lanes.pending():
+    for video_id, collection in catalog.states.pending():
         if only not in (None, video_id):
             continue
-        claimed = catalog.lanes.stored(video_id, collection)
+        claimed = catalog.states.stored(video_id, collection)
         if claimed is not None and _count(catalog, store, video_id, collection, known) >= claimed:
-            catalog.lanes.settled([(video_id, collection)])
+            catalog.states.settled([(video_id, collection)])
             continue
         if collection in known:
             store.delete(video_id, collection=collection)
         with catalog.transaction():
-            catalog.lanes.forget(collection, video_id)
-            catalog.lanes.settled([(video_id, collection)])
+            catalog.states.forget(collection, video_id)
+            catalog.states.settled([(video_id, collection)])
         dropped += 1
     return dropped
 

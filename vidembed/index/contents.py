@@ -1,33 +1,26 @@
-"""What an index says of itself.
-
-What `VideoIndex` says of its contents.
-"""
+"""What is in an index: its videos, counts, coverage and sizes, and pictures of its clips."""
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vidembed.config.schema import ChannelSettings
 from vidembed.errors import MediaUnreadable, NoSuchStream, UnknownModel
-from vidembed.index.catalog.states import LaneCounts
-from vidembed.index.channels import lane
-from vidembed.index.filling import folder_bytes
-from vidembed.index.parts import keep_thumbnail, open_video, thumbnail_path
+from vidembed.index.catalog.states import ChannelCounts
+from vidembed.index.channels import channel_spec
+from vidembed.index.media import open_video
+from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.plan import FINISHED
 from vidembed.types import Damage, Failure, VideoInfo, format_time
-
-if TYPE_CHECKING:
-    from vidembed.index.base import OpenIndex
-    from vidembed.index.manifest import Manifest
 
 
 @dataclass(frozen=True)
 class ChannelInfo:
-    """One lane. done, absent, failed, missing: videos; missing = never tried. stored: clips with a vector."""
+    """One channel. done, absent, failed, missing: videos; missing = never tried. stored: clips with a vector."""
 
     name: str
     source: str
@@ -82,7 +75,7 @@ class IndexInfo:
 
 @dataclass(frozen=True)
 class VideoRecord:
-    """One video of an index. state: "ready", "partial" (a lane is missing or failed), "gone" (no file is left)."""
+    """One video of an index. state: "ready", "partial" (a channel is missing or failed), "gone" (no file is left)."""
 
     info: VideoInfo
     paths: tuple[Path, ...]
@@ -96,11 +89,11 @@ class VideoRecord:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-def videos(index: OpenIndex) -> list[VideoRecord]:
-    """See `VideoIndex.videos`."""
-    catalog = index.catalog
-    states = catalog.lanes.all()
-    collections = {name: entry.collection for name, entry in index.lanes.items()}
+def videos(parts: IndexParts) -> list[VideoRecord]:
+    """Every video, by path."""
+    catalog = parts.catalog
+    states = catalog.states.all()
+    collections = {name: spec.collection for name, spec in parts.specs.items()}
     clips = Counter(clip.video_id for clip in catalog.videos.clips())
     paths: dict[str, list[str]] = {}
     for file in catalog.videos.paths().values():
@@ -113,8 +106,8 @@ def videos(index: OpenIndex) -> list[VideoRecord]:
     for row in catalog.videos.all():
         video_id = row.info.video_id
         known = states.get(video_id, {})
-        lanes = {name: str(known.get(collection, "missing")) for name, collection in collections.items()}
-        ready = all(state in FINISHED for state in lanes.values())
+        channels = {name: str(known.get(collection, "missing")) for name, collection in collections.items()}
+        ready = all(state in FINISHED for state in channels.values())
         own = paths.get(video_id, [])
         records.append(
             VideoRecord(
@@ -122,7 +115,7 @@ def videos(index: OpenIndex) -> list[VideoRecord]:
                 paths=tuple(Path(path) for path in own),
                 state="gone" if row.missing else "ready" if ready else "partial",
                 clips=clips[video_id],
-                channels=lanes,
+                channels=channels,
                 failures=tuple(failure for path in own for failure in failures.get(path, ())),
                 reader=row.reader,
                 counts=row.counts,
@@ -133,55 +126,52 @@ def videos(index: OpenIndex) -> list[VideoRecord]:
     return records
 
 
-def info(index: OpenIndex, manifest: Manifest) -> IndexInfo:
-    """See `VideoIndex.info`."""
-    total, clips, duration_s = index.catalog.videos.totals()
-    counts = index.catalog.lanes.counts()
-    names = [*index.config.channels, *(n for n in manifest.channels if n not in index.config.channels)]
-    channels = {}
-    for name in names:
-        given = index.config.channels.get(name)
-        if given is not None:
-            channels[name] = _channel(name, given, counts, total, filled=name in manifest.channels)
-    store = index.config.store
+def info(parts: IndexParts) -> IndexInfo:
+    """Counts, coverage and sizes. Opens no model and no store."""
+    catalog, manifest, store = parts.catalog, parts.manifest, parts.config.store
+    total, clips, duration_s = catalog.videos.totals()
+    counts = catalog.states.counts()
     return IndexInfo(
-        path=index.path,
+        path=parts.path,
         profile=manifest.profile,
         index_id=manifest.index_id,
         store=f"{store.kind} {store.url}" if store.kind == "server" else store.kind,
         videos=total,
-        gone=len(index.catalog.videos.gone()),
+        gone=len(catalog.videos.gone()),
         clips=clips,
         duration_s=duration_s,
-        failures=len(index.catalog.failures()),
-        captions=len(index.catalog.captions.get()),
-        damaged=sum(Damage.of("", row.counts) is not None for row in index.catalog.videos.all()),
-        channels=channels,
+        failures=len(catalog.failures()),
+        captions=len(catalog.captions.get()),
+        damaged=sum(Damage.of("", row.counts) is not None for row in catalog.videos.all()),
+        channels={
+            name: _channel(name, given, counts, total, filled=name in manifest.channels)
+            for name, given in parts.config.channels.items()
+        },
         sizes_bytes={
-            "catalog": folder_bytes(index.path / "catalog.sqlite"),
-            "vectors": folder_bytes(index.path / "vectors"),
-            "thumbnails": folder_bytes(index.thumbnails),
+            "catalog": _bytes_on_disk(parts.path / "catalog.sqlite"),
+            "vectors": _bytes_on_disk(parts.path / "vectors"),
+            "thumbnails": _bytes_on_disk(parts.thumbnails.folder),
         },
     )
 
 
 def _channel(
-    name: str, given: ChannelSettings, counts: dict[str, LaneCounts], total: int, *, filled: bool
+    name: str, given: ChannelSettings, counts: dict[str, ChannelCounts], total: int, *, filled: bool
 ) -> ChannelInfo:
     try:
-        entry = lane(name, given)
-    except UnknownModel as error:  # a lane that is off may name a model that is not installed here
+        spec = channel_spec(name, given)
+    except UnknownModel as error:  # a channel that is off may name a model that is not installed here
         if given.enabled:
             raise
         return ChannelInfo(name, given.source, given.model, f"unknown: {error.message}", False, "")
-    found = counts.get(entry.collection, LaneCounts())
+    found = counts.get(spec.collection, ChannelCounts())
     return ChannelInfo(
         name=name,
         source=given.source,
         model=given.model,
-        license=entry.spec.license,
+        license=spec.model.license,
         enabled=given.enabled or filled,
-        collection=entry.collection,
+        collection=spec.collection,
         done=found.done,
         absent=found.absent,
         failed=found.failed,
@@ -190,21 +180,30 @@ def _channel(
     )
 
 
-def thumbnail(index: OpenIndex, clip_id: str) -> Path | None:
-    """See `VideoIndex.thumbnail`."""
-    from vidembed.media.images import jpeg
+def _bytes_on_disk(path: Path) -> int:
+    """Of a file, or of all files below a folder; 0 when it does not exist."""
+    files = [path] if path.is_file() else [Path(root, name) for root, _, names in os.walk(path) for name in names]
+    total = 0.0
+    for file in files:
+        try:
+            stat = os.lstat(file)
+        except OSError:
+            continue  # written anew while we look
+        # The store's files have holes: what they take counts, not how long they are. Windows does not say.
+        total += getattr(stat, "st_blocks", stat.st_size / 512) * 512
+    return int(total)
 
-    target = thumbnail_path(index.thumbnails, clip_id)
+
+def thumbnail(parts: IndexParts, clip_id: str) -> Path | None:
+    """The clip's JPEG, made now if it is not there; None for a clip without pictures."""
+    target = parts.thumbnails.path(clip_id)
     if target.exists():
         return target
-    clip = index.clip(clip_id)
-    given = index.config.thumbnails
-    with open_video(index.config, index.path_of(clip.video_id)) as video:
+    clip = parts.clip(clip_id)
+    with open_video(parts.config, parts.path_of(clip.video_id)) as video:
         try:
-            frames = video.frames([clip.span.middle_s], short_side_px=given.long_side_px)
+            frames = video.frames([clip.span.middle_s], short_side_px=parts.config.thumbnails.long_side_px)
         except (NoSuchStream, MediaUnreadable):
             return None
-    keep_thumbnail(
-        index.thumbnails, jpeg(frames.rgb[0], long_side_px=given.long_side_px, quality=given.quality), clip_id
-    )
+    parts.thumbnails.save(frames.rgb[0], clip_id)
     return target

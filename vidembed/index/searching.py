@@ -1,0 +1,216 @@
+"""What a search asks of an index: facts from the catalog, query media from disk, a second look at what was found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from vidembed.config.schema import Config
+from vidembed.errors import BadQuery, ConfigError, NoSuchStream, VidembedError
+from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.channels import ChannelSpec
+from vidembed.index.media import make_distinct, make_limits, open_video
+from vidembed.protocols import ClipMedia, Frame
+from vidembed.search.catalog import VideoFacts, resolve
+from vidembed.types import (
+    AudioSamples,
+    AudioVisual,
+    Clip,
+    Filter,
+    Floats,
+    FrameBatch,
+    Image,
+    Item,
+    Moment,
+    Span,
+    Term,
+    TextLine,
+    TimedText,
+    Where,
+)
+
+RATE_HZ = 48_000  # encoders bring sound down to their own rate
+SHORT_SIDE_PX = 512
+MAX_FRAMES = 64
+MAX_SOUND_S = 600.0
+_TEXT_KINDS = {"captions": "caption", "speech": "speech", "ocr": "ocr"}  # of a channel's source
+
+
+class CatalogLookup:
+    """The catalog as searches ask it (`search.catalog.Catalog`). Videos whose files are gone are no answers."""
+
+    def __init__(self, catalog: Catalog, specs: Iterable[ChannelSpec]) -> None:
+        self._catalog = catalog
+        sources = {spec.name: spec.settings.source for spec in specs}
+        self._kind_of = {name: _TEXT_KINDS[source] for name, source in sources.items() if source in _TEXT_KINDS}
+
+    def resolve(self, wanted: Filter | None) -> Where:
+        gone = self._catalog.videos.gone()
+        plain = replace(wanted, within=None) if wanted is not None else None
+        if not gone and plain in (None, Filter()):
+            return resolve(wanted, ())
+        if plain in (None, Filter()):
+            present = tuple(self._catalog.videos.present_paths())
+            return resolve(replace(wanted or Filter(), videos=present), self._facts())
+        return resolve(wanted, self._facts())
+
+    def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]:
+        return self._catalog.videos.clips_by_id(clip_ids)
+
+    def clips_of(self, video_ids: Sequence[str]) -> Mapping[str, Sequence[Clip]]:
+        return self._catalog.videos.clips_of_many(video_ids)
+
+    def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
+        return {
+            video_id: Path(rows[0].path) for video_id, rows in self._catalog.videos.paths_of_many(video_ids).items()
+        }
+
+    def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
+        found = self._catalog.texts.of_many(clip_ids)
+        captions = self._catalog.captions.of_many(clip_ids) if "caption" in self._kind_of.values() else {}
+        answer: dict[str, dict[str, TimedText]] = {}
+        for clip_id in clip_ids:
+            kinds = dict(found.get(clip_id, {}))
+            if clip_id in captions:
+                caption = captions[clip_id]
+                kinds["caption"] = TimedText((TextLine(caption.clip.span, caption.text),))
+            answer[clip_id] = {channel: kinds[kind] for channel, kind in self._kind_of.items() if kind in kinds}
+        return answer
+
+    def captions(self, clip_ids: Sequence[str]) -> Mapping[str, str]:
+        return self._catalog.captions.texts_of(clip_ids)
+
+    def _facts(self) -> Iterable[VideoFacts]:
+        durations = {row.info.video_id: row.info.duration_s for row in self._catalog.videos.all()}
+        tags = self._catalog.tags.all()
+        for video_id, paths in self._catalog.videos.present_paths().items():
+            modified = tuple(row.mtime_ns / 1e9 for row in paths)
+            places = tuple(row.path for row in paths)
+            yield VideoFacts(video_id, places, durations[video_id], modified, tags.get(video_id, {}))
+
+
+class QueryLoader:
+    """Opens what a query term names: pictures, sounds, videos, as encoders take them (`search.query.Load`)."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def __call__(self, term: Term) -> Item:
+        if term.modality == "image":
+            return self._image(term.value)
+        if term.modality == "audio":
+            return self._audio(term.value)
+        if term.modality == "video":
+            return self._video(term.value)
+        raise BadQuery(f"a {term.modality} term has nothing to load")
+
+    def _image(self, value: Any) -> Image:
+        if isinstance(value, np.ndarray):
+            if value.ndim != 3 or value.shape[2] != 3 or value.dtype != np.uint8 or not value.size:
+                raise BadQuery(f"a picture must be (H, W, 3) uint8, got {value.shape} {value.dtype}")
+            return value
+        if hasattr(value, "convert"):  # a PIL picture; not imported to find out
+            return np.asarray(value.convert("RGB"), dtype=np.uint8)
+        from vidembed.media.images import load_image
+
+        return load_image(_path(value, "image"), limits=make_limits(self._config))
+
+    def _audio(self, value: Any) -> AudioSamples:
+        if isinstance(value, AudioSamples):
+            return value
+        from vidembed.media.reading.reader import load_audio
+
+        return load_audio(_path(value, "audio"), RATE_HZ, limits=make_limits(self._config), max_s=MAX_SOUND_S)
+
+    def _video(self, value: Any) -> AudioVisual:
+        if isinstance(value, AudioVisual):
+            return value
+        path = _path(value, "video")
+        with open_video(self._config, path) as video:
+            frames = self._frames(video) if video.info.has_video else None
+            sound = None
+            if video.info.has_audio:
+                try:
+                    span = Span(0.0, min(video.info.duration_s, MAX_SOUND_S))
+                    sound = video.audio(span, rate_hz=RATE_HZ)
+                except VidembedError:
+                    sound = None  # damaged or late sound: the pictures are still a query
+        if frames is None and sound is None:
+            raise BadQuery(f"{path.name}: neither pictures nor sound to search with")
+        return AudioVisual(frames, sound)
+
+    def _frames(self, video: Any) -> FrameBatch | None:
+        """Frames as an index samples them, but at most MAX_FRAMES, spread over the whole video."""
+        sample = self._config.sample
+        rate_hz = min(sample.rate_hz, MAX_FRAMES / max(video.info.duration_s, 1e-3))
+        stream = video.stream(rate_hz=rate_hz, short_side_px=SHORT_SIDE_PX, mode=sample.mode)
+        kept: list[Frame] = []
+        for frame in make_distinct(self._config)(stream):
+            if not frame.repeats and len(kept) < 2 * MAX_FRAMES:
+                kept.append(frame)
+        if not kept:
+            return None
+        times_s = np.array([frame.time_s for frame in kept], dtype=np.float64)
+        return FrameBatch(np.stack([frame.rgb for frame in kept]), times_s)
+
+
+def _path(value: Any, what: str) -> Path:
+    if not isinstance(value, str | os.PathLike):
+        raise BadQuery(f"a {what} term takes a path, got {type(value).__name__}")
+    return Path(value).expanduser()
+
+
+_SHOWN_FRAMES = 8  # of each moment that is checked, evenly spread
+_SHOWN_SIDE_PX = 384
+
+
+@runtime_checkable
+class Verifier(Protocol):
+    """A captioner that also answers questions."""
+
+    def agreement(self, clips: Sequence[ClipMedia], claim: str) -> Floats:
+        """(N,) float32 in 0..1: how far it says yes when asked whether each clip shows the claim."""
+        ...
+
+
+def load_verifier(config: Config, model: str | None) -> Verifier:
+    """The named captioner, or the index's own. Raises ConfigError where that answers no questions."""
+    from vidembed.models.registry import load_captioner
+
+    name = model or config.caption.model
+    if name is None:
+        raise ConfigError("no model is named that could check", hint="name a vision-language model, qwen3-vl-2b say")
+    options = config.caption.options if name == config.caption.model else {}
+    found = load_captioner(
+        name, device=config.device, weights_dir=config.weights_dir, offline=config.offline, **dict(options)
+    )
+    if not isinstance(found, Verifier):
+        raise ConfigError(f"{name} answers no questions", hint="name a vision-language model, qwen3-vl-2b say")
+    return found
+
+
+def check(config: Config, claim: str, moments: Sequence[Moment], verifier: Verifier) -> list[Moment]:
+    """The moments with their `agreement`, best first; ties keep their order. Raises BadQuery for an empty claim."""
+    if not claim.strip():
+        raise BadQuery("nothing to check: the claim is empty", hint="give the words that were searched for")
+    checked = [replace(moment, agreement=_agreement(config, claim, moment, verifier)) for moment in moments]
+    return sorted(checked, key=lambda moment: -(moment.agreement or 0.0))
+
+
+def _agreement(config: Config, claim: str, moment: Moment, verifier: Verifier) -> float:
+    span = moment.span
+    with open_video(config, moment.path) as video:
+        frames = None
+        if video.info.has_video:
+            times_s = span.start_s + (np.arange(_SHOWN_FRAMES) + 0.5) / _SHOWN_FRAMES * span.duration_s
+            try:
+                frames = video.frames(times_s.tolist(), short_side_px=_SHOWN_SIDE_PX)
+            except NoSuchStream:
+                frames = None
+        media = ClipMedia(Clip.make(moment.video_id, 0, span), video.info, frames, video)
+        return float(verifier.agreement([media], claim)[0])
