@@ -66,4 +66,4 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: Any) -> None:
     assert [line["kind"] for line in lines] == ["same file", "part"]
     assert lines[1]["stretches"][0]["other"] == [1.0, 4.0]
     assert main(["duplicates", *at]) == 0
-    assert "one is a part of the other" in capsys.readouterr().out
+    assert "one is part of the other" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The command tree. Each command lives in its own small module and imports what is heavy when it runs."""
+"""The command tree. Each command imports what is heavy when it runs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vidembed.cli import align as align_command
-from vidembed.cli import caption, doctor, evaluate, index, library, search, serve, settings
-from vidembed.cli import library as duplicates
-from vidembed.cli import library as store
-from vidembed.cli import serve as demo
-from vidembed.cli import settings as config_command
+from vidembed.cli import align, caption, environment, evaluate, index, library, search, serve
 
 app = typer.Typer(
     name="vidembed",
@@ -43,16 +38,16 @@ app.command("index")(index.index)
 app.command("search")(search.search)
 app.command("caption")(caption.caption)
 app.command("export")(caption.export)
-app.command("duplicates")(duplicates.duplicates)
+app.command("duplicates")(library.duplicates)
 app.command("cut")(library.cut)
 app.command("info")(library.info)
 app.command("tag")(library.tag)
 app.command("remove")(library.remove)
-app.command("demo")(demo.demo)
+app.command("demo")(serve.demo)
 app.command("serve")(serve.serve)
-app.command("models")(settings.models)
-app.command("doctor")(doctor.doctor)
-app.add_typer(align_command.app, name="align")
+app.command("models")(environment.models)
+app.command("doctor")(environment.doctor)
+app.add_typer(align.app, name="align")
 app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(config_command.app, name="config")
-app.add_typer(store.app, name="store")
+app.add_typer(environment.app, name="config")
+app.add_typer(library.store, name="store")

@@ -1,10 +1,11 @@
-"""`vidembed caption` and `vidembed export`: sentences for clips, as records and subtitles."""
+"""`vidembed caption` and `vidembed export`: captions of clips, as records and subtitles."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,11 +15,13 @@ from vidembed.cli.common import (
     IndexOption,
     ProfileOption,
     SetOption,
-    caption_bar,
     err,
     opened,
     out,
+    plain,
     progress_bar,
+    say_failures,
+    step_bar,
 )
 from vidembed.errors import InputError
 from vidembed.types import format_time
@@ -27,40 +30,40 @@ if TYPE_CHECKING:
     from vidembed.captions.captioning import CaptionedVideo
     from vidembed.captions.export import Outputs
 
-OutOption = Annotated[Path | None, typer.Option("--out", "-o", help="JSON Lines, one record a clip, appended to.")]
-SrtOption = Annotated[Path | None, typer.Option("--srt", help="Folder for one .srt a video.")]
-VttOption = Annotated[Path | None, typer.Option("--vtt", help="Folder for one .vtt a video, with .chapters.vtt.")]
-CsvOption = Annotated[Path | None, typer.Option("--csv", help="One table of all captions.")]
+_file: Any = partial(typer.Option, rich_help_panel="Output")
+
+OutOption = Annotated[Path | None, _file("--out", "-o", help="JSON Lines, one record per clip; appended to.")]
+SrtOption = Annotated[Path | None, _file("--srt", help="Folder for one .srt per video.")]
+VttOption = Annotated[Path | None, _file("--vtt", help="Folder for one .vtt per video, with .chapters.vtt.")]
+CsvOption = Annotated[Path | None, _file("--csv", help="One table of all captions.")]
 ParquetOption = Annotated[
-    Path | None, typer.Option("--parquet", help="The same table as Parquet, with all candidates; needs pyarrow.")
+    Path | None, _file("--parquet", help="The same table as Parquet, with all candidates; needs pyarrow.")
 ]
-SidecarOption = Annotated[bool, typer.Option("--sidecar", help="Subtitles beside each video, as VIDEO.captions.srt.")]
+SidecarOption = Annotated[bool, _file("--sidecar", help="Subtitles beside each video, as VIDEO.captions.srt.")]
 
 
 def caption(
-    videos: Annotated[list[str] | None, typer.Argument(help="Videos, folders, globs. None: the whole index.")] = None,
+    videos: Annotated[list[str] | None, typer.Argument(help="Videos, folders or globs. Default: all.")] = None,
     out_file: OutOption = None,
     srt: SrtOption = None,
     vtt: VttOption = None,
     csv: CsvOption = None,
     parquet: ParquetOption = None,
     sidecar: SidecarOption = False,
-    model: Annotated[str | None, typer.Option(help="Who proposes; see `vidembed models`.")] = None,
-    candidates: Annotated[int | None, typer.Option(help="Proposals a clip.", min=1, max=64)] = None,
-    prompt: Annotated[str | None, typer.Option(help="For models that take one.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Fixes what is sampled.")] = None,
-    redo: Annotated[bool, typer.Option("--redo", help="Caption anew what is captioned.")] = False,
-    rechoose: Annotated[
-        bool, typer.Option("--rechoose", help="Ask no captioner; choose anew among the proposals that are kept.")
-    ] = False,
+    model: Annotated[str | None, typer.Option(help="The captioner; see `vidembed models`.")] = None,
+    candidates: Annotated[int | None, typer.Option(help="Candidate captions per clip.", min=1, max=64)] = None,
+    prompt: Annotated[str | None, typer.Option(help="For captioners that take one.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the sampling.")] = None,
+    redo: Annotated[bool, typer.Option("--redo", help="Replace captions made by models.")] = False,
+    rechoose: Annotated[bool, typer.Option("--rechoose", help="Re-rank stored candidates; no model call.")] = False,
     index: IndexOption = Path(DEFAULT_INDEX),
     profile: ProfileOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
 ) -> None:
-    """Caption videos clip by clip; what is not in the index yet is indexed first.
+    """Caption videos clip by clip; videos that are not in the index are indexed first.
 
-    Running it again goes on where it stopped. Captions are searchable at once.
+    A second run continues where the first stopped. Captions are searchable at once.
     """
     from vidembed.captions.export import Outputs
 
@@ -74,7 +77,7 @@ def caption(
                 report = open_index.add(videos, progress=update)
             failed += outputs.failures(report.failed)
             videos = [*report.done, *report.unchanged]
-        with caption_bar() as step:
+        with step_bar("clips") as step:
             done = open_index.caption(
                 videos, model=model, candidates=candidates, prompt=prompt, seed=seed, redo=redo, rechoose=rechoose,
                 progress=step,
@@ -85,7 +88,7 @@ def caption(
 
 
 def export(
-    videos: Annotated[list[str] | None, typer.Argument(help="Videos, folders or globs. None: all.")] = None,
+    videos: Annotated[list[str] | None, typer.Argument(help="Videos, folders or globs. Default: all.")] = None,
     out_file: OutOption = None,
     srt: SrtOption = None,
     vtt: VttOption = None,
@@ -94,7 +97,7 @@ def export(
     sidecar: SidecarOption = False,
     index: IndexOption = Path(DEFAULT_INDEX),
 ) -> None:
-    """Write the captions that an index holds; nothing is captioned."""
+    """Write the captions stored in an index; no model call."""
     from vidembed.captions.export import Outputs
 
     with Outputs(out_file, srt=srt, vtt=vtt, csv=csv, parquet=parquet, sidecar=sidecar) as outputs:
@@ -107,20 +110,19 @@ def export(
 
 
 def _write(videos: Iterable[CaptionedVideo], outputs: Outputs, *, to_stdout: bool) -> int:
-    """How many failures there were."""
+    """The number of failures."""
     failed = clips = 0
     for video in videos:
         outputs.write(video)
         clips += len(video.captions)
         failed += len(video.failures)
-        for failure in video.failures:
-            err().print(f"failed {failure.item} ({failure.stage}): {failure.message}", markup=False, soft_wrap=True)
+        say_failures(video.failures)
         if to_stdout:
             title = video.summary.title if video.summary else "no caption"
-            out().print(f"{video.path}: {title}", markup=False, soft_wrap=True)
+            plain(out(), f"{video.path}: {title}")
             for item in video.captions:
                 mark = " " if item.confident else "?"
                 span = f"{format_time(item.clip.span.start_s):>9} {format_time(item.clip.span.end_s):>9}"
-                out().print(f"  {span} {item.score:4.0%}{mark} {item.text}", markup=False, soft_wrap=True)
+                plain(out(), f"  {span} {item.score:4.0%}{mark} {item.text}")
     err().print(f"{clips} captions, {failed} failed")
     return failed

@@ -1,4 +1,4 @@
-"""What every command shares: the two consoles, the options for an index, the progress bar, JSON lines."""
+"""What every command shares: the two consoles, the options for an index, progress bars, tables, JSON lines."""
 
 from __future__ import annotations
 
@@ -14,41 +14,53 @@ import typer
 from rich.console import Console
 
 from vidembed.errors import InputError, VidembedError
+from vidembed.types import Failure, Moment, format_time
 
 if TYPE_CHECKING:
-    from vidembed.index.pipeline.progress import Progress
+    from rich.table import Table
+
+    from vidembed.index.pipeline.progress import Progress, ProgressCallback
     from vidembed.index.video_index import VideoIndex
 
 DEFAULT_INDEX = "vidembed-index"
+_PANEL = "Index and settings"
 
 IndexOption = Annotated[
-    Path,
-    typer.Option("--index", "-i", envvar="VIDEMBED_INDEX", help="Folder of the index.", rich_help_panel="Index"),
+    Path, typer.Option("--index", "-i", envvar="VIDEMBED_INDEX", help="Folder of the index.", rich_help_panel=_PANEL)
 ]
 ProfileOption = Annotated[
     str | None,
-    typer.Option("--profile", "-p", help="Models and settings to use; see `vidembed config profiles`."),
+    typer.Option("--profile", "-p", help="Models and settings: see `config profiles`.", rich_help_panel=_PANEL),
 ]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="Your own YAML on top of the profile.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="Your YAML, on top of the profile.", rich_help_panel=_PANEL)
+]
 SetOption = Annotated[
     list[str] | None,
-    typer.Option("--set", help="One setting, such as search.rrf_k=60; may be repeated."),
+    typer.Option("--set", help="One setting, such as search.rrf_k=60; repeatable.", rich_help_panel=_PANEL),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
+ChannelsOption = Annotated[str | None, typer.Option(help="Channels to search, such as vision,sound. Default: all.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.", rich_help_panel="Output")]
 
 
 def err() -> Console:
-    """Where people are talked to. Made at each call: tests swap sys.stderr."""
+    """The console for messages. Made at each call: tests swap sys.stderr."""
     return Console(stderr=True, highlight=False)
 
 
 def out() -> Console:
-    """Where tables for people go when they are the answer itself."""
+    """The console for answers that people read."""
     width = None if sys.stdout.isatty() else 400  # a pipe has no margin to fold at
     return Console(highlight=False, width=width)
 
 
+def plain(console: Console, text: str) -> None:
+    """Print text as it is: no markup, no folding."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
 def say_error(error: VidembedError) -> None:
+    """Print what was wrong and what to do."""
     from rich.markup import escape
 
     console = err()
@@ -57,45 +69,59 @@ def say_error(error: VidembedError) -> None:
         console.print(f"[bold]hint:[/] {escape(error.hint)}", soft_wrap=True)
 
 
+def say_failures(failures: Sequence[Failure]) -> None:
+    """Print each item that failed, with the reason and what to do."""
+    from rich.markup import escape
+
+    console = err()
+    for failure in failures:
+        where = f"{escape(failure.item)} ({failure.stage})"
+        console.print(f"[red]failed[/] {where}: {escape(failure.message)}", soft_wrap=True)
+        if failure.hint:
+            plain(console, f"       {failure.hint}")
+
+
 def print_json(record: Mapping[str, Any]) -> None:
-    """One record as one line of JSON; not-ASCII stays readable, NaN is refused."""
+    """Print one record as one line of JSON; non-ASCII stays readable, NaN is refused."""
     sys.stdout.write(json.dumps(record, ensure_ascii=False, allow_nan=False, default=str) + "\n")
 
 
-@contextmanager
-def opened(
-    index: Path,
-    *,
-    profile: str | None = None,
-    config: Path | None = None,
-    settings: Sequence[str] | None = None,
-    create: bool = False,
-    readonly: bool = False,
-    outdated: bool = False,
-) -> Iterator[VideoIndex]:
-    """The index, open for one command. Without `create` a folder that is no index is an error."""
+def counted(count: int, noun: str) -> str:
+    """ "1 video", "2 videos" """
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def opened(index: Path, *, settings: Sequence[str] | None = None, create: bool = False, **options: Any) -> VideoIndex:
+    """The index, open for one command; options as for `vidembed.open_index`."""
     import vidembed
 
-    if not create and not (index / "index.json").exists():
-        raise InputError(
-            f"no index at {str(index)!r}",
-            hint=f"make one with: vidembed index VIDEOS --index {index}, or name yours with --index",
-        )
-    with vidembed.open_index(
-        index,
-        profile=profile,
-        config=config,
-        overrides=settings,
-        create=create,
-        readonly=readonly,
-        outdated=outdated,
-    ) as opened_index:
-        yield opened_index
+    return vidembed.open_index(index, overrides=settings, create=create, **options)
 
 
 @contextmanager
-def progress_bar(unit: str = "videos") -> Iterator[Any]:
-    """A callback for long runs: a bar with rate and time left on a terminal, silence elsewhere."""
+def progress_bar(unit: str = "videos") -> Iterator[ProgressCallback | None]:
+    """A callback for indexing runs: a bar with rate and time left on a terminal, None elsewhere."""
+    with _bar(unit) as update:
+        if update is None:
+            yield None
+            return
+
+        def step(state: Progress) -> None:
+            rate = f"{state.rate:.1f}x real time" if state.rate else ""
+            update(f"{Path(state.item).name[:40]} {state.stage}", state.done_items, state.total_items, rate)
+
+        yield step
+
+
+@contextmanager
+def step_bar(unit: str) -> Iterator[Any]:
+    """A callback (what, done, total) for other long runs: a bar on a terminal, None elsewhere."""
+    with _bar(unit) as update:
+        yield update and (lambda what, done, total: update(Path(what).name, done, total, ""))
+
+
+@contextmanager
+def _bar(unit: str) -> Iterator[Any]:
     console = err()
     if not console.is_terminal or os.environ.get("VIDEMBED_QUIET"):
         yield None
@@ -103,11 +129,11 @@ def progress_bar(unit: str = "videos") -> Iterator[Any]:
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
+        Progress,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
-    from rich.progress import Progress as Bar
 
     columns = (
         TextColumn("{task.description}"),
@@ -118,33 +144,34 @@ def progress_bar(unit: str = "videos") -> Iterator[Any]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None, rate="")
 
-        def update(state: Progress) -> None:
-            rate = f"{state.rate:.1f}x real time" if state.rate else ""
-            name = Path(state.item).name if state.item else ""
-            bar.update(
-                task,
-                completed=state.done_items,
-                total=state.total_items or None,
-                description=f"{name[:40]} {state.stage}"[:60],
-                rate=rate,
-            )
+        def update(what: str, done: int, total: int, rate: str) -> None:
+            bar.update(task, completed=done, total=total or None, description=what[:60], rate=rate)
 
         yield update
 
 
-@contextmanager
-def caption_bar() -> Iterator[Any]:
-    """As `progress_bar`, for runs that tell (path, done, in all)."""
-    with progress_bar("clips") as update:
-        if update is None:
-            yield None
-            return
-        from vidembed.index.pipeline.progress import Progress
+def moments_table(moments: Sequence[Moment], *, offset: int = 0) -> Table:
+    """Moments for people. offset: how many came before, for the numbers."""
+    from rich.markup import escape
+    from rich.table import Table
 
-        yield lambda path, done, total: update(Progress(path, "caption" if path else "", done, total, 0.0, 0.0, 0.0))
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in ("#", "confidence", "start", "end"):
+        table.add_column(name, justify="right")
+    table.add_column("file", overflow="fold")
+    table.add_column("matched by")
+    table.add_column("text", overflow="ellipsis", max_width=48, no_wrap=True)
+    for place, moment in enumerate(moments, start=offset + 1):
+        matched = ", ".join(f"{hit.channel} {hit.score:.2f}" for hit in moment.hits)
+        if moment.agreement is not None:
+            matched += f"; yes {moment.agreement:.0%}"
+        text = moment.caption or " / ".join(moment.texts.values())
+        times = format_time(moment.span.start_s), format_time(moment.span.end_s)
+        table.add_row(str(place), f"{moment.confidence:.0%}", *times, escape(str(moment.path)), matched, escape(text))
+    return table
 
 
 def parse_pairs(items: Sequence[str] | None, *, option: str) -> dict[str, float] | None:

@@ -1,4 +1,4 @@
-"""`vidembed evaluate`: how good an index is, on own queries, standard benchmarks, captions, or the built-in one."""
+"""`vidembed evaluate`: how well an index answers your queries or a benchmark, and how good its captions are."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 
 from vidembed.cli.common import (
     DEFAULT_INDEX,
+    ChannelsOption,
     IndexOption,
     JsonOption,
     ProfileOption,
@@ -43,24 +44,29 @@ class _FileOrCommand(typer.core.TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
-    cls=_FileOrCommand, no_args_is_help=True, help="Measure retrieval, moments and captions, with intervals."
-)
+app = typer.Typer(cls=_FileOrCommand, no_args_is_help=True, help="Evaluate retrieval, moments and captions.")
 
-OutOption = Annotated[Path | None, typer.Option("--out", help="Save the report here as JSON.")]
-HtmlOption = Annotated[Path | None, typer.Option("--html", help="Save a page with plots and the worst queries here.")]
-ChannelsOption = Annotated[str | None, typer.Option(help="Lanes to search: 'vision,sound'. Default: all.")]
-AgainstOption = Annotated[Path | None, typer.Option(help="An earlier report (JSON) to compare with, query by query.")]
+FileArgument = Annotated[Path, typer.Argument(help="queries.jsonl, or the annotation file of a benchmark.")]
+KindOption = Annotated[str, typer.Option(help="Format of the file: queries, or a benchmark (msrvtt, qvhighlights...).")]
+MediaOption = Annotated[Path | None, typer.Option(help="Folder of the media. Default: the file's own.")]
+SplitOption = Annotated[str | None, typer.Option(help="Split or protocol of the benchmark.")]
+OutOption = Annotated[Path | None, typer.Option("--out", help="Save the report as JSON.", rich_help_panel="Output")]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option("--html", help="Save a page with plots and the worst queries.", rich_help_panel="Output"),
+]
+AgainstOption = Annotated[
+    Path | None,
+    typer.Option(help="Earlier report (JSON) to compare with, query by query.", rich_help_panel="Output"),
+]
 
 
 @app.command("run")
 def run(
-    queries: Annotated[Path, typer.Argument(help="queries.jsonl, or the annotation file of a benchmark.")],
-    kind: Annotated[str, typer.Option(help="What the file is: queries, or a benchmark (msrvtt, qvhighlights...).")] = (
-        "queries"
-    ),
-    media: Annotated[Path | None, typer.Option(help="Folder of the media. Default: the file's own.")] = None,
-    split: Annotated[str | None, typer.Option(help="Split or protocol of the benchmark.")] = None,
+    queries: FileArgument,
+    kind: KindOption = "queries",
+    media: MediaOption = None,
+    split: SplitOption = None,
     index: IndexOption = Path(DEFAULT_INDEX),
     settings: SetOption = None,
     channels: ChannelsOption = None,
@@ -69,7 +75,7 @@ def run(
     against: AgainstOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Ask an index the queries of a file and report how well it answers. `vidembed evaluate FILE` is enough."""
+    """Run the queries of a file and report how well the index answers. Short: `vidembed evaluate FILE`."""
     from vidembed.evaluation.run import evaluate
 
     with opened(index, settings=settings, readonly=True) as open_index:
@@ -80,9 +86,7 @@ def run(
 
 @app.command("builtin")
 def builtin(
-    work: Annotated[Path, typer.Option(help="Folder for the assembled videos and their index.")] = Path(
-        "builtin-benchmark"
-    ),
+    work: Annotated[Path, typer.Option(help="Folder for the videos and their index.")] = Path("builtin-benchmark"),
     profile: ProfileOption = None,
     settings: SetOption = None,
     save: OutOption = None,
@@ -90,7 +94,7 @@ def builtin(
     against: AgainstOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Measure on long videos put together from generated media and those pip packages carry; nothing is fetched."""
+    """Evaluate on long videos made of generated media and media from pip packages; no downloads."""
     from vidembed.evaluation.builtin import answerable, build, channels_to_fill
     from vidembed.evaluation.run import evaluate
 
@@ -106,11 +110,11 @@ def builtin(
 @app.command("captions")
 def captions(
     references: Annotated[Path, typer.Argument(help='JSON lines: {"video": ..., "captions": [...]}.')],
-    media: Annotated[Path | None, typer.Option(help="Folder of the media. Default: the file's own.")] = None,
+    media: MediaOption = None,
     index: IndexOption = Path(DEFAULT_INDEX),
     json: JsonOption = False,
 ) -> None:
-    """Compare the captions of an index with human ones: BLEU, ROUGE-L, CIDEr-D, variety; with the clips: CLIPScore."""
+    """Compare the captions of an index with human ones (BLEU, ROUGE-L, CIDEr-D) and with the clips (CLIPScore)."""
     from vidembed.evaluation.captions import caption_views, evaluate_captions, read_references
 
     dataset = read_references(references, media)
@@ -125,18 +129,18 @@ def captions(
 
 @app.command("sweep")
 def sweep(
-    queries: Annotated[Path, typer.Argument(help="queries.jsonl, or the annotation file of a benchmark.")],
+    queries: FileArgument,
     values: Annotated[
-        list[str], typer.Option("--try", help="Setting and values: search.fusion=rrf,evidence; may be repeated.")
+        list[str], typer.Option("--try", help="Setting and values, such as search.fusion=rrf,evidence; repeatable.")
     ],
-    kind: Annotated[str, typer.Option(help="What the file is: queries, or a benchmark.")] = "queries",
-    media: Annotated[Path | None, typer.Option(help="Folder of the media. Default: the file's own.")] = None,
-    split: Annotated[str | None, typer.Option(help="Split or protocol of the benchmark.")] = None,
+    kind: KindOption = "queries",
+    media: MediaOption = None,
+    split: SplitOption = None,
     index: IndexOption = Path(DEFAULT_INDEX),
     channels: ChannelsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Try every combination of settings on the stored vectors; nothing is encoded again."""
+    """Evaluate every combination of settings on the stored vectors, without encoding again."""
     from vidembed.evaluation.sweep import grid, sweep_settings
 
     combinations = grid(values)
@@ -157,7 +161,7 @@ def _dataset(file: Path, kind: str, media: Path | None, split: str | None, index
 
     if kind == "queries":
         if split is not None:
-            raise InputError("own queries have no splits", hint="leave --split out, or name the benchmark with --kind")
+            raise InputError("your own queries have no splits", hint="omit --split, or name the benchmark with --kind")
         known = [name for record in index.videos() for name in (record.info.video_id, *map(str, record.paths))]
         return read_queries(file, media, known=known)
     if kind not in READERS:

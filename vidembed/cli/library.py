@@ -1,63 +1,56 @@
-"""`vidembed info`, `remove` and `cut`: what is in an index, and taking things out of it.
-
-`vidembed duplicates`: videos that are copies of one another, whole or in part.
-
-`vidembed store`: move an index's vectors between the embedded engine and a Qdrant server.
-"""
+"""What is in an index, and its care: `vidembed info`, `tag`, `remove`, `cut`, `duplicates` and `store`."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from vidembed.cli.common import DEFAULT_INDEX, IndexOption, JsonOption, err, opened, out, print_json
+from vidembed.cli.common import DEFAULT_INDEX, IndexOption, JsonOption, counted, err, opened, out, plain, print_json
 from vidembed.errors import InputError
 from vidembed.types import Span, format_time, parse_time
 
 
 def info(
     index: IndexOption = Path(DEFAULT_INDEX),
-    videos: Annotated[bool, typer.Option("--videos", help="One line a video.")] = False,
-    failures: Annotated[bool, typer.Option("--failures", help="What could not be done, and why.")] = False,
+    videos: Annotated[bool, typer.Option("--videos", help="One line per video.")] = False,
+    failures: Annotated[bool, typer.Option("--failures", help="List what failed, and why.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Show what an index holds: videos, clips, coverage of each lane, models, failures."""
+    """Show what is in an index: videos, clips, coverage of each channel, models, failures."""
     with opened(index, readonly=True) as open_index:
         facts = open_index.info()
         records = open_index.videos() if videos else []
         failed = open_index.failures() if failures else []
     if json:
-        print_json(_plain(facts))
+        print_json(asdict(facts))
         for record in records:
-            print_json(_plain(record))
+            print_json(asdict(record))
         for failure in failed:
             print_json(vars(failure))
         return
     console = out()
-    console.print(str(facts), markup=False)
+    plain(console, str(facts))
     for record in records:
-        console.print(
+        plain(
+            console,
             f"{record.state:8} {format_time(record.info.duration_s):>12} {record.clips:5} clips  {record.info.path}"
             + (f"  (damaged: {record.damage})" if record.damage else "")
             + "".join(f"  {key}={value}" for key, value in record.tags.items()),
-            markup=False,
-            soft_wrap=True,
         )
     for failure in failed:
-        console.print(
-            f"{failure.item} ({failure.stage}) {failure.kind}: {failure.message}", markup=False, soft_wrap=True
-        )
+        plain(console, f"{failure.item} ({failure.stage}) {failure.kind}: {failure.message}")
 
 
 def tag(
     videos: Annotated[list[str], typer.Argument(help="Paths, folders, globs or video ids.")],
-    values: Annotated[list[str] | None, typer.Option("--set", help="camera=front; may be repeated.")] = None,
-    remove: Annotated[list[str] | None, typer.Option("--remove", help="Take this tag away; may be repeated.")] = None,
+    values: Annotated[list[str] | None, typer.Option("--set", help="Set a tag: camera=front; repeatable.")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", help="Remove a tag: camera; repeatable.")] = None,
     index: IndexOption = Path(DEFAULT_INDEX),
 ) -> None:
-    """Note something of videos, to search by with --tag. The columns of a list (vidembed index LIST.csv) do, too."""
+    """Tag videos, to search with --tag. The columns of a list (vidembed index LIST.csv) become tags, too."""
     changes: dict[str, str | None] = dict.fromkeys(remove or ())
     for item in values or ():
         key, equals, value = item.partition("=")
@@ -68,17 +61,17 @@ def tag(
         raise InputError("nothing to change", hint="give --set KEY=VALUE or --remove KEY")
     with opened(index) as open_index:
         count = open_index.tag(videos, changes)
-    err().print(f"tagged {count} video{'s' if count != 1 else ''}")
+    err().print(f"tagged {counted(count, 'video')}")
 
 
 def remove(
-    videos: Annotated[list[str], typer.Argument(help="Paths, globs or video ids; the files stay where they are.")],
+    videos: Annotated[list[str], typer.Argument(help="Paths, globs or video ids.")],
     index: IndexOption = Path(DEFAULT_INDEX),
 ) -> None:
-    """Take videos out of an index. The files themselves are never touched."""
+    """Remove videos from an index. The files stay."""
     with opened(index) as open_index:
         count = open_index.remove(videos)
-    err().print(f"removed {count} video{'s' if count != 1 else ''}")
+    err().print(f"removed {counted(count, 'video')}")
     if not count:
         raise typer.Exit(2)
 
@@ -89,7 +82,8 @@ def cut(
     end: Annotated[str, typer.Argument(help="End: seconds or m:ss.")],
     out_file: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
     exact: Annotated[
-        bool, typer.Option("--exact/--lossless", help="Encode anew to the frame, or copy from the nearest key frame.")
+        bool,
+        typer.Option("--exact/--lossless", help="Re-encode to cut at the frame, or copy from a keyframe."),
     ] = True,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
 ) -> None:
@@ -100,31 +94,25 @@ def cut(
     if start_s >= end_s:
         raise InputError(f"START must be before END, got {start} and {end}")
     cut_span(video, Span(start_s, end_s), out_file, exact=exact, overwrite=overwrite)
-    err().print(f"wrote {out_file}", markup=False)
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return asdict(record)
+    plain(err(), f"wrote {out_file}")
 
 
 _MEANING = {
-    "same file": "the same file, byte for byte",
+    "same file": "identical files",
     "whole": "the same video",
-    "part": "one is a part of the other",
-    "shared": "a part in common",
+    "part": "one is part of the other",
+    "shared": "they share a part",
 }
 
 
 def duplicates(
     index: IndexOption = Path(DEFAULT_INDEX),
-    above: Annotated[float, typer.Option(help="Least cosine of two frames that are the same.", min=0.0, max=1.0)] = 0.8,
-    min_s: Annotated[float, typer.Option("--min", help="Shortest part that counts, in seconds.", min=0.0)] = 2.0,
-    channel: Annotated[str, typer.Option(help="The lane whose vectors are compared.")] = "vision",
+    above: Annotated[float, typer.Option(help="Least cosine of two equal frames.", min=0.0, max=1.0)] = 0.8,
+    min_s: Annotated[float, typer.Option("--min", help="Shortest shared part, in seconds.", min=0.0)] = 2.0,
+    channel: Annotated[str, typer.Option(help="Channel whose vectors are compared.")] = "vision",
     json: JsonOption = False,
 ) -> None:
-    """Find videos that are copies of one another: other encodings, excerpts, common intros. Nothing is removed."""
+    """Find duplicate videos: other encodings, excerpts, common intros. Removes nothing."""
     console, count = out(), 0
     with opened(index, readonly=True) as open_index:
         for pair in open_index.duplicates(channel=channel, above=above, min_s=min_s):
@@ -137,36 +125,36 @@ def duplicates(
                 print_json({**record, "shares": list(pair.shares), "stretches": stretches})
                 continue
             console.print(f"{pair.kind}: {_MEANING[pair.kind]}", style="bold", markup=False)
-            console.print(f"  {pair.one}\n  {pair.other}", markup=False, soft_wrap=True)
+            plain(console, f"  {pair.one}\n  {pair.other}")
             for stretch in pair.stretches:
-                console.print(f"    {stretch.one}  =  {stretch.other}   {stretch.similarity:.2f}", markup=False)
+                plain(console, f"    {stretch.one}  =  {stretch.other}   {stretch.similarity:.2f}")
     if not json:
-        err().print(f"{count} pair{'s' if count != 1 else ''}")
+        err().print(counted(count, "pair"))
 
 
 def _times(span: Span) -> list[float]:
     return [round(span.start_s, 3), round(span.end_s, 3)]
 
 
-app = typer.Typer(help="Move and tend the vector store.", no_args_is_help=True)
+store = typer.Typer(help="Move or optimise the vector store.", no_args_is_help=True)
 
 
-@app.command("move")
+@store.command("move")
 def move(
-    to: Annotated[str, typer.Option("--to", help="Address of a Qdrant server, http://host:6333, or 'edge'.")],
+    to: Annotated[str, typer.Option("--to", help="URL of a Qdrant server, such as http://host:6333, or 'edge'.")],
     index: IndexOption = Path(DEFAULT_INDEX),
 ) -> None:
-    """Copy all vectors to a Qdrant server (or back), compare the counts, then use it from now on."""
+    """Copy all vectors to a Qdrant server (or back), compare the counts, then switch to it."""
     with opened(index) as open_index:
         counts = open_index.move_store(to)
     for collection, count in counts.items():
-        err().print(f"{collection}: {count} clips", markup=False)
-    err().print(f"the index now uses {to}", markup=False)
+        plain(err(), f"{collection}: {count} clips")
+    plain(err(), f"the index now uses {to}")
 
 
-@app.command("optimize")
+@store.command("optimize")
 def optimize(index: IndexOption = Path(DEFAULT_INDEX)) -> None:
-    """Build the search graph and drop the space of deleted vectors."""
+    """Build the search graph and free the space of deleted vectors."""
     with opened(index) as open_index:
         open_index.optimize()
     err().print("done")

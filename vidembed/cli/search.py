@@ -1,8 +1,10 @@
-"""`vidembed search`: moments for a text, picture, sound, video or clip."""
+"""`vidembed search`: moments for a text, image, sound, video or clip."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,59 +16,59 @@ from vidembed.cli.common import (
     JsonOption,
     SetOption,
     err,
+    moments_table,
     opened,
     out,
     parse_names,
     parse_pairs,
+    plain,
     print_json,
 )
 from vidembed.errors import BadQuery
 from vidembed.types import Filter, Moment, Query, Span, format_time, parse_date, parse_span
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from vidembed.search.sequence import Chain
+
+_what: Any = partial(typer.Option, rich_help_panel="What to look for")
+_where: Any = partial(typer.Option, rich_help_panel="Where")
+_count: Any = partial(typer.Option, rich_help_panel="How many")
+_output: Any = partial(typer.Option, rich_help_panel="Output")
 
 
 def search(
-    text: Annotated[str | None, typer.Argument(help="What to look for, in plain words.")] = None,
-    image: Annotated[Path | None, typer.Option(help="A picture to look for.")] = None,
-    audio: Annotated[Path | None, typer.Option(help="A sound to look for.")] = None,
-    video: Annotated[Path | None, typer.Option(help="A video to look for.")] = None,
-    like: Annotated[list[str] | None, typer.Option(help="More like this clip id; may be repeated.")] = None,
-    unlike: Annotated[list[str] | None, typer.Option(help="Less like this clip id; may be repeated.")] = None,
-    without: Annotated[str | None, typer.Option("--not", help="Words for what should not be there.")] = None,
-    then: Annotated[
-        list[str] | None, typer.Option(help="What happens after that, in the same video; may be repeated.")
-    ] = None,
-    gap: Annotated[float, typer.Option(help="With --then: most seconds between two steps.", min=0)] = 60.0,
+    text: Annotated[str | None, typer.Argument(help="Words to look for.")] = None,
+    image: Annotated[Path | None, _what(help="Image to look for.")] = None,
+    audio: Annotated[Path | None, _what(help="Sound to look for.")] = None,
+    video: Annotated[Path | None, _what(help="Video to look for.")] = None,
+    like: Annotated[list[str] | None, _what(help="Find more like this clip id; repeatable.")] = None,
+    unlike: Annotated[list[str] | None, _what(help="Find less like this clip id; repeatable.")] = None,
+    without: Annotated[str | None, _what("--not", help="Exclude moments matching this text.")] = None,
+    then: Annotated[list[str] | None, _what(help="What happens next in the same video; repeatable.")] = None,
+    gap: Annotated[float, _what(help="With --then: most seconds between two steps.", min=0)] = 60.0,
     check: Annotated[
-        str | None,
-        typer.Option(help="Show the moments found to this vision-language model and put first what it says yes to."),
+        str | None, _what(help="Ask this vision-language model about each moment; those it confirms come first.")
     ] = None,
-    k: Annotated[int, typer.Option("-k", "--limit", help="How many moments.", min=1)] = 10,
-    offset: Annotated[int, typer.Option(help="Skip the first moments: the next page.", min=0)] = 0,
-    path: Annotated[list[str] | None, typer.Option(help="Only files matching this glob; may be repeated.")] = None,
-    within: Annotated[str | None, typer.Option(help="Only this stretch of each video: 0:30-2:00.")] = None,
-    min_duration: Annotated[float | None, typer.Option(help="Only videos at least this long, in seconds.")] = None,
-    max_duration: Annotated[float | None, typer.Option(help="Only videos at most this long, in seconds.")] = None,
-    after: Annotated[str | None, typer.Option(help="Only files changed since this date (2026-01-31).")] = None,
-    before: Annotated[str | None, typer.Option(help="Only files changed before this date.")] = None,
+    channels: Annotated[str | None, _what(help="Channels to search, such as vision,sound. Default: all.")] = None,
+    weight: Annotated[list[str] | None, _what(help="Weight of a channel, such as vision=1.0; repeatable.")] = None,
+    path: Annotated[list[str] | None, _where(help="Only files matching this glob; repeatable.")] = None,
+    within: Annotated[str | None, _where(help="Only this part of each video, such as 0:30-2:00.")] = None,
+    min_duration: Annotated[float | None, _where(help="Only videos at least this long, in seconds.")] = None,
+    max_duration: Annotated[float | None, _where(help="Only videos at most this long, in seconds.")] = None,
+    after: Annotated[str | None, _where(help="Only files modified since this date, such as 2026-01-31.")] = None,
+    before: Annotated[str | None, _where(help="Only files modified before this date.")] = None,
     tag: Annotated[
         list[str] | None,
-        typer.Option(help="Only videos with this tag: camera=front, place!=beach, year>=2020; may be repeated."),
+        _where(help="Only videos with this tag: camera=front, place!=beach, year>=2020; repeatable."),
     ] = None,
-    channels: Annotated[str | None, typer.Option(help="Lanes to search: 'vision,sound'. Default: all.")] = None,
-    weight: Annotated[list[str] | None, typer.Option(help="Weight of a lane, vision=1.0; may be repeated.")] = None,
-    by_video: Annotated[bool, typer.Option("--by-video", help="At most one moment a video.")] = False,
-    diversity: Annotated[float, typer.Option(help="0 = best first, 1 = as different as possible.", min=0, max=1)] = 0.0,
+    k: Annotated[int, _count("-k", "--limit", help="Number of moments.", min=1)] = 10,
+    offset: Annotated[int, _count(help="Skip the first moments: the next page.", min=0)] = 0,
+    by_video: Annotated[bool, _count("--by-video", help="At most one moment per video.")] = False,
+    diversity: Annotated[float, _count(help="0: best first; 1: as different as possible.", min=0, max=1)] = 0.0,
     json: JsonOption = False,
-    open_best: Annotated[bool, typer.Option("--open", help="Play the best moment.")] = False,
-    cut_to: Annotated[Path | None, typer.Option("--cut", help="Cut every moment into its own file here.")] = None,
-    reel_to: Annotated[
-        Path | None, typer.Option("--reel", help="Put all moments one after the other into this file.")
-    ] = None,
+    play: Annotated[bool, _output("--open", help="Play the best moment.")] = False,
+    cut_to: Annotated[Path | None, _output("--cut", help="Cut each moment into a file in this folder.")] = None,
+    reel_to: Annotated[Path | None, _output("--reel", help="Join all moments into this file.")] = None,
     index: IndexOption = Path(DEFAULT_INDEX),
     settings: SetOption = None,
 ) -> None:
@@ -84,105 +86,89 @@ def search(
         tags=tuple(tag) if tag else None,
     )
     options: dict[str, Any] = {
-        "where": where, "channels": parse_names(channels), "weights": parse_pairs(weight, option="--weight")
+        "where": where, "channels": parse_names(channels), "weights": parse_pairs(weight, option="--weight"), "k": k
     }  # fmt: skip
+    output = Output(json=json, play=play, cut_to=cut_to, reel_to=reel_to)
     with opened(index, settings=settings, readonly=True) as open_index:
         floor = open_index.config.search.min_confidence
         if then:
-            chains = open_index.search_sequence([query, *then], gap_s=gap, k=k, **options)
-            say_how_good([chain.confidence for chain in chains], floor)
-            show_chains(chains, as_json=json)
-            pieces = [(chain.path, chain.span) for chain in chains]
+            output.chains(open_index.search_sequence([query, *then], gap_s=gap, **options), floor)
         else:
-            moments = open_index.search(
-                query, k=k, offset=offset, group_by_video=by_video, diversity=diversity, **options
-            )
+            moments = open_index.search(query, offset=offset, group_by_video=by_video, diversity=diversity, **options)
             if check is not None:
                 if text is None:
-                    raise BadQuery("--check takes words to check", hint="give them, or leave --check out")
+                    raise BadQuery("--check needs a text to check", hint="give words to look for, or omit --check")
                 moments = open_index.check(text, moments, model=check)
-            say_how_good([moment.confidence for moment in moments], floor)
-            _show(moments, offset, as_json=json)
-            pieces = [(moment.path, moment.span) for moment in moments]
-    if cut_to is not None:
-        _cut_all(pieces, cut_to)
-    if reel_to is not None and pieces:
-        from vidembed.media.editing.cut import reel
-
-        reel(pieces, reel_to, overwrite=True)
-        err().print(f"wrote {reel_to}", markup=False)
-    if open_best and pieces:
-        _play(*pieces[0])
+            output.moments(moments, floor, offset=offset)
+    output.media()
 
 
-def say_how_good(confidences: Sequence[float], floor: float) -> None:
-    if not confidences:
-        err().print("nothing found")
-    elif max(confidences) < floor:
-        err().print("[yellow]no good match[/]: the nearest moments are shown, none is convincing")
+@dataclass
+class Output:
+    """What is done with the answers: printed, cut, joined, played. floor: confidence below which nothing matches."""
 
+    json: bool
+    play: bool
+    cut_to: Path | None
+    reel_to: Path | None
+    _found: Sequence[Moment | Chain] = ()
 
-def _show(moments: Sequence[Moment], offset: int, *, as_json: bool) -> None:
-    if as_json:
-        for moment in moments:
-            print_json(moment.record())
-    elif moments:
-        out().print(_table(moments, offset=offset))
+    def moments(self, moments: Sequence[Moment], floor: float, *, offset: int) -> None:
+        """Print moments, one line each."""
+        self._begin(moments, floor)
+        if self.json:
+            for moment in moments:
+                print_json(moment.record())
+        elif moments:
+            out().print(moments_table(moments, offset=offset))
 
-
-def show_chains(chains: Sequence[Chain], *, as_json: bool) -> None:
-    """One line a chain, its steps below it; as JSON, one object a chain with the steps as moments."""
-    for place, chain in enumerate(chains, start=1):
-        if as_json:
-            times = {"start_s": round(chain.span.start_s, 3), "end_s": round(chain.span.end_s, 3)}
-            steps = [moment.record() for moment in chain.moments]
-            confidence = round(chain.confidence, 4)
-            print_json({"path": str(chain.path), **times, "confidence": confidence, "steps": steps})
-        else:
-            out().print(f"{place:3} {chain.confidence:4.0%}  {chain.span}  {chain.path}", markup=False, soft_wrap=True)
+    def chains(self, chains: Sequence[Chain], floor: float) -> None:
+        """Print one line per chain, its steps below it; as JSON, one object per chain with its steps as moments."""
+        self._begin(chains, floor)
+        for place, chain in enumerate(chains, start=1):
+            if self.json:
+                times = {"start_s": round(chain.span.start_s, 3), "end_s": round(chain.span.end_s, 3)}
+                steps = [moment.record() for moment in chain.moments]
+                confidence = round(chain.confidence, 4)
+                print_json({"path": str(chain.path), **times, "confidence": confidence, "steps": steps})
+                continue
+            plain(out(), f"{place:3} {chain.confidence:4.0%}  {chain.span}  {chain.path}")
             for number, moment in enumerate(chain.moments, start=1):
-                out().print(f"         {number}. {moment.confidence:4.0%}  {moment.span}", markup=False)
+                plain(out(), f"         {number}. {moment.confidence:4.0%}  {moment.span}")
+
+    def media(self) -> None:
+        """Cut, join and play what was printed."""
+        spans = [(answer.path, answer.span) for answer in self._found]
+        if self.cut_to is not None:
+            _cut_all(spans, self.cut_to)
+        if self.reel_to is not None and spans:
+            from vidembed.media.editing.cut import reel
+
+            reel(spans, self.reel_to, overwrite=True)
+            plain(err(), f"wrote {self.reel_to}")
+        if self.play and spans:
+            _play(*spans[0])
+
+    def _begin(self, found: Sequence[Moment | Chain], floor: float) -> None:
+        self._found = found
+        if not found:
+            err().print("nothing found")
+        elif max(answer.confidence for answer in found) < floor:
+            err().print("[yellow]no good match[/]: these are the closest moments")
 
 
-def _table(moments: Sequence[Moment], *, offset: int) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name, justify in (("#", "right"), ("confidence", "right"), ("start", "right"), ("end", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    table.add_column("file", overflow="fold")
-    table.add_column("matched by")
-    table.add_column("words", overflow="ellipsis", max_width=48, no_wrap=True)
-    for place, moment in enumerate(moments, start=offset + 1):
-        lanes = ", ".join(f"{hit.channel} {hit.score:.2f}" for hit in moment.hits)
-        if moment.agreement is not None:
-            lanes += f"; yes {moment.agreement:.0%}"
-        words = moment.caption or " / ".join(moment.texts.values())
-        table.add_row(
-            str(place),
-            f"{moment.confidence:.0%}",
-            format_time(moment.span.start_s),
-            format_time(moment.span.end_s),
-            escape(str(moment.path)),
-            lanes,
-            escape(words),
-        )
-    return table
-
-
-def _cut_all(pieces: Sequence[tuple[Path, Span]], folder: Path) -> None:
+def _cut_all(spans: Sequence[tuple[Path, Span]], folder: Path) -> None:
     from vidembed.media.editing.cut import cut
 
     folder.mkdir(parents=True, exist_ok=True)
-    for place, (path, span) in enumerate(pieces, start=1):
+    for place, (path, span) in enumerate(spans, start=1):
         target = folder / f"{place:02d}_{path.stem}_{span.start_s:.1f}s.mp4"
         cut(path, span, target, exact=True, overwrite=True)
-        err().print(f"cut {target}", markup=False)
+        plain(err(), f"wrote {target}")
 
 
 def _play(path: Path, span: Span) -> None:
-    """In mpv, vlc or ffplay at the right second; else in whatever the system opens it with."""
+    """Play from the span's start in mpv, vlc or ffplay; else open the file with the system's player."""
     import shutil
     import subprocess
 
@@ -197,5 +183,5 @@ def _play(path: Path, span: Span) -> None:
         if shutil.which(name):
             subprocess.run(command, check=False)
             return
-    err().print(f"no mpv, vlc or ffplay found; opening the file, the moment is at {format_time(span.start_s)}")
+    err().print(f"no mpv, vlc or ffplay installed; opening the file, the moment is at {format_time(span.start_s)}")
     typer.launch(file)

@@ -1,6 +1,6 @@
 """`vidembed serve`: the web page.
 
-`vidembed demo`: index the videos that pip packages carry and answer queries about them.
+`vidembed demo`: index the videos that pip packages bring, and search them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from vidembed.cli.common import (
     ProfileOption,
     SetOption,
     err,
+    moments_table,
     opened,
     out,
+    plain,
     progress_bar,
 )
 from vidembed.demo import DEMO_QUERIES, demo_lanes, demo_videos
@@ -33,23 +35,23 @@ def serve(
     profile: ProfileOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 = every network.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0: all networks.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 7860,
     root: Annotated[
-        list[Path] | None, typer.Option(help="Folder from which videos may be added by path; may be repeated.")
+        list[Path] | None, typer.Option(help="Folder from which videos may be added by path; repeatable.")
     ] = None,
     root_path: Annotated[str, typer.Option(help="Prefix under which a reverse proxy serves the page.")] = "",
     auth: Annotated[
-        str | None, typer.Option(help=f"USER:PASSWORD, better in ${AUTH_ENV} or --auth-file: others see arguments.")
+        str | None, typer.Option(help=f"USER:PASSWORD. Others can see it: better use ${AUTH_ENV} or --auth-file.")
     ] = None,
     auth_file: Annotated[Path | None, typer.Option(help="File whose first line is USER:PASSWORD.")] = None,
     allow_host: Annotated[
-        list[str] | None, typer.Option(help="Name under which the page is reached, behind a proxy; may be repeated.")
+        list[str] | None, typer.Option(help="Host name of the page behind a proxy; repeatable.")
     ] = None,
-    readonly: Annotated[bool, typer.Option("--readonly", help="Search only: nothing can be changed.")] = False,
+    readonly: Annotated[bool, typer.Option("--readonly", help="Search only; no changes.")] = False,
     max_upload_mb: Annotated[int, typer.Option(help="Largest upload, in MB.", min=1)] = 2048,
-    max_uploads: Annotated[int, typer.Option(help="Most files uploaded at once.", min=1)] = 50,
-    mcp: Annotated[bool, typer.Option("--mcp", help="Offer search and captions to agents, as MCP tools.")] = False,
+    max_uploads: Annotated[int, typer.Option(help="Most files in one upload.", min=1)] = 50,
+    mcp: Annotated[bool, typer.Option("--mcp", help="Offer search and captions as MCP tools.")] = False,
 ) -> None:
     """Open a web page to add, search and caption videos."""
     from importlib.util import find_spec
@@ -62,7 +64,7 @@ def serve(
 
     server = ServerSettings(host=host, port=port, auth=password, hosts=tuple(allow_host or ()), mcp=mcp)
     if not server.on_loopback and password is None:
-        err().print("[yellow]warning[/]: others on the network can use this page; give it a password with --auth-file")
+        err().print("[yellow]warning[/]: anyone on the network can use this page; set a password with --auth-file")
     app = AppSettings(
         roots=tuple(root or ()),
         readonly=readonly,
@@ -72,12 +74,16 @@ def serve(
         root_path=root_path,
     )
     with opened(index, profile=profile, config=config, settings=settings, create=True) as open_index:
-        err().print(f"open http://{host}:{port}{app.root_path}/ in a browser; Ctrl-C stops", markup=False)
+        plain(err(), f"open http://{host}:{port}{app.root_path}/ in a browser; stop with Ctrl-C")
         run(open_index, app, server, quiet=True)
 
 
 def read_auth(auth: str | None, file: Path | None) -> tuple[str, str] | None:
-    """From the option, the file or the environment, in this order. Raises InputError for what is not USER:PASSWORD."""
+    """The login, from the option, the file or the environment, in this order.
+
+    Raises:
+        InputError: If the file cannot be read, or the login is not USER:PASSWORD.
+    """
     text = auth
     if text is None and file is not None:
         try:
@@ -90,19 +96,17 @@ def read_auth(auth: str | None, file: Path | None) -> tuple[str, str] | None:
         return None
     user, colon, password = text.strip().partition(":")
     if not (user and colon and password):
-        raise InputError("a login looks like USER:PASSWORD, and neither may be empty")
+        raise InputError("a login must be USER:PASSWORD, both not empty")
     return user, password
 
 
 def demo(
     index: IndexOption = Path("demo-index"),
     profile: ProfileOption = None,
-    query: Annotated[list[str] | None, typer.Option(help="Your own query; may be repeated.")] = None,
-    k: Annotated[int, typer.Option("-k", help="Moments a query.", min=1)] = 3,
+    query: Annotated[list[str] | None, typer.Option(help="Your own query; repeatable.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Moments per query.", min=1)] = 3,
 ) -> None:
-    """Index a handful of real videos and search them: the whole path in one command."""
-    from vidembed.cli.search import _table
-
+    """Index a few real videos and search them."""
     videos = demo_videos()
     err().print(f"indexing {len(videos)} videos into {index}")
     with opened(index, profile=profile, create=True) as open_index:
@@ -111,7 +115,7 @@ def demo(
         err().print(str(report))
         for text in query or DEMO_QUERIES:
             out().print(f"\n[bold]{text}[/]")
-            out().print(_table(open_index.search(text, k=k), offset=0))
-    err().print(f"\nnow yours: vidembed index VIDEOS && vidembed search WORDS   (this index: --index {index})")
+            out().print(moments_table(open_index.search(text, k=k)))
+    err().print(f"\nyour own: vidembed index VIDEOS && vidembed search WORDS   (this index: --index {index})")
     if report.failed:
         raise typer.Exit(3)

@@ -1,0 +1,214 @@
+"""What this machine has: `vidembed config` (settings and their origins), `models`, `doctor`."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import asdict
+from importlib import metadata, util
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from vidembed.cli.common import (
+    DEFAULT_INDEX,
+    ConfigOption,
+    IndexOption,
+    JsonOption,
+    ProfileOption,
+    SetOption,
+    opened,
+    out,
+    plain,
+    print_json,
+)
+from vidembed.errors import VidembedError
+
+if TYPE_CHECKING:
+    from vidembed.models.spec import ModelSpec
+
+
+app = typer.Typer(help="Show settings and profiles.", no_args_is_help=True)
+
+
+@app.command("show")
+def show(
+    profile: ProfileOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print every setting with its value and origin (default, profile, file, environment, --set)."""
+    from vidembed.config.load import load_config
+
+    loaded = load_config(profile=profile, config=config, overrides=settings)
+    if json:
+        print_json(loaded.model_dump(mode="json"))
+        return
+    console = out()
+    for path, value in loaded.flat():
+        plain(console, f"{path} = {value!r}  # {loaded.origin(path)}")
+
+
+@app.command("profiles")
+def profiles() -> None:
+    """List the bundled profiles."""
+    from vidembed.config.load import profiles as bundled
+
+    for name, text in bundled().items():
+        plain(out(), f"{name:10} {text}")
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="Show one model in full.")] = None,
+    profile: ProfileOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the models known by name, or those of one --profile: weights, size, memory, licence.
+
+    Loads nothing. GPU GB: memory needed on a GPU; "-": runs well on a CPU.
+    """
+    from vidembed.models import registry
+
+    if name:
+        specs = _named(name)
+    elif profile:
+        specs = _of_profile(profile)
+    else:
+        specs = registry.specs()
+    if json:
+        for spec in specs:
+            print_json({**asdict(spec), "modalities": sorted(spec.modalities)})
+        return
+    from rich.table import Table
+
+    console = out()
+    if name:
+        for spec in specs:
+            for key, value in asdict(spec).items():
+                plain(console, f"{key:12} {value}")
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in ("name", "kind", "modalities", "GB", "GPU GB", "weights", "licence", "extra"):
+        table.add_column(column, overflow="fold")
+    for spec in specs:
+        modalities = ", ".join(sorted(spec.modalities))
+        memory = "-" if spec.min_gpu_gb is None else f"{spec.min_gpu_gb:g}"
+        weights = spec.repo or (str(spec.path) if spec.path else "")
+        row = (spec.name, spec.kind, modalities, f"{spec.size_gb:g}", memory, weights, spec.license, spec.extra or "")
+        table.add_row(*row)
+    console.print(table)
+
+
+def _named(name: str) -> list[ModelSpec]:
+    """The records of a name: an encoder and a captioner may share it. Raises UnknownModel."""
+    from vidembed.models import registry
+
+    known = [spec for spec in registry.specs() if spec.name == name]
+    return known or [registry.find(name)]
+
+
+def _of_profile(profile: str) -> list[ModelSpec]:
+    """The models that a profile's channels (those switched off as well) and its captioner name."""
+    from vidembed.config.load import load_config
+    from vidembed.models import registry
+
+    config = load_config(profile=profile)
+    encoders = dict.fromkeys(channel.model for channel in config.channels.values())
+    captioner = [registry.find(config.caption.model, "captioner")] if config.caption.model else []
+    return [*(registry.find(model) for model in encoders), *captioner]
+
+
+_PACKAGES = {  # module -> (what it is for, extra)
+    "av": ("reading video and sound", ""),
+    "decord": ("second video reader", ""),
+    "torch": ("models", ""),
+    "open_clip": ("image-text models", ""),
+    "transformers": ("image, sound and language models", ""),
+    "qdrant_edge": ("embedded vector store", ""),
+    "qdrant_client": ("Qdrant server", ""),
+    "gradio": ("web page", "app"),
+    "faster_whisper": ("speech", "speech"),
+    "rapidocr": ("text on screen", "ocr"),
+    "sentence_transformers": ("sentence and any-to-any models", "sentence"),
+    "openvino": ("faster image towers on CPUs", "openvino"),
+    "pyarrow": ("lists and captions as Parquet", "parquet"),
+}
+
+
+class Check(NamedTuple):
+    """One thing that `doctor` looked at."""
+
+    check: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+def doctor(index: IndexOption = Path(DEFAULT_INDEX), json: JsonOption = False) -> None:
+    """Report missing parts and how to fix them: Python, packages, ffmpeg, device, starter weights, index."""
+    from rich.markup import escape
+
+    checks = [Check("python", True, f"{platform.python_version()} on {platform.platform()}")]
+    checks += [_package(module, *why) for module, why in _PACKAGES.items()]
+    checks += [_ffmpeg(), _device(), _starter(), _index(index)]
+    for found in checks:
+        if json:
+            print_json(found._asdict())
+        else:
+            mark = "[green]ok[/]" if found.ok else "[yellow]--[/]"
+            hint = f"  ({escape(found.hint)})" if found.hint else ""
+            out().print(f"{mark} {found.check:22} {escape(found.detail)}{hint}", soft_wrap=True)
+    needed = {module for module, (_, extra) in _PACKAGES.items() if not extra and module != "decord"} | {"ffmpeg"}
+    if any(not found.ok for found in checks if found.check in needed):
+        raise typer.Exit(4)
+
+
+def _package(module: str, purpose: str, extra: str) -> Check:
+    if util.find_spec(module) is None:
+        target = f"vidembed[{extra}]" if extra else "vidembed"
+        return Check(module, False, f"not installed: {purpose}", f"pip install '{target}'")
+    names = metadata.packages_distributions().get(module, [module])
+    return Check(module, True, f"{metadata.version(names[0])}: {purpose}")
+
+
+def _ffmpeg() -> Check:
+    from vidembed.media.editing.ffmpeg import find_ffmpeg
+
+    try:
+        return Check("ffmpeg", True, str(find_ffmpeg()))
+    except VidembedError as error:
+        return Check("ffmpeg", False, error.message, error.hint)
+
+
+def _device() -> Check:
+    if util.find_spec("torch") is None:
+        return Check("device", False, "unknown without torch")
+    import torch
+
+    if torch.cuda.is_available():
+        return Check("device", True, f"cuda: {torch.cuda.get_device_name()}")
+    if sys.platform == "darwin" and torch.backends.mps.is_available():
+        return Check("device", True, "mps")
+    return Check("device", True, f"cpu, {torch.get_num_threads()} threads")
+
+
+def _starter() -> Check:
+    from vidembed.models.registry import load_encoder
+
+    try:
+        encoder = load_encoder("starter")
+        return Check("starter model", True, f"loads, {encoder.space.dim} dimensions")
+    except VidembedError as error:
+        return Check("starter model", False, error.message, error.hint)
+
+
+def _index(path: Path) -> Check:
+    if not (path / "index.json").exists():
+        return Check("index", True, f"none at {path} yet")
+    try:
+        with opened(path, readonly=True) as index:
+            return Check("index", True, str(index.info()).splitlines()[0])
+    except VidembedError as error:
+        return Check("index", False, error.message, error.hint)
