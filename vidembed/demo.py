@@ -1,4 +1,4 @@
-"""The demo's library: real videos and sounds that pip packages carry, and queries they answer."""
+"""The demo's media, real videos and sounds that pip packages bring, and queries they answer."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ DEMO_QUERIES = (
     "sleep with a dagger",  # said; needs the extra speech
 )
 
-# Lanes that the demo switches on where their package is installed: module -> channel
-DEMO_LANES = {"rapidocr": "ocr_words", "faster_whisper": "speech_words"}
+# Channels that the demo switches on where their package is installed: module -> channel
+DEMO_CHANNELS = {"rapidocr": "ocr_words", "faster_whisper": "speech_words"}
 
 
-def demo_lanes(known: Iterable[str]) -> list[str]:
-    """The lanes to switch on, as `VideoIndex.add` takes them: "+ocr_words". known: the profile's channels."""
+def demo_channels(known: Iterable[str]) -> list[str]:
+    """The channels to switch on, as `VideoIndex.add` takes them: "+ocr_words". known: the profile's channels."""
     known = set(known)
-    return [f"+{lane}" for module, lane in DEMO_LANES.items() if lane in known and find_spec(module) is not None]
+    return [f"+{channel}" for module, channel in DEMO_CHANNELS.items() if channel in known and find_spec(module)]
 
 
 def demo_videos() -> list[Path]:

@@ -115,7 +115,7 @@ class Source(Protocol):
     """What of a clip is encoded: its frames, sound, both, speech, on-screen text, caption."""
 
     modality: Modality
-    needs_frames: bool  # False: adding this lane to an index decodes no picture
+    needs_frames: bool  # False: adding this channel to an index decodes no picture
     short_side_px: int  # of the frames it wants; 0 when it needs none
 
     def item(self, media: ClipMedia) -> Item | None:
@@ -261,7 +261,7 @@ class ClipEncoder(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Channel:
-    """A lane of the index: a name, what of a clip it looks at, and what turns that into vectors."""
+    """A channel of the index: a name, what of a clip it looks at, and what turns that into vectors."""
 
     name: str
     source: Source

@@ -24,7 +24,7 @@ from vidembed.cli.common import (
     plain,
     progress_bar,
 )
-from vidembed.demo import DEMO_QUERIES, demo_lanes, demo_videos
+from vidembed.demo import DEMO_QUERIES, demo_channels, demo_videos
 from vidembed.errors import InputError, MissingDependency
 
 AUTH_ENV = "VIDEMBED_AUTH"
@@ -111,7 +111,7 @@ def demo(
     err().print(f"indexing {len(videos)} videos into {index}")
     with opened(index, profile=profile, create=True) as open_index:
         with progress_bar() as update:
-            report = open_index.add(videos, channels=demo_lanes(open_index.config.channels), progress=update)
+            report = open_index.add(videos, channels=demo_channels(open_index.config.channels), progress=update)
         err().print(str(report))
         for text in query or DEMO_QUERIES:
             out().print(f"\n[bold]{text}[/]")

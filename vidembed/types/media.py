@@ -131,7 +131,7 @@ class TextLine:
 
 @dataclass(frozen=True)
 class TimedText:
-    """The text of one clip in one lane (speech, on-screen text, caption), kept line by line. Never empty."""
+    """The text of one clip in one channel (speech, on-screen text, caption), kept line by line. Never empty."""
 
     lines: tuple[TextLine, ...]
     language: str | None = None  # ISO 639-1 code where known

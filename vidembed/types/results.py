@@ -34,7 +34,7 @@ class Moment:
     clip_id: str  # the clip the moment was found from
     hits: tuple[Hit, ...] = ()  # best hit per channel, the evidence shown to people
     caption: str | None = None
-    texts: Mapping[str, str] = field(default_factory=dict)  # lane -> the words that matched (speech, ocr)
+    texts: Mapping[str, str] = field(default_factory=dict)  # channel -> the words that matched (speech, ocr)
     agreement: float | None = None  # 0..1, how far a model that was shown the moment says yes (`VideoIndex.check`)
 
     def record(self) -> dict[str, Any]:

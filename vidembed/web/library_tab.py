@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from vidembed.demo import demo_lanes, demo_videos
+from vidembed.demo import demo_channels, demo_videos
 from vidembed.errors import InputError, VidembedError
 from vidembed.index.pipeline.progress import ProgressCallback
 from vidembed.types import RunReport
@@ -113,7 +113,7 @@ def act(site: Site, action: str, data: dict[str, Any]) -> str:
     if site.readonly:
         raise InputError("this page only shows the library: nothing can be changed")
     if action == "demo":
-        add_files(site, demo_videos(), "the demo library", channels=demo_lanes(site.index.config.channels))
+        add_files(site, demo_videos(), "the demo library", channels=demo_channels(site.index.config.channels))
         return ""
     if action == "folder":
         folder = str(data.get("folder", ""))
