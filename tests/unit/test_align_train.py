@@ -25,6 +25,7 @@ COLOURS = {
     "fep": (150, 40, 170),
 }
 SHAPES = ("zib", "norp", "gorp", "lurf")  # circle, square, triangle, bar
+CARD = {"licence": "CC0", "data": "drawn by the test"}
 FAST = FitSettings(epochs=25, batch_size=64, learning_rate=3e-3)
 
 
@@ -97,11 +98,11 @@ def domain(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(domain: Path, out: Path, **changes: object) -> align.TrainReport:
-    settings = AlignSettings(**{"name": "shapes", "dim": 32, "hidden": 64, "fit": FAST} | changes)  # type: ignore[arg-type]
+    settings = AlignSettings(**{"name": "shapes", "dim": 32, "hidden": 64, "fit": FAST, **CARD} | changes)  # type: ignore[arg-type]
     return align.train(
-        domain / "pairs.jsonl", out=out, towers={"image": Pixels()}, text=Words(), load_media=load_picture,
-        settings=settings, modality="image", models={"image": "pixels", "text": "words"},
-        cache=domain / "features", licence="CC0", data="drawn by the test",
+        align.read_pairs(domain / "pairs.jsonl", modality="image"), out=out, load_media=load_picture,
+        towers={"image": Pixels(), "text": Words()}, settings=settings, cache=domain / "features",
+        models={"image": "pixels", "text": "words"},
     )  # fmt: skip
 
 
@@ -157,18 +158,18 @@ def test_same_seed_same_figures_and_a_resumed_run_equals_an_uninterrupted_one(do
             raise Stop
 
     settings = AlignSettings(name="shapes", dim=32, hidden=64, fit=short)
-    towers = Pixels()
+    pixels = Pixels()
+    towers = {"image": pixels, "text": Words()}
+    pairs = align.read_pairs(domain / "pairs.jsonl", modality="image")
     with pytest.raises(Stop):
-        align.train(domain / "pairs.jsonl", out=tmp_path / "d", towers={"image": towers}, text=Words(),
-                    modality="image", load_media=load_picture, settings=settings, cache=domain / "features",
-                    on_epoch=stop)  # fmt: skip
+        align.train(pairs, out=tmp_path / "d", towers=towers, load_media=load_picture, settings=settings,
+                    cache=domain / "features", on_epoch=stop)  # fmt: skip
     seen: list[int] = []
-    resumed = align.train(domain / "pairs.jsonl", out=tmp_path / "d", towers={"image": towers}, text=Words(),
-                          modality="image", load_media=load_picture, settings=settings, cache=domain / "features",
-                          on_epoch=lambda e: seen.append(e.epoch))  # fmt: skip
+    resumed = align.train(pairs, out=tmp_path / "d", towers=towers, load_media=load_picture, settings=settings,
+                          cache=domain / "features", on_epoch=lambda e: seen.append(e.epoch))  # fmt: skip
     assert seen == [4, 5, 6]
     assert [e.loss for e in resumed.epochs] == pytest.approx([e.loss for e in whole.epochs], abs=1e-5)
-    assert towers.calls == 0  # features came from the cache
+    assert pixels.calls == 0  # features came from the cache
     assert len((tmp_path / "d" / "log.jsonl").read_text().splitlines()) == 6
 
 
@@ -224,27 +225,22 @@ def test_files_that_cannot_be_read_are_left_out_and_reported(domain: Path, tmp_p
     ]
     (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, rows)))
     settings = AlignSettings(fit=FitSettings(epochs=1, batch_size=4), held_out=0)
-    towers = {"image": Pixels()}
-    report = align.train(tmp_path / "p.jsonl", out=tmp_path / "run", towers=towers, text=Words(), modality="image",
+    towers = {"image": Pixels(), "text": Words()}
+    pairs = align.read_pairs(tmp_path / "p.jsonl", modality="image")
+    report = align.train(pairs, out=tmp_path / "run", towers=towers,
                          load_media=load_picture, settings=settings)  # fmt: skip
     assert report.items == {"image train": 12, "image held out": 0}
     assert [Path(f.item.split("|")[0]).name for f in report.failures] == ["broken.png"]
     assert report.held_out == {}
     with pytest.raises(ConfigError, match="no image tower"):
-        align.train(
-            tmp_path / "p.jsonl", out=tmp_path / "r", towers={}, text=Words(), modality="image", load_media=load_picture
-        )
+        align.train(pairs, out=tmp_path / "r", towers={"text": Words()}, load_media=load_picture)
+    with pytest.raises(ConfigError, match="no text tower"):
+        align.train(pairs, out=tmp_path / "r", towers={"image": Pixels()}, load_media=load_picture)
     only_broken = '{"media": "broken.png", "text": "x"}'
     (tmp_path / "q.jsonl").write_text(only_broken)
+    broken = align.read_pairs(tmp_path / "q.jsonl", modality="image")
     with pytest.raises(InputError, match=r"fewer than two usable items.*broken\.png"):
-        align.train(
-            tmp_path / "q.jsonl",
-            out=tmp_path / "q",
-            towers=towers,
-            text=Words(),
-            modality="image",
-            load_media=load_picture,
-        )
+        align.train(broken, out=tmp_path / "q", towers=towers, load_media=load_picture)
 
 
 def test_settings_say_what_is_allowed() -> None:

@@ -38,6 +38,8 @@ class AlignSettings:
     dropout: float = 0.1
     held_out: float = 0.1  # share of the items for early stopping, where the file names no val or dev split
     fit: FitSettings = field(default_factory=FitSettings)
+    data: str = ""  # what the pairs are, for the model card
+    licence: str = ""  # of the pairs, for the model card
 
     def __post_init__(self) -> None:
         if not 0 <= self.held_out < 1:
@@ -75,34 +77,45 @@ def train(
     *,
     out: Path | str,
     towers: Mapping[Modality, Encoder],
-    text: Encoder,
     load_media: MediaLoader,
     settings: AlignSettings | None = None,
     models: Mapping[Modality, str] | None = None,
-    modality: Modality | None = None,
-    data: str = "",
-    licence: str = "",
     cache: Path | None = None,
-    batch_size: int = 32,
     resume: bool = True,
     progress: Progress | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> TrainReport:
     """Fit one head per modality so that media and their texts meet in one space.
 
-    pairs: `read_pairs`' result or its files. towers: the frozen encoder of each media modality; text: that of texts.
-    models: the names the registry knows the towers by (default: their spaces' names), so that the result can be
-    loaded again. out: the run's folder; the model itself is `out/model`. cache: where features are kept (default:
-    `out/features`). data, licence: for the model card. resume: go on from the last epoch of an equal run.
-    progress(what, done, of) while features are computed, on_epoch(epoch) while heads are trained.
-    Raises InputError (no usable pair, too few), ConfigError (a modality without a tower, settings), EncodingError.
+    Args:
+        pairs: The result of `read_pairs`, or its files.
+        out: The run's folder; the model itself is `out/model`.
+        towers: The frozen encoder of "text" and of each media modality.
+        load_media: Opens an item's media, such as `PairLoader`.
+        settings: What to train; the default settings where None.
+        models: The names the registry knows the towers by (default: their spaces' names), so that the result can be
+            loaded again.
+        cache: Folder of the features (default: `out/features`).
+        resume: Go on from the last epoch of an equal run.
+        progress: Called as progress(what, done, of) while features are computed.
+        on_epoch: Called after each epoch of training.
+
+    Returns:
+        The report, with recall on the held-out items.
+
+    Raises:
+        InputError: No usable pair, or too few.
+        ConfigError: A modality without a tower, or wrong settings.
+        EncodingError: A tower gave features of a wrong shape.
     """
     settings = settings or AlignSettings()
-    known = pairs if isinstance(pairs, Pairs) else read_pairs(pairs, modality=modality)
+    known = pairs if isinstance(pairs, Pairs) else read_pairs(pairs)
     _check_towers(known, towers)
+    text = towers["text"]
+    towers = {kind: tower for kind, tower in towers.items() if kind != "text"}
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    store = FeatureCache(cache or out / "features", batch_size=batch_size)
+    store = FeatureCache(cache or out / "features")
     sides, failures = _sides(known, towers, store, load_media, settings, progress)
     texts, rights = _texts(sides)
     text_features = store.texts(text, texts, progress=progress)
@@ -132,7 +145,7 @@ def train(
     modules["text"] = (names.get("text", text.space.name), text, heads["text"])
     counts = {f"{s.modality} {part}": len(n) for s in sides for part, n in (("train", s.train), ("held out", s.held))}
     about = {
-        "data": data, "licence": licence, "items": counts, "settings": asdict(settings),
+        "data": settings.data, "licence": settings.licence, "items": counts, "settings": asdict(settings),
         "best_epoch": result.best_epoch, "held_out": {name: asdict(d) for name, d in held_out.items()},
         "bad_rows": len(known.bad),
     }  # fmt: skip
@@ -230,9 +243,9 @@ def _padded(rights: Mapping[Modality, list[list[int]]]) -> dict[Modality, NDArra
 
 
 def _check_towers(known: Pairs, towers: Mapping[Modality, Encoder]) -> None:
-    for kind in dict.fromkeys(item.modality for item in known.items):
+    for kind in dict.fromkeys(["text", *(item.modality for item in known.items)]):
         if kind not in towers:
-            raise ConfigError(f"the pairs hold {kind} items but no {kind} tower was given; towers: {sorted(towers)}")
+            raise ConfigError(f"the pairs hold {kind} items, but there is no {kind} tower; given: {sorted(towers)}")
         if kind not in towers[kind].modalities:
             raise ConfigError(
                 f"{towers[kind].space.name} does not encode {kind}; it knows {sorted(towers[kind].modalities)}"

@@ -57,6 +57,8 @@ def train(
         dim=dim,
         head=cast("Any", head),
         held_out=held_out,
+        data=data,
+        licence=licence,
         fit=align.FitSettings(
             epochs=epochs, batch_size=batch_size, learning_rate=learning_rate, loss=cast("Any", loss), seed=seed
         ),
@@ -65,13 +67,10 @@ def train(
         report = align.train(
             known,
             out=out_folder,
-            towers={kind: cast("Any", tower) for kind in kinds},
-            text=cast("Any", text),
+            towers={**dict.fromkeys(kinds, cast("Any", tower)), "text": cast("Any", text)},
             load_media=PairLoader(load_config()),
             settings=settings,
             models={**dict.fromkeys(kinds, model), "text": text_model or model},
-            data=data,
-            licence=licence,
             resume=not restart,
             progress=progress,
             on_epoch=lambda epoch: plain(err(), _epoch(epoch)),

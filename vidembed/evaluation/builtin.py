@@ -84,7 +84,7 @@ SCENES = (
     Scene("bars", "", "smptebars=s=320x240:r=12.5", 6.0),
     Scene("fractal", "", "mandelbrot=s=320x240:r=12.5", 6.0),
     Scene("cells", "", "life=s=320x240:r=12.5:mold=10:ratio=0.1:death_color=#102040:seed=7", 5.0),
-    Scene("gradient", "", "gradients=s=320x240:r=12.5:speed=0.02:seed=3", 5.0),
+    Scene("gradient", "", "gradients=s=320x240:r=12.5:speed=0.02:seed=3:n=2:c0=0x204060:c1=0xe0b060", 5.0),
 )  # fmt: skip
 
 NO_ANSWER = (
