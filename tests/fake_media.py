@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from vidembed.config.schema import RunSettings
 from vidembed.errors import MediaUnreadable, NoSuchStream
-from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog import Catalog
 from vidembed.index.executors.local import SerialExecutor, ThreadExecutor
-from vidembed.index.pipeline.job import Tools
+from vidembed.index.pipeline.jobs import Tools
 from vidembed.index.pipeline.progress import Progress
-from vidembed.index.pipeline.run import Indexer, RunOptions
+from vidembed.index.pipeline.run import Indexer
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.media.segmenting.sampling import distinct
 from vidembed.media.segmenting.segment import FixedWindows, KnownSpans
@@ -203,7 +204,7 @@ class Bench:
             {name: channel.collection for name, channel in self.channels.items()},
             self.channels.__getitem__,
             executor=SerialExecutor() if workers == 1 else ThreadExecutor(workers),
-            options=RunOptions(**options),
+            settings=RunSettings(**options),
             forget=self.forget,
         )
         return indexer.run(files, progress=self.seen.append)

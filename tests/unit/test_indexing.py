@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from fake_media import Bench, video_id
 
-from vidembed.index.pipeline import progress as freed
-from vidembed.index.pipeline.progress import give_back
+from vidembed.index.pipeline import progress
 from vidembed.media.segmenting.sampling import distinct
 from vidembed.media.segmenting.segment import FixedWindows
 from vidembed.protocols import Channel, Frame
@@ -198,16 +197,16 @@ def test_freed_memory_between_what_is_in_use_goes_back() -> None:
     kept = blocks[::10]
     before = resident_mb()
     del blocks
-    assert give_back()
+    assert progress.trim_heap()
     assert before - resident_mb() > 40, "9 of 10 blocks, 58 MB"
     assert len(kept) == 100
 
 
 def test_a_long_run_gives_back_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, given = [0.0], []
-    monkeypatch.setattr(freed.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(freed, "give_back", lambda: given.append(clock[0]))
-    tidy = freed.NowAndThen()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(progress, "trim_heap", lambda: given.append(clock[0]))
+    trim = progress.HeapTrimmer()
     for clock[0] in (1.0, 9.0, 11.0, 20.0, 21.5):
-        tidy()
+        trim()
     assert given == [11.0, 21.5]

@@ -13,7 +13,7 @@ import toy_videos
 from vidembed import Filter, VideoIndex, open_index
 from vidembed.cli import main
 from vidembed.errors import BadQuery, MediaNotFound
-from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.database import MIGRATIONS
 from vidembed.media.files import find_videos, list_tags
 from vidembed.search.catalog import TagCondition

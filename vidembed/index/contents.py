@@ -10,11 +10,10 @@ from pathlib import Path
 
 from vidembed.config.schema import ChannelSettings
 from vidembed.errors import MediaUnreadable, NoSuchStream, UnknownModel
-from vidembed.index.catalog.states import ChannelCounts
+from vidembed.index.catalog.states import FINISHED, ChannelCounts
 from vidembed.index.channels import channel_spec
 from vidembed.index.media import open_video
 from vidembed.index.parts import IndexParts
-from vidembed.index.pipeline.plan import FINISHED
 from vidembed.types import Damage, Failure, VideoInfo, format_time
 
 

@@ -11,13 +11,13 @@ from typing import Any
 from vidembed.config.load import Overrides, load_config
 from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, MediaNotFound, VidembedError, did_you_mean
-from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog import Catalog
+from vidembed.index.catalog.states import FINISHED
 from vidembed.index.channels import ChannelSpec, channel_spec, look_of
 from vidembed.index.media import make_tools
 from vidembed.index.parts import IndexParts
-from vidembed.index.pipeline.plan import FINISHED
 from vidembed.index.pipeline.progress import ProgressCallback
-from vidembed.index.pipeline.run import Indexer, RunOptions
+from vidembed.index.pipeline.run import Indexer
 from vidembed.index.pipeline.write import recover
 from vidembed.index.worker import make_executor, make_remote
 from vidembed.media.files import find_videos, list_tags
@@ -191,7 +191,7 @@ class Filling:
             {name: spec.collection for name, spec in specs.items()},
             load,
             executor=make_executor(config.run),
-            options=_run_options(config),
+            settings=config.run,
             forget=self.forget,
             remote=make_remote(config, specs, thumbnails=thumbnails, captions_of=self._catalog.captions.texts_of),
         )
@@ -266,11 +266,6 @@ def with_run(config: Config, **changes: Any) -> Config:
     if not 1 <= given.get("workers", 1) <= 256 or given.get("on_error", "record") not in ("record", "raise"):
         raise ConfigError(f"need 1 <= workers <= 256 and on_error record or raise, got {given}")
     return config.model_copy(update={"run": config.run.model_copy(update=given)}) if given else config
-
-
-def _run_options(config: Config) -> RunOptions:
-    elsewhere = {"executor", "workers", "worker_cpus", "worker_gpus"}
-    return RunOptions(**config.run.model_dump(exclude=elsewhere))
 
 
 def _under(inputs: Iterable[str | Path], *, globs: bool = False) -> Callable[[str], bool]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vidembed.config.schema import Config, ThumbnailSettings
 from vidembed.errors import ConfigError, StoreUnavailable
 from vidembed.files import write_bytes
-from vidembed.index.pipeline.job import Tools
+from vidembed.index.pipeline.jobs import Tools
 from vidembed.protocols import Frame, Segmenter, VideoReader
 from vidembed.types import Image, VideoInfo
 

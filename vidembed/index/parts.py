@@ -13,7 +13,7 @@ import numpy as np
 
 from vidembed.config.schema import ChannelSettings, Config, StoreSettings
 from vidembed.errors import BadQuery, ConfigError, MediaNotFound, did_you_mean
-from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog import Catalog
 from vidembed.index.channels import ChannelFactory, ChannelSpec, LazyChannels, channel_spec
 from vidembed.index.manifest import Manifest
 from vidembed.index.media import Thumbnails

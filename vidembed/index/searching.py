@@ -12,7 +12,7 @@ import numpy as np
 
 from vidembed.config.schema import Config
 from vidembed.errors import BadQuery, ConfigError, NoSuchStream, VidembedError
-from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog import Catalog
 from vidembed.index.channels import ChannelSpec
 from vidembed.index.media import make_distinct, make_limits, open_video
 from vidembed.protocols import ClipMedia, Frame

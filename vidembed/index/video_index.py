@@ -17,7 +17,7 @@ from vidembed.config.schema import Config, Fusion
 from vidembed.errors import BadQuery, IndexBusy, StoreError
 from vidembed.index import contents, searching
 from vidembed.index.captioning import CaptionRequest, caption_videos, captioned_videos
-from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog import Catalog
 from vidembed.index.channels import wanted_specs
 from vidembed.index.contents import IndexInfo, VideoRecord
 from vidembed.index.filling import Filling, Paths, new_specs, select, with_run

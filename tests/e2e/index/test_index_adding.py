@@ -148,7 +148,8 @@ def test_awkward_files(media: Any, tmp_path: Path) -> None:
         assert index.thumbnail(index.clips(sound_only.info.video_id)[0].clip_id) is None
 
 
-def test_watching_adds_what_appears_until_it_is_stopped(index: VideoIndex, videos: Path) -> None:
+@pytest.mark.parametrize("given", ["", "*.mp4"])  # a folder, of which the system tells; a glob, which is looked at
+def test_watching_adds_what_appears_until_it_is_stopped(given: str, index: VideoIndex, videos: Path) -> None:
     stop, runs = threading.Event(), []
 
     def after(run: Any) -> None:
@@ -158,6 +159,6 @@ def test_watching_adds_what_appears_until_it_is_stopped(index: VideoIndex, video
         else:
             stop.set()
 
-    index.watch(videos, interval_s=0.05, stop=stop, report=after)
+    index.watch(videos / given, interval_s=0.05, stop=stop, report=after)
     assert [len(run.done) for run in runs] == [0, 1]
     assert index.search("white", k=1)[0].path.name == "new.mp4"

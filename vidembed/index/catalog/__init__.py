@@ -1,1 +1,53 @@
 """The catalog: what is indexed, by what, and what failed. One SQLite file; the store can be rebuilt from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vidembed.index.catalog.database import Database
+from vidembed.index.catalog.states import ChannelStates
+from vidembed.index.catalog.texts import Captions, Summaries, Tags, Texts
+from vidembed.index.catalog.videos import Videos
+from vidembed.types import Failure
+
+
+class Catalog:
+    """Opens (and makes, unless readonly) the SQLite file. Safe for many threads."""
+
+    def __init__(self, path: str | Path, *, readonly: bool = False) -> None:
+        self._db = Database(Path(path), readonly=readonly)
+        self.videos = Videos(self._db)
+        self.states = ChannelStates(self._db)
+        self.tags = Tags(self._db)
+        self.texts = Texts(self._db)
+        self.captions = Captions(self._db)
+        self.summaries = Summaries(self._db)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """What happens inside is saved together or not at all."""
+        with self._db.transaction():
+            yield
+
+    def put_failure(self, failure: Failure) -> None:
+        self._db.run(
+            "INSERT OR REPLACE INTO failures (item, stage, kind, message, hint, at) VALUES (?, ?, ?, ?, ?, ?)",
+            (failure.item, failure.stage, failure.kind, failure.message, failure.hint, time.time()),
+        )
+
+    def clear_failures(self, item: str, stages: Iterable[str] | None = None) -> None:
+        """Forget the failures of an item (at these stages, or all), because it is tried again."""
+        if stages is None:
+            self._db.run("DELETE FROM failures WHERE item = ?", (item,))
+        else:
+            self._db.run_many("DELETE FROM failures WHERE item = ? AND stage = ?", ((item, s) for s in stages))
+
+    def failures(self) -> list[Failure]:
+        rows = self._db.rows("SELECT item, stage, kind, message, hint FROM failures ORDER BY item, stage")
+        return [Failure(*row) for row in rows]
+
+    def close(self) -> None:
+        self._db.close()

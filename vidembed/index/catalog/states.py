@@ -9,6 +9,7 @@ from typing import Literal
 from vidembed.index.catalog.database import Database
 
 ChannelState = Literal["done", "absent", "failed"]
+FINISHED = ("done", "absent")  # the channel's source has been through the video
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,4 @@
-"""One item after the other, on the calling thread.
-
-Several items side by side on threads: decoding and downloads release the interpreter's lock.
-"""
+"""Work in this process: on the calling thread, or on several, as decoders release the interpreter's lock."""
 
 from __future__ import annotations
 

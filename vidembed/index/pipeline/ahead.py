@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
-from vidembed.index.pipeline.job import Chunk, Job, Outcome
+from vidembed.index.pipeline.jobs import Chunk, Job, Outcome
 from vidembed.protocols import Executor
 from vidembed.types import Failure
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vidembed.batching import failure_of
 from vidembed.errors import FATAL, NoSuchStream
-from vidembed.index.pipeline.job import Chunk, Job, Outcome, Tools
-from vidembed.index.pipeline.plan import text_kind
+from vidembed.index.pipeline.jobs import Chunk, Job, Outcome, Tools, text_kind
 from vidembed.media.segmenting.sampling import distinct_frames
 from vidembed.protocols import Channel, ClipMedia, Frame, VideoReader
 from vidembed.types import (
@@ -100,10 +100,10 @@ class _Sources:
                 tools.save_thumbnail(batch.rgb[len(batch) // 2], clip.clip_id)
             size += self._fill(chunk, ClipMedia(clip, self._info, batch, self._video))
             if len(chunk.clips) >= batch_size or size >= CHUNK_BYTES:
-                yield _sized(chunk, size)
+                yield replace(chunk, size_bytes=size)
                 chunk, size = self._empty(), 0
         if chunk.clips:
-            yield _sized(chunk, size)
+            yield replace(chunk, size_bytes=size)
 
     def _empty(self) -> Chunk:
         return Chunk(self._job, [], {channel.name: [] for channel in self._job.channels}, {}, 0)
@@ -154,10 +154,6 @@ class _Sources:
             self.counts["repeats"] += sum(frame.repeats for frame in frames)
             self.counts["kept"] += len(batch)
         return batch
-
-
-def _sized(chunk: Chunk, size: int) -> Chunk:
-    return Chunk(chunk.job, chunk.clips, chunk.items, chunk.texts, size)
 
 
 def _size(items: list[Any]) -> int:

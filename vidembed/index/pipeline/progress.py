@@ -1,7 +1,4 @@
-"""How far a run is.
-
-Memory that a run has freed goes back to the system.
-"""
+"""How far a run is, and memory that it has freed, back to the system."""
 
 from __future__ import annotations
 
@@ -73,7 +70,7 @@ class Meter:
 EVERY_S = 10.0
 
 
-def give_back() -> bool:
+def trim_heap() -> bool:
     """Return what is free inside the C heap to the system; False where the C library cannot.
 
     Only glibc is asked (malloc_trim(3)): it keeps freed memory for later, and the tensors and pictures of a run leave
@@ -88,13 +85,13 @@ def give_back() -> bool:
     return True
 
 
-class NowAndThen:
-    """`give_back` every EVERY_S seconds: left alone, the free pieces of a run of hours come to 400 MB."""
+class HeapTrimmer:
+    """Calls `trim_heap` every EVERY_S seconds: left alone, the free pieces of a run of hours come to 400 MB."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
 
     def __call__(self) -> None:
         if time.monotonic() - self._last >= EVERY_S:
-            give_back()
+            trim_heap()
             self._last = time.monotonic()

@@ -14,7 +14,7 @@ from vidembed.errors import VidembedError
 from vidembed.index.executors.local import SerialExecutor
 from vidembed.index.pipeline.ahead import Event, events
 from vidembed.index.pipeline.decode import decode
-from vidembed.index.pipeline.job import Chunk, Job, Outcome, PathStat, Tools
+from vidembed.index.pipeline.jobs import Chunk, Job, Outcome, PathStat, Tools
 from vidembed.index.pipeline.write import encoded
 from vidembed.protocols import Channel, Encoded, Executor
 from vidembed.types import Clip, Failure, Item, TimedText

@@ -8,102 +8,78 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Literal
 
 from vidembed import errors
+from vidembed.config.schema import RunSettings
 from vidembed.errors import InputError, VidembedError
-from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog import Catalog
 from vidembed.index.pipeline.ahead import events
 from vidembed.index.pipeline.decode import CHUNK_BYTES, decode
-from vidembed.index.pipeline.job import Chunk, Job, Outcome, Tools
-from vidembed.index.pipeline.plan import Plan, Planner, note_file
-from vidembed.index.pipeline.progress import Meter, NowAndThen, ProgressCallback, give_back
+from vidembed.index.pipeline.jobs import Chunk, Job, Outcome, Plan, Planner, Tools, note_file
+from vidembed.index.pipeline.progress import HeapTrimmer, Meter, ProgressCallback, trim_heap
 from vidembed.index.pipeline.remote import Remote
 from vidembed.index.pipeline.write import Writer
 from vidembed.protocols import Channel, Executor, Store
 from vidembed.types import Damage, Failure, RunReport
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """As in the settings under `run`."""
-
-    batch_size: int = 16
-    prefetch: int = 2
-    on_error: Literal["record", "raise"] = "record"
-    stop_after_same_error: int = 20
-
-
+@dataclass(frozen=True, eq=False)
 class Indexer:
     """Fills channels of videos. One run at a time; whoever calls `run` holds the index's write lock.
 
-    wanted: channel -> collection. load: the channel itself, asked for when the first file needs it.
-    forget: removes a video from the index, for files that now hold another one.
-    remote: decode and encode on the executor's workers, elsewhere; None: decode on them, encode here.
+    Attributes:
+        wanted: Channel -> collection to fill; known without loading a model.
+        load: Gives a channel by name, asked when the first file needs it.
+        forget: Removes a video from the index, for files that now hold another one.
+        remote: Decode and encode on the executor's workers, elsewhere; None: decode on them, encode here.
     """
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        store: Store,
-        tools: Tools,
-        wanted: Mapping[str, str],
-        load: Callable[[str], Channel],
-        *,
-        executor: Executor,
-        options: RunOptions,
-        forget: Callable[[str], None],
-        remote: Remote | None = None,
-    ) -> None:
-        self._catalog = catalog
-        self._store = store
-        self._tools = tools
-        self._wanted = wanted
-        self._load = load
-        self._executor = executor
-        self._options = options
-        self._forget = forget
-        self._remote = remote
+    catalog: Catalog
+    store: Store
+    tools: Tools
+    wanted: Mapping[str, str]
+    load: Callable[[str], Channel]
+    executor: Executor
+    settings: RunSettings
+    forget: Callable[[str], None]
+    remote: Remote | None = None
 
     def run(self, paths: Sequence[Path], *, progress: ProgressCallback | None = None) -> RunReport:
         """Index the files. Raises `errors.FATAL` at once, KeyboardInterrupt after taking back what is half done."""
-        run = _Run(self._catalog, self._store, self._options, len(paths), progress)
-        planner = Planner(self._catalog, self._tools.identify, self._wanted, self._load)
+        run = _Run(self, len(paths), progress)
+        planner = Planner(self.catalog, self.tools.identify, self.wanted, self.load)
         jobs = planner.jobs(paths, run.plan)
         first = next(jobs, None)  # models are loaded here, before any thread starts and only if there is work
         if first is not None:
             run.go(self._events(chain([first], jobs)))
-            give_back()  # the calibration's bank is encoded next, with a tower of its own
-        run.settle_twins()
-        for video_id in {*run.plan.replaced, *run.replaced}:
-            self._forget(video_id)
+            trim_heap()  # the calibration's bank is encoded next, with a tower of its own
+        run.settle_duplicates()
+        for video_id in set(run.plan.replaced):
+            self.forget(video_id)
         run.record_plan_failures()
         report = run.report()
         run.meter.end()
         return report
 
     def _events(self, jobs: Iterator[Job]) -> Iterator[Chunk | Outcome | None]:
-        if self._remote is not None:
-            return self._remote.events(jobs, self._executor)
-        work = partial(decode, tools=self._tools, batch_size=self._options.batch_size)
-        return events(jobs, work, self._executor, ahead=self._options.prefetch, stop=self._tools.stop)
+        if self.remote is not None:
+            return self.remote.events(jobs, self.executor)
+        work = partial(decode, tools=self.tools, batch_size=self.settings.batch_size)
+        return events(jobs, work, self.executor, ahead=self.settings.prefetch, stop=self.tools.stop)
 
 
 class _Run:
     """The state of one run."""
 
-    def __init__(
-        self, catalog: Catalog, store: Store, options: RunOptions, total_items: int, progress: ProgressCallback | None
-    ) -> None:
-        self._catalog = catalog
-        self._options = options
-        self._writer = Writer(catalog, store, on_failure=self._unexpected)
+    def __init__(self, indexer: Indexer, total_items: int, progress: ProgressCallback | None) -> None:
+        self._catalog = indexer.catalog
+        self._settings = indexer.settings
+        self._writer = Writer(indexer.catalog, indexer.store, on_failure=self._unexpected)
         self._waiting: list[Chunk] = []
         self._ended: list[Outcome] = []
         self._streak: Counter[tuple[str, str]] = Counter()  # (stage, kind) since the last success
         self.plan = Plan()
         self.meter = Meter(progress, total_items=total_items, skipped=self.plan.settled)
-        self.replaced: list[str] = []
         self._done: list[str] = []
         self._failed: list[Failure] = []
         self._damaged: list[Damage] = []
@@ -113,7 +89,7 @@ class _Run:
         self._seconds = 0.0
 
     def go(self, stream: Iterator[Chunk | Outcome | None]) -> None:
-        tidy = NowAndThen()
+        trim = HeapTrimmer()
         try:
             for event in stream:
                 if isinstance(event, Chunk):
@@ -122,7 +98,7 @@ class _Run:
                     self._ended.append(event)
                 if event is None or self._enough() or not self._waiting:
                     self._flush()
-                    tidy()
+                    trim()
             self._flush()
             self._writer.flush(at_once=True)
         except BaseException:
@@ -133,7 +109,7 @@ class _Run:
     def _enough(self) -> bool:
         clips = sum(len(chunk.clips) for chunk in self._waiting)
         size = sum(chunk.size_bytes for chunk in self._waiting)
-        return clips >= self._options.batch_size or size >= CHUNK_BYTES or len(self._ended) >= self._options.batch_size
+        return max(clips, len(self._ended)) >= self._settings.batch_size or size >= CHUNK_BYTES
 
     def _flush(self) -> None:
         """Encode what waits, then finish the videos that ended."""
@@ -155,7 +131,7 @@ class _Run:
 
     def _finish(self, outcomes: list[Outcome]) -> None:
         failures = {outcome.job.video_id: self._writer.failures(outcome) for outcome in outcomes}
-        if self._options.on_error == "raise":
+        if self._settings.on_error == "raise":
             for found in failures.values():
                 for failure in found:
                     raise VidembedError(f"{failure.item}: {failure.stage}: {failure.message}", hint=failure.hint)
@@ -183,10 +159,10 @@ class _Run:
             file.path, job.video_id, size_bytes=file.size_bytes, mtime_ns=file.mtime_ns
         )
         if replaced:
-            self.replaced.append(replaced)
+            self.plan.replaced.append(replaced)
 
     def _fail(self, outcome: Outcome, error: Exception) -> None:
-        if self._options.on_error == "raise":
+        if self._settings.on_error == "raise":
             raise error
         found = self._writer.fail(outcome)
         self._failed += found
@@ -202,7 +178,7 @@ class _Run:
         stage = failure.stage.partition(":")[0]
         self._streak[stage, failure.kind] += 1
         times = self._streak[stage, failure.kind]
-        if times >= self._options.stop_after_same_error:
+        if times >= self._settings.stop_after_same_error:
             raise VidembedError(
                 f"stopped: the same error {times} times running ({stage}, {failure.kind}: {failure.message})",
                 hint="what is done stays done; find the cause (--set run.on_error=raise shows it), then run again",
@@ -210,9 +186,9 @@ class _Run:
 
     # -- at the end --------------------------------------------------------------------------------------------------
 
-    def settle_twins(self) -> None:
-        """Copies of videos of this run: link them, or fail them for the same reason."""
-        for file, video_id in self.plan.twins:
+    def settle_duplicates(self) -> None:
+        """Duplicates of videos of this run: link them, or fail them for the same reason."""
+        for file, video_id in self.plan.duplicates:
             if self._catalog.videos.get(video_id) is not None:
                 replaced = note_file(self._catalog, file, video_id, self._catalog.videos.paths().get(file.path))
                 if replaced:
@@ -226,7 +202,7 @@ class _Run:
 
     def record_plan_failures(self) -> None:
         for failure in self.plan.failed:
-            if self._options.on_error == "raise":
+            if self._settings.on_error == "raise":
                 raise InputError(failure.message, hint=failure.hint)
             self._catalog.put_failure(failure)
 

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 
 from vidembed.batching import failure_of
 from vidembed.errors import FATAL
-from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.states import ChannelState
-from vidembed.index.pipeline.job import Chunk, Outcome
-from vidembed.index.pipeline.plan import text_kind
+from vidembed.index.pipeline.jobs import Chunk, Outcome, text_kind
 from vidembed.protocols import Channel, Encoded, Store
 from vidembed.types import Clip, Failure, Item, Row, TimedText
 

@@ -1,35 +1,99 @@
-"""Which files need work: unchanged ones, renamed ones and copies are recognised without decoding."""
+"""What is to be done: the records of a run, and the planner that recognises unchanged, renamed and duplicate files."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidembed.batching import failure_of
 from vidembed.errors import InputError
-from vidembed.index.catalog.catalog import Catalog
+from vidembed.index.catalog import Catalog
+from vidembed.index.catalog.states import FINISHED
 from vidembed.index.catalog.videos import PathRow
-from vidembed.index.pipeline.job import Job, PathStat
-from vidembed.protocols import Channel
-from vidembed.types import Failure, TimedText
+from vidembed.protocols import Channel, Encoded, Frame, Segmenter, StreamMode, VideoReader
+from vidembed.types import Clip, Failure, Image, Item, Span, TimedText, VideoInfo
 
-FINISHED = ("done", "absent")
+
+@dataclass(frozen=True)
+class Tools:
+    """The media room's services, handed in by the composition root."""
+
+    identify: Callable[[Path], str]  # the video id of a file
+    probe: Callable[[Path], VideoInfo]
+    open: Callable[[Path], VideoReader]
+    segmenter: Segmenter
+    known_spans: Callable[[Sequence[Span]], Segmenter]  # cuts where the index has cut before
+    distinct: Callable[[Iterable[Frame]], Iterator[Frame]]  # marks frames that repeat the one kept before
+    rate_hz: float
+    mode: StreamMode
+    max_frames_per_clip: int
+    save_thumbnail: Callable[[Image, str], None] | None = None  # (picture, clip_id); None = make none
+    thumbnail_px: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)  # set it: what waits for a decoder gives up
+
+
+@dataclass(frozen=True)
+class PathStat:
+    """A file as it is now. path: absolute, with forward slashes."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One video and the channels it lacks. clips: as the index cut it before; empty = it is new."""
+
+    file: PathStat
+    video_id: str
+    channels: tuple[Channel, ...]
+    clips: tuple[Clip, ...] = ()
+    texts: Mapping[str, Mapping[str, TimedText | None]] = field(default_factory=dict)  # kind -> clip_id -> known text
+
+    @property
+    def path(self) -> str:
+        return self.file.path
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some clips in a row of one video. items: channel -> one entry per clip, to be encoded or encoded already."""
+
+    job: Job
+    clips: list[Clip]
+    items: dict[str, list[Item | Encoded | Failure | None]]
+    texts: dict[str, dict[str, TimedText | None]]  # kind -> clip_id -> newly found text
+    size_bytes: int
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """How the decoding of one video ended. error None: all its chunks were delivered."""
+
+    job: Job
+    info: VideoInfo | None
+    reader: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    error: Exception | None = None
+    stage: str = "decode"
 
 
 @dataclass
 class Plan:
-    """Filled while `jobs` is drawn from. twins: copies of a video that is itself a job of this run."""
+    """Filled while `jobs` is drawn from. duplicates: of a video that is itself a job of this run."""
 
     unchanged: list[PathStat] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
-    twins: list[tuple[PathStat, str]] = field(default_factory=list)
+    duplicates: list[tuple[PathStat, str]] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)  # videos whose last file now holds another one
 
     def settled(self) -> int:
         """Files that needed no decoding."""
-        return len(self.unchanged) + len(self.failed) + len(self.twins)
+        return len(self.unchanged) + len(self.failed) + len(self.duplicates)
 
 
 class Planner:
@@ -61,7 +125,7 @@ class Planner:
                 plan.failed.append(failure_of(error, item=path.as_posix(), stage="probe"))
                 continue
             if video_id in self._claimed:
-                plan.twins.append((file, video_id))
+                plan.duplicates.append((file, video_id))
                 continue
             missing = self._missing(video_id)
             if missing:
