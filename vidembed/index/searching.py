@@ -16,7 +16,7 @@ from vidembed.index.catalog import Catalog
 from vidembed.index.channels import ChannelSpec
 from vidembed.index.media import make_distinct, make_limits, open_video
 from vidembed.protocols import ClipMedia, Frame
-from vidembed.search.catalog import VideoFacts, resolve
+from vidembed.search.filters import VideoFacts, resolve
 from vidembed.types import (
     AudioSamples,
     AudioVisual,
@@ -42,7 +42,7 @@ _TEXT_KINDS = {"captions": "caption", "speech": "speech", "ocr": "ocr"}  # of a 
 
 
 class CatalogLookup:
-    """The catalog as searches ask it (`search.catalog.Catalog`). Videos whose files are gone are no answers."""
+    """The catalog as searches ask it (`search.searcher.Catalog`). Videos whose files are gone are no answers."""
 
     def __init__(self, catalog: Catalog, specs: Iterable[ChannelSpec]) -> None:
         self._catalog = catalog
