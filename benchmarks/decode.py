@@ -71,9 +71,10 @@ def measure(film: Path, rate_hz: float, short_side_px: int, reader: str, mode: s
     if reader == "plain":
         frames, decoded = plain(film, rate_hz, short_side_px, mode, int(threads))
     else:
+        from vidembed.config.schema import MediaSettings
         from vidembed.media.reading.reader import open_video
 
-        with open_video(film, backend=reader, threads=int(threads)) as video:  # type: ignore[arg-type]
+        with open_video(film, MediaSettings.model_validate({"reader": reader}), threads=int(threads)) as video:
             frames = sum(1 for _ in video.stream(rate_hz=rate_hz, short_side_px=short_side_px, mode=mode))  # type: ignore[arg-type]
             decoded = video.counts["decoded"]
     wall_s = time.perf_counter() - started

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vidembed.config.schema import RunSettings
+from vidembed.config.schema import RunSettings, SampleSettings, SegmentSettings
 from vidembed.errors import MediaUnreadable, NoSuchStream
 from vidembed.index.catalog import Catalog
 from vidembed.index.executors.local import SerialExecutor, ThreadExecutor
@@ -56,9 +57,9 @@ class World:
             "identify": lambda path: hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest(),
             "probe": self.probe,
             "open": lambda path: FakeReader(self, path, self.probe(path)),
-            "segmenter": FixedWindows(2.0),
+            "segmenter": FixedWindows(SegmentSettings(window_s=2)),
             "known_spans": KnownSpans,
-            "distinct": distinct,
+            "distinct": partial(distinct, settings=SampleSettings()),
             "rate_hz": 2.0,
             "mode": "fixed",
             "max_frames_per_clip": 8,

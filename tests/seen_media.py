@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from media_factory import SAMPLES, Media, Sample
 
+from vidembed.config.schema import MediaSettings
 from vidembed.media.reading.reader import open_video
 from vidembed.protocols import VideoReader
 
@@ -17,10 +20,10 @@ assert PICTURES
 assert KNOWN_TIMES
 
 
-def opened(media: Media, name: str, backend: str) -> VideoReader:
+def opened(media: Media, name: str, backend: Any) -> VideoReader:
     if backend == "decord" and not media.samples[name].decord:
         pytest.skip("decord refuses this file; test_decord_refuses covers it")
-    return open_video(media.path(name), backend=backend, threads=1)
+    return open_video(media.path(name), MediaSettings(reader=backend), threads=1)
 
 
 def colour_of(rgb: np.ndarray) -> np.ndarray:

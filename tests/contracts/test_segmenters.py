@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vidembed.config.schema import SegmentSettings
 from vidembed.errors import ConfigError
-from vidembed.media.segmenting.kernel import Changes
+from vidembed.media.segmenting import make_segmenter
+from vidembed.media.segmenting.kernel import KernelSegmenter
 from vidembed.media.segmenting.segment import (
     MAX_CLIP_FRAMES,
     FixedWindows,
@@ -20,7 +22,7 @@ from vidembed.media.segmenting.segment import (
     Shots,
     Thinned,
     WholeVideo,
-    make_segmenter,
+    window_spans,
 )
 from vidembed.protocols import Frame, Segmenter
 from vidembed.types import Span
@@ -34,14 +36,27 @@ def colours_seen(images: Sequence[np.ndarray]) -> np.ndarray:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
+def windows(window_s: float, overlap_s: float = 0.0) -> FixedWindows:
+    return FixedWindows(SegmentSettings(window_s=window_s, overlap_s=overlap_s))
+
+
+def shots(min_s: float, max_s: float) -> Shots:
+    return Shots(SegmentSettings(min_s=min_s, max_s=max_s))
+
+
+def kernel(min_s: float, max_s: float) -> KernelSegmenter:
+    return KernelSegmenter(colours_seen, SegmentSettings(min_s=min_s, max_s=max_s))
+
+
 SEGMENTERS = {
-    "windows": lambda: FixedWindows(10.0),
-    "overlapping": lambda: FixedWindows(10.0, 4.0),
-    "tiny windows": lambda: FixedWindows(0.7, 0.2),
-    "shots": lambda: Shots(2.0, 20.0),
-    "short shots": lambda: Shots(0.5, 3.0),
-    "changes": lambda: Changes(colours_seen, 2.0, 20.0),
-    "short changes": lambda: Changes(colours_seen, 0.5, 3.0),
+    "windows": lambda: windows(10.0),
+    "overlapping": lambda: windows(10.0, 4.0),
+    "tiny windows": lambda: windows(0.7, 0.2),
+    "shots": lambda: shots(2.0, 20.0),
+    "short shots": lambda: shots(0.5, 3.0),
+    "shots of any length": lambda: shots(0.0, 20.0),
+    "changes": lambda: kernel(2.0, 20.0),
+    "short changes": lambda: kernel(0.5, 3.0),
     "whole": lambda: WholeVideo(),
 }
 
@@ -90,17 +105,17 @@ def test_contract(name: str, duration_s: float, rate_hz: float, cuts: list[float
 
 
 def test_fixed_windows_and_the_last_sliver() -> None:
-    assert FixedWindows(10).spans(25) == [Span(0, 10), Span(10, 20), Span(20, 25)]
-    assert FixedWindows(10).spans(24) == [Span(0, 10), Span(10, 24)], "4 s is less than half a window"
-    assert FixedWindows(10).spans(20) == [Span(0, 10), Span(10, 20)]
-    assert FixedWindows(10).spans(3) == [Span(0, 3)]
-    assert FixedWindows(10, 5).spans(21) == [Span(0, 10), Span(5, 15), Span(10, 21)]
-    assert FixedWindows(10, 5).spans(23) == [Span(0, 10), Span(5, 15), Span(10, 20), Span(15, 23)]
-    assert FixedWindows(10, min_s=0).spans(20.5) == [Span(0, 10), Span(10, 20), Span(20, 20.5)]
+    assert window_spans(25, 10) == [Span(0, 10), Span(10, 20), Span(20, 25)]
+    assert window_spans(24, 10) == [Span(0, 10), Span(10, 24)], "4 s is less than half a window"
+    assert window_spans(20, 10) == [Span(0, 10), Span(10, 20)]
+    assert window_spans(3, 10) == [Span(0, 3)]
+    assert window_spans(21, 10, overlap_s=5) == [Span(0, 10), Span(5, 15), Span(10, 21)]
+    assert window_spans(23, 10, overlap_s=5) == [Span(0, 10), Span(5, 15), Span(10, 20), Span(15, 23)]
+    assert window_spans(20.5, 10, min_s=0) == [Span(0, 10), Span(10, 20), Span(20, 20.5)]
 
 
 def test_overlapping_windows_share_frames() -> None:
-    clips = list(FixedWindows(4, 2).clips(coloured(8, []), duration_s=8))
+    clips = list(windows(4, 2).clips(coloured(8, []), duration_s=8))
     assert [span for span, _ in clips] == [Span(0, 4), Span(2, 6), Span(4, 8)]
     assert [[one.time_s for one in held] for _, held in clips] == [
         [number / 2 for number in range(8)],
@@ -110,19 +125,19 @@ def test_overlapping_windows_share_frames() -> None:
 
 
 def test_shots_are_cut_where_the_colour_changes() -> None:
-    spans = [span for span, _ in Shots(1, 20).clips(coloured(12, [3.0, 7.5]), duration_s=12)]
+    spans = [span for span, _ in shots(1, 20).clips(coloured(12, [3.0, 7.5]), duration_s=12)]
     assert spans == [Span(0, 3), Span(3, 7.5), Span(7.5, 12)]
 
 
 def test_a_shot_below_the_least_length_joins_the_one_before() -> None:
-    spans = [span for span, _ in Shots(2, 20).clips(coloured(12, [3.0, 4.0, 11.0]), duration_s=12)]
+    spans = [span for span, _ in shots(2, 20).clips(coloured(12, [3.0, 4.0, 11.0]), duration_s=12)]
     assert spans == [Span(0, 3), Span(3, 12)], "1 s after the cut at 3 s, and 1 s before the end"
 
 
 def test_long_shots_are_split() -> None:
-    spans = [span for span, _ in Shots(2, 10).clips(coloured(25, []), duration_s=25)]
+    spans = [span for span, _ in shots(2, 10).clips(coloured(25, []), duration_s=25)]
     assert spans == [Span(0, 10), Span(10, 20), Span(20, 25)]
-    spans = [span for span, _ in Shots(2, 10).clips(coloured(11, []), duration_s=11)]
+    spans = [span for span, _ in shots(2, 10).clips(coloured(11, []), duration_s=11)]
     assert spans == [Span(0, 5.5), Span(5.5, 11)]
 
 
@@ -131,11 +146,11 @@ def test_fades_and_flicker_are_no_cuts() -> None:
         for number in range(40):
             yield frame(number / 2, (6 * number, 40, 240 - 6 * number))
 
-    assert len(list(Shots(1, 30).clips(fading(), duration_s=20))) == 1
+    assert len(list(shots(1, 30).clips(fading(), duration_s=20))) == 1
 
 
 def test_without_a_picture_windows_take_over() -> None:
-    spans = [span for span, held in Shots(2, 10).clips([], duration_s=25) if held == []]
+    spans = [span for span, held in shots(2, 10).clips([], duration_s=25) if held == []]
     assert spans == [Span(0, 10), Span(10, 20), Span(20, 25)]
 
 
@@ -183,15 +198,27 @@ def test_memory_does_not_grow_with_the_length(name: str) -> None:
     assert peak < 12e6
 
 
-def test_settings_are_checked() -> None:
-    assert isinstance(make_segmenter("windows", window_s=5), FixedWindows)
-    assert isinstance(make_segmenter("shots", min_s=1, max_s=5), Shots)
-    assert isinstance(make_segmenter("whole"), WholeVideo)
-    with pytest.raises(ConfigError, match="unknown segmenter 'shot'") as caught:
-        make_segmenter("shot")
-    assert "did you mean shots" in caught.value.hint
-    with pytest.raises(ConfigError, match="does not take these settings"):
-        make_segmenter("whole", window_s=5)
-    for make in (lambda: FixedWindows(0), lambda: FixedWindows(5, 5), lambda: Shots(0, 5), lambda: Shots(6, 5)):
-        with pytest.raises(ConfigError, match="segment"):
-            make()
+def test_the_kind_chooses_the_segmenter() -> None:
+    assert isinstance(make_segmenter(SegmentSettings(kind="windows")), FixedWindows)
+    assert isinstance(make_segmenter(SegmentSettings(kind="shots")), Shots)
+    assert isinstance(make_segmenter(SegmentSettings(kind="whole")), WholeVideo)
+    changes = SegmentSettings(kind="changes")
+    assert isinstance(make_segmenter(changes, encode=colours_seen), KernelSegmenter)
+    with pytest.raises(ConfigError, match="needs a channel that encodes frames") as caught:
+        make_segmenter(changes)
+    assert "vision" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"window_s": 0}, "greater than 0"),
+        ({"window_s": 5, "overlap_s": 5}, "must be less than window_s"),
+        ({"min_s": 6, "max_s": 5}, "must not be more than max_s"),
+        ({"change": 0}, "greater than 0"),
+        ({"kind": "shot"}, "'shots'"),
+    ],
+)
+def test_settings_are_checked(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SegmentSettings.model_validate(wrong)

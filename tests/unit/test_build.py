@@ -12,10 +12,10 @@ from vidembed.config.load import load_config
 from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import BadQuery, ConfigError, UnknownModel
 from vidembed.index.channels import ChannelFactory, LazyChannels, channel_spec, fingerprint, folder_mark
-from vidembed.index.media import make_segmenter
 from vidembed.index.searching import QueryLoader
 from vidembed.index.stores import open_store
 from vidembed.index.stores.memory import MemoryStore
+from vidembed.media.segmenting import make_segmenter
 from vidembed.media.segmenting.segment import FixedWindows, Shots, WholeVideo
 from vidembed.models import registry
 from vidembed.models.encoders.pooled import NativeEncoder, PooledEncoder, TextLinesEncoder
@@ -150,7 +150,7 @@ def test_lazy_channels_load_only_what_is_asked_for() -> None:
 
 @pytest.mark.parametrize(("kind", "made"), [("windows", FixedWindows), ("shots", Shots), ("whole", WholeVideo)])
 def test_every_segmenter_can_be_had(kind: str, made: type) -> None:
-    assert isinstance(make_segmenter(config(f"segment.kind={kind}")), made)
+    assert isinstance(make_segmenter(config(f"segment.kind={kind}").segment), made)
 
 
 def test_stores_by_kind() -> None:

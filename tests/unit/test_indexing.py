@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from fake_media import Bench, video_id
 
+from vidembed.config.schema import SampleSettings, SegmentSettings
 from vidembed.index.pipeline import progress
 from vidembed.media.segmenting.sampling import distinct
 from vidembed.media.segmenting.segment import FixedWindows
@@ -125,18 +127,19 @@ def test_a_picture_lane_added_later_uses_the_clips_of_the_index(bench: Bench) ->
     assert bench.world.decoded == []
     clips = bench.catalog.videos.clips()
     bench.channels["vision"] = vision
-    bench.run(tools={"segmenter": FixedWindows(1.0)})  # another cut would give other clips
+    bench.run(tools={"segmenter": FixedWindows(SegmentSettings(window_s=1))})  # another cut would give other clips
     assert bench.catalog.videos.clips() == clips
     assert set(bench.vectors()) == {clip.clip_id for clip in clips}
 
 
 def test_repeats_are_left_out_but_no_clip_is_without_a_picture(bench: Bench) -> None:
-    bench.run(tools={"distinct": lambda frames: distinct(frames, 0.05)})  # steps are 10 / 255 = 0.039
+    steps = partial(distinct, settings=SampleSettings(distinct=0.05))  # they are 10 / 255 = 0.039
+    bench.run(tools={"distinct": steps})
     assert bench.store.count("vision.00000001") == 5
     counts = bench.run().counts
     assert counts == {}
     bench.world.write("still.mp4", "grey 1 seconds 1")
-    kept = bench.run(tools={"distinct": lambda frames: distinct(frames, 1.0)}).counts
+    kept = bench.run(tools={"distinct": partial(distinct, settings=SampleSettings(distinct=1))}).counts
     assert (kept["frames"], kept["kept"], kept["repeats"]) == (2, 1, 1)
 
 

@@ -6,13 +6,14 @@ import os
 import socket
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import pytest
 from media_factory import TEXT_FILES, Media
 
-from vidembed.errors import ConfigError, InputError, MediaNotFound, MediaUnreadable
+from vidembed.config.schema import LimitSettings, MediaSettings
+from vidembed.errors import InputError, MediaNotFound, MediaUnreadable
 from vidembed.media.files import find_videos, natural_key, video_id
-from vidembed.media.reading.container import Limits
 from vidembed.media.reading.probe import probe
 from vidembed.media.reading.reader import open_video
 
@@ -108,9 +109,9 @@ def test_id_follows_the_content_not_the_name(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("backend", ["pyav", "decord"])
-def test_bad_files_are_refused_with_a_reason(media: Media, name: str, message: str, backend: str) -> None:
+def test_bad_files_are_refused_with_a_reason(media: Media, name: str, message: str, backend: Any) -> None:
     path = media.path(name)
-    for attempt in (lambda: probe(path), lambda: open_video(path, backend=backend)):  # type: ignore[arg-type]
+    for attempt in (lambda: probe(path), lambda: open_video(path, MediaSettings(reader=backend))):
         with pytest.raises(MediaUnreadable, match=message) as caught:
             attempt()
         assert name in caught.value.message
@@ -154,14 +155,14 @@ def test_pipes_devices_and_folders_are_refused_without_waiting(tmp_path: Path) -
 
 def test_limits(media: Media) -> None:
     path = media.path("three_shots.mp4")
-    assert probe(path, Limits(max_pixels=64 * 48, max_duration_s=3.1)).duration_s == pytest.approx(3.0)
+    assert probe(path, LimitSettings(max_pixels=64 * 48, max_duration_s=3.1)).duration_s == pytest.approx(3.0)
     for limits, message in (
-        (Limits(max_pixels=64 * 48 - 1), "64 x 48"),
-        (Limits(max_duration_s=2.9), "longer than the allowed 0:02.900"),
-        (Limits(max_size_bytes=100), "more than the allowed 100"),
+        (LimitSettings(max_pixels=64 * 48 - 1), "64 x 48"),
+        (LimitSettings(max_duration_s=2.9), "longer than the allowed 0:02.900"),
+        (LimitSettings(max_size_bytes=100), "more than the allowed 100"),
     ):
         with pytest.raises(MediaUnreadable, match=message) as caught:
             probe(path, limits)
         assert "media.limits" in caught.value.hint
-    with pytest.raises(ConfigError, match="must be positive"):
-        Limits(max_pixels=0)
+    with pytest.raises(ValueError, match="greater than or equal to 1"):
+        LimitSettings(max_pixels=0)

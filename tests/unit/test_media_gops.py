@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from vidembed.media.reading.gops import Gop, group, plan, served, slot_of
+from vidembed.media.reading.gops import Gop, StreamRequest, group, plan, served, slot_of
 from vidembed.protocols import StreamMode
 
 
@@ -32,7 +32,7 @@ def planned(text: str, mode: StreamMode, rate_hz: float = 1.0) -> list[tuple[tup
     """For each GOP: positions to decode, times wanted."""
     last, plans = -1, []
     for gop in gops(text):
-        chosen = plan(gop, rate_hz=rate_hz, mode=mode, last_slot=last, from_s=0.0, until_s=1e9)
+        chosen = plan(gop, StreamRequest(rate_hz, 48, mode, 0.0, 1e9), last_slot=last)
         last = max([last, *chosen.wanted_s])
         plans.append((chosen.feed, sorted(chosen.wanted_s.values())))
     return plans
@@ -76,7 +76,7 @@ def test_hidden_frames_are_decoded_but_not_wanted() -> None:
     packets = stream("K0 1 2 3 4 5")
     packets[0].is_discard = packets[1].is_discard = True
     (gop,) = group(packets, lambda packet: packet.pts)
-    chosen = plan(gop, rate_hz=1, mode="fixed", last_slot=-1, from_s=0, until_s=9)
+    chosen = plan(gop, StreamRequest(1, 48, "fixed", 0, 9), last_slot=-1)
     assert chosen.feed == (0, 1, 2, 3, 4)
     assert sorted(chosen.wanted_s.values()) == [0.5, 1.0]
 
@@ -94,15 +94,15 @@ def test_endless_gops_are_handed_over_in_pieces() -> None:
     assert not any(piece.planned for piece in pieces)
 
 
-def test_groups_stand_apart_unless_pictures_between_them_are_decoded() -> None:
+def test_groups_are_independent_unless_pictures_between_them_are_decoded() -> None:
     first, second, third = gops("K0 2 1 K4 3 5 K8 10 9")
 
-    def apart(gop: Gop, mode: StreamMode) -> bool:
-        return plan(gop, rate_hz=1, mode=mode, last_slot=-1, from_s=0, until_s=1e9).apart
+    def independent(gop: Gop, mode: StreamMode) -> bool:
+        return plan(gop, StreamRequest(1, 48, mode, 0, 1e9), last_slot=-1).independent
 
     # 3 is shown before its keyframe 4 and refers into the first group.
-    assert [apart(gop, "fixed") for gop in (first, second, third)] == [False, False, True]
-    assert [apart(gop, "adaptive") for gop in (first, second, third)] == [True, True, True]
+    assert [independent(gop, "fixed") for gop in (first, second, third)] == [False, False, True]
+    assert [independent(gop, "adaptive") for gop in (first, second, third)] == [True, True, True]
 
 
 def test_the_frame_of_each_slot_is_the_first_that_is_not_before_it_is_due() -> None:

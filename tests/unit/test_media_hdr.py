@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vidembed.config.schema import MediaSettings
 from vidembed.errors import MediaUnreadable
 from vidembed.media.editing.ffmpeg import find_ffmpeg
-from vidembed.media.reading.hdr import Transfer, tone_map
 from vidembed.media.reading.reader import open_video
+from vidembed.media.reading.scaling import Transfer, tone_map
 
 # 203 cd/m2, the white of graphics (BT.2408): PQ signal 0.58, HLG 0.75. By BT.2446 A with a peak of 1000 cd/m2:
 # Y' = 0.203^(1/2.4) = 0.5146, Y'p = ln(1 + 12.26 Y') / ln 13.26 = 0.7695, Y'c = 0.8283 (the knee),
@@ -61,5 +62,6 @@ def test_a_file_is_read_as_ordinary_pictures(tmp_path: Path, transfer: Transfer,
     assert np.abs(frames.rgb.astype(int) - WHITE).max() <= 3
     np.testing.assert_array_equal(streamed, frames.rgb[0])
     pytest.importorskip("decord", reason="decord has no wheel for this platform")
-    with open_video(path, backend="decord") as video, pytest.raises(MediaUnreadable, match="high dynamic range"):
+    decord = MediaSettings(reader="decord")
+    with open_video(path, decord) as video, pytest.raises(MediaUnreadable, match="high dynamic range"):
         video.frames([0.0], short_side_px=24)

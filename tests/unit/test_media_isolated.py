@@ -15,12 +15,11 @@ import toy_videos
 from media_factory import Media
 
 from vidembed import open_index
+from vidembed.config.schema import MediaSettings
 from vidembed.errors import MediaNotFound, MediaUnreadable
 from vidembed.media.reading import isolated
-from vidembed.media.reading.container import Limits
-from vidembed.media.reading.guarded import GuardedReader
-from vidembed.media.reading.isolated import CHILDREN, Child, IsolatedReader
-from vidembed.media.reading.reader import open_video
+from vidembed.media.reading.isolated import PROCESSES, DecoderProcess, IsolatedReader
+from vidembed.media.reading.reader import GuardedReader, open_video
 from vidembed.protocols import VideoReader
 from vidembed.types import Span
 
@@ -28,13 +27,13 @@ POSIX = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 
 
 @pytest.fixture(autouse=True, scope="module")
-def no_child_is_left() -> Iterator[None]:
+def no_process_is_left() -> Iterator[None]:
     yield
-    CHILDREN.end()
+    PROCESSES.end()
 
 
 def opened(path: Path, **options: Any) -> IsolatedReader:
-    return IsolatedReader(CHILDREN.take(), path, limits=Limits(), **options)
+    return IsolatedReader(PROCESSES.take(), path, MediaSettings(), **options)
 
 
 def test_it_gives_what_the_reader_gives(media: Media) -> None:
@@ -59,31 +58,31 @@ def test_it_gives_what_the_reader_gives(media: Media) -> None:
         assert np.array_equal(one.samples, other.samples)
 
 
-def test_errors_come_through_and_the_child_goes_on(media: Media) -> None:
-    child = Child()
+def test_errors_come_through_and_the_process_goes_on(media: Media) -> None:
+    process = DecoderProcess()
     with pytest.raises(MediaUnreadable, match=r"junk\.mp4: not a media file") as caught:
-        IsolatedReader(child, media.path("junk.mp4"), limits=Limits())
+        IsolatedReader(process, media.path("junk.mp4"), MediaSettings())
     assert caught.value.hint
     with pytest.raises(MediaNotFound):
         opened(media.folder / "nowhere.mp4")
     with pytest.raises(MediaUnreadable, match="more than the allowed"):
-        IsolatedReader(CHILDREN.take(), media.path("tone.mp4"), limits=Limits(max_pixels=10))
+        IsolatedReader(PROCESSES.take(), media.path("tone.mp4"), MediaSettings(limits={"max_pixels": 10}))
     with opened(media.path("one_frame.mp4")) as reader:
         with pytest.raises(ValueError, match="rate_hz"):
             list(reader.stream(rate_hz=0, short_side_px=48))
         assert len(list(reader.stream(rate_hz=1, short_side_px=48))) == 1
-    assert child.lives
-    CHILDREN.end()
-    assert not child.lives
+    assert process.lives
+    PROCESSES.end()
+    assert not process.lives
 
 
 @POSIX
 def test_a_decoder_that_crashes_costs_its_file_alone(media: Media) -> None:
-    child = Child()
-    reader = IsolatedReader(child, media.path("three_shots.mp4"), limits=Limits())
+    process = DecoderProcess()
+    reader = IsolatedReader(process, media.path("three_shots.mp4"), MediaSettings())
     frames = reader.stream(rate_hz=5, short_side_px=32)
     next(frames)
-    os.kill(child._process.pid, signal.SIGSEGV)
+    os.kill(process._process.pid, signal.SIGSEGV)
     with pytest.raises(MediaUnreadable, match=r"three_shots\.mp4: the decoder's process ended \(-11\)"):
         list(frames)
     reader.close()
@@ -93,28 +92,28 @@ def test_a_decoder_that_crashes_costs_its_file_alone(media: Media) -> None:
 
 @POSIX
 def test_a_decoder_that_hangs_is_ended(media: Media) -> None:
-    child = Child()
+    process = DecoderProcess()
     path = media.path("three_shots.mp4")
     with GuardedReader(
-        lambda: IsolatedReader(child, path, limits=Limits()), path.name, limit_s=60, give_up=child.kill
+        lambda: IsolatedReader(process, path, MediaSettings()), path.name, limit_s=60, give_up=process.kill
     ) as reader:
         frames = reader.stream(rate_hz=5, short_side_px=32)
         next(frames)
-        os.kill(child._process.pid, signal.SIGSTOP)
-        reader._hand._limit_s = 0.05
-        with pytest.raises(MediaUnreadable, match="did not come back within 0.05 s"):
+        os.kill(process._process.pid, signal.SIGSTOP)
+        reader._thread._limit_s = 0.05
+        with pytest.raises(MediaUnreadable, match="did not answer within 0.05 s"):
             next(frames)
-    assert not child.lives
+    assert not process.lives
 
 
-def test_a_child_that_lies_is_not_believed(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_lies_is_not_believed(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
     says = """print('{"arrays": [["object", [1]]]}', flush=True); import sys; sys.stdin.read()"""
     real = isolated.subprocess.Popen
     monkeypatch.setattr(isolated.subprocess, "Popen", lambda _, **how: real([sys.executable, "-c", says], **how))
-    child = Child()
+    process = DecoderProcess()
     with pytest.raises(MediaUnreadable, match="process ended"):
-        IsolatedReader(child, media.path("tone.mp4"), limits=Limits())
-    assert not child.lives
+        IsolatedReader(process, media.path("tone.mp4"), MediaSettings())
+    assert not process.lives
 
 
 def test_an_index_is_the_same(tmp_path: Path) -> None:

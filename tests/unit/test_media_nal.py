@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from media_factory import Media
 
-from vidembed.media.reading.container import Limits, open_container
-from vidembed.media.reading.nal import unreferenced
+from vidembed.config.schema import LimitSettings
+from vidembed.media.reading.container import open_container
+from vidembed.media.reading.gops import unreferenced
 
 AVC_4 = b"\x01\x64\x00\x1f\xff\xe1"  # avcC: sizes of 4 bytes (lowest two bits of the fifth byte, plus one)
 AVC_2 = b"\x01\x64\x00\x1f\xfd\xe1"
@@ -76,11 +77,11 @@ def test_other_codecs_say_nothing() -> None:
 def test_the_decoder_leaves_out_the_same(media: Media, name: str) -> None:
     """Told to skip what nothing refers to, it gives all pictures but those."""
     path = media.path(name)
-    with open_container(path, Limits()) as container:
+    with open_container(path, LimitSettings()) as container:
         context = container.streams.video[0].codec_context
         test = unreferenced(context.codec.canonical_name, context.extradata)
         dropped = {packet.pts for packet in container.demux(video=0) if packet.size and test(packet)}
-    with open_container(path, Limits()) as container:
+    with open_container(path, LimitSettings()) as container:
         container.streams.video[0].codec_context.skip_frame = "NONREF"
         given = {frame.pts for frame in container.decode(video=0)}
     assert dropped

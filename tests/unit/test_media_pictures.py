@@ -10,11 +10,12 @@ import PIL.Image
 import pytest
 from media_factory import Media
 
+from vidembed.config.schema import LimitSettings, SampleSettings, ThumbnailSettings
 from vidembed.errors import BadQuery, MediaNotFound, MediaUnreadable
 from vidembed.media.images import jpeg, load_image
-from vidembed.media.reading.container import Limits
-from vidembed.media.reading.reader import load_audio, open_video
-from vidembed.media.segmenting.sampling import DEFAULT_THRESHOLD, distance, distinct, kept, thumbprint
+from vidembed.media.reading.audio import load_audio
+from vidembed.media.reading.reader import open_video
+from vidembed.media.segmenting.sampling import distance, distinct, kept, thumbprint
 from vidembed.protocols import Frame
 
 
@@ -54,7 +55,7 @@ def test_bad_pictures(tmp_path: Path, media: Media) -> None:
         load_image(tmp_path / "none.png")
     PIL.Image.new("1", (400, 300)).save(tmp_path / "bomb.png")
     with pytest.raises(MediaUnreadable, match="400 x 300"):
-        load_image(tmp_path / "bomb.png", limits=Limits(max_pixels=100_000))
+        load_image(tmp_path / "bomb.png", limits=LimitSettings(max_pixels=100_000))
 
 
 def test_sound_of_a_query(media: Media) -> None:
@@ -70,10 +71,10 @@ def test_sound_of_a_query(media: Media) -> None:
 
 def test_thumbnail() -> None:
     rgb = np.full((900, 1600, 3), (10, 200, 30), dtype=np.uint8)
-    with PIL.Image.open(io.BytesIO(jpeg(rgb, long_side_px=320))) as picture:
+    with PIL.Image.open(io.BytesIO(jpeg(rgb, ThumbnailSettings()))) as picture:
         assert (picture.format, picture.size) == ("JPEG", (320, 180))
         assert np.abs(np.asarray(picture)[90, 160].astype(int) - (10, 200, 30)).max() < 5
-    with PIL.Image.open(io.BytesIO(jpeg(rgb[:10, :20]))) as picture:
+    with PIL.Image.open(io.BytesIO(jpeg(rgb[:10, :20], ThumbnailSettings()))) as picture:
         assert picture.size == (20, 10), "never enlarged"
 
 
@@ -87,21 +88,20 @@ def test_noise_repeats_and_a_small_figure_does_not() -> None:
     walker = scene.copy()
     walker[100:150, 150:170] = 255  # 1.7 % of the picture
     frames = [Frame(float(n), noisy(scene, n)) for n in range(5)] + [Frame(5.0, noisy(walker, 5))]
-    assert [frame.repeats for frame in distinct(frames)] == [False, True, True, True, True, False]
-    assert [frame.repeats for frame in distinct(frames, threshold=-1)] == [False] * 6
+    assert [frame.repeats for frame in distinct(frames, SampleSettings())] == [False, True, True, True, True, False]
+    assert [frame.repeats for frame in distinct(frames, SampleSettings(mode="fixed"))] == [False] * 6
 
 
 def test_slow_change_is_noticed_when_it_adds_up() -> None:
     """Each frame is compared with the last one kept, not with its neighbour."""
     frames = [Frame(float(n), np.full((48, 64, 3), 2 * n, dtype=np.uint8)) for n in range(40)]
-    firsts = [frame.time_s for frame in distinct(frames) if not frame.repeats]
+    firsts = [frame.time_s for frame in distinct(frames, SampleSettings()) if not frame.repeats]
     assert firsts[:3] == [0.0, 4.0, 8.0]  # 4 steps of 2/255 = 0.031 > 0.03
-    assert DEFAULT_THRESHOLD == 0.03
 
 
 def test_the_first_frame_of_a_clip_is_kept_even_when_it_repeats() -> None:
     still = [Frame(float(n), np.zeros((48, 64, 3), dtype=np.uint8)) for n in range(6)]
-    marked = list(distinct(still))
+    marked = list(distinct(still, SampleSettings()))
     assert [frame.time_s for frame in kept(marked[:3])] == [0.0]
     assert [frame.time_s for frame in kept(marked[3:])] == [3.0]
     assert kept([]) == []
@@ -119,6 +119,6 @@ def test_thumbprint_is_the_mean_grey_of_each_cell(shape: tuple[int, int]) -> Non
 
 def test_a_static_video_costs_one_frame_a_clip(media: Media) -> None:
     with open_video(media.path("silent_track.mp4")) as video:
-        frames = list(distinct(video.stream(rate_hz=10, short_side_px=48)))
+        frames = list(distinct(video.stream(rate_hz=10, short_side_px=48), SampleSettings()))
     assert len(frames) == 20
     assert len(kept(frames)) == 1

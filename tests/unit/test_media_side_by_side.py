@@ -14,8 +14,8 @@ from seen_media import KNOWN_TIMES
 
 from vidembed.errors import MediaUnreadable
 from vidembed.media.reading import forward
-from vidembed.media.reading.forward import Helpers, Part
-from vidembed.media.reading.gops import Gop, Plan
+from vidembed.media.reading.forward import DecodedGop, GopDecoders
+from vidembed.media.reading.gops import Gop, Plan, StreamRequest
 from vidembed.media.reading.picture_stream import PictureStream
 from vidembed.media.reading.pyav_reader import PyavReader
 from vidembed.protocols import StreamMode, VideoReader
@@ -78,15 +78,15 @@ def test_a_span_and_single_times_between_passes(media: Media) -> None:
 
 
 def given_away(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
-    """The plans that helpers get from now on."""
+    """The plans that other threads get from now on."""
     plans: list[Plan] = []
-    submit = Helpers.submit
+    submit = GopDecoders.submit
 
-    def noted(self: Helpers, gop: Gop, chosen: Plan, rate_hz: float, short_side_px: int) -> Future[Part]:
+    def noted(self: GopDecoders, gop: Gop, chosen: Plan, request: StreamRequest) -> Future[DecodedGop]:
         plans.append(chosen)
-        return submit(self, gop, chosen, rate_hz, short_side_px)
+        return submit(self, gop, chosen, request)
 
-    monkeypatch.setattr(Helpers, "submit", noted)
+    monkeypatch.setattr(GopDecoders, "submit", noted)
     return plans
 
 

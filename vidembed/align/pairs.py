@@ -16,7 +16,8 @@ from typing import Any
 from vidembed import parquet
 from vidembed.config.schema import Config
 from vidembed.errors import InputError, MediaNotFound, NoSuchStream
-from vidembed.index.media import make_limits, open_video
+from vidembed.media.images import load_image
+from vidembed.media.reading.reader import open_video
 from vidembed.types import MODALITIES, AudioSamples, AudioVisual, FrameBatch, Item, Modality, Span
 
 MAX_TEXT_CHARS = 10_000
@@ -200,10 +201,8 @@ class PairLoader:
 
     def __call__(self, pair: Pair) -> Item:
         if pair.modality == "image":
-            from vidembed.media.images import load_image
-
-            return load_image(pair.path, limits=make_limits(self._config))
-        with open_video(self._config, pair.path) as video:
+            return load_image(pair.path, limits=self._config.media.limits)
+        with open_video(pair.path, self._config.media) as video:
             span = pair.span or Span(0.0, max(video.info.duration_s, 0.001))
             if pair.modality == "audio":
                 return video.audio(span, rate_hz=RATE_HZ)

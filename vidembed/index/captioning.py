@@ -16,9 +16,9 @@ from vidembed.captions.choose import ChoiceSettings
 from vidembed.captions.summarise import Writer
 from vidembed.errors import FATAL, ConfigError
 from vidembed.index.judging import Judging, Summariser, judging_weights
-from vidembed.index.media import make_distinct, open_video
 from vidembed.index.parts import IndexParts
-from vidembed.media.segmenting.sampling import distinct_frames
+from vidembed.media.reading.reader import open_video
+from vidembed.media.segmenting.sampling import distinct, distinct_frames
 from vidembed.media.segmenting.segment import KnownSpans
 from vidembed.protocols import Captioner, ClipMedia
 from vidembed.types import Caption, Clip, Failure
@@ -173,7 +173,7 @@ class _CaptionRun:
         wanted = {clip.clip_id for clip in todo}
         made = [c for c in known.values() if c.model == self.producer and not c.human]
         captioning = self._captioning
-        with open_video(self._parts.config, path) as video:
+        with open_video(path, self._parts.config.media) as video:
             media = (m for m in self._media(video, clips) if m.clip.clip_id in wanted)
             yield from captioning.run(media, made)
 
@@ -189,7 +189,7 @@ class _CaptionRun:
             return
         frames = video.stream(rate_hz=config.sample.rate_hz, short_side_px=384, mode=config.sample.mode)
         cut = KnownSpans([clip.span for clip in clips], max_frames=max(64, MAX_FRAMES)).clips(
-            make_distinct(config)(frames), duration_s=video.info.duration_s
+            distinct(frames, config.sample), duration_s=video.info.duration_s
         )
         for clip, (_, found) in zip(clips, cut, strict=True):
             yield ClipMedia(clip, video.info, distinct_frames(found, MAX_FRAMES), video)

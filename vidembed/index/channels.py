@@ -21,7 +21,7 @@ from vidembed.protocols import Channel, ClipEncoder, Encoder, Source, WordEncode
 from vidembed.types import Floats, Image, Modality
 
 if TYPE_CHECKING:
-    from vidembed.media.segmenting.kernel import Look
+    from vidembed.media.segmenting.kernel import FrameEncoder
 
 
 DEFAULT_SIDE_PX = 224
@@ -204,7 +204,7 @@ class ChannelFactory:
             raise ConfigError(f"channels.{spec.name}.source_options: {error}") from error
 
 
-def look_of(specs: Mapping[str, ChannelSpec], load: Callable[[ChannelSpec], Channel]) -> Look | None:
+def look_of(specs: Mapping[str, ChannelSpec], load: Callable[[ChannelSpec], Channel]) -> FrameEncoder | None:
     """The tower of the first channel that encodes frames one by one, loaded when first asked; None without one."""
     found = next((spec for spec in specs.values() if spec.settings.source == "frames"), None)
     if found is None:

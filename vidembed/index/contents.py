@@ -12,8 +12,8 @@ from vidembed.config.schema import ChannelSettings
 from vidembed.errors import MediaUnreadable, NoSuchStream, UnknownModel
 from vidembed.index.catalog.states import FINISHED, ChannelCounts
 from vidembed.index.channels import channel_spec
-from vidembed.index.media import open_video
 from vidembed.index.parts import IndexParts
+from vidembed.media.reading.reader import open_video
 from vidembed.types import Damage, Failure, VideoInfo, format_time
 
 
@@ -199,7 +199,7 @@ def thumbnail(parts: IndexParts, clip_id: str) -> Path | None:
     if target.exists():
         return target
     clip = parts.clip(clip_id)
-    with open_video(parts.config, parts.path_of(clip.video_id)) as video:
+    with open_video(parts.path_of(clip.video_id), parts.config.media) as video:
         try:
             frames = video.frames([clip.span.middle_s], short_side_px=parts.config.thumbnails.long_side_px)
         except (NoSuchStream, MediaUnreadable):

@@ -14,9 +14,12 @@ from vidembed.config.schema import Config
 from vidembed.errors import BadQuery, ConfigError, NoSuchStream, VidembedError
 from vidembed.index.catalog import Catalog
 from vidembed.index.channels import ChannelSpec
-from vidembed.index.media import make_distinct, make_limits, open_video
+from vidembed.media.images import load_image
+from vidembed.media.reading.audio import load_audio
+from vidembed.media.reading.reader import open_video
+from vidembed.media.segmenting.sampling import distinct
 from vidembed.protocols import ClipMedia, Frame
-from vidembed.search.filters import VideoFacts, resolve
+from vidembed.search.catalog import VideoFacts, resolve
 from vidembed.types import (
     AudioSamples,
     AudioVisual,
@@ -42,7 +45,7 @@ _TEXT_KINDS = {"captions": "caption", "speech": "speech", "ocr": "ocr"}  # of a 
 
 
 class CatalogLookup:
-    """The catalog as searches ask it (`search.searcher.Catalog`). Videos whose files are gone are no answers."""
+    """The catalog as searches ask it (`search.catalog.Catalog`). Videos whose files are gone are no answers."""
 
     def __init__(self, catalog: Catalog, specs: Iterable[ChannelSpec]) -> None:
         self._catalog = catalog
@@ -116,22 +119,18 @@ class QueryLoader:
             return value
         if hasattr(value, "convert"):  # a PIL picture; not imported to find out
             return np.asarray(value.convert("RGB"), dtype=np.uint8)
-        from vidembed.media.images import load_image
-
-        return load_image(_path(value, "image"), limits=make_limits(self._config))
+        return load_image(_path(value, "image"), limits=self._config.media.limits)
 
     def _audio(self, value: Any) -> AudioSamples:
         if isinstance(value, AudioSamples):
             return value
-        from vidembed.media.reading.reader import load_audio
-
-        return load_audio(_path(value, "audio"), RATE_HZ, limits=make_limits(self._config), max_s=MAX_SOUND_S)
+        return load_audio(_path(value, "audio"), RATE_HZ, limits=self._config.media.limits, max_s=MAX_SOUND_S)
 
     def _video(self, value: Any) -> AudioVisual:
         if isinstance(value, AudioVisual):
             return value
         path = _path(value, "video")
-        with open_video(self._config, path) as video:
+        with open_video(path, self._config.media) as video:
             frames = self._frames(video) if video.info.has_video else None
             sound = None
             if video.info.has_audio:
@@ -150,7 +149,7 @@ class QueryLoader:
         rate_hz = min(sample.rate_hz, MAX_FRAMES / max(video.info.duration_s, 1e-3))
         stream = video.stream(rate_hz=rate_hz, short_side_px=SHORT_SIDE_PX, mode=sample.mode)
         kept: list[Frame] = []
-        for frame in make_distinct(self._config)(stream):
+        for frame in distinct(stream, sample):
             if not frame.repeats and len(kept) < 2 * MAX_FRAMES:
                 kept.append(frame)
         if not kept:
@@ -204,7 +203,7 @@ def check(config: Config, claim: str, moments: Sequence[Moment], verifier: Verif
 
 def _agreement(config: Config, claim: str, moment: Moment, verifier: Verifier) -> float:
     span = moment.span
-    with open_video(config, moment.path) as video:
+    with open_video(moment.path, config.media) as video:
         frames = None
         if video.info.has_video:
             times_s = span.start_s + (np.arange(_SHOWN_FRAMES) + 0.5) / _SHOWN_FRAMES * span.duration_s

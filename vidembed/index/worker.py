@@ -59,7 +59,7 @@ class Worker:
         given = self.config.thumbnails
 
         def keep(rgb: Image, clip_id: str) -> None:
-            pictures[clip_id] = jpeg(rgb, long_side_px=given.long_side_px, quality=given.quality)
+            pictures[clip_id] = jpeg(rgb, given)
 
         run = self.config.run
         tools = make_tools(

@@ -14,20 +14,13 @@ from pathlib import Path
 from vidembed import parquet
 from vidembed.errors import MediaNotFound, MediaUnreadable
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 # What a folder walk picks up. A file named explicitly is always tried, whatever its extension.
-VIDEO_EXTENSIONS = _words(
+_VIDEO = (
     ".3g2 .3gp .asf .avi .divx .dv .f4v .flv .gif .h264 .hevc .ivf .m1v .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 "
     ".mpeg .mpg .mts .mxf .nut .ogm .ogv .rm .rmvb .ts .vob .webm .wmv .wtv .y4m"
 )
-AUDIO_EXTENSIONS = _words(
-    ".aac .ac3 .aif .aiff .amr .ape .au .caf .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .tta .wav .wma .wv"
-)
-MEDIA_EXTENSIONS = VIDEO_EXTENSIONS | AUDIO_EXTENSIONS
+_AUDIO = ".aac .ac3 .aif .aiff .amr .ape .au .caf .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .tta .wav .wma .wv"
+MEDIA_EXTENSIONS = frozenset(f"{_VIDEO} {_AUDIO}".split())
 LIST_EXTENSIONS = frozenset({".txt", ".csv", ".lst", ".jsonl"}) | parquet.EXTENSIONS
 _PATH_COLUMNS = ("path", "file", "video")
 
@@ -35,10 +28,14 @@ _SAMPLE_BYTES = 1 << 20
 
 
 def video_id(path: str | Path) -> str:
-    """32 hex digits: BLAKE2b-128 of the file's size and its first and last MiB.
+    """Tell a file by its content: a rename or a copy keeps the id, and a terabyte file costs two reads.
 
-    So a rename or a copy keeps the id, and a terabyte file costs two reads.
-    Raises MediaNotFound and MediaUnreadable.
+    Returns:
+        32 hex digits: BLAKE2b-128 of the file's size and its first and last MiB.
+
+    Raises:
+        MediaNotFound: There is no such file.
+        MediaUnreadable: It is no regular file, or may not be read.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
@@ -74,8 +71,7 @@ def stat_regular(path: str | Path) -> os.stat_result:
 
 def _of_os_error(error: OSError, path: str | Path) -> MediaNotFound | MediaUnreadable:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        hint = "only local files can be read, not URLs" if re.match(r"\w+:/", str(path)) else "check the path"
-        return MediaNotFound(f"{path}: no such file", hint=hint)
+        return _not_found(str(path), "file")
     if isinstance(error, PermissionError):
         return MediaUnreadable(f"{path}: no permission to read it", hint="check the file's permissions")
     if isinstance(error, IsADirectoryError):
@@ -85,41 +81,74 @@ def _of_os_error(error: OSError, path: str | Path) -> MediaNotFound | MediaUnrea
     return MediaUnreadable(f"{path}: cannot be read: {error.strerror or error}")
 
 
-def find_videos(inputs: str | Path | Iterable[str | Path], *, base: Path | None = None) -> list[Path]:
-    """All media files that the inputs name, absolute, without doubles, in natural order within each input.
+def _not_found(text: str, what: str) -> MediaNotFound:
+    hint = "only local files can be read, not URLs" if re.match(r"\w+:/", text) else "check the path"
+    return MediaNotFound(f"{text}: no such {what}", hint=hint)
 
-    An input is a file (always taken), a folder (walked; hidden entries, other extensions and links that lead out of
-    it are left out), a glob pattern ("clips/**/*.mkv"), or a list file (.txt, .lst: one path a line, "#" comments;
-    .csv: in the first column or the one named path; .jsonl: under "path"; .parquet: in the column path, file or video;
-    relative to the list's folder). `base`: what relative inputs are relative to.
-    Raises MediaNotFound for an input that names nothing, MissingDependency for .parquet without pyarrow.
+
+Paths = str | Path | Iterable[str | Path]
+Tagged = tuple[Path, dict[str, str]]  # a media file, and what a list says of it besides: column -> value
+
+
+def find_videos(inputs: Paths, *, base: Path | None = None) -> list[Path]:
+    """Find all media files that the inputs name.
+
+    Args:
+        inputs: Files (always taken); folders (walked; hidden entries, other extensions and links that lead out of them
+            are left out); glob patterns ("clips/**/*.mkv"); list files (.txt, .lst: one path a line, "#" comments;
+            .csv: in the first column or the one named path; .jsonl: under "path"; .parquet: in the column path, file
+            or video; relative to the list's folder).
+        base: The folder that relative inputs are relative to; None = the current one.
+
+    Returns:
+        Absolute paths, each once, in natural order within each input.
+
+    Raises:
+        MediaNotFound: An input names nothing, or a list cannot be read.
+        MissingDependency: A .parquet list without pyarrow.
     """
-    if isinstance(inputs, str | Path):
-        inputs = [inputs]
-    found: dict[Path, None] = {}
-    for given in inputs:
-        for path in _expand(given, base or Path.cwd()):
-            found.setdefault(path)
-    return list(found)
+    return list(_found(inputs, base))
 
 
-def _expand(given: str | Path, base: Path) -> Iterator[Path]:
+def list_tags(inputs: Paths, *, base: Path | None = None) -> dict[Path, dict[str, str]]:
+    """What list files among the inputs say of their videos besides the path.
+
+    Returns:
+        Absolute path -> column -> value: the other columns of a .csv with a header or of a .parquet, the other fields
+        of a .jsonl. Empty ones are left out. What is said of a folder holds for all in it.
+
+    Raises:
+        MediaNotFound: As `find_videos` does.
+    """
+    return {path: tags for path, tags in _found(inputs, base).items() if tags}
+
+
+def _found(inputs: Paths, base: Path | None) -> dict[Path, dict[str, str]]:
+    found: dict[Path, dict[str, str]] = {}
+    for given in [inputs] if isinstance(inputs, str | Path) else inputs:
+        for path, tags in _expand(given, base or Path.cwd()):
+            found.setdefault(path, {}).update(tags)
+    return found
+
+
+def _expand(given: str | Path, base: Path) -> Iterator[Tagged]:
     text = os.fspath(given)
     if not text.strip():
         raise MediaNotFound("an empty path was given", hint="name a file, folder, glob or list file")
     path = Path(os.path.abspath(base / Path(text).expanduser()))
+    if path.is_file() and path.suffix.lower() in LIST_EXTENSIONS:
+        for entry, tags in _list_rows(path):
+            yield from ((file, tags) for file, _ in _expand(entry, path.parent))
+        return
     if path.is_dir():
-        yield from _walk(path)
-    elif path.suffix.lower() in LIST_EXTENSIONS and path.is_file():
-        yield from _read_list(path)
+        files = _walk(path)
     elif os.path.lexists(path):
-        # Also pipes and devices: opening them says what is wrong, with the name.
-        yield path
+        files = iter([path])  # also pipes and devices: opening them says what is wrong, with the name
     elif glob.has_magic(text):
-        yield from _glob(text, base)
+        files = _glob(text, base)
     else:
-        hint = "only local files can be read, not URLs" if re.match(r"\w+:/", text) else "check the path"
-        raise MediaNotFound(f"{text}: no such file or folder", hint=hint)
+        raise _not_found(text, "file or folder")
+    yield from ((file, {}) for file in files)
 
 
 def _glob(pattern: str, base: Path) -> Iterator[Path]:
@@ -127,33 +156,11 @@ def _glob(pattern: str, base: Path) -> Iterator[Path]:
     names = sorted(glob.glob(full, recursive=True), key=natural_key)
     if not names:
         raise MediaNotFound(f"{pattern}: no file matches", hint="quote the pattern so that the shell leaves it alone")
-    for name in names:
-        path = Path(os.path.abspath(name))
+    for path in (Path(os.path.abspath(name)) for name in names):
         if path.is_dir():
             yield from _walk(path)
         elif _wanted(path):
             yield path
-
-
-def list_tags(inputs: str | Path | Iterable[str | Path], *, base: Path | None = None) -> dict[Path, dict[str, str]]:
-    """What list files among the inputs say of their videos besides the path: absolute path -> column -> value.
-
-    Columns of a .csv with a header or of a .parquet, and the other fields of a .jsonl; empty ones are left out, and of
-    a folder they hold for all in it. Raises MediaNotFound as `find_videos` does.
-    """
-    found: dict[Path, dict[str, str]] = {}
-    for given in [inputs] if isinstance(inputs, str | Path) else inputs:
-        path = Path(os.path.abspath((base or Path.cwd()) / Path(given).expanduser()))
-        if path.suffix.lower() in LIST_EXTENSIONS and path.is_file():
-            for entry, tags in _list_rows(path):
-                for video in _expand(entry, path.parent) if tags else ():
-                    found.setdefault(video, {}).update(tags)
-    return found
-
-
-def _read_list(path: Path) -> Iterator[Path]:
-    for entry, _ in _list_rows(path):
-        yield from _expand(entry, path.parent)
 
 
 def _list_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:

@@ -1,7 +1,4 @@
-"""Read a picture file for a query. Raises our errors only.
-
-One small JPEG per clip.
-"""
+"""Read picture files, and make the small JPEGs that stand for clips."""
 
 from __future__ import annotations
 
@@ -11,25 +8,31 @@ from pathlib import Path
 
 import numpy as np
 
+from vidembed.config.schema import LimitSettings, ThumbnailSettings
 from vidembed.errors import BadQuery, MediaUnreadable
 from vidembed.media.files import stat_regular
-from vidembed.media.reading.container import Limits
+from vidembed.media.reading.container import check_picture
 from vidembed.types import Image
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 _MAX_BYTES = 256 << 20
 
 
-def load_image(path: str | Path, *, limits: Limits | None = None) -> Image:
-    """(H, W, 3) uint8 RGB, turned as its EXIF data says; transparent parts on white; of an animation the first frame.
+def load_image(path: str | Path, *, limits: LimitSettings | None = None) -> Image:
+    """Read a picture file.
 
-    Raises MediaNotFound; MediaUnreadable for what is no regular file, empty or beyond the limits; BadQuery when it
-    is no picture that can be decoded.
+    Returns:
+        (H, W, 3) uint8 RGB, turned as its EXIF data says, transparent parts on white; of an animation the first frame.
+
+    Raises:
+        MediaNotFound: There is no such file.
+        MediaUnreadable: It is no regular file, empty, or beyond the limits.
+        BadQuery: It is not a picture that can be decoded.
     """
     import PIL.Image
     import PIL.ImageOps
 
-    path, limits = Path(path), limits or Limits()
+    path, limits = Path(path), limits or LimitSettings()
     if stat_regular(path).st_size > _MAX_BYTES:
         raise MediaUnreadable(f"{path.name}: more than {_MAX_BYTES >> 20} MiB for one picture")
     try:
@@ -37,7 +40,7 @@ def load_image(path: str | Path, *, limits: Limits | None = None) -> Image:
             # Pillow warns at its own limit and raises at twice that; ours is checked on the header below.
             warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)
             with PIL.Image.open(path, formats=_FORMATS) as picture:
-                limits.check_picture(*picture.size, path.name)
+                check_picture(limits, *picture.size, path.name)
                 picture.draft("RGB", (4096, 4096))
                 upright = PIL.ImageOps.exif_transpose(picture)
                 if upright.mode in ("RGBA", "LA", "PA") or "transparency" in upright.info:
@@ -53,12 +56,12 @@ def load_image(path: str | Path, *, limits: Limits | None = None) -> Image:
         ) from error
 
 
-def jpeg(rgb: Image, *, long_side_px: int = 320, quality: int = 80) -> bytes:
-    """(H, W, 3) uint8 as JPEG, shrunk so that its longer side is at most long_side_px."""
+def jpeg(rgb: Image, settings: ThumbnailSettings) -> bytes:
+    """Encode an (H, W, 3) uint8 picture as JPEG, at most `long_side_px` wide and high."""
     import PIL.Image
 
     picture = PIL.Image.fromarray(rgb)
-    picture.thumbnail((long_side_px, long_side_px), PIL.Image.Resampling.BICUBIC, reducing_gap=2.0)
+    picture.thumbnail((settings.long_side_px, settings.long_side_px), PIL.Image.Resampling.BICUBIC, reducing_gap=2.0)
     made = io.BytesIO()
-    picture.save(made, format="JPEG", quality=quality, optimize=True)
+    picture.save(made, format="JPEG", quality=settings.quality, optimize=True)
     return made.getvalue()

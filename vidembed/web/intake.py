@@ -81,7 +81,6 @@ def check_media(site: Site, file: Path) -> None:
 
     Raises InputError or MediaUnreadable with the reason.
     """
-    from vidembed.index.media import make_limits
     from vidembed.media.files import MEDIA_EXTENSIONS
     from vidembed.media.reading.probe import probe
 
@@ -90,7 +89,7 @@ def check_media(site: Site, file: Path) -> None:
     size = file.stat().st_size
     if size > site.settings.max_upload_mb << 20:
         raise InputError(f"{file.name}: {size >> 20} MB is more than the {site.settings.max_upload_mb} MB allowed")
-    probe(file, limits=make_limits(site.index.config))
+    probe(file, limits=site.index.config.media.limits)
     try_decoding(file, timeout_s=site.settings.check_s)
 
 

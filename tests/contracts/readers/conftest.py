@@ -9,11 +9,10 @@ import pytest
 from media_factory import Media
 from seen_media import opened
 
-from vidembed.media.reading.reader import BACKENDS
 from vidembed.protocols import VideoReader
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=["pyav", "decord"])
 def backend(request: pytest.FixtureRequest) -> str:
     if request.param == "decord" and importlib.util.find_spec("decord") is None:
         pytest.skip("decord has no wheel for this platform")

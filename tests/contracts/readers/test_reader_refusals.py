@@ -6,7 +6,8 @@ import pytest
 from media_factory import SAMPLES, Media, Sample
 from seen_media import opened
 
-from vidembed.errors import ConfigError, MediaUnreadable, NoSuchStream
+from vidembed.config.schema import MediaSettings
+from vidembed.errors import MediaUnreadable, NoSuchStream
 from vidembed.media.reading.reader import open_video
 from vidembed.protocols import VideoReader
 from vidembed.types import Span
@@ -51,13 +52,7 @@ def test_damage_costs_only_what_is_damaged(media: Media, name: str) -> None:
 @pytest.mark.parametrize("sample", [s for s in SAMPLES if not s.decord], ids=lambda sample: sample.name)
 def test_decord_refuses_what_it_would_get_wrong(media: Media, sample: Sample) -> None:
     pytest.importorskip("decord")
-    with open_video(media.path(sample.name), backend="decord") as video:
+    with open_video(media.path(sample.name), MediaSettings(reader="decord")) as video:
         with pytest.raises(MediaUnreadable, match="not readable with decord") as caught:
             list(video.stream(rate_hz=10, short_side_px=48))
         assert "pyav" in caught.value.hint
-
-
-def test_unknown_reader(media: Media) -> None:
-    with pytest.raises(ConfigError, match="unknown reader 'pyavv'") as caught:
-        open_video(media.path("three_shots.mp4"), backend="pyavv")  # type: ignore[arg-type]
-    assert "pyav" in caught.value.hint

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from media_factory import Media
 from seen_media import opened
 
+from vidembed.config.schema import MediaSettings
 from vidembed.errors import ConfigError, NoSuchStream
 from vidembed.media.reading import audio as sound
 from vidembed.media.reading.container import open_container
@@ -87,20 +90,20 @@ def test_mono_is_mixed_to_full_scale(media: Media, backend: str) -> None:
         assert np.abs(audio.samples).max() == pytest.approx(0.5 * 1.4142 / (1.4142 + 2 + 1.4142), abs=0.02)
 
 
-def test_audio_track_is_chosen(media: Media, backend: str) -> None:
+def test_audio_track_is_chosen(media: Media, backend: Any) -> None:
     path = media.path("two_tracks.mkv")
     for track, expected in ((None, 440), (0, 440), (1, 1000)):
-        with open_video(path, backend=backend, audio_track=track) as video:
+        with open_video(path, MediaSettings(reader=backend, audio_track=track)) as video:
             assert pitch(video.audio(Span(0, 1), rate_hz=16000)) == pytest.approx(expected, abs=2)
     with pytest.raises(ConfigError, match="no audio track 2; it has 2"):
-        open_video(path, backend=backend, audio_track=2)
+        open_video(path, MediaSettings(reader=backend, audio_track=2))
 
 
 def test_reading_on_does_not_start_over(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten seconds in a hundred spans are one pass: opened once, never sought in."""
     opened_again = []
-    monkeypatch.setattr(sound, "open_container", lambda *given: opened_again.append(1) or open_container(*given))
     with open_video(media.path("ladder.mp4")) as video:
+        monkeypatch.setattr(sound, "open_container", lambda *given: opened_again.append(1) or open_container(*given))
         for number in range(100):
             video.audio(Span(number / 10, (number + 1) / 10), rate_hz=16000)
         assert len(opened_again) == 1

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from vidembed.config.schema import LimitSettings
 from vidembed.errors import InputError, MediaNotFound, MediaUnreadable
 from vidembed.files import replacing
 from vidembed.media.editing import ffmpeg as program
-from vidembed.media.reading.container import DEMUXERS, Limits, mapped_errors, open_container
+from vidembed.media.reading.container import DEMUXERS, mapped_errors, open_container
 from vidembed.media.reading.probe import Headers, probe, read_headers
 from vidembed.types import Span, VideoInfo
 
@@ -43,7 +44,7 @@ def cut(
     exact: bool = False,
     overwrite: bool = False,
     height_px: int | None = None,
-    limits: Limits | None = None,
+    limits: LimitSettings | None = None,
     timeout_s: float = 3600.0,
 ) -> CutFile:
     """Write one span of a video to `out`, which appears only when it is complete.
@@ -65,7 +66,7 @@ def cut(
         InputError: `out` exists, is the video itself, or the span lies beyond the end.
     """
     path, out = Path(path), Path(out)
-    limits = limits or Limits()
+    limits = limits or LimitSettings()
     with open_container(path, limits) as container:
         headers = read_headers(container, path, limits)
     span = _checked(span, headers.info, out)
@@ -99,7 +100,7 @@ def _check_folder(out: Path) -> None:
         raise MediaNotFound(f"{out.parent}: no such folder to write to")
 
 
-def _keyframe_before(path: Path, headers: Headers, time_s: float, limits: Limits) -> tuple[float, float]:
+def _keyframe_before(path: Path, headers: Headers, time_s: float, limits: LimitSettings) -> tuple[float, float]:
     """(time to seek to, time of the keyframe that this leads to): the last one at or before time_s, or an earlier one.
 
     Formats without an index (MPEG-TS) land behind the time asked for; then from further back.
@@ -156,7 +157,7 @@ def _cut_graph(
     return ffmpeg.output(*streams, source["a?"], f"file:{part.absolute()}", **settings)
 
 
-def _check_made(part: Path, path: Path, limits: Limits) -> None:
+def _check_made(part: Path, path: Path, limits: LimitSettings) -> None:
     """ffmpeg calls it success to write a file with nothing in it."""
     try:
         probe(part, limits)
@@ -171,7 +172,7 @@ def reel(
     out: str | Path,
     *,
     overwrite: bool = False,
-    limits: Limits | None = None,
+    limits: LimitSettings | None = None,
     timeout_s: float = 3600.0,
 ) -> Path:
     """Write spans of videos one after the other to `out`, H.264 and AAC at 30 frames a second.

@@ -1,18 +1,19 @@
-"""The sound track as mono float32 at any rate, on the picture's clock."""
+"""The sound track as mono float32 at any rate, on the picture's clock; all readers take it through PyAV."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 
-from vidembed.errors import ConfigError, NoSuchStream
-from vidembed.media.reading.container import Limits, only, open_container, packets
+from vidembed.config.schema import LimitSettings, MediaSettings
+from vidembed.errors import BadQuery, ConfigError, NoSuchStream
+from vidembed.media.reading.container import discard_others, open_container, packets
+from vidembed.media.reading.probe import Headers, read_headers
+from vidembed.media.reading.scaling import Geometry
 from vidembed.types import AudioSamples, Floats, Span
-
-if TYPE_CHECKING:
-    from vidembed.media.reading.probe import Headers
 
 _PREROLL_S = 0.25  # decoders of lossy sound need some packets before they give the right samples
 _AHEAD_S = 5.0  # a span further ahead than this is reached by seeking
@@ -20,42 +21,90 @@ _BEGINNING = -(1 << 62)  # before any sample
 _GAP_S = 0.05  # times that differ more than this from a steady clock are a gap; less is rounding of timestamps
 
 
-class AudioTracks:
-    """Sound of one file; keeps one position per asked rate, so that consecutive spans cost one pass in all."""
+class OpenFile:
+    """An opened file: its headers and its sound. The readers add the pictures.
 
-    def __init__(self, path: Path, limits: Limits, headers: Headers, track: int | None, counts: dict[str, int]) -> None:
-        self._path, self._limits, self._headers, self._counts = path, limits, headers, counts
-        self._open: dict[int, _Track] = {}
-        indices = headers.audio_indices
+    Keeps one position in the sound per rate, so that consecutive spans cost one pass in all.
+    """
+
+    def __init__(self, path: str | Path, settings: MediaSettings | None = None) -> None:
+        settings = settings or MediaSettings()
+        self._path, self._limits = Path(path), settings.limits
+        with open_container(self._path, self._limits) as container:
+            self._headers = read_headers(container, self._path, self._limits)
+        self.info = self._headers.info
+        self._counts = dict.fromkeys(("decoded", "skipped", "corrupt", "missing", "seeks", "audio_corrupt"), 0)
+        self._tracks: dict[int, _Track] = {}
+        track, indices = settings.audio_track, self._headers.audio_indices
         if track is not None and indices and not 0 <= track < len(indices):
-            raise ConfigError(f"{path.name}: no audio track {track}; it has {len(indices)}, counted from 0")
-        self._index = indices[track or 0] if indices else None
+            raise ConfigError(f"{self._path.name}: no audio track {track}; it has {len(indices)}, counted from 0")
+        self._audio_index = indices[track or 0] if indices else None
 
-    def read(self, span: Span, *, rate_hz: int) -> AudioSamples:
-        """round(end * rate) - round(start * rate) samples; see `protocols.VideoReader.audio`."""
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """See `protocols.VideoReader.counts`."""
+        return dict(self._counts)
+
+    def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
+        """See `protocols.VideoReader.audio`. Gives round(end * rate) - round(start * rate) samples."""
         if rate_hz < 1:
             raise ValueError(f"rate_hz must be at least 1, got {rate_hz}")
-        if self._index is None:
+        if self._audio_index is None:
             raise NoSuchStream(f"{self._path.name}: has no sound track")
-        if rate_hz not in self._open:
-            self._open[rate_hz] = _Track(self._path, self._limits, self._headers, self._index, rate_hz, self._counts)
+        if rate_hz not in self._tracks:
+            self._tracks[rate_hz] = _Track(
+                self._path, self._limits, self._headers, self._audio_index, rate_hz, self._counts
+            )
         first, end = round(span.start_s * rate_hz), round(span.end_s * rate_hz)
-        samples = self._open[rate_hz].read(first, max(end, first + 1))
+        samples = self._tracks[rate_hz].read(first, max(end, first + 1))
         if samples is None:
             raise NoSuchStream(f"{self._path.name}: no sound between {span}")
         return AudioSamples(samples, rate_hz, first / rate_hz)
 
     def close(self) -> None:
-        for track in self._open.values():
+        """Free its memory."""
+        for track in self._tracks.values():
             track.close()
-        self._open.clear()
+        self._tracks.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _geometry(self) -> Geometry:
+        if self._headers.geometry is None:
+            raise NoSuchStream(f"{self._path.name}: has no picture", hint="it is sound only; use audio channels")
+        return self._headers.geometry
+
+
+def load_audio(
+    path: str | Path, rate_hz: int, *, limits: LimitSettings | None = None, max_s: float = 600.0
+) -> AudioSamples:
+    """Read the first `max_s` seconds of a file's first sound track, for queries.
+
+    Returns:
+        Mono float32 at `rate_hz`.
+
+    Raises:
+        BadQuery: The file has no sound that can be decoded.
+        MediaNotFound: There is no such file.
+        MediaUnreadable: It is damaged, or not a media file.
+    """
+    with OpenFile(path, MediaSettings(limits=limits or LimitSettings())) as file:
+        try:
+            return file.audio(Span(0.0, min(max_s, file.info.duration_s)), rate_hz=rate_hz)
+        except NoSuchStream as error:
+            name = file.info.path.name
+            raise BadQuery(f"{name}: has no sound to search with", hint="give a file with a sound track") from error
 
 
 class _Track:
     """One sound stream at one rate. Positions are sample numbers at that rate from t = 0."""
 
     def __init__(
-        self, path: Path, limits: Limits, headers: Headers, index: int, rate_hz: int, counts: dict[str, int]
+        self, path: Path, limits: LimitSettings, headers: Headers, index: int, rate_hz: int, counts: dict[str, int]
     ) -> None:
         self._path, self._limits, self._index = path, limits, index
         self._rate_hz, self._counts, self._start_s = rate_hz, counts, headers.start_s
@@ -92,7 +141,7 @@ class _Track:
             self._container.close()
         self._container = open_container(self._path, self._limits)
         self._stream = self._container.streams[self._index]
-        only(self._container, self._stream)
+        discard_others(self._container, self._stream)
         self._restart(_BEGINNING)
 
     def _restart(self, kept_from: int) -> None:

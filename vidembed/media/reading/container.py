@@ -4,22 +4,20 @@
   protocol is looked at; `protocol_whitelist` says so again to everything inside FFmpeg;
 - `format_whitelist` holds demuxers that read one file and nothing else. Playlists and formats that refer to other
   files (hls, dash, concat, sdp, image2, imf, vobsub, lavfi, rtsp ...) are not on it, whatever the extension says;
-- QuickTime's external data references stay off, and waits have a time limit.
-
-Bounds on what a file may ask of us. Files are untrusted: a few hundred bytes can claim a 65535 x 65535 picture.
+- QuickTime's external data references stay off, waits have a time limit, and what a file may ask of us is bounded
+  (`LimitSettings`): a few hundred bytes can claim a 65535 x 65535 picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidembed.errors import ConfigError, MediaUnreadable, VidembedError
+from vidembed.config.schema import LimitSettings
+from vidembed.errors import MediaUnreadable, VidembedError
 from vidembed.media.files import stat_regular
-from vidembed.types import format_time
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -44,12 +42,15 @@ _REFERENCES = (
 )
 
 
-def open_container(path: str | Path, limits: Limits) -> InputContainer:
-    """The opened container. Raises MediaNotFound and MediaUnreadable."""
+def open_container(path: str | Path, limits: LimitSettings) -> InputContainer:
+    """Open a file. Raises MediaNotFound and MediaUnreadable."""
     import av
 
     path = Path(path)
-    limits.check_size(stat_regular(path).st_size, path.name)
+    size_bytes, most = stat_regular(path).st_size, limits.max_size_bytes
+    if size_bytes > most:
+        what = f"{size_bytes:,} bytes is more than the allowed {most:,}"
+        raise beyond_limit(path.name, what, "media.limits.max_size_bytes")
     with mapped_errors(path):
         return av.open(
             f"file:{path}",
@@ -127,7 +128,7 @@ def packets(container: InputContainer, stream: Any, counts: dict[str, int], key:
         yield packet
 
 
-def only(container: InputContainer, stream: Any) -> None:
+def discard_others(container: InputContainer, stream: Any) -> None:
     """Let the demuxer skip the bytes of all other streams."""
     from av.stream import Discard
 
@@ -135,45 +136,13 @@ def only(container: InputContainer, stream: Any) -> None:
         other.discard = Discard.default if other.index == stream.index else Discard.all
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What is refused with a clear error instead of being tried.
+def beyond_limit(name: str, what: str, setting: str) -> MediaUnreadable:
+    """The error for a file that goes beyond one of the `LimitSettings`."""
+    return MediaUnreadable(f"{name}: {what}", hint=f"raise {setting} if you trust the file")
 
-    max_pixels: width x height of one picture (default: 8192 x 8192, above 8K).
-    max_duration_s: of a whole video (default: 48 hours).
-    max_size_bytes: of a file (default: 1 TiB).
-    io_timeout_s: longest wait for opening a file, and for reading its next packet.
-    decode_timeout_s: longest wait for an answer of a decoder (`guarded`).
-    """
 
-    max_pixels: int = 8192 * 8192
-    max_duration_s: float = 48 * 3600.0
-    max_size_bytes: int = 1 << 40
-    io_timeout_s: float = 30.0
-    decode_timeout_s: float = 300.0
-
-    def __post_init__(self) -> None:
-        for name in ("max_pixels", "max_duration_s", "max_size_bytes", "io_timeout_s", "decode_timeout_s"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"limits.{name} must be positive, got {getattr(self, name)}")
-
-    def check_size(self, size_bytes: int, name: str) -> None:
-        if size_bytes > self.max_size_bytes:
-            raise MediaUnreadable(
-                f"{name}: {size_bytes:,} bytes is more than the allowed {self.max_size_bytes:,}",
-                hint="raise media.limits.max_size_bytes if you trust the file",
-            )
-
-    def check_picture(self, width_px: int, height_px: int, name: str) -> None:
-        if width_px * height_px > self.max_pixels:
-            raise MediaUnreadable(
-                f"{name}: a picture of {width_px} x {height_px} is more than the allowed {self.max_pixels:,} pixels",
-                hint="raise media.limits.max_pixels if you trust the file",
-            )
-
-    def check_duration(self, duration_s: float, name: str) -> None:
-        if duration_s > self.max_duration_s:
-            raise MediaUnreadable(
-                f"{name}: {format_time(duration_s)} is longer than the allowed {format_time(self.max_duration_s)}",
-                hint="raise media.limits.max_duration_s if you trust the file",
-            )
+def check_picture(limits: LimitSettings, width_px: int, height_px: int, name: str) -> None:
+    """Raises MediaUnreadable for a picture with too many pixels."""
+    if width_px * height_px > limits.max_pixels:
+        what = f"a picture of {width_px} x {height_px} is more than the allowed {limits.max_pixels:,} pixels"
+        raise beyond_limit(name, what, "media.limits.max_pixels")

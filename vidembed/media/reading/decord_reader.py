@@ -9,21 +9,21 @@ no AV1. A file is given to it only after PyAV's allow-list let it pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.errors import MediaUnreadable, NoSuchStream, missing_dependency
-from vidembed.media.reading.audio import AudioTracks
-from vidembed.media.reading.container import Limits, open_container, packets
+from vidembed.config.schema import MediaSettings
+from vidembed.errors import MediaUnreadable, missing_dependency
+from vidembed.media.reading.audio import OpenFile
+from vidembed.media.reading.container import open_container, packets
 from vidembed.media.reading.gops import group, slot_of
-from vidembed.media.reading.hdr import transfer_of
-from vidembed.media.reading.probe import read_headers
+from vidembed.media.reading.scaling import transfer_of
 from vidembed.protocols import Frame, StreamMode
-from vidembed.types import AudioSamples, FrameBatch, Image, Span
+from vidembed.types import FrameBatch, Image, Span
 
 _EPSILON_S = 1e-6
 _CHUNK = 16  # frames decoded in one call when streaming
@@ -37,7 +37,7 @@ _TRUSTED = ("mov", "matroska")
 _FOREIGN = Exception
 
 
-class DecordReader:
+class DecordReader(OpenFile):
     """One opened video (`protocols.VideoReader`).
 
     counts["decoded"] are the frames handed over: decord does not say how many it decoded for them.
@@ -45,17 +45,10 @@ class DecordReader:
 
     backend: str = "decord"
 
-    def __init__(
-        self, path: str | Path, limits: Limits | None = None, *, audio_track: int | None = None, threads: int = 0
-    ) -> None:
-        self._path, self._threads = Path(path), threads
-        self._limits = limits = limits or Limits()
-        self._counts = {"decoded": 0, "skipped": 0, "corrupt": 0, "missing": 0, "seeks": 0, "audio_corrupt": 0}
-        self.counts: Mapping[str, int] = self._counts
-        with open_container(self._path, limits) as container:
-            self._headers = read_headers(container, self._path, limits)
-        self.info = self._headers.info
-        self._audio = AudioTracks(self._path, limits, self._headers, audio_track, self._counts)
+    def __init__(self, path: str | Path, settings: MediaSettings | None = None, *, threads: int = 0) -> None:
+        """threads: that decode; 0 = decord's choice."""
+        super().__init__(path, settings)
+        self._threads = threads
         self._reader: Any = None
         self._size: tuple[int, int] | None = None
         self._times_s: NDArray[np.float64] = np.empty(0)
@@ -87,19 +80,10 @@ class DecordReader:
                 yield Frame(float(self._times_s[number]), image)
         self._counts["skipped"] = max(0, len(self._times_s) - self._counts["decoded"])
 
-    def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
-        """See `protocols.VideoReader.audio`."""
-        return self._audio.read(span, rate_hz=rate_hz)
-
     def close(self) -> None:
+        """See `protocols.VideoReader.close`."""
         self._reader = None
-        self._audio.close()
-
-    def __enter__(self) -> DecordReader:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+        super().close()
 
     def _chosen(self, rate_hz: float, mode: StreamMode, span: Span | None) -> list[int]:
         """Frame numbers by the rules of `gops`."""
@@ -132,9 +116,7 @@ class DecordReader:
 
     def _open(self, short_side_px: int) -> None:
         """decord scales while decoding, to a size fixed when it opens: another size opens the file again."""
-        geometry = self._headers.geometry
-        if geometry is None:
-            raise NoSuchStream(f"{self._path.name}: has no picture", hint="it is sound only; use audio channels")
+        geometry = self._geometry()
         width, height = geometry.scaled_size(short_side_px)
         size = (height, width) if geometry.turns % 2 else (width, height)
         if self._reader is not None and size == self._size:

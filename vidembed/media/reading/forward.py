@@ -1,9 +1,8 @@
 """One pass over a stream, forwards: the frame of each interval (see `gops`), groups of pictures side by side.
 
-Threads that decode one group of pictures each, with a decoder of one thread.
-
 The threads of one decoder wait for one another at every picture; groups of pictures have nothing to do with each other.
-On two cores a film sampled once a second is decoded in three quarters of the time.
+So threads decode one group each, with a decoder of one thread: on two cores a film sampled once a second is decoded in
+three quarters of the time.
 """
 
 from __future__ import annotations
@@ -20,69 +19,64 @@ from typing import Any
 
 import numpy as np
 
-from vidembed.media.reading.gops import Gop, Plan, everything, group, plan, served, slot_of
+from vidembed.media.reading.gops import Gop, Plan, StreamRequest, everything, group, plan, served, slot_of
 from vidembed.media.reading.picture_stream import PictureStream
 from vidembed.media.reading.scaling import Scaler
-from vidembed.protocols import Frame, StreamMode
+from vidembed.protocols import Frame
 
 _MAX_PART_BYTES = 16 << 20  # scaled pictures of one group: more of them are decoded here, and handed on one by one
 
 
-@dataclass(frozen=True)
-class Asked:
-    """As in `protocols.VideoReader.stream`; until_s may be infinite."""
-
-    rate_hz: float
-    short_side_px: int
-    mode: StreamMode
-    from_s: float
-    until_s: float
-
-
 class ForwardPass:
-    """From where the stream stands. helpers: decode groups that need no other; None: all is decoded here."""
+    """From where the stream stands. decoders: decode groups that need no other; None: all is decoded here."""
 
     def __init__(
-        self, stream: PictureStream, scaler: Scaler, helpers: Helpers | None, asked: Asked, *, plannable: bool
+        self,
+        stream: PictureStream,
+        scaler: Scaler,
+        decoders: GopDecoders | None,
+        request: StreamRequest,
+        *,
+        plannable: bool,
     ) -> None:
         """plannable: packets may be left out (see `gops.PLANNABLE`)."""
-        self._stream, self._scaler, self._helpers, self._asked = stream, scaler, helpers, asked
+        self._stream, self._scaler, self._decoders, self._request = stream, scaler, decoders, request
         self._plannable = plannable
-        self._picture_bytes = scaler.bytes_of(asked.short_side_px)
+        self._picture_bytes = scaler.bytes_of(request.short_side_px)
         # When the chosen frame of a slot is due; where it fails to decode, the next frame of the slot stands in.
         self._due: dict[int, float] = {}
-        self._last_slot = slot_of(asked.from_s, asked.rate_hz) - 1
+        self._last_slot = slot_of(request.from_s, request.rate_hz) - 1
 
     def frames(self) -> Iterator[Frame]:
-        asked = self._asked
-        inside = ((found, time_s) for found, time_s in self._decoded() if asked.from_s <= time_s < asked.until_s)
-        for found, time_s, slot in served(inside, asked.rate_hz, self._due, after=self._last_slot):
+        request = self._request
+        inside = ((found, time_s) for found, time_s in self._decoded() if request.from_s <= time_s < request.until_s)
+        for found, time_s, slot in served(inside, request.rate_hz, self._due, after=self._last_slot):
             self._due.pop(slot, None)
             yield Frame(
-                time_s, found if isinstance(found, np.ndarray) else self._scaler.rgb(found, asked.short_side_px)
+                time_s, found if isinstance(found, np.ndarray) else self._scaler.rgb(found, request.short_side_px)
             )
 
     def _decoded(self) -> Iterator[tuple[Any, float]]:
         """Frames, or scaled pictures, in order, and when they are shown."""
         units = self._planned()
         first = list(islice(units, 2))
-        helpers = self._helpers if len(first) > 1 else None  # of one group several threads decode a part each
+        decoders = self._decoders if len(first) > 1 else None  # of one group several threads decode a part each
         turns: deque[Callable[[], Iterator[tuple[Any, float]]]] = deque()
-        given: list[Future[Part]] = []
+        given: list[Future[DecodedGop]] = []
         here = False
         try:
             for gop, chosen in chain(first, units):
-                if helpers is not None and self._is_apart(chosen):
+                if decoders is not None and self._for_decoders(chosen):
                     if here:
                         turns.append(self._stream.drain)
-                    part = helpers.submit(gop, chosen, self._asked.rate_hz, self._asked.short_side_px)
+                    part = decoders.submit(gop, chosen, self._request)
                     given = [*(other for other in given if not other.done()), part]
                     turns.append(partial(self._elsewhere, part, chosen))
                     here = False
                 else:
                     turns.append(partial(self._here, gop, chosen))
                     here = True
-                while len(turns) > (helpers.count if helpers else 0):
+                while len(turns) > (decoders.count if decoders else 0):
                     yield from turns.popleft()()
             while turns:
                 yield from turns.popleft()()
@@ -93,33 +87,26 @@ class ForwardPass:
 
     def _planned(self) -> Iterator[tuple[Gop, Plan]]:
         """The groups that hold something wanted, and what of them to decode."""
-        asked, stream = self._asked, self._stream
+        request, stream = self._request, self._stream
         last = self._last_slot
         read, end_s = stream.counts["read"], 0.0
         for gop in group(stream.packets(), stream.packet_s):
             known_s = [time_s for time_s in gop.times_s if time_s is not None]
-            if min(known_s, default=asked.from_s) >= asked.until_s:
+            if min(known_s, default=request.from_s) >= request.until_s:
                 return
             end_s = max(end_s, *known_s, end_s)
             if gop.planned and self._plannable:
-                chosen = plan(
-                    gop,
-                    rate_hz=asked.rate_hz,
-                    mode=asked.mode,
-                    last_slot=last,
-                    from_s=asked.from_s,
-                    until_s=asked.until_s,
-                )
+                chosen = plan(gop, request, last_slot=last)
                 last = max([last, *chosen.wanted_s])
             else:
                 chosen = everything(gop)
             if chosen.feed:
                 yield gop, chosen
-        if asked.from_s <= 0:
+        if request.from_s <= 0:
             stream.note_end(stream.counts["read"] - read, end_s)
 
-    def _is_apart(self, chosen: Plan) -> bool:
-        return chosen.apart and len(chosen.wanted) * self._picture_bytes <= _MAX_PART_BYTES
+    def _for_decoders(self, chosen: Plan) -> bool:
+        return chosen.independent and len(chosen.wanted) * self._picture_bytes <= _MAX_PART_BYTES
 
     def _here(self, gop: Gop, chosen: Plan) -> Iterator[tuple[Any, float]]:
         self._due.update(chosen.wanted_s)
@@ -128,7 +115,7 @@ class ForwardPass:
             # The next keyframe may tell the decoder to drop what it still holds (H.264, HEVC).
             yield from self._stream.drain()
 
-    def _elsewhere(self, part: Future[Part], chosen: Plan) -> Iterator[tuple[Any, float]]:
+    def _elsewhere(self, part: Future[DecodedGop], chosen: Plan) -> Iterator[tuple[Any, float]]:
         self._due.update(chosen.wanted_s)
         answer = part.result()
         for name, count in answer.counts.items():
@@ -137,7 +124,7 @@ class ForwardPass:
 
 
 @dataclass(frozen=True)
-class Part:
+class DecodedGop:
     """Of one group: the frame of each slot, scaled where it was asked for, and what to add to the reader's counts."""
 
     pictures: list[tuple[Any, float]]
@@ -148,11 +135,10 @@ class Part:
 class _Task:
     gop: Gop
     chosen: Plan
-    rate_hz: float
-    short_side_px: int
+    request: StreamRequest
 
 
-class Helpers:
+class GopDecoders:
     """`count` threads, started when they are needed, each with a decoder of its own that `opens` gives.
 
     They are daemons: one that a damaged file holds for ever does not keep the process from ending.
@@ -162,14 +148,14 @@ class Helpers:
         """opens: given the counts to add to."""
         self.count = count
         self._opens = opens
-        self._tasks: SimpleQueue[tuple[Future[Part], _Task] | None] = SimpleQueue()
+        self._tasks: SimpleQueue[tuple[Future[DecodedGop], _Task] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
 
-    def submit(self, gop: Gop, chosen: Plan, rate_hz: float, short_side_px: int) -> Future[Part]:
-        """Decode a group that needs no other (`Plan.apart`)."""
-        answer: Future[Part] = Future()
-        self._tasks.put((answer, _Task(gop, chosen, rate_hz, short_side_px)))
+    def submit(self, gop: Gop, chosen: Plan, request: StreamRequest) -> Future[DecodedGop]:
+        """Decode a group that needs no other (`Plan.independent`)."""
+        answer: Future[DecodedGop] = Future()
+        self._tasks.put((answer, _Task(gop, chosen, request)))
         if len(self._threads) < self.count:
             self._threads.append(threading.Thread(target=self._run, name="vidembed-gops", daemon=True))
             self._threads[-1].start()
@@ -185,13 +171,13 @@ class Helpers:
         self._threads.clear()
 
     def _run(self) -> None:
-        decoder: _Decoder | None = None
+        decoder: _GopDecoder | None = None
         while (entry := self._tasks.get()) is not None:
             answer, task = entry
             if not answer.set_running_or_notify_cancel():
                 continue
             try:
-                decoder = decoder or _Decoder(self._opens, self._closed)
+                decoder = decoder or _GopDecoder(self._opens, self._closed)
                 answer.set_result(decoder.decode(task))
             except BaseException as error:
                 answer.set_exception(error)
@@ -202,7 +188,7 @@ class Helpers:
             decoder.close()
 
 
-class _Decoder:
+class _GopDecoder:
     """What one thread has."""
 
     def __init__(
@@ -212,17 +198,17 @@ class _Decoder:
         self._stream, self._scaler = opens(self._counts)
         self._closed = closed
 
-    def decode(self, task: _Task) -> Part:
+    def decode(self, task: _Task) -> DecodedGop:
         chosen, pictures = task.chosen, []
         self._counts.update(dict.fromkeys(self._counts, 0))
         decoded = chain(self._stream.decode_gop(task.gop, chosen), self._stream.drain())
-        for frame, time_s, slot in served(decoded, task.rate_hz, chosen.wanted_s):
+        for frame, time_s, slot in served(decoded, task.request.rate_hz, chosen.wanted_s):
             # A slot that another group serves: this frame is there in case that one fails.
             wanted = slot in chosen.wanted_s
-            pictures.append((self._scaler.rgb(frame, task.short_side_px) if wanted else frame, time_s))
+            pictures.append((self._scaler.rgb(frame, task.request.short_side_px) if wanted else frame, time_s))
             if self._closed.is_set():
                 break
-        return Part(pictures, dict(self._counts))
+        return DecodedGop(pictures, dict(self._counts))
 
     def close(self) -> None:
         self._stream.close()

@@ -8,7 +8,7 @@ into intervals ("slots") of 1 / rate_hz seconds from t = 0. Every slot is served
 - keyframes: the first keyframe of the slot, if any.
 
 Packets after the last wanted frame of a GOP are not decoded at all; before it, those that no other frame refers to
-are skipped by the decoder. So with keyframes dense enough for the rate only they are decoded.
+(H.264 and HEVC say it in the header of each NAL unit). So where keyframes are dense enough only they are decoded.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vidembed.protocols import StreamMode
+
+Packet = bytes | memoryview  # or what else gives its bytes, as PyAV's packets do
 
 # Where keyframe flags and packet times can be trusted for leaving packets out. Others (GIF, whose frames build on one
 # another although all are flagged as keys) are decoded whole.
@@ -35,6 +37,17 @@ _MAX_HELD_PACKETS = 1200
 def slot_of(time_s: float, rate_hz: float) -> int:
     """The interval a time falls into. The small term keeps 1/3 + 1/3 + 1/3 in the interval of 1."""
     return math.floor(time_s * rate_hz + 1e-6)
+
+
+@dataclass(frozen=True)
+class StreamRequest:
+    """See `protocols.VideoReader.stream`. Frames outside [from_s, until_s) are not wanted; until_s may be infinite."""
+
+    rate_hz: float
+    short_side_px: int
+    mode: StreamMode
+    from_s: float
+    until_s: float
 
 
 @dataclass
@@ -66,13 +79,13 @@ class Gop:
 class Plan:
     """feed: positions of the packets to decode, in order; wanted: those whose frames are asked for, slot -> time.
 
-    apart: nothing of it refers to another GOP, nor another to it, so a decoder of its own can have it.
+    independent: nothing of it refers to another GOP, nor another to it, so a decoder of its own can have it.
     """
 
     feed: tuple[int, ...]
     wanted: frozenset[int]
     wanted_s: dict[int, float]
-    apart: bool = False
+    independent: bool = False
 
 
 def everything(gop: Gop) -> Plan:
@@ -111,11 +124,9 @@ def group(packets: Iterable[Any], time_of: Callable[[Any], float | None]) -> Ite
         yield gop
 
 
-def plan(gop: Gop, *, rate_hz: float, mode: StreamMode, last_slot: int, from_s: float, until_s: float) -> Plan:
-    """Choose the packets of one planned GOP.
-
-    last_slot: the last one served before. Frames outside [from_s, until_s) are not wanted.
-    """
+def plan(gop: Gop, request: StreamRequest, *, last_slot: int) -> Plan:
+    """Choose the packets of one planned GOP. last_slot: the last one served before."""
+    mode, rate_hz, from_s, until_s = request.mode, request.rate_hz, request.from_s, request.until_s
     best: dict[int, tuple[float, int]] = {}
     # A slot that the next keyframe falls into is left to it.
     awaited = None
@@ -139,8 +150,8 @@ def plan(gop: Gop, *, rate_hz: float, mode: StreamMode, last_slot: int, from_s: 
     needed_next = mode == "fixed" and gop.refers_back
     end = len(gop.packets) if needed_next else max(wanted, default=-1) + 1
     feed = tuple(n for n in range(end) if mode == "fixed" or not gop.is_leading(n))
-    apart = not needed_next and not any(gop.is_leading(n) for n in feed)
-    return Plan(feed, wanted, {slot: time_s for slot, (time_s, _) in best.items()}, apart)
+    independent = not needed_next and not any(gop.is_leading(n) for n in feed)
+    return Plan(feed, wanted, {slot: time_s for slot, (time_s, _) in best.items()}, independent)
 
 
 def served(
@@ -152,3 +163,59 @@ def served(
         if slot > after and time_s > due.get(slot, -math.inf) - EPSILON_S:
             after = slot
             yield frame, time_s, slot
+
+
+def unreferenced(codec: str, extradata: bytes | None) -> Callable[[Packet], bool]:
+    """A test of a stream's packets: True for a picture that no other picture is decoded from.
+
+    codec: FFmpeg's canonical name; for any but "h264" and "hevc" the answer is always False, as it is for what cannot
+    be read. extradata: of the stream, which says how its NAL units are told apart.
+
+    A decoder told to skip such pictures does so, but a thread of it takes each of them, and two threads then work like
+    one: left out beforehand, a film sampled once a second took 0.83 of the time at 1080p and 0.71 at 480p on two cores.
+    """
+    if codec not in _HEADERS:
+        return lambda packet: False
+    refers, size_at = _HEADERS[codec]
+    # A configuration record (ISO/IEC 14496-15) begins with version 1, a start code with 0.
+    record = extradata if extradata and extradata[0] == 1 and len(extradata) > size_at else None
+    size_bytes = (record[size_at] & 3) + 1 if record else 0
+
+    def test(packet: Packet) -> bool:
+        data = memoryview(packet).cast("B")
+        headers = _sized_units(data, size_bytes) if size_bytes else _marked_units(bytes(data))
+        answers = [answer for answer in map(refers, headers) if answer is not None]
+        return bool(answers) and not any(answers)
+
+    return test
+
+
+def _h264_refers(header: int) -> bool | None:
+    """Whether it is referred to (nal_ref_idc, ITU-T H.264 7.4.1); None for what is no slice of a picture."""
+    return bool(header >> 5 & 3) if 1 <= header & 31 <= 5 else None
+
+
+def _hevc_refers(header: int) -> bool | None:
+    """As for H.264; sub-layer non-reference pictures have the even types up to 14 (ITU-T H.265, table 7-1)."""
+    kind = header >> 1 & 63
+    return None if kind > 31 else kind > 14 or kind % 2 == 1
+
+
+# How to read a NAL unit's first byte, and where the configuration record has the length of their sizes.
+_HEADERS = {"h264": (_h264_refers, 4), "hevc": (_hevc_refers, 21)}
+
+
+def _sized_units(data: memoryview, size_bytes: int) -> Iterator[int]:
+    """The first byte of each NAL unit, each preceded by its size."""
+    place = 0
+    while place + size_bytes < len(data):
+        yield data[place + size_bytes]
+        place += size_bytes + int.from_bytes(data[place : place + size_bytes], "big")
+
+
+def _marked_units(data: bytes) -> Iterator[int]:
+    """The first byte of each NAL unit, each preceded by 00 00 01 (Annex B)."""
+    place = data.find(b"\0\0\1")
+    while 0 <= place < len(data) - 3:
+        yield data[place + 3]
+        place = data.find(b"\0\0\1", place + 3)

@@ -1,6 +1,8 @@
-"""Readers in a process of their own: a file that crashes or hangs its decoder ends that process, not this one.
+"""Readers in this process, or in one of their own: a file that crashes its decoder then ends that process only.
 
-A child reads many files, one after the other; starting one costs about half a second.
+A decoder process reads one file after the other; starting one costs about half a second. Requests go to it as JSON
+lines; answers come back as a JSON line, with the bytes of its arrays behind it. Nothing that it says is run as code, so
+that a file that takes over the decoder has gained little.
 """
 
 from __future__ import annotations
@@ -12,32 +14,43 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from vidembed import errors
+from vidembed.config.schema import MediaSettings
 from vidembed.errors import MediaUnreadable, VidembedError
-from vidembed.media.reading.container import Limits
-from vidembed.protocols import Frame, StreamMode
+from vidembed.protocols import Frame, StreamMode, VideoReader
 from vidembed.types import AudioSamples, FrameBatch, Span, VideoInfo
 
 Arrays = list[np.ndarray[Any, Any]]
-_KEPT = 4  # children that wait for the next file
+Answer = tuple[dict[str, Any], Arrays]
+_KEPT = 4  # processes that wait for the next file
 # Nothing else can come out of a reader, so nothing else is believed.
 _DTYPES = frozenset({"uint8", "float32", "float64"})
 
 
-class Child:
+def open_here(path: Path, settings: MediaSettings, *, threads: int = 0) -> VideoReader:
+    """Open a file in this process, with the reader that the settings name. No call to it has a time limit."""
+    if settings.reader == "decord":
+        from vidembed.media.reading.decord_reader import DecordReader
+
+        return DecordReader(path, settings, threads=threads)
+    from vidembed.media.reading.pyav_reader import PyavReader
+
+    return PyavReader(path, settings, threads=threads)
+
+
+class DecoderProcess:
     """A process that decodes. Raises MediaUnreadable where it is gone, naming the file in hand."""
 
     def __init__(self) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "vidembed.media.reading._decoder_process"],
+            [sys.executable, "-m", "vidembed.media.reading.isolated"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -54,7 +67,7 @@ class Child:
         self._process.kill()
         self._process.wait()
 
-    def ask(self, op: str, **values: Any) -> tuple[dict[str, Any], Arrays]:
+    def ask(self, op: str, **values: Any) -> Answer:
         """The answer to one request: a record, and arrays. Raises what the reader raised."""
         assert self._process.stdin is not None
         try:
@@ -94,16 +107,16 @@ class Child:
 
 
 class IsolatedReader:
-    """A `protocols.VideoReader` over a `Child`, which is given back for the next file when this one is closed."""
+    """A `protocols.VideoReader` in a `DecoderProcess`, which is given back for the next file on `close`."""
 
-    def __init__(self, child: Child, path: Path, *, limits: Limits, **options: Any) -> None:
-        """options: as in `reader.open_video`."""
-        self._child = child
-        child.name = path.name
+    def __init__(self, process: DecoderProcess, path: Path, settings: MediaSettings, *, threads: int = 0) -> None:
+        self._process = process
+        process.name = path.name
         try:
-            told, _ = child.ask("open", path=str(path.absolute()), limits=asdict(limits), **options)
+            how = settings.model_dump(mode="json")
+            told, _ = process.ask("open", path=str(path.absolute()), settings=how, threads=threads)
         except BaseException:
-            CHILDREN.give(child)
+            PROCESSES.give(process)
             raise
         self.info = VideoInfo(**{**told["info"], "path": path, "fps": Fraction(told["info"]["fps"])})
         self.backend: str = told["backend"]
@@ -131,11 +144,12 @@ class IsolatedReader:
         return AudioSamples(samples, told["rate_hz"], told["start_s"])
 
     def close(self) -> None:
+        """See `protocols.VideoReader.close`."""
         try:
-            self._child.ask("close")
+            self._process.ask("close")
         except MediaUnreadable:
             return  # gone; all that it gave is good
-        CHILDREN.give(self._child)
+        PROCESSES.give(self._process)
 
     def __enter__(self) -> IsolatedReader:
         return self
@@ -143,33 +157,35 @@ class IsolatedReader:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    def _ask(self, op: str, **values: Any) -> tuple[dict[str, Any], Arrays]:
-        told, arrays = self._child.ask(op, **values)
+    def _ask(self, op: str, **values: Any) -> Answer:
+        told, arrays = self._process.ask(op, **values)
         self.counts = told["counts"]
         return told, arrays
 
 
-class Children:
-    """Those that wait for a file, so that not every file has to start one. Safe for many threads."""
+class DecoderProcesses:
+    """Those that wait for a file, so that not every file has to start one. Thread-safe."""
 
     def __init__(self) -> None:
-        self._idle: list[Child] = []
+        self._idle: list[DecoderProcess] = []
         self._lock = threading.Lock()
 
-    def take(self) -> Child:
+    def take(self) -> DecoderProcess:
+        """One that waits, else a new one."""
         with self._lock:
             while self._idle:
-                child = self._idle.pop()
-                if child.lives:
-                    return child
-        return Child()
+                process = self._idle.pop()
+                if process.lives:
+                    return process
+        return DecoderProcess()
 
-    def give(self, child: Child) -> None:
+    def give(self, process: DecoderProcess) -> None:
+        """Keep it for the next file, or end it where enough wait."""
         with self._lock:
-            if child.lives and len(self._idle) < _KEPT:
-                self._idle.append(child)
+            if process.lives and len(self._idle) < _KEPT:
+                self._idle.append(process)
                 return
-        child.kill()
+        process.kill()
 
     def end(self) -> None:
         with self._lock:
@@ -177,8 +193,8 @@ class Children:
                 self._idle.pop().kill()
 
 
-CHILDREN = Children()
-atexit.register(CHILDREN.end)
+PROCESSES = DecoderProcesses()
+atexit.register(PROCESSES.end)
 
 
 def _plain(span: Span | None) -> list[float] | None:
@@ -191,3 +207,74 @@ def _error(kind: str, message: str, hint: str) -> Exception:
     if isinstance(own, type) and issubclass(own, VidembedError):
         return own(message, hint=hint)
     return ValueError(message) if kind == "ValueError" else RuntimeError(f"{kind}: {message}")
+
+
+# --- In the decoder process ---------------------------------------------------------------------------------------
+
+
+class _Server:
+    """What the decoder process has open."""
+
+    def __init__(self) -> None:
+        self._reader: VideoReader | None = None
+        self._frames: Iterator[Frame] = iter(())
+
+    def answer(self, asked: dict[str, Any]) -> Answer:
+        op = asked.pop("op")
+        if op == "open":
+            return self._open(**asked)
+        assert self._reader is not None
+        if op == "close":
+            self._reader.close()
+            self._reader = None
+            return {}, []
+        told, arrays = getattr(self, f"_{op}")(self._reader, **asked)
+        return {**told, "counts": dict(self._reader.counts)}, arrays
+
+    def _open(self, path: str, settings: dict[str, Any], threads: int) -> Answer:
+        self._reader = open_here(Path(path), MediaSettings(**settings), threads=threads)
+        info = {**vars(self._reader.info), "path": path, "fps": str(self._reader.info.fps)}
+        return {"info": info, "backend": self._reader.backend, "counts": dict(self._reader.counts)}, []
+
+    def _stream(self, reader: VideoReader, *, span: list[float] | None, **options: Any) -> Answer:
+        self._frames = reader.stream(span=Span(*span) if span else None, **options)
+        return {}, []
+
+    def _next(self, reader: VideoReader) -> Answer:
+        frame = next(self._frames, None)
+        return ({"time_s": None}, []) if frame is None else ({"time_s": frame.time_s}, [frame.rgb])
+
+    def _shown(self, reader: VideoReader, times_s: list[float], short_side_px: int) -> Answer:
+        found = reader.frames(times_s, short_side_px=short_side_px)
+        return {}, [found.rgb, found.times_s]
+
+    def _audio(self, reader: VideoReader, span: list[float], rate_hz: int) -> Answer:
+        found = reader.audio(Span(*span), rate_hz=rate_hz)
+        return {"rate_hz": found.rate_hz, "start_s": found.start_s}, [found.samples]
+
+
+def serve(asked: IO[bytes], told: IO[bytes]) -> None:
+    """Until there are no more requests."""
+    server = _Server()
+    for line in asked:
+        try:
+            answer, arrays = server.answer(json.loads(line))
+        except Exception as error:
+            hint = error.hint if isinstance(error, VidembedError) else ""
+            answer, arrays = {"error": [type(error).__name__, str(error), hint]}, []
+        answer["arrays"] = [[str(array.dtype), list(array.shape)] for array in arrays]
+        told.write(json.dumps(answer).encode() + b"\n")
+        for array in arrays:
+            told.write(np.ascontiguousarray(array).data)
+        told.flush()
+
+
+def main() -> None:
+    # What libraries print must not come between the answers.
+    told = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    serve(sys.stdin.buffer, told)
+
+
+if __name__ == "__main__":
+    main()

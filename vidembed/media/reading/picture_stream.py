@@ -1,7 +1,4 @@
-"""The picture stream of one opened file: from packets to frames with their times.
-
-The frame that is shown at a time: forwards by decoding on, backwards and far ahead by the file's index.
-"""
+"""The picture stream of one opened file: from packets to frames with their times, and to the frame shown at a time."""
 
 from __future__ import annotations
 
@@ -9,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vidembed.media.reading.container import Limits, only, open_container, packets
-from vidembed.media.reading.gops import EPSILON_S, Gop, Plan
-from vidembed.media.reading.nal import unreferenced
+from vidembed.config.schema import LimitSettings
+from vidembed.media.reading.container import discard_others, open_container, packets
+from vidembed.media.reading.gops import EPSILON_S, Gop, Plan, unreferenced
 from vidembed.media.reading.probe import Headers
 
 _CUT_OFF_S = 0.5  # pictures that end this long before the header says so are missing, not rounded away
 _DEFAULT_FRAME_S = 0.04
+_FAR_S = 10.0  # without an index: further ahead than this, seek instead of decoding on
 
 Decoded = tuple[Any, float]  # an av.VideoFrame and when it is shown, in seconds from the file's start
 
@@ -26,7 +24,9 @@ class PictureStream:
     counts: what is read, decoded, corrupt, missing and how often it seeks is added there.
     """
 
-    def __init__(self, path: Path, headers: Headers, limits: Limits, *, threads: int, counts: dict[str, int]) -> None:
+    def __init__(
+        self, path: Path, headers: Headers, limits: LimitSettings, *, threads: int, counts: dict[str, int]
+    ) -> None:
         assert headers.video_index is not None
         self._path, self._limits, self._threads = path, limits, threads
         self._index, self._start_s = headers.video_index, headers.start_s
@@ -47,7 +47,7 @@ class PictureStream:
         self._context.thread_count = self._threads
         self._unreferenced = unreferenced(self._context.codec.canonical_name, self._context.extradata)
         self._tick = self._stream.time_base.as_integer_ratio()
-        only(self._container, self._stream)
+        discard_others(self._container, self._stream)
 
     def close(self) -> None:
         self._container.close()
@@ -133,11 +133,11 @@ class PictureStream:
         return None if stamp is None else stamp * ticks / per_s - self._start_s
 
 
-_FAR_S = 10.0  # without an index: further ahead than this, seek instead of decoding on
-
-
 class Position:
-    """Where a stream stands, and the frames around the last answer."""
+    """Where a stream stands, and the frames around the last answer.
+
+    It goes forwards by decoding on, backwards and far ahead by the file's index.
+    """
 
     def __init__(self, stream: PictureStream) -> None:
         self._stream = stream

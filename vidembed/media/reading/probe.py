@@ -7,11 +7,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidembed.config.schema import LimitSettings
 from vidembed.errors import NoSuchStream
 from vidembed.media.files import video_id
-from vidembed.media.reading.container import Limits, mapped_errors, open_container, packets
+from vidembed.media.reading.container import beyond_limit, check_picture, mapped_errors, open_container, packets
 from vidembed.media.reading.scaling import Geometry
-from vidembed.types import VideoInfo
+from vidembed.types import VideoInfo, format_time
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -31,18 +32,20 @@ class Headers:
     audio_indices: tuple[int, ...]
 
 
-def probe(path: str | Path, limits: Limits | None = None) -> VideoInfo:
-    """What the headers of one local file say.
+def probe(path: str | Path, limits: LimitSettings | None = None) -> VideoInfo:
+    """Read the headers of one local file.
 
-    Raises MediaNotFound; MediaUnreadable for damaged, refused and non-media files and beyond the limits;
-    NoSuchStream for a media file with neither picture nor sound.
+    Raises:
+        MediaNotFound: There is no such file.
+        MediaUnreadable: The file is damaged, not a media file, refused, or beyond the limits.
+        NoSuchStream: It holds neither picture nor sound.
     """
-    limits = limits or Limits()
+    limits = limits or LimitSettings()
     with open_container(path, limits) as container:
         return read_headers(container, Path(path), limits).info
 
 
-def read_headers(container: InputContainer, path: Path, limits: Limits) -> Headers:
+def read_headers(container: InputContainer, path: Path, limits: LimitSettings) -> Headers:
     """Describe an opened container; its position afterwards is undefined."""
     video = picture_stream(container)
     audio = [stream for stream in container.streams.audio if stream.codec_context is not None]
@@ -51,14 +54,16 @@ def read_headers(container: InputContainer, path: Path, limits: Limits) -> Heade
     with mapped_errors(path, "read"):
         start_s, geometry = _start_s(container, video, audio), None
         if video is not None:
-            limits.check_picture(video.codec_context.width, video.codec_context.height, path.name)
+            check_picture(limits, video.codec_context.width, video.codec_context.height, path.name)
             first = _first_picture(container, video)
             geometry = _geometry(video, first)
             if first is not None and first.pts is not None:
                 # Headers may name the time of the first packet instead, as AVI does with B-frames.
                 start_s = float(first.pts * video.time_base)
         duration_s = _duration_s(container, video, audio, start_s)
-    limits.check_duration(duration_s, path.name)
+    if duration_s > limits.max_duration_s:
+        what = f"{format_time(duration_s)} is longer than the allowed {format_time(limits.max_duration_s)}"
+        raise beyond_limit(path.name, what, "media.limits.max_duration_s")
     status = path.stat()
     width_px, height_px = geometry.shown_size if geometry else (0, 0)
     info = VideoInfo(

@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from vidembed.errors import MediaUnreadable, NoSuchStream
-from vidembed.media.reading.audio import AudioTracks
-from vidembed.media.reading.container import Limits, open_container
-from vidembed.media.reading.forward import Asked, ForwardPass, Helpers
-from vidembed.media.reading.gops import PLANNABLE
+from vidembed.config.schema import MediaSettings
+from vidembed.errors import MediaUnreadable
+from vidembed.media.reading.audio import OpenFile
+from vidembed.media.reading.forward import ForwardPass, GopDecoders
+from vidembed.media.reading.gops import PLANNABLE, StreamRequest
 from vidembed.media.reading.picture_stream import PictureStream, Position
-from vidembed.media.reading.probe import Headers, read_headers
 from vidembed.media.reading.scaling import Scaler
 from vidembed.protocols import Frame, StreamMode
-from vidembed.types import AudioSamples, FrameBatch, Image, Span
+from vidembed.types import FrameBatch, Image, Span
 
 _MAX_THREADS = 4  # each thread of a decoder holds a whole picture
 
 
-class PyavReader:
+class PyavReader(OpenFile):
     """One opened video (`protocols.VideoReader`)."""
 
     backend: str = "pyav"
 
-    def __init__(
-        self, path: str | Path, limits: Limits | None = None, *, audio_track: int | None = None, threads: int = 0
-    ) -> None:
+    def __init__(self, path: str | Path, settings: MediaSettings | None = None, *, threads: int = 0) -> None:
         """threads: that decode; 0 = one a core, at most 4: with fewer, encoding waits for it on small machines."""
-        self._path = Path(path)
-        self._limits = limits or Limits()
-        self._counts = {"read": 0, "decoded": 0, "corrupt": 0, "missing": 0, "seeks": 0, "audio_corrupt": 0}
+        super().__init__(path, settings)
+        self._counts["read"] = 0
         self._threads = threads or min(_MAX_THREADS, os.cpu_count() or 1)
-        with open_container(self._path, self._limits) as container:
-            self._headers = read_headers(container, self._path, self._limits)
-        self.info = self._headers.info
-        self._audio = AudioTracks(self._path, self._limits, self._headers, audio_track, self._counts)
         self._pictures: _Pictures | None = None
 
     @property
@@ -84,43 +77,40 @@ class PyavReader:
             if found is not None:
                 yield found
 
-    def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
-        """See `protocols.VideoReader.audio`."""
-        return self._audio.read(span, rate_hz=rate_hz)
-
     def close(self) -> None:
+        """See `protocols.VideoReader.close`."""
         if self._pictures is not None:
             self._pictures.close()
             self._pictures = None
-        self._audio.close()
-
-    def __enter__(self) -> PyavReader:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+        super().close()
 
     def _open(self) -> _Pictures:
-        if self._headers.geometry is None or self._headers.video_index is None:
-            raise NoSuchStream(f"{self._path.name}: has no picture", hint="it is sound only; use audio channels")
         if self._pictures is None:
-            self._pictures = _Pictures(self._path, self._headers, self._limits, self._threads, self._counts)
+            plannable = self.info.codec in PLANNABLE
+            self._pictures = _Pictures(self._decoder, self._threads, self._counts, plannable=plannable)
         return self._pictures
+
+    def _decoder(self, threads: int, counts: dict[str, int]) -> tuple[PictureStream, Scaler]:
+        scaler = Scaler(self._path, self._geometry())
+        return PictureStream(self._path, self._headers, self._limits, threads=threads, counts=counts), scaler
 
 
 class _Pictures:
     """The pictures of one file, by time or in one pass."""
 
-    def __init__(self, path: Path, headers: Headers, limits: Limits, threads: int, counts: dict[str, int]) -> None:
-        self._path, self._headers, self._limits = path, headers, limits
-        self._stream, self._scaler = self._decoder(threads, counts)
+    def __init__(
+        self,
+        opens: Callable[[int, dict[str, int]], tuple[PictureStream, Scaler]],
+        threads: int,
+        counts: dict[str, int],
+        *,
+        plannable: bool,
+    ) -> None:
+        """opens: a decoder of so many threads, given the counts to add to. plannable: see `gops.PLANNABLE`."""
+        self._stream, self._scaler = opens(threads, counts)
         self._position = Position(self._stream)
-        self._helpers = Helpers(threads, lambda counts: self._decoder(1, counts)) if threads > 1 else None
-
-    def _decoder(self, threads: int, counts: dict[str, int]) -> tuple[PictureStream, Scaler]:
-        assert self._headers.geometry is not None
-        stream = PictureStream(self._path, self._headers, self._limits, threads=threads, counts=counts)
-        return stream, Scaler(self._path, self._headers.geometry)
+        self._gop_decoders = GopDecoders(threads, partial(opens, 1)) if threads > 1 else None
+        self._plannable = plannable
 
     def sample(self, rate_hz: float, short_side_px: int, mode: StreamMode, span: Span | None) -> Iterator[Frame]:
         """The frame of each slot, in one forward pass (see `gops`)."""
@@ -130,9 +120,9 @@ class _Pictures:
             self._stream.seek(from_s)
         else:
             self._stream.rewind()
-        asked = Asked(rate_hz, short_side_px, mode, from_s, until_s)
-        plannable = self._headers.info.codec in PLANNABLE
-        return ForwardPass(self._stream, self._scaler, self._helpers, asked, plannable=plannable).frames()
+        request = StreamRequest(rate_hz, short_side_px, mode, from_s, until_s)
+        forward = ForwardPass(self._stream, self._scaler, self._gop_decoders, request, plannable=self._plannable)
+        return forward.frames()
 
     def shown_at(self, time_s: float, short_side_px: int) -> Frame | None:
         """The last frame with a time of at most time_s, or the first frame where there is none before."""
@@ -141,6 +131,6 @@ class _Pictures:
 
     def close(self) -> None:
         self._position.forget()
-        if self._helpers is not None:
-            self._helpers.close()
+        if self._gop_decoders is not None:
+            self._gop_decoders.close()
         self._stream.close()

@@ -1,68 +1,172 @@
-"""Open a video as a `VideoReader`; read a sound file whole, for queries."""
+"""Open a video, with a time limit for every call to its decoder.
+
+A decoder cannot be interrupted inside one frame, and files are untrusted: a damaged or hostile one may hold it for
+ever. So the reader of a file works on a thread of its own. When a call takes too long, the file counts as unreadable
+and the thread is left behind with what it holds; it is a daemon, so it does not keep the process from ending.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
-from vidembed.errors import BadQuery, ConfigError, NoSuchStream, did_you_mean
-from vidembed.media.reading.audio import AudioTracks
-from vidembed.media.reading.container import Limits, open_container
-from vidembed.media.reading.probe import read_headers
-from vidembed.protocols import VideoReader
-from vidembed.types import AudioSamples, Span
+from vidembed.config.schema import MediaSettings
+from vidembed.errors import MediaUnreadable
+from vidembed.media.reading.isolated import PROCESSES, IsolatedReader, open_here
+from vidembed.protocols import Frame, StreamMode, VideoReader
+from vidembed.types import AudioSamples, FrameBatch, Span
 
-Backend = Literal["pyav", "decord"]
-BACKENDS: tuple[Backend, ...] = ("pyav", "decord")
+R = TypeVar("R")
+_LOOK_EVERY_S = 0.5  # how soon a waiting call notices that it was told to stop
+_END = object()
 
 
 def open_video(
     path: str | Path,
+    settings: MediaSettings | None = None,
     *,
-    backend: Backend = "pyav",
-    limits: Limits | None = None,
-    audio_track: int | None = None,
     threads: int = 0,
+    stop: threading.Event | None = None,
 ) -> VideoReader:
-    """Open one local file. A context manager; the reader says in `backend` what reads its pictures.
+    """Open one local file. A context manager.
 
-    backend: "pyav" (default: right on every file tried and the faster one for long videos) or "decord" (fewer
-    codecs: no AV1; no high dynamic range). Sound is read through PyAV by both. audio_track: number of the sound track,
-    from 0; None = 0.
-    threads: that decode it, 0 = one a core, at most 4; give 1 where several videos are decoded at once.
-    Raises MediaNotFound, MediaUnreadable, NoSuchStream (neither picture nor sound), MissingDependency, ConfigError.
+    Args:
+        path: The file.
+        settings: Which reader, which sound track, in which process, within which limits.
+        threads: That decode it; 0 = one a core, at most 4. Give 1 where several videos are decoded at once.
+        stop: Set it, and calls that wait for the decoder end with MediaUnreadable.
+
+    Raises:
+        MediaNotFound: There is no such file.
+        MediaUnreadable: It is damaged, not a media file, refused, beyond the limits, or takes too long.
+        NoSuchStream: It holds neither picture nor sound.
+        ConfigError: It has no sound track of that number.
+        MissingDependency: The package of the reader is not installed.
     """
-    if backend == "pyav":
-        from vidembed.media.reading.pyav_reader import PyavReader
-
-        return PyavReader(path, limits, audio_track=audio_track, threads=threads)
-    if backend == "decord":
-        from vidembed.media.reading.decord_reader import DecordReader
-
-        return DecordReader(path, limits, audio_track=audio_track, threads=threads)
-    raise ConfigError(f"media.reader: unknown reader {backend!r}", hint=did_you_mean(str(backend), BACKENDS))
+    path, settings = Path(path), settings or MediaSettings()
+    opens: Callable[[], VideoReader] = partial(open_here, path, settings, threads=threads)
+    give_up: Callable[[], None] | None = None
+    if settings.isolate == "always":
+        process = PROCESSES.take()
+        opens, give_up = partial(IsolatedReader, process, path, settings, threads=threads), process.kill
+    return GuardedReader(opens, path.name, limit_s=settings.limits.decode_timeout_s, stop=stop, give_up=give_up)
 
 
-def load_audio(
-    path: str | Path,
-    rate_hz: int,
-    *,
-    limits: Limits | None = None,
-    max_s: float = 600.0,
-    audio_track: int | None = None,
-) -> AudioSamples:
-    """The sound of a file (sound or video) as mono float32, its first `max_s` seconds at most. For queries.
+class GuardedReader:
+    """A `protocols.VideoReader` around another one, with a time limit for every call.
 
-    Raises BadQuery when the file has no sound that can be decoded; MediaNotFound and MediaUnreadable as `open_video`.
+    Raises MediaUnreadable when a call takes more than limit_s, or when `stop` is set while it waits; from then on for
+    every call.
     """
-    path, limits = Path(path), limits or Limits()
-    counts = {"audio_corrupt": 0, "seeks": 0}
-    with open_container(path, limits) as container:
-        headers = read_headers(container, path, limits)
-    tracks = AudioTracks(path, limits, headers, audio_track, counts)
-    try:
-        return tracks.read(Span(0.0, min(max_s, headers.info.duration_s)), rate_hz=rate_hz)
-    except NoSuchStream as error:
-        raise BadQuery(f"{path.name}: has no sound to search with", hint="give a file with a sound track") from error
-    finally:
-        tracks.close()
+
+    def __init__(
+        self,
+        opens: Callable[[], VideoReader],
+        name: str,
+        *,
+        limit_s: float,
+        stop: threading.Event | None = None,
+        give_up: Callable[[], None] | None = None,
+    ) -> None:
+        """give_up: called when it gives up, to end what can be ended."""
+        self._thread = CallThread(name, limit_s, stop, give_up)
+        self._reader: VideoReader = self._thread.call(opens)
+        self.info, self.backend = self._reader.info, self._reader.backend
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """See `protocols.VideoReader.counts`."""
+        return self._reader.counts
+
+    def frames(self, times_s: Sequence[float], *, short_side_px: int) -> FrameBatch:
+        """See `protocols.VideoReader.frames`."""
+        return self._thread.call(lambda: self._reader.frames(times_s, short_side_px=short_side_px))
+
+    def stream(
+        self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
+    ) -> Iterator[Frame]:
+        """See `protocols.VideoReader.stream`."""
+        frames = self._reader.stream(rate_hz=rate_hz, short_side_px=short_side_px, span=span, mode=mode)
+        while (frame := self._thread.call(lambda: next(frames, _END))) is not _END:
+            assert isinstance(frame, Frame)
+            yield frame
+
+    def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
+        """See `protocols.VideoReader.audio`."""
+        return self._thread.call(lambda: self._reader.audio(span, rate_hz=rate_hz))
+
+    def close(self) -> None:
+        """See `protocols.VideoReader.close`."""
+        self._thread.leave(self._reader.close)
+
+    def __enter__(self) -> GuardedReader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class CallThread:
+    """A thread that does one call after the other, and whoever waits for it."""
+
+    def __init__(
+        self, name: str, limit_s: float, stop: threading.Event | None, give_up: Callable[[], None] | None
+    ) -> None:
+        self._name, self._limit_s = name, limit_s
+        self._give_up = give_up or (lambda: None)
+        self._stop = stop or threading.Event()
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._open = True  # nothing asked is unanswered
+        threading.Thread(target=self._run, name=f"vidembed-reader {name}", daemon=True).start()
+
+    def call(self, work: Callable[[], R]) -> R:
+        """The result of one call. Raises what it raises, or MediaUnreadable when it takes too long."""
+        if not self._open:
+            raise self._given_up()
+        answer: Future[R] = Future()
+        self._open = False
+        self._calls.put((answer, work))
+        left_s = self._limit_s
+        while left_s > 0 and not answer.done() and not self._stop.is_set():
+            step_s = min(_LOOK_EVERY_S, left_s)
+            left_s -= step_s
+            try:
+                answer.exception(step_s)
+            except TimeoutError:
+                continue
+        if not answer.done():
+            self._give_up()
+            raise self._given_up()
+        self._open = True
+        return answer.result()
+
+    def leave(self, last: Callable[[], object]) -> None:
+        """End the thread, after `last`: at once where nothing is unanswered, else whenever it comes back."""
+        try:
+            if self._open:
+                self.call(last)
+            else:
+                self._calls.put((Future(), last))
+        finally:
+            self._calls.put(None)
+
+    def _run(self) -> None:
+        while (entry := self._calls.get()) is not None:
+            answer, work = entry
+            try:
+                answer.set_result(work())
+            except BaseException as error:
+                answer.set_exception(error)
+
+    def _given_up(self) -> MediaUnreadable:
+        if self._stop.is_set():
+            return MediaUnreadable(f"{self._name}: reading was stopped")
+        return MediaUnreadable(
+            f"{self._name}: the decoder did not answer within {self._limit_s:g} s and was given up",
+            hint="damaged, or made to hang decoders; if it is only slow, raise media.limits.decode_timeout_s",
+        )

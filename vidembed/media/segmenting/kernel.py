@@ -1,4 +1,4 @@
-"""Cut where what the frames mean changes: from the vectors of an image tower, not from colours.
+"""Cut where what the frames show changes, by their embeddings and not by their colours.
 
 The stretches are those with the least sum of squared distances of their frames' vectors to the stretch's mean, plus
 `change` a cut: kernel temporal segmentation with a linear kernel (Potapov et al. 2014, "Category-specific video
@@ -14,47 +14,36 @@ from itertools import islice, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.errors import ConfigError
-from vidembed.media.segmenting.segment import MAX_CLIP_FRAMES, Clips, FixedWindows, even_pieces
+from vidembed.config.schema import SegmentSettings
+from vidembed.media.segmenting.segment import MAX_CLIP_FRAMES, Clips, even_pieces, window_spans
 from vidembed.protocols import Frame
 from vidembed.types import Floats, Image
 
-Look = Callable[[Sequence[Image]], Floats]  # N pictures -> (N, D) float32 unit rows
+FrameEncoder = Callable[[Sequence[Image]], Floats]  # N pictures -> (N, D) float32 unit rows
 DEFAULT_CHANGE = 0.5
-_LOOK_AT = 16  # frames at once
+_ENCODED_AT_ONCE = 16  # frames
 _HORIZON = 3  # times the greatest length, and times the frames of one clip
 _SAME = 1e-6  # a difference of costs that is rounding
 _FORBIDDEN = 1e6  # cost of each second by which a length is missed: more than any scatter
 
 
-class Changes:
+class KernelSegmenter:
     """One clip per stretch of like frames, between min_s and max_s long where the frames' times allow it.
 
-    look: the tower. change: by how much a cut must lower the sum of squared distances. Between a frames and b frames
-    of two looks of cosine c it lowers it by 2 (1 - c) a b / (a + b): with five frames each and 0.5, below c = 0.9.
+    `SegmentSettings.change` is by how much a cut must lower the sum of squared distances. Between m and n frames of two
+    embeddings of cosine c it lowers it by 2 (1 - c) m n / (m + n): with five frames each and 0.5, below c = 0.9.
     """
 
-    def __init__(
-        self,
-        look: Look,
-        min_s: float = 2.0,
-        max_s: float = 20.0,
-        *,
-        change: float = DEFAULT_CHANGE,
-        max_frames: int = MAX_CLIP_FRAMES,
-    ) -> None:
-        if not 0 < min_s <= max_s:
-            raise ConfigError(f"segment needs 0 < min_s <= max_s, got min_s = {min_s}, max_s = {max_s}")
-        if not change > 0:
-            raise ConfigError(f"segment.change must be positive, got {change}")
-        self._look, self.min_s, self.max_s, self.change = look, min_s, max_s, change
+    def __init__(self, encode: FrameEncoder, settings: SegmentSettings, *, max_frames: int = MAX_CLIP_FRAMES) -> None:
+        self._encode, self.min_s, self.max_s = encode, settings.min_s, settings.max_s
+        self.change = settings.change or DEFAULT_CHANGE
         self._max_frames = max_frames
 
     def clips(self, frames: Iterable[Frame], *, duration_s: float) -> Clips:
         """See `protocols.Segmenter.clips`. Holds the frames of three clips."""
         start_s, any_frame = 0.0, False
         held: list[tuple[Frame, Floats]] = []
-        for frame, row in self._looked(frames):
+        for frame, row in self._embedded(frames):
             any_frame = True
             held.append((frame, row))
             crowded = len(held) > _HORIZON * self._max_frames
@@ -68,7 +57,7 @@ class Changes:
                 yield from self._closed(start_s, end_s, held[:count])
                 start_s, held, crowded = end_s, held[count:], False
         if not any_frame:
-            yield from FixedWindows(self.max_s, min_s=self.min_s).clips([], duration_s=duration_s)
+            yield from ((span, []) for span in window_spans(duration_s, self.max_s, min_s=self.min_s))
             return
         edges = [0, *self._cuts(start_s, held, duration_s, ended=True), len(held)]
         for low, high in pairwise(edges):
@@ -80,13 +69,13 @@ class Changes:
         frames = [frame for frame, _ in held]
         return even_pieces(start_s, end_s, frames, min_s=self.min_s, max_s=self.max_s, max_frames=self._max_frames)
 
-    def _looked(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Floats]]:
+    def _embedded(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Floats]]:
         """Frames with their rows; one that repeats the frame before it has its row."""
         row: Floats | None = None
         waiting = iter(frames)
-        while batch := list(islice(waiting, _LOOK_AT)):
+        while batch := list(islice(waiting, _ENCODED_AT_ONCE)):
             new = [frame for place, frame in enumerate(batch) if not frame.repeats or (row is None and place == 0)]
-            rows = iter(self._look([frame.rgb for frame in new]) if new else ())
+            rows = iter(self._encode([frame.rgb for frame in new]) if new else ())
             for frame in batch:
                 if not frame.repeats or row is None:
                     row = next(rows)

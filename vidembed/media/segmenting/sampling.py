@@ -8,14 +8,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from vidembed.config.schema import SampleSettings
 from vidembed.protocols import Frame
 from vidembed.types import FrameBatch, Image
 from vidembed.vectors import evenly_spaced
 
 # Distance is the largest difference over a 16 x 16 grid of mean grey levels, on a scale of 0..1. Sensor and coding
 # noise, averaged over a cell, stays below about 0.02; a person walking through one cell of a wide shot moves that
-# cell by 0.05 and more. The mean over the grid would miss the person.
-DEFAULT_THRESHOLD = 0.03
+# cell by 0.05 and more. The mean over the grid would miss the person. So the default is 0.03.
 _GRID = 16
 
 
@@ -44,16 +44,19 @@ def distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return float(np.abs(one - other).max())
 
 
-def distinct(frames: Iterable[Frame], threshold: float = DEFAULT_THRESHOLD) -> Iterator[Frame]:
+def distinct(frames: Iterable[Frame], settings: SampleSettings) -> Iterator[Frame]:
     """All frames, in order; those that look like the last one not marked are marked `repeats=True`.
 
     Nothing is dropped here: who cuts clips keeps the first frame of each clip even when it repeats (see `kept`), so
-    that a clip is never without a picture. threshold 0 marks only frames whose thumbprints are equal; below 0, none.
+    that a clip is never without a picture. In mode "fixed" nothing is marked.
     """
+    if settings.mode == "fixed":
+        yield from frames
+        return
     reference: NDArray[np.float32] | None = None
     for frame in frames:
         print_ = thumbprint(frame.rgb)
-        if reference is not None and distance(print_, reference) <= threshold:
+        if reference is not None and distance(print_, reference) <= settings.distinct:
             yield replace(frame, repeats=True)
         else:
             reference = print_

@@ -1,42 +1,22 @@
-"""Cut a video into clips while its frames stream by (`protocols.Segmenter`).
+"""Segmenters by time and by shots. Each holds the frames of one clip (and of one window's overlap) at most.
 
-Spans are whole before frames are asked for, except with shots and changes (`changes`), found from the frames. At most
-the frames of one clip (and of one window's overlap) are held. A file without a picture gets fixed windows.
+A file without a picture gets fixed windows.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
-from vidembed.errors import ConfigError, did_you_mean
+from vidembed.config.schema import SegmentSettings
 from vidembed.media.segmenting.shots import ShotDetector
-from vidembed.protocols import Frame, Segmenter
+from vidembed.protocols import Frame
 from vidembed.types import Span
 
 Clips = Iterator[tuple[Span, list[Frame]]]
 
 MAX_CLIP_FRAMES = 64  # of one clip: more are thinned evenly, so that memory is bounded by this
-
-
-def make_segmenter(kind: str, **options: Any) -> Segmenter:
-    """The segmenter of that name ("windows", "shots", "changes", "whole"), with its settings as keyword arguments."""
-    from vidembed.media.segmenting.kernel import Changes
-
-    kinds: dict[str, Callable[..., Segmenter]] = {
-        "windows": FixedWindows,
-        "shots": Shots,
-        "changes": Changes,
-        "whole": WholeVideo,
-    }
-    if kind not in kinds:
-        raise ConfigError(f"segment.kind: unknown segmenter {kind!r}", hint=did_you_mean(kind, kinds))
-    try:
-        return kinds[kind](**options)
-    except TypeError as error:
-        raise ConfigError(f"segment: {kind!r} does not take these settings: {error}") from error
 
 
 class Thinned:
@@ -93,40 +73,33 @@ class KnownSpans:
             upcoming = next(waiting, None)
 
 
+def window_spans(
+    duration_s: float, window_s: float, *, overlap_s: float = 0.0, min_s: float | None = None
+) -> list[Span]:
+    """All windows of a video of that length, each overlapping the one before.
+
+    min_s: a last window that would add less than this joins the one before; None = half a step.
+    """
+    step_s = window_s - overlap_s
+    count = max(1, math.ceil((duration_s - window_s) / step_s - 1e-9) + 1)
+    starts = [number * step_s for number in range(count)]
+    # What only the last window would add.
+    if count > 1 and duration_s - (starts[-2] + window_s) < (step_s / 2 if min_s is None else min_s):
+        starts.pop()
+    spans = [Span(start, min(start + window_s, duration_s)) for start in starts]
+    return [*spans[:-1], Span(spans[-1].start_s, duration_s)]
+
+
 class FixedWindows:
-    """Windows of window_s, each overlapping the one before by overlap_s; a last sliver joins the window before it."""
+    """Windows of one length, each overlapping the one before; a last sliver joins the window before it."""
 
-    def __init__(
-        self,
-        window_s: float = 10.0,
-        overlap_s: float = 0.0,
-        *,
-        min_s: float | None = None,
-        max_frames: int = MAX_CLIP_FRAMES,
-    ) -> None:
-        """min_s: a last window shorter than this joins the one before; default: half a step."""
-        if not window_s > 0:
-            raise ConfigError(f"segment.window_s must be positive, got {window_s}")
-        if not 0 <= overlap_s < window_s:
-            raise ConfigError(f"segment.overlap_s must be at least 0 and below window_s = {window_s}, got {overlap_s}")
-        self.window_s, self.step_s = window_s, window_s - overlap_s
-        self.min_s = self.step_s / 2 if min_s is None else min_s
-        self._max_frames = max_frames
-
-    def spans(self, duration_s: float) -> list[Span]:
-        """All windows of a video of that length."""
-        count = max(1, math.ceil((duration_s - self.window_s) / self.step_s - 1e-9) + 1)
-        starts = [number * self.step_s for number in range(count)]
-        # What only the last window would add.
-        if count > 1 and duration_s - (starts[-2] + self.window_s) < self.min_s:
-            starts.pop()
-        spans = [Span(start, min(start + self.window_s, duration_s)) for start in starts]
-        return [*spans[:-1], Span(spans[-1].start_s, duration_s)]
+    def __init__(self, settings: SegmentSettings, *, max_frames: int = MAX_CLIP_FRAMES) -> None:
+        self._settings, self._max_frames = settings, max_frames
 
     def clips(self, frames: Iterable[Frame], *, duration_s: float) -> Clips:
         """See `protocols.Segmenter.clips`."""
-        known = KnownSpans(self.spans(duration_s), max_frames=self._max_frames)
-        return known.clips(frames, duration_s=duration_s)
+        spans = window_spans(duration_s, self._settings.window_s, overlap_s=self._settings.overlap_s)
+        return KnownSpans(spans, max_frames=self._max_frames).clips(frames, duration_s=duration_s)
 
 
 class WholeVideo:
@@ -146,13 +119,8 @@ class Shots:
     So every clip is at least min_s and at most max_s + min_s long (a shorter video is one clip).
     """
 
-    def __init__(
-        self, min_s: float = 2.0, max_s: float = 20.0, *, threshold: float = 3.0, max_frames: int = MAX_CLIP_FRAMES
-    ) -> None:
-        """threshold: how many times the usual change between neighbouring frames makes a cut (`shots`)."""
-        if not 0 < min_s <= max_s:
-            raise ConfigError(f"segment needs 0 < min_s <= max_s, got min_s = {min_s}, max_s = {max_s}")
-        self.min_s, self.max_s, self.threshold = min_s, max_s, threshold
+    def __init__(self, settings: SegmentSettings, *, max_frames: int = MAX_CLIP_FRAMES) -> None:
+        self.min_s, self.max_s = settings.min_s, settings.max_s
         self._max_frames = max_frames
 
     def clips(self, frames: Iterable[Frame], *, duration_s: float) -> Clips:
@@ -160,8 +128,7 @@ class Shots:
         start_s = 0.0
         held: list[Frame] = []
         any_frame = False
-        detector = ShotDetector(self.threshold)
-        for frame, is_cut in detector.mark(frames):
+        for frame, is_cut in ShotDetector().mark(frames):
             any_frame = True
             if frame.time_s >= duration_s:
                 # The headers gave too short a length; the last clip takes the rest.
@@ -179,7 +146,7 @@ class Shots:
                 start_s, held = middle_s, [kept for kept in held if kept.time_s >= middle_s]
             held.append(frame)
         if not any_frame:
-            yield from FixedWindows(self.max_s, min_s=self.min_s).clips([], duration_s=duration_s)
+            yield from ((span, []) for span in window_spans(duration_s, self.max_s, min_s=self.min_s))
             return
         yield from self._closed(start_s, duration_s, held)
 

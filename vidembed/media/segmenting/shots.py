@@ -21,15 +21,13 @@ from vidembed.types import Image
 _SIDE = 2  # frames looked at on each side
 _LEAST_CHANGE = 0.36  # of 0..1: below this nothing is a cut, however quiet the surroundings
 _SURE_CHANGE = 0.60  # above this everything is
+_TIMES_USUAL = 3.0  # in between, what is so many times the changes around it
 _BINS = 8
 _GRID = 24
 
 
 class ShotDetector:
     """Marks the first frame of each new shot, a few frames late (it looks at what follows)."""
-
-    def __init__(self, threshold: float = 3.0) -> None:
-        self._threshold = threshold
 
     def mark(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
         """(frame, whether a shot begins with it), in order. Holds 2 x 2 + 1 frames."""
@@ -52,7 +50,7 @@ class ShotDetector:
         frame, here = window[position]
         around = [value for n, (_, value) in enumerate(window) if n != position and abs(n - position) <= _SIDE]
         usual = float(np.median(around)) if around else 0.0
-        return frame, here >= _SURE_CHANGE or (here >= _LEAST_CHANGE and here >= self._threshold * usual)
+        return frame, here >= _SURE_CHANGE or (here >= _LEAST_CHANGE and here >= _TIMES_USUAL * usual)
 
 
 def appearance(rgb: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
