@@ -75,7 +75,7 @@ def test_deleting_a_video_takes_all_that_is_its_own(catalog: Catalog) -> None:
     catalog.states.finish(VIDEO, "vision.1", "done", 3)
     catalog.videos.delete(VIDEO)
     assert catalog.videos.totals() == (0, 0, 0.0)
-    assert catalog.texts.of(clip.clip_id) == {}
+    assert catalog.texts.of_many([clip.clip_id]) == {}
     assert catalog.captions.get() == []
     assert catalog.states.all() == {}
     assert catalog.states.pending() == []
@@ -96,8 +96,8 @@ def test_texts_remember_where_nothing_was_found(catalog: Catalog) -> None:
     one, two, three = clips()
     said = TimedText((TextLine(Span(0.5, 1.5), "grüß Gott", 0.9, ((0.5, 1.0, "grüß"), (1.0, 1.5, "Gott"))),), "de")
     catalog.texts.put("speech", "speech:tiny", {one.clip_id: said, two.clip_id: None})
-    assert catalog.texts.of(one.clip_id) == {"speech": said}
-    assert catalog.texts.of(two.clip_id) == {}
+    assert catalog.texts.of_many([one.clip_id]) == {one.clip_id: {"speech": said}}
+    assert catalog.texts.of_many([two.clip_id]) == {}
     assert catalog.texts.known(VIDEO, "speech", "speech:tiny") == {one.clip_id: said, two.clip_id: None}
     assert three.clip_id not in catalog.texts.known(VIDEO, "speech", "speech:tiny")
     assert catalog.texts.known(VIDEO, "speech", "speech:large") == {}, "another model has not been through it"

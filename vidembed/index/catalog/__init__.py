@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from vidembed.types import Failure
 
 
 class Catalog:
-    """Opens (and makes, unless readonly) the SQLite file. Safe for many threads."""
+    """The tables by concept, over one file, which is made unless `readonly`. Safe for many threads."""
 
     def __init__(self, path: str | Path, *, readonly: bool = False) -> None:
         self._db = Database(Path(path), readonly=readonly)
@@ -33,21 +33,21 @@ class Catalog:
             yield
 
     def put_failure(self, failure: Failure) -> None:
+        """Record why an item failed, in place of the record of the same item and stage."""
         self._db.run(
             "INSERT OR REPLACE INTO failures (item, stage, kind, message, hint, at) VALUES (?, ?, ?, ?, ?, ?)",
             (failure.item, failure.stage, failure.kind, failure.message, failure.hint, time.time()),
         )
 
-    def clear_failures(self, item: str, stages: Iterable[str] | None = None) -> None:
-        """Forget the failures of an item (at these stages, or all), because it is tried again."""
-        if stages is None:
-            self._db.run("DELETE FROM failures WHERE item = ?", (item,))
-        else:
-            self._db.run_many("DELETE FROM failures WHERE item = ? AND stage = ?", ((item, s) for s in stages))
+    def clear_failures(self, item: str) -> None:
+        """Forget the failures of an item, because it is tried again."""
+        self._db.run("DELETE FROM failures WHERE item = ?", (item,))
 
     def failures(self) -> list[Failure]:
+        """All recorded failures, by item and stage."""
         rows = self._db.rows("SELECT item, stage, kind, message, hint FROM failures ORDER BY item, stage")
         return [Failure(*row) for row in rows]
 
     def close(self) -> None:
+        """Close every connection; calls that follow raise StoreError."""
         self._db.close()

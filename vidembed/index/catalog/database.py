@@ -1,6 +1,7 @@
-"""The tables, as numbered migrations: a catalog is brought from its `user_version` to the newest, step by step.
+"""The SQLite file behind the catalog: migrations, a connection per thread, re-entrant transactions, mapped errors.
 
-The SQLite file behind the catalog: a connection per thread, re-entrant transactions, migrations, mapped errors.
+The tables are numbered migrations: a file is brought from its `user_version` to the newest, step by step. Migrations
+are never edited: they say what older versions made.
 """
 
 from __future__ import annotations
@@ -138,7 +139,6 @@ MIGRATIONS: tuple[str, ...] = (
     """,
 )
 
-
 _BUSY_TIMEOUT_S = 30.0
 
 
@@ -167,6 +167,7 @@ class Database:
         return connection
 
     def rows(self, sql: str, args: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """The rows of a query."""
         with mapped_errors(self.path):
             return self._connection().execute(sql, args).fetchall()
 
@@ -179,6 +180,7 @@ class Database:
         return found
 
     def one(self, sql: str, args: Sequence[Any] = ()) -> sqlite3.Row | None:
+        """The first row of a query, if any."""
         found = self.rows(sql, args)
         return found[0] if found else None
 
@@ -188,6 +190,7 @@ class Database:
             return connection.execute(sql, args).rowcount
 
     def run_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """One statement for each of the rows, in a transaction."""
         with self.transaction() as connection:
             connection.executemany(sql, rows)
 
@@ -211,6 +214,7 @@ class Database:
                 connection.execute("COMMIT")
 
     def close(self) -> None:
+        """Close the connections of all threads; calls that follow raise StoreError."""
         with self._guard:
             self._closed = True
             for connection in self._all:
@@ -269,7 +273,7 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 @contextmanager
 def mapped_errors(path: Path) -> Iterator[None]:
-    """sqlite3's errors as ours."""
+    """Raise errors of sqlite3 as IndexBusy and StoreUnavailable."""
     try:
         yield
     except sqlite3.OperationalError as error:

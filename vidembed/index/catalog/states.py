@@ -9,7 +9,7 @@ from typing import Literal
 from vidembed.index.catalog.database import Database
 
 ChannelState = Literal["done", "absent", "failed"]
-FINISHED = ("done", "absent")  # the channel's source has been through the video
+FINISHED = ("done", "absent")  # nothing is left to do
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class ChannelCounts:
 
 
 class ChannelStates:
+    """The state of each channel of each video; a channel is named by the collection of its vectors."""
+
     def __init__(self, db: Database) -> None:
         self._db = db
 
@@ -39,22 +41,24 @@ class ChannelStates:
         return found
 
     def begin(self, video_id: str, collections: Iterable[str]) -> None:
-        """Say that these collections are being written, before the first vector is."""
+        """Mark channels as being written, before their first vector is."""
         rows = [(video_id, collection) for collection in collections]
         self._db.run_many("INSERT OR IGNORE INTO pending (video_id, collection) VALUES (?, ?)", rows)
 
     def finish(self, video_id: str, collection: str, state: ChannelState, stored: int) -> None:
-        """The channel is filled. It stays pending until `settled` says that its vectors survive a power loss."""
+        """Record a filled channel. It stays pending until `settled` says that its vectors survive a power loss.
+
+        stored: clips that have a vector.
+        """
         self._db.run(
             "INSERT OR REPLACE INTO channel_states (video_id, collection, state, stored) VALUES (?, ?, ?, ?)",
             (video_id, collection, state, stored),
         )
 
     def stored(self, video_id: str, collection: str) -> int | None:
-        """How many clips have a vector, by the last `finish`; None when there was none."""
-        row = self._db.one(
-            "SELECT stored FROM channel_states WHERE video_id = ? AND collection = ?", (video_id, collection)
-        )
+        """Clips that have a vector, as the last `finish` said; None when there was none."""
+        sql = "SELECT stored FROM channel_states WHERE video_id = ? AND collection = ?"
+        row = self._db.one(sql, (video_id, collection))
         return None if row is None else int(row["stored"])
 
     def pending(self) -> list[tuple[str, str]]:
@@ -66,20 +70,20 @@ class ChannelStates:
         self._db.run_many("DELETE FROM pending WHERE video_id = ? AND collection = ?", pairs)
 
     def forget(self, collection: str, video_id: str | None = None) -> None:
-        """Take back what is known of a collection (of one video, or of all): it will be filled again."""
+        """Forget the state of a collection, of one video or of all, so that it is filled again."""
         with self._db.transaction():
             if video_id is None:
                 self._db.run("DELETE FROM channel_states WHERE collection = ?", (collection,))
                 self._db.run("DELETE FROM pending WHERE collection = ?", (collection,))
             else:
-                self._db.run("DELETE FROM channel_states WHERE collection = ? AND video_id = ?", (collection, video_id))
+                sql = "DELETE FROM channel_states WHERE collection = ? AND video_id = ?"
+                self._db.run(sql, (collection, video_id))
 
     def counts(self) -> dict[str, ChannelCounts]:
         """collection -> coverage"""
+        sql = "SELECT collection, state, count(*) n, sum(stored) s FROM channel_states GROUP BY 1, 2"
         found: dict[str, dict[str, int]] = {}
-        for row in self._db.rows(
-            "SELECT collection, state, count(*) n, sum(stored) s FROM channel_states GROUP BY 1, 2"
-        ):
+        for row in self._db.rows(sql):
             entry = found.setdefault(row["collection"], {"stored": 0})
             entry[row["state"]] = row["n"]
             entry["stored"] += row["s"]

@@ -1,9 +1,4 @@
-"""Texts of clips: what was said, what was written on screen, captions.
-
-Whole videos in words, kept so that no model is asked twice; each knows what it was made from.
-
-Tags of videos: what people noted of them, a value a key. They go with the content, so a renamed file keeps them.
-"""
+"""Texts of clips (spoken, on screen, captions), and of whole videos (summaries, tags)."""
 
 from __future__ import annotations
 
@@ -17,29 +12,27 @@ from vidembed.types import Candidate, Caption, Clip, Span, TextLine, TimedText
 
 
 class Texts:
+    """Spoken and on-screen texts of clips, by kind ("speech", "ocr") and what produced them."""
+
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def put(self, kind: str, producer: str, texts: Mapping[str, TimedText | None]) -> None:
-        """clip_id -> text; None is kept too: it says that somebody looked and found nothing."""
+        """Save clip_id -> text; None is kept too: the clip was looked at and has none."""
         self._db.run_many(
             "INSERT OR REPLACE INTO texts (clip_id, kind, producer, body) VALUES (?, ?, ?, ?)",
             (
-                (clip_id, kind, producer, None if text is None else text_to_json(text))
+                (clip_id, kind, producer, None if text is None else _text_to_json(text))
                 for clip_id, text in texts.items()
             ),
         )
-
-    def of(self, clip_id: str) -> dict[str, TimedText]:
-        """kind -> text"""
-        return self.of_many([clip_id]).get(clip_id, {})
 
     def of_many(self, clip_ids: Iterable[str]) -> dict[str, dict[str, TimedText]]:
         """clip_id -> kind -> text"""
         found: dict[str, dict[str, TimedText]] = {}
         sql = "SELECT clip_id, kind, body FROM texts WHERE body IS NOT NULL AND clip_id IN ({})"
         for row in self._db.rows_in(sql, clip_ids):
-            found.setdefault(row["clip_id"], {})[row["kind"]] = text_from_json(row["body"])
+            found.setdefault(row["clip_id"], {})[row["kind"]] = _text_from_json(row["body"])
         return found
 
     def known(self, video_id: str, kind: str, producer: str) -> dict[str, TimedText | None]:
@@ -49,10 +42,12 @@ class Texts:
                WHERE c.video_id = ? AND t.kind = ? AND t.producer = ?""",
             (video_id, kind, producer),
         )
-        return {row["clip_id"]: None if row["body"] is None else text_from_json(row["body"]) for row in rows}
+        return {row["clip_id"]: None if row["body"] is None else _text_from_json(row["body"]) for row in rows}
 
 
 class Captions:
+    """The chosen caption of each clip, with its candidates."""
+
     def __init__(self, db: Database) -> None:
         self._db = db
 
@@ -76,55 +71,28 @@ class Captions:
         return [_caption(row) for row in self._db.rows(sql, args)]
 
     def of_many(self, clip_ids: Iterable[str]) -> dict[str, Caption]:
+        """clip_id -> caption, for the clips that have one."""
         rows = self._db.rows_in("SELECT * FROM captions JOIN clips c USING (clip_id) WHERE clip_id IN ({})", clip_ids)
         return {row["clip_id"]: _caption(row) for row in rows}
 
     def texts_of(self, clip_ids: Iterable[str]) -> dict[str, str]:
-        """clip_id -> text, for the clips that have a caption."""
+        """clip_id -> text of the caption, for the clips that have one."""
         rows = self._db.rows_in("SELECT clip_id, text FROM captions WHERE clip_id IN ({})", clip_ids)
         return {row["clip_id"]: row["text"] for row in rows}
 
     def _write(self, caption: Caption) -> None:
-        candidates = [[item.text, dict(item.scores), item.origin] for item in caption.candidates]
+        candidates = json.dumps([[c.text, dict(c.scores), c.origin] for c in caption.candidates], ensure_ascii=False)
+        facts = (caption.text, caption.score, caption.model, caption.confident, caption.human, candidates)
         self._db.run(
             """INSERT OR REPLACE INTO captions (clip_id, text, score, model, confident, human, candidates)
                VALUES (?, ?, ?, ?, ?, ?, ?)""",
-            (
-                caption.clip.clip_id,
-                caption.text,
-                caption.score,
-                caption.model,
-                caption.confident,
-                caption.human,
-                json.dumps(candidates, ensure_ascii=False),
-            ),
+            (caption.clip.clip_id, *facts),
         )
 
 
-def text_to_json(text: TimedText) -> str:
-    lines = [[ln.span.start_s, ln.span.end_s, ln.text, ln.confidence, ln.words] for ln in text.lines]
-    return json.dumps({"language": text.language, "lines": lines}, ensure_ascii=False)
-
-
-def text_from_json(body: str) -> TimedText:
-    data = json.loads(body)
-    lines = tuple(_line(*entry) for entry in data["lines"])
-    return TimedText(lines, data["language"])
-
-
-def _line(start_s: float, end_s: float, text: str, confidence: float | None, words: list[Any]) -> TextLine:
-    return TextLine(Span(start_s, end_s), text, confidence, tuple((w[0], w[1], w[2]) for w in words))
-
-
-def _caption(row: sqlite3.Row) -> Caption:
-    clip = Clip(row["clip_id"], row["video_id"], row["position"], Span(row["start_s"], row["end_s"]))
-    candidates = tuple(Candidate(text, scores, origin) for text, scores, origin in json.loads(row["candidates"]))
-    return Caption(
-        clip, row["text"], row["score"], candidates, row["model"], bool(row["confident"]), bool(row["human"])
-    )
-
-
 class Summaries:
+    """Whole videos in words, kept so that no model is asked twice; each knows what it was made from."""
+
     def __init__(self, db: Database) -> None:
         self._db = db
 
@@ -134,13 +102,15 @@ class Summaries:
         return None if row is None else str(row["body"])
 
     def put(self, video_id: str, basis: str, body: str) -> None:
-        """In place of the one before."""
+        """Save a video's summary as JSON, in place of the one before. basis: see `get`."""
         self._db.run(
             "INSERT OR REPLACE INTO summaries (video_id, basis, body) VALUES (?, ?, ?)", (video_id, basis, body)
         )
 
 
 class Tags:
+    """What people noted of videos: a value a key. Tags go with the content, so a renamed file keeps them."""
+
     def __init__(self, db: Database) -> None:
         self._db = db
 
@@ -163,3 +133,26 @@ class Tags:
         for row in self._db.rows("SELECT video_id, key, value FROM tags ORDER BY video_id, key"):
             found.setdefault(row["video_id"], {})[row["key"]] = row["value"]
         return found
+
+
+def _text_to_json(text: TimedText) -> str:
+    lines = [[ln.span.start_s, ln.span.end_s, ln.text, ln.confidence, ln.words] for ln in text.lines]
+    return json.dumps({"language": text.language, "lines": lines}, ensure_ascii=False)
+
+
+def _text_from_json(body: str) -> TimedText:
+    data = json.loads(body)
+    lines = tuple(_line(*entry) for entry in data["lines"])
+    return TimedText(lines, data["language"])
+
+
+def _line(start_s: float, end_s: float, text: str, confidence: float | None, words: list[Any]) -> TextLine:
+    return TextLine(Span(start_s, end_s), text, confidence, tuple((w[0], w[1], w[2]) for w in words))
+
+
+def _caption(row: sqlite3.Row) -> Caption:
+    clip = Clip(row["clip_id"], row["video_id"], row["position"], Span(row["start_s"], row["end_s"]))
+    candidates = tuple(Candidate(text, scores, origin) for text, scores, origin in json.loads(row["candidates"]))
+    return Caption(
+        clip, row["text"], row["score"], candidates, row["model"], bool(row["confident"]), bool(row["human"])
+    )

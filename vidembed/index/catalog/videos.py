@@ -44,6 +44,8 @@ _KEPT_COUNTS = ("decoded", "skipped", "corrupt", "missing", "audio_corrupt")
 
 
 class Videos:
+    """Videos by their content's id, the files that hold them, and the clips they were cut into."""
+
     def __init__(self, db: Database) -> None:
         self._db = db
 
@@ -51,8 +53,7 @@ class Videos:
 
     def paths(self) -> dict[str, PathRow]:
         """Every known file by path."""
-        rows = self._db.rows("SELECT path, video_id, size_bytes, mtime_ns, missing FROM paths ORDER BY path")
-        return {row["path"]: _path(row) for row in rows}
+        return {row["path"]: _path(row) for row in self._db.rows("SELECT * FROM paths ORDER BY path")}
 
     def paths_of(self, video_id: str) -> list[PathRow]:
         """The files of one video, those that are there first."""
@@ -60,10 +61,7 @@ class Videos:
 
     def paths_of_many(self, video_ids: Iterable[str]) -> dict[str, list[PathRow]]:
         """The same for many videos, in one request; those without a file are left out."""
-        sql = (
-            "SELECT path, video_id, size_bytes, mtime_ns, missing FROM paths WHERE video_id IN ({}) "
-            "ORDER BY missing, path"
-        )
+        sql = "SELECT * FROM paths WHERE video_id IN ({}) ORDER BY missing, path"
         found: dict[str, list[PathRow]] = {}
         for row in self._db.rows_in(sql, video_ids):
             found.setdefault(row["video_id"], []).append(_path(row))
@@ -83,9 +81,11 @@ class Videos:
             return None if left else str(before["video_id"])
 
     def mark_missing(self, paths: Iterable[str]) -> None:
+        """Note that these files are gone; their videos stay."""
         self._db.run_many("UPDATE paths SET missing = 1 WHERE path = ?", ((path,) for path in paths))
 
     def unlink(self, paths: Iterable[str]) -> None:
+        """Forget these files; their videos stay."""
         self._db.run_many("DELETE FROM paths WHERE path = ?", ((path,) for path in paths))
 
     def without_files(self) -> list[str]:
@@ -96,7 +96,7 @@ class Videos:
     # -- videos ----------------------------------------------------------------------------------------------------
 
     def put(self, info: VideoInfo, *, reader: str, counts: Mapping[str, int] | None = None) -> None:
-        """Add the video or renew what is known of it; its clips and channel states stay.
+        """Add a video, or update what is known of it; its clips and channel states stay.
 
         counts: a reader's (`protocols.VideoReader.counts`). Of several passes over one content, which look at more or
         less of it, the highest of each count is kept.
@@ -105,28 +105,19 @@ class Videos:
             before = self.get(info.video_id)
             known = {} if before is None else before.counts
             seen = {key: max(known.get(key, 0), (counts or {}).get(key, 0)) for key in _KEPT_COUNTS}
+            kept = json.dumps({key: count for key, count in seen.items() if count})
+            sizes = (info.size_bytes, info.duration_s, info.width_px, info.height_px, str(info.fps))
+            sound = (info.audio_rate_hz, info.audio_channels)
             self._db.run(
                 """INSERT INTO videos (video_id, size_bytes, duration_s, width_px, height_px, fps, audio_rate_hz,
                        audio_channels, codec, reader, added_at, counts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                    ON CONFLICT (video_id) DO UPDATE SET counts = excluded.counts,
                        reader = CASE WHEN excluded.reader = '' THEN reader ELSE excluded.reader END""",
-                (
-                    info.video_id,
-                    info.size_bytes,
-                    info.duration_s,
-                    info.width_px,
-                    info.height_px,
-                    str(info.fps),
-                    info.audio_rate_hz,
-                    info.audio_channels,
-                    info.codec,
-                    reader,
-                    time.time(),
-                    json.dumps({key: count for key, count in seen.items() if count}),
-                ),
+                (info.video_id, *sizes, *sound, info.codec, reader, time.time(), kept),
             )
 
     def get(self, video_id: str) -> VideoRow | None:
+        """One video; None where it is unknown."""
         row = self._db.one(f"{_INFO} WHERE v.video_id = ?", (video_id,))
         return None if row is None else _video(row)
 
@@ -142,15 +133,14 @@ class Videos:
 
     def totals(self) -> tuple[int, int, float]:
         """(videos, clips, seconds of video)"""
-        row = self._db.one("SELECT count(*), coalesce(sum(duration_s), 0) FROM videos")
-        clips = self._db.one("SELECT count(*) FROM clips")
-        assert row is not None
-        assert clips is not None
-        return int(row[0]), int(clips[0]), float(row[1])
+        sql = "SELECT count(*), (SELECT count(*) FROM clips), coalesce(sum(duration_s), 0) FROM videos"
+        (row,) = self._db.rows(sql)
+        return int(row[0]), int(row[1]), float(row[2])
 
     # -- clips -----------------------------------------------------------------------------------------------------
 
     def put_clips(self, clips: Sequence[Clip]) -> None:
+        """Save the clips of videos that are in the catalog."""
         self._db.run_many(
             "INSERT OR REPLACE INTO clips (clip_id, video_id, position, start_s, end_s) VALUES (?, ?, ?, ?, ?)",
             ((c.clip_id, c.video_id, c.index, c.span.start_s, c.span.end_s) for c in clips),
