@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from vidembed.config.schema import ChannelSettings, Config, StoreSettings
-from vidembed.errors import BadQuery, ConfigError, MediaNotFound, did_you_mean
+from vidembed.errors import BadQuery, ConfigError, IndexBusy, MediaNotFound, StoreError, did_you_mean
 from vidembed.index.catalog import Catalog
 from vidembed.index.channels import ChannelFactory, ChannelSpec, LazyChannels, channel_spec
 from vidembed.index.manifest import Manifest
@@ -22,7 +23,7 @@ from vidembed.index.stores import move, open_store
 from vidembed.protocols import Channel, Store
 from vidembed.search.calibration import BankVectors, read_bank
 from vidembed.search.searcher import Searcher
-from vidembed.types import Clip, Floats
+from vidembed.types import Clip, Floats, RunReport
 
 
 class IndexParts:
@@ -48,6 +49,7 @@ class IndexParts:
         self._lookup: CatalogLookup | None = None
         self._searcher: Searcher | None = None
         self._mutex = threading.RLock()
+        self._write_mutex = threading.RLock()
 
     @property
     def store(self) -> Store:
@@ -130,6 +132,13 @@ class IndexParts:
             if self._searcher is not None:
                 self._searcher.invalidate()
 
+    def refresh(self, report: RunReport) -> None:
+        """After a run: `invalidate`, and encode ordinary queries, so that no search has to wait for them."""
+        self.invalidate()
+        if report.done and self.config.search.calibration.enabled:
+            for channel in self.channels.values():
+                self.bank(channel)
+
     @cached_property
     def bank(self) -> BankVectors:
         """Ordinary queries in each channel's space, kept in the index's folder where it can be written."""
@@ -172,7 +181,33 @@ class IndexParts:
             self.config = self.config.model_copy(update={"store": settings})
         return counts
 
+    # -- the whole ---------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the write lock: one writer at a time, among threads and among processes.
+
+        Raises StoreError when the index is open for reading only, IndexBusy when another process holds the lock.
+        """
+        from filelock import FileLock, Timeout
+
+        if self.readonly:
+            raise StoreError(f"the index {str(self.path)!r} is open for reading only")
+        with self._write_mutex:
+            lock = FileLock(self.path / "write.lock", timeout=0)
+            try:
+                lock.acquire()
+            except Timeout as error:
+                raise IndexBusy(
+                    f"another process is writing to the index {str(self.path)!r}", hint="wait until it is done"
+                ) from error
+            try:
+                yield
+            finally:
+                lock.release()
+
     def close(self) -> None:
+        """Close store and catalog."""
         with self._mutex:
             if self._store is not None:
                 self._store.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from vidembed.captions.captioning import CaptionedVideo
 from vidembed.config.load import Overrides
 from vidembed.config.schema import Config, Fusion
-from vidembed.errors import BadQuery, IndexBusy, StoreError
+from vidembed.errors import BadQuery
 from vidembed.index import contents, searching
 from vidembed.index.captioning import CaptionRequest, caption_videos, captioned_videos
 from vidembed.index.catalog import Catalog
@@ -49,7 +48,6 @@ class VideoIndex:
         self.parts = parts
         self._verifiers: dict[str | None, searching.Verifier] = {}
         self._verifiers_mutex = threading.Lock()
-        self._write_mutex = threading.RLock()
 
     @property
     def config(self) -> Config:
@@ -97,9 +95,9 @@ class VideoIndex:
         config = with_run(self.config, workers=workers, on_error=on_error)
         specs = wanted_specs(self.config, channels)
         check_specs(self.parts.manifest, specs, self.path)
-        with self._writing():
+        with self.parts.writing():
             report = Filling(self.parts).add(paths, specs, config=config, progress=progress, prune=prune)
-            self._changed(report)
+            self.parts.refresh(report)
         return report
 
     def reencode(
@@ -119,9 +117,9 @@ class VideoIndex:
         """
         specs = new_specs(self.parts, channels, profile, config, overrides)
         run = with_run(self.config, workers=workers)
-        with self._writing():
+        with self.parts.writing():
             report = Filling(self.parts).reencode(specs, config=run, progress=progress)
-            self._changed(report)
+            self.parts.refresh(report)
         return report
 
     def watch(
@@ -139,7 +137,7 @@ class VideoIndex:
     def remove(self, paths_or_ids: Videos) -> int:
         """Take videos out of the index, by path, folder, glob or video id; how many were found. Files stay."""
         given = [paths_or_ids] if isinstance(paths_or_ids, str | Path) else list(paths_or_ids)
-        with self._writing():
+        with self.parts.writing():
             removed = Filling(self.parts).remove([str(item) for item in given])
             self.parts.invalidate()
         return removed
@@ -152,7 +150,7 @@ class VideoIndex:
         for key in changes:
             if not key.strip() or any(sign in key for sign in "=!<>"):
                 raise BadQuery(f"invalid tag name {key!r}", hint="letters, digits and spaces, without = ! < >")
-        with self._writing():
+        with self.parts.writing():
             chosen = select(self.catalog, videos)
             self.catalog.tags.change(chosen, changes)
         return len(chosen)
@@ -189,7 +187,7 @@ class VideoIndex:
 
     def save_captions(self, captions: Sequence[Caption]) -> list[Caption]:
         """Save and make searchable; those that were saved. A model's caption never replaces a person's."""
-        with self._writing():
+        with self.parts.writing():
             saved = Filling(self.parts).save_captions(captions)
             self.parts.invalidate()
         return saved
@@ -199,12 +197,12 @@ class VideoIndex:
 
         Returns clips per collection. The old vectors stay where they are.
         """
-        with self._writing():
+        with self.parts.writing():
             return self.parts.move_store(to)
 
     def optimize(self) -> None:
         """Build what makes searches fast, and free the space of deleted vectors."""
-        with self._writing():
+        with self.parts.writing():
             self.parts.store.optimize()
 
     # -- searching ---------------------------------------------------------------------------------------------------
@@ -338,31 +336,3 @@ class VideoIndex:
 
     def __repr__(self) -> str:
         return f"VideoIndex({str(self.path)!r}, profile {self.parts.manifest.profile!r})"
-
-    # -- inside ------------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """One writer at a time, among threads and among processes."""
-        from filelock import FileLock, Timeout
-
-        if self.readonly:
-            raise StoreError(f"the index {str(self.path)!r} is open for reading only")
-        with self._write_mutex:
-            guard = FileLock(self.path / "write.lock", timeout=0)
-            try:
-                guard.acquire()
-            except Timeout as error:
-                raise IndexBusy(
-                    f"another process is writing to the index {str(self.path)!r}", hint="wait until it is done"
-                ) from error
-            try:
-                yield
-            finally:
-                guard.release()
-
-    def _changed(self, report: RunReport) -> None:
-        self.parts.invalidate()
-        if report.done and self.config.search.calibration.enabled:
-            for channel in self.parts.channels.values():
-                self.parts.bank(channel)  # kept on disk, so that no search has to wait for it
