@@ -1,0 +1,2 @@
+DROP TABLE runs;                     -- written, never read
+DROP TABLE meta;                     -- never written
