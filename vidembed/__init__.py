@@ -15,7 +15,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from vidembed._version import __version__
 
 # Public name -> the module it is fetched from when first used (PEP 562).
 _PUBLIC = {

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from vidembed._version import __version__
 from vidembed.cli import align, caption, environment, evaluate, index, library, search, serve
 
 app = typer.Typer(
@@ -19,8 +20,6 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from vidembed import __version__
-
         typer.echo(f"vidembed {__version__}")
         raise typer.Exit
 

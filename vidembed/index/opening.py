@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from vidembed._version import __version__
 from vidembed.batching import batched
 from vidembed.captions.captioning import CaptionedVideo
 from vidembed.config.load import Overrides, file_layer, load_config, merged_layers, override_layer
@@ -57,8 +58,6 @@ def open_index(
 
 
 def _made(folder: Path, profile: str | None, config: str | Path | None, overrides: Overrides | None) -> VideoIndex:
-    import vidembed
-
     settings = load_config(profile, config, overrides)
     for name, given in settings.channels.items():
         if given.enabled:
@@ -69,7 +68,7 @@ def _made(folder: Path, profile: str | None, config: str | Path | None, override
         layout=layout_of(settings),
         store=settings.store.model_dump(mode="json"),
         settings=merged_layers(file_layer(config), override_layer(overrides)),
-        made_by=f"vidembed {vidembed.__version__}",
+        made_by=f"vidembed {__version__}",
     )
     manifest.write(folder)
     return VideoIndex(IndexParts(folder, settings, manifest))

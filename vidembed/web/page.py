@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from vidembed._version import __version__
 from vidembed.web.captions_tab import captions_tab
 from vidembed.web.explore_tab import explore_tab
 from vidembed.web.html import LOGO, clock, count, e, html_part
@@ -244,8 +245,6 @@ def about_tab(site: Site, tab: gr.Tab) -> None:
 
 def about_html(site: Site) -> str:
     """Facts first, then one row a channel."""
-    import vidembed
-
     info = site.index.info()
     size = sum(info.sizes_bytes.values()) / 1e6
     facts = (
@@ -273,5 +272,5 @@ the weights</th></tr></thead><tbody>{rows}</tbody></table>
 <h2 class="ve-less">Keys</h2>
 <p class="ve-keys"><kbd>/</kbd> to the search box <kbd>J</kbd> <kbd>K</kbd> next and previous moment
 <kbd>R</kbd> the moment again <kbd>Esc</kbd> close the player <kbd>Ctrl</kbd> <kbd>Enter</kbd> save a caption</p>
-<p>vidembed {e(vidembed.__version__)} · <a href="{e(DOCS_URL)}" target="_blank" rel="noopener">Documentation</a> ·
+<p>vidembed {e(__version__)} · <a href="{e(DOCS_URL)}" target="_blank" rel="noopener">Documentation</a> ·
 <a href="{e(site.url("gradio_api/info"))}" target="_blank" rel="noopener">API for programs</a></p>"""
