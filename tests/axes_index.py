@@ -12,7 +12,7 @@ import numpy as np
 from vidembed.config.schema import MomentSettings, SearchSettings
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Channel
-from vidembed.search.catalog import VideoFacts, resolve
+from vidembed.search.filters import VideoFacts, resolve
 from vidembed.search.query import SearchOptions
 from vidembed.search.searcher import Searcher
 from vidembed.types import Clip, Filter, Moment, Query, Row, Space, Span, SparseVector, TimedText, Where

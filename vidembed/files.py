@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Writing files whole or not at all; reading banks of sentences."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from vidembed.errors import InputError
+from vidembed.errors import ConfigError, InputError
+
+BANK_LINES = 20  # a bank has at least so many
 
 
 @contextmanager
@@ -100,3 +103,26 @@ def _rename(part: Path, path: Path, overwrite: bool) -> None:
 
 def _exists(path: Path) -> InputError:
     return InputError(f"{path}: exists", hint="choose another name, or allow overwriting")
+
+
+def read_bank(path: str | Path | None, bundled: Traversable, *, kind: str) -> tuple[str, ...]:
+    """The different lines of a bank (UTF-8, one sentence a line, "#" comments), in their order.
+
+    Args:
+        path: A file of one's own; None = the bundled one.
+        bundled: The bank that comes along.
+        kind: What messages call it, such as "query bank".
+
+    Raises:
+        InputError: The file cannot be read.
+        ConfigError: It has fewer than 20 different lines.
+    """
+    try:
+        text = (bundled if path is None else Path(path).expanduser()).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the {kind} {path}: {error}") from error
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    sentences = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+    if len(sentences) < BANK_LINES:
+        raise ConfigError(f"the {kind} {path} has {len(sentences)} different lines; at least {BANK_LINES} are needed")
+    return sentences

@@ -15,6 +15,7 @@ from vidembed.protocols import Channel
 from vidembed.search.calibration import (
     BackgroundCache,
     BankVectors,
+    Collection,
     Null,
     Scale,
     encode_texts,
@@ -25,7 +26,7 @@ from vidembed.search.calibration import (
     read_bank,
     soft_maximum,
 )
-from vidembed.search.scoring import Collection, pool_scores, unit_matrix
+from vidembed.search.channels import pool_scores, unit_matrix
 from vidembed.types import Clip, Row, Space, Span
 from vidembed.vectors import unit_rows
 
@@ -43,7 +44,7 @@ def test_a_bank_of_ones_own(tmp_path: Path) -> None:
     path.write_text("# mine\n" + "\n".join(f"scene {i}" for i in range(25)) + "\nscene 3\n", encoding="utf-8")
     assert len(read_bank(str(path))) == 25
     path.with_name("short.txt").write_text("one\ntwo\n")
-    with pytest.raises(ConfigError, match="has 2 different queries"):
+    with pytest.raises(ConfigError, match="has 2 different lines"):
         read_bank(str(path.with_name("short.txt")))
     with pytest.raises(InputError, match="cannot read the query bank"):
         read_bank(str(tmp_path / "none.txt"))

@@ -61,12 +61,12 @@ def test_evidence_ignores_a_channel_where_nothing_stands_out() -> None:
     assert fused[0][1] == pytest.approx(math.log1p(math.exp(3)) + math.log1p(math.exp(-1.6)))
 
 
-def test_being_in_two_lanes_is_worth_nothing_by_itself() -> None:
+def test_being_in_two_channels_is_worth_nothing_by_itself() -> None:
     # "a" is what is asked for and has no sound; "b" is not, and neither is its sound.
-    lanes = {"seen": [("a", 1.0), ("b", -0.2)], "heard": [("b", -4.0)]}
-    assert reciprocal_rank_fusion(lanes)[0][0] == "b"
-    assert evidence_fusion(lanes)[0][0] == "a"
-    assert evidence_fusion(lanes, main="seen")[0][0] == "a"
+    rankings = {"seen": [("a", 1.0), ("b", -0.2)], "heard": [("b", -4.0)]}
+    assert reciprocal_rank_fusion(rankings)[0][0] == "b"
+    assert evidence_fusion(rankings)[0][0] == "a"
+    assert evidence_fusion(rankings, main="seen")[0][0] == "a"
 
 
 def test_the_main_ranking_orders_what_nothing_is_sure_of() -> None:

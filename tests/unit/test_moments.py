@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from vidembed.config.schema import MomentSettings
 from vidembed.search.channels import Pieces
-from vidembed.search.curves import Axis, Seconds, merge_pieces, smooth_rows
-from vidembed.search.moments import Proposal, propose_each, score_spans, soft_nms
-from vidembed.search.windows import Sheet, Window
+from vidembed.search.curves import Axis, Seconds, Sheet, merge_pieces, smooth_rows
+from vidembed.search.moments import Candidate, propose_each, score_spans, soft_nms
 from vidembed.types import Clip, Span
 
 PLAIN = MomentSettings(smooth_s=0)
@@ -43,19 +42,25 @@ def steps(*parts: tuple[float, float]) -> Curve:
     return Curve(np.arange(len(scores) + 1.0), scores)
 
 
-def propose(curve: Curve, *, shots: Sequence[Span] = (), settings: MomentSettings | None = None) -> list[Proposal]:
+def propose(curve: Curve, *, shots: Sequence[Span] = (), settings: MomentSettings | None = None) -> list[Candidate]:
     """The spans of one curve, smoothed all through."""
     settings = settings or MomentSettings()
     smoothed = smooth(curve, settings.smooth_s).scores
     return propose_each(Axis.of([curve.edges]), curve.scores, smoothed, [shots], settings=settings)[0]
 
 
+def sampled(starts: Seconds, ends: Seconds, z: np.ndarray) -> Pieces:
+    """Frames of one window."""
+    return Pieces(np.zeros(len(z), dtype=np.int64), starts, ends, z, ("",) * len(z), np.array([True]))
+
+
 def test_an_event_is_found_with_its_borders() -> None:
-    best = propose(steps((20, 0), (10, 4), (30, 0)), settings=PLAIN)[0]
-    assert best.span == Span(20, 30)
-    assert 20 <= best.best_s < 30
     # level 4; the context, ten seconds on either side, is 0, so the contrast is 4 as well
-    assert (best.level, best.score) == pytest.approx((4, 4))
+    for share in (0.0, 0.5, 1.0):
+        best = propose(steps((20, 0), (10, 4), (30, 0)), settings=PLAIN.model_copy(update={"context_share": share}))[0]
+        assert best.span == Span(20, 30)
+        assert 20 <= best.best_s < 30
+        assert best.score == pytest.approx(4)
 
 
 def test_two_events_are_two_moments_the_stronger_first() -> None:
@@ -175,8 +180,8 @@ def test_an_hour_is_bounded_work() -> None:
 def test_a_level_stretch_is_one_answer_whatever_its_sums_round_to() -> None:
     clips = [Clip.make("a" * 32, i, Span(2 * i, 2 * i + 2)) for i in range(10)]
     starts = np.arange(0, 20, 0.25)
-    frames = Pieces(starts, starts + 0.25, np.full(80, 0.1), sampled=True)
-    sheet = Sheet.of([Window("a" * 32, clips, {"vision": frames, "sound": frames})])
+    frames = sampled(starts, starts + 0.25, np.full(80, 0.1))
+    sheet = Sheet.of([clips], {"vision": frames, "sound": frames})
     assert sheet is not None
     scores = sheet.joined({"vision": 0.3, "sound": 0.7}, smooth_s=0.5)
     assert set(scores.tolist()) == {0.1}
@@ -187,13 +192,13 @@ def test_pictures_are_smoothed_and_lines_of_text_keep_their_borders() -> None:
     clip = Clip.make("a" * 32, 0, Span(0, 20))
     starts, z = np.arange(20.0), np.zeros(20)
     z[10] = 4.0
-    frames = Pieces(starts, starts + 1, z, sampled=True)
-    lines = Pieces.of([(10.0, 11.0, 4.0, "one second of words"), (15.0, 16.0, -3.0, "nothing like it")])
+    frames = sampled(starts, starts + 1, z)
+    lines = Pieces.of_lines([[(10.0, 11.0, 4.0, "one second of words"), (15.0, 16.0, -3.0, "nothing like it")]])
 
-    seen = Sheet.of([Window(clip.video_id, [clip], {"vision": frames})])
+    seen = Sheet.of([[clip]], {"vision": frames})
     assert seen is not None
     assert seen.joined({"vision": 1.0}, smooth_s=2.0).max() < 2
-    sheet = Sheet.of([Window(clip.video_id, [clip], {"speech": lines})])
+    sheet = Sheet.of([[clip]], {"speech": lines})
     assert sheet is not None
     said = Curve(sheet.axis.edges(0), sheet.joined({"speech": 1.0}, smooth_s=2.0))
     assert propose(said, settings=PLAIN)[0].span == Span(10, 11)
@@ -226,18 +231,29 @@ def test_curves_side_by_side_are_answered_as_each_alone(parts: list[list[tuple[i
 def test_windows_on_one_sheet_keep_to_themselves() -> None:
     # The second video begins where the first ends; neither its loud end nor a limit of the first reaches over.
     one, two = (Clip.make(name * 32, 0, Span(0, 4)) for name in "ab")
-    loud = Pieces.of([(0.0, 2.0, 1.0, ""), (2.0, 4.0, 5.0, "")])
-    calm = Pieces.of([(0.0, 4.0, 2.0, "")])
-    windows = [Window(one.video_id, [one], {"sound": loud}), Window(two.video_id, [two], {"sound": calm})]
-    sheet = Sheet.of(windows)
+    loud, calm = [(0.0, 2.0, 1.0, "low"), (2.0, 4.0, 5.0, "loud")], [(0.0, 4.0, 2.0, "calm")]
+    windows, pieces = [[one], [two]], {"sound": Pieces.of_lines([loud, calm])}
+    sheet = Sheet.of(windows, pieces)
     assert sheet is not None
     assert sheet.joined({"sound": 1.0}).tolist() == [1, 5, 2]
     assert score_spans(sheet.axis, sheet.z, [0, 1], [Span(2, 4), Span(0, 4)], PLAIN).tolist() == [[5 - 1 / 2, 2]]
-    limited = Sheet.of(windows, Span(3, 9))
+    limited = Sheet.of(windows, pieces, Span(3, 9))
     assert limited is not None
     assert (limited.axis.low.tolist(), limited.axis.high.tolist()) == ([3, 3], [4, 4])
     assert limited.z.tolist() == [[5, 2]]
-    assert Sheet.of(windows, Span(4, 9)) is None
+    assert sheet.highest([0, 1], [Span(0, 2), Span(1, 9)]).tolist() == [[1, 2]]
+    assert Sheet.of(windows, pieces, Span(4, 9)) is None
+
+
+def test_a_window_of_which_nothing_is_left_takes_its_pieces_along() -> None:
+    clips = [Clip.make(name * 32, 0, Span(start, start + 4)) for name, start in zip("abc", (0, 10, 20), strict=True)]
+    lines = [[(10.0 * i, 10.0 * i + 4, 1.0 + i, f"line {i}")] for i in range(3)]
+    sheet = Sheet.of([[clip] for clip in clips], {"speech": Pieces.of_lines(lines)}, Span(9, 30))
+    assert sheet is not None
+    assert [clip.video_id[0] for (clip,) in sheet.windows] == ["b", "c"]
+    assert sheet.z.tolist() == [[2, 3]]
+    left = sheet.pieces["speech"]
+    assert (left.window.tolist(), left.what, left.starts.tolist()) == ([0, 1], ("line 1", "line 2"), [10, 20])
 
 
 def test_a_curve_smoothed_elsewhere_is_taken_as_it_is() -> None:

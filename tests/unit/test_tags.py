@@ -16,7 +16,7 @@ from vidembed.errors import BadQuery, MediaNotFound
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.database import MIGRATIONS
 from vidembed.media.files import find_videos, list_tags
-from vidembed.search.catalog import TagCondition
+from vidembed.search.filters import TagCondition
 
 TAGS = {"camera": "Front door", "year": "2024", "day": "2024-05-03", "checked": "yes"}
 

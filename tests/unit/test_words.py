@@ -12,7 +12,8 @@ from vidembed.errors import ConfigError
 from vidembed.models.encoders import words as _tokens
 from vidembed.models.encoders.words import Bm25Words, WordsEncoder
 from vidembed.protocols import Encoded
-from vidembed.search.phrases import contains_phrase, match_span, quoted
+from vidembed.search.query import quoted
+from vidembed.search.words import contains_phrase, match_span
 from vidembed.types import Clip, Failure, Space, Span, SparseVector, TextLine, TimedText
 
 SPEECH = [

@@ -24,8 +24,8 @@ from vidembed.evaluation.run import Index, Report, evaluate
 from vidembed.index.parts import IndexParts
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Channel, Store
-from vidembed.search.catalog import Catalog
 from vidembed.search.query import SearchOptions
+from vidembed.search.searcher import Catalog
 from vidembed.types import Clip, Filter, Moment, Query, Row, Span, TimedText, Where
 from vidembed.vectors import Pooling, pool
 
@@ -82,9 +82,10 @@ class Variant:
     ) -> None:
         self.config = config
         self._index = index
-        store, catalog = vectors or (None, None)
-        searcher = index.parts.searcher
-        self._searcher = searcher.with_settings(config.search, store=store, catalog=catalog, channels=channels)
+        own = index.parts.searcher
+        store, catalog = vectors or (own.store, own.catalog)
+        channels = channels or own.channels
+        self._searcher = replace(own, settings=config.search, store=store, catalog=catalog, channels=channels)
 
     def search(
         self,

@@ -19,7 +19,7 @@ from vidembed.media.reading.audio import load_audio
 from vidembed.media.reading.reader import open_video
 from vidembed.media.segmenting.sampling import distinct
 from vidembed.protocols import ClipMedia, Frame
-from vidembed.search.catalog import VideoFacts, resolve
+from vidembed.search.filters import VideoFacts, resolve
 from vidembed.types import (
     AudioSamples,
     AudioVisual,
@@ -45,7 +45,7 @@ _TEXT_KINDS = {"captions": "caption", "speech": "speech", "ocr": "ocr"}  # of a 
 
 
 class CatalogLookup:
-    """The catalog as searches ask it (`search.catalog.Catalog`). Videos whose files are gone are no answers."""
+    """The catalog as searches ask it (`search.searcher.Catalog`). Videos whose files are gone are no answers."""
 
     def __init__(self, catalog: Catalog, specs: Iterable[ChannelSpec]) -> None:
         self._catalog = catalog

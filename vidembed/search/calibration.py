@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import math
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,37 +19,26 @@ from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
+from cachetools import FIFOCache
 from numpy.typing import NDArray
 
-from vidembed.errors import ConfigError, InputError
-from vidembed.files import replacing
-from vidembed.protocols import Channel
+from vidembed import files
+from vidembed.config.schema import CalibrationSettings
+from vidembed.protocols import Channel, Store
 from vidembed.types import Floats
 
 Doubles = NDArray[np.float64]
+Bank = Callable[[Channel], Floats | None]  # vectors of ordinary queries in a channel's space
 
 _NORMAL = NormalDist()
+SAMPLE = 512  # clips that stand for a collection; ids are hashes, so the first ones are a fair sample
 NEAR = 10  # of the bank's queries, how many a query is compared with; 30 does nearly as well
 
 
 @cache
 def read_bank(path: str | None = None) -> tuple[str, ...]:
-    """The queries of a bank file (UTF-8, one a line, "#" comments), or of the bank that comes along.
-
-    Raises InputError when the file cannot be read, ConfigError when it has fewer than 20 different queries.
-    """
-    if path is None:
-        text = resources.files("vidembed.search").joinpath("query_bank.txt").read_text(encoding="utf-8")
-    else:
-        try:
-            text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read the query bank {path}: {error}") from error
-    lines = (line.strip() for line in text.splitlines())
-    queries = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
-    if len(queries) < 20:
-        raise ConfigError(f"the query bank {path} has {len(queries)} different queries; at least 20 are needed")
-    return queries
+    """The queries of a bank file, or of the bank that comes along; see `files.read_bank`."""
+    return files.read_bank(path, resources.files("vidembed.search") / "query_bank.txt", kind="query bank")
 
 
 class BankVectors:
@@ -89,7 +77,7 @@ class BankVectors:
                 return rows
         rows = encode_texts(channel, self._queries)
         if rows is not None and file is not None:
-            with replacing(file) as part:
+            with files.replacing(file) as part:
                 np.save(part, rows, allow_pickle=False)
         return rows
 
@@ -214,6 +202,75 @@ def expected_largest(n: int) -> float:
     return _NORMAL.inv_cdf((n - 0.375) / (n + 0.25)) if n > 1 else 0.0
 
 
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """A channel's collection in numbers: how many clips, a sample of them, and what ordinary queries score there."""
+
+    count: int
+    sample: Floats  # (S, D)
+    scale: Scale | None = None  # None without a bank
+    null: Null | None = None  # in z
+    near_null: Null | None = None  # in usual deviations above each clip's `near_level`
+
+    @classmethod
+    def of(cls, count: int, sample: Floats, bank: Floats | None, *, temperature: float, hubness: float) -> Collection:
+        if bank is None or not len(sample):
+            return cls(count, sample)
+        scores = bank @ sample.T
+        scale = Scale.of_bank(scores, temperature=temperature, hubness=hubness)
+        z = scale.z(scale.corrected(scores, soft_maximum(scores, temperature=temperature)))
+        above = (scores - near_level(scores)) / scale.spread
+        null, near_null = (
+            null_of_bank(values.max(axis=1), sampled=len(sample), indexed=count) for values in (z, above)
+        )
+        return cls(count, sample, scale, null, near_null)
+
+    def for_query(self, vector: Floats) -> tuple[Scale, Null | None]:
+        """Scale and null of this very query from its cosines over the sample, for queries that no bank fits."""
+        scores = self.sample @ vector
+        null = null_of_sample(scores, indexed=self.count)
+        if null is None:
+            return Scale(float(scores.mean()) if len(scores) else 0.0, 0.1), None
+        scale = Scale(float(np.median(scores)), null.scale)
+        return scale, Null((null.location - scale.mean) / scale.spread, 1.0)
+
+
+class Collections:
+    """`Collection` of each channel, made when first asked for and again when its number of clips changes."""
+
+    def __init__(self, store: Store, bank: Bank, settings: CalibrationSettings) -> None:
+        self._store, self._bank, self._settings = store, bank, settings
+        self._known: dict[str, Collection] = {}
+        self._lock = threading.Lock()
+
+    def get(self, channel: Channel) -> Collection:
+        count = self._store.count(channel.collection)
+        with self._lock:
+            known = self._known.get(channel.collection)
+            if known is None or known.count != count:
+                known = Collection.of(
+                    count,
+                    self._sample(channel),
+                    self._bank(channel),
+                    temperature=self._settings.temperature,
+                    hubness=self._settings.hubness,
+                )
+                self._known[channel.collection] = known
+            return known
+
+    def clear(self) -> None:
+        with self._lock:
+            self._known.clear()
+
+    def _sample(self, channel: Channel) -> Floats:
+        if channel.encoder.space.kind != "dense":
+            return np.zeros((0, 1), dtype=np.float32)
+        scan = self._store.scan(channel.collection, units=False, batch=SAMPLE)
+        rows = next(iter(scan), [])
+        vectors = [row.vector for row in rows if isinstance(row.vector, np.ndarray)]
+        return np.stack(vectors) if vectors else np.zeros((0, channel.encoder.space.dim), dtype=np.float32)
+
+
 class BackgroundCache:
     """What ordinary queries score on clips already seen, by collection and clip; the oldest go when it is full.
 
@@ -221,8 +278,7 @@ class BackgroundCache:
     """
 
     def __init__(self, limit: int = 500_000) -> None:
-        self._limit = limit
-        self._known: OrderedDict[tuple[str, str], float | list[float]] = OrderedDict()
+        self._known: FIFOCache[tuple[str, str], float | list[float]] = FIFOCache(limit)
         self._lock = threading.Lock()
 
     def get(self, collection: str, clip_ids: Sequence[str], make: Callable[[list[str]], Doubles]) -> Doubles:
@@ -235,8 +291,6 @@ class BackgroundCache:
             known.update(fresh)
             with self._lock:
                 self._known.update({(collection, clip_id): value for clip_id, value in fresh.items()})
-                while len(self._known) > self._limit:
-                    self._known.popitem(last=False)
         return np.array([known[clip_id] for clip_id in clip_ids], dtype=np.float64)
 
     def clear(self) -> None:

@@ -1,34 +1,42 @@
-"""One query in one channel: ranks clips, and says how well each stretch of a clip fits. A lane lives for one search.
+"""One query in one channel: ranks clips, and says how well each stretch of a clip fits. It lives for one search.
 
-All lanes speak the same language: z-scores, deviations above what an ordinary query gets, so 0 is "as any query".
+All channels give z-scores, deviations above what an ordinary query gets, so 0 is "as any query".
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import Protocol
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.protocols import Channel, Store
-from vidembed.search.calibration import BackgroundCache, near_level, soft_maximum
-from vidembed.search.phrases import WordMatch, contains_phrase, match_span, quoted
+from vidembed.config.schema import SearchSettings
+from vidembed.protocols import Store
+from vidembed.search.calibration import BackgroundCache, Bank, Collections, near_level, soft_maximum
 from vidembed.search.query import ChannelQuery
-from vidembed.search.scoring import Collection, pool_scores, unit_matrix
-from vidembed.types import Clip, Floats, Row, Span, SparseVector, TimedText, Where
+from vidembed.types import Clip, Floats, Row, TimedText, Where
 from vidembed.vectors import UnitScore
 
 Texts = Mapping[str, Mapping[str, TimedText]]  # clip id -> channel -> text
+TextsOf = Callable[[Sequence[str]], Texts]
+_BEST = 5  # hits by which a channel is judged as a whole
 
 
 @dataclass(frozen=True)
 class Found:
-    """A clip in a lane's ranking. score: as people see it (cosine, BM25); value: what the ranking goes by.
+    """A clip in a channel's ranking.
 
-    sure: whether it is a match at all goes by this, on the scale of z.
+    Attributes:
+        score: As people see it (cosine, BM25).
+        value: What the ranking goes by.
+        z: Deviations above an ordinary query.
+        sure: Whether it is a match at all goes by this, on the scale of z.
+        phrase: It has the query's very words, one after the other.
     """
 
     clip_id: str
@@ -36,103 +44,160 @@ class Found:
     value: float
     z: float
     sure: float
-    phrase: bool = False  # the query's very words, one after the other
+    phrase: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Stretches of clips with their z: starts, ends, z are (P,); they may overlap. what: the text of each, if any.
+    """Stretches of the clips of W windows, each with its z; they may overlap. Those of one window lie together.
 
-    sampled: they are frames or windows of sound, taken here and there from what goes on; lines of text have borders
-    of their own, which no smoothing may blur.
+    Attributes:
+        window: (P,) number of each stretch's window, rising.
+        starts, ends: (P,) seconds.
+        z: (P,) float64.
+        what: (P,) the text of each, "" without one.
+        sampled: (W,) whether a window's stretches are frames or windows of sound, taken here and there from what goes
+            on; lines of text have borders of their own, which no smoothing may blur.
     """
 
+    window: NDArray[np.int64]
     starts: NDArray[np.float64]
     ends: NDArray[np.float64]
     z: NDArray[np.float64]
-    what: tuple[str, ...] = ()
-    sampled: bool = False
+    what: tuple[str, ...]
+    sampled: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, parts: Sequence[tuple[float, float, float, str]]) -> Pieces:
+    def of_lines(cls, windows: Sequence[Sequence[tuple[float, float, float, str]]]) -> Pieces:
+        """From each window's (start_s, end_s, z, text)."""
+        parts = [part for window in windows for part in window]
         table = np.array([part[:3] for part in parts], dtype=np.float64).reshape(-1, 3)
-        return cls(table[:, 0], table[:, 1], table[:, 2], tuple(part[3] for part in parts))
+        number = np.repeat(np.arange(len(windows)), [len(window) for window in windows])
+        what = tuple(part[3] for part in parts)
+        return cls(number, table[:, 0], table[:, 1], table[:, 2], what, np.zeros(len(windows), dtype=bool))
 
-
-class Lane(Protocol):
-    """What the searcher needs of a lane. guesses: it goes by likeness, where any query is a little like any clip."""
-
-    channel: Channel
-    guesses: bool
-
-    def rank(self, k: int, where: Where | None, texts: TextsOf) -> list[Found]:
-        """The clips found, best first; a total order."""
-        ...
-
-    def load(self, clip_ids: Sequence[str]) -> None:
-        """Fetch what `pieces` needs of these clips, at once."""
-        ...
-
-    def pieces(self, groups: Sequence[Sequence[Clip]], texts: Texts) -> list[Pieces]:
-        """How well each stretch of each group's clips fits; clips that the channel lacks give none."""
-        ...
-
-    def vector_of(self, clip_id: str) -> Floats | None:
-        """The clip's dense vector, if it was loaded."""
-        ...
-
-    def odds(self, z: float) -> float:
-        """Logarithm of the odds that a hit with this z is an answer: what lanes are compared and fused by."""
-        ...
-
-    def confidence(self, z: float) -> float:
-        """0..1: how sure a hit with this z is an answer."""
-        ...
-
-
-class TextsOf(Protocol):
-    """Texts of clips by channel, read from the catalog at most once each."""
-
-    def __call__(self, clip_ids: Sequence[str]) -> Texts: ...
+    def only(self, kept: NDArray[np.bool_]) -> Pieces:
+        """Those of the kept windows, numbered anew. kept: (W,)."""
+        if kept.all():
+            return self
+        inside = kept[self.window]
+        number = (kept.cumsum() - 1)[self.window[inside]]
+        what = tuple(text for text, here in zip(self.what, inside.tolist()) if here)
+        return Pieces(number, self.starts[inside], self.ends[inside], self.z[inside], what, self.sampled[kept])
 
 
 @dataclass(frozen=True, eq=False)
-class LaneTools:
-    """What dense lanes share over many searches."""
+class ChannelTools:
+    """What the searches of an index share. bank: vectors of ordinary queries in a channel's space, or None."""
 
     store: Store
+    collections: Collections
     backgrounds: BackgroundCache
-    temperature: float  # of the soft maximum over the bank
-    unit_score: UnitScore
-    rescore: int  # how many of a ranking's best clips are seen through their units
+    bank: Bank
+    settings: SearchSettings
 
 
-class DenseLane:
-    """A lane of unit vectors."""
+class ChannelSearch(ABC):
+    """A query in one channel, and what it found there.
 
-    guesses = True
+    Attributes:
+        name: Of the channel.
+        stored: Clips that the channel holds in all.
+        weight: Asked for.
+        trust: weight x how sure the channel is that it has an answer.
+        share: Of its weight, what its evidence counts beside that of the surest channel.
+        found: The clips found, best first, a total order; `rank` fills it.
+    """
 
-    def __init__(self, query: ChannelQuery, collection: Collection, bank: Floats | None, tools: LaneTools) -> None:
-        assert isinstance(query.vector, np.ndarray)
-        self.channel = query.channel
-        self._vector: Floats = query.vector
+    guesses: ClassVar[bool]  # it goes by likeness, where any query is a little like any clip
+    units: ClassVar[bool]  # it looks at the vectors of frames and windows
+
+    def __init__(self, query: ChannelQuery, tools: ChannelTools, *, stored: int, weight: float) -> None:
+        self.name = query.channel.name
+        self.collection = query.channel.collection
+        self.stored, self.weight, self.trust, self.share = stored, weight, weight, 1.0
+        self.found: list[Found] = []
         self._tools = tools
         self._rows: dict[str, Row] = {}
-        self._bank = bank if query.ordinary and collection.scale is not None else None
+
+    @abstractmethod
+    def rank(self, need: int, where: Where | None, texts: TextsOf) -> None:
+        """Find clips, so many that `need` answers can be made of them. texts: what the clips say, by channel."""
+
+    @abstractmethod
+    def pieces(self, windows: Sequence[Sequence[Clip]], texts: Texts) -> Pieces:
+        """How well each stretch of each window's clips fits; clips that the channel lacks give none."""
+
+    @abstractmethod
+    def odds(self, z: float) -> float:
+        """Logarithm of the odds that a hit with this z is an answer: what channels are compared and fused by."""
+
+    @abstractmethod
+    def confidence(self, z: float) -> float:
+        """0..1: how sure a hit with this z is an answer."""
+
+    def load(self, clip_ids: Sequence[str]) -> None:
+        """Fetch the rows of these clips, at once."""
+        missing = [clip_id for clip_id in clip_ids if clip_id not in self._rows]
+        if missing:
+            self._rows.update(self._tools.store.rows(self.collection, missing, units=self.units))
+
+    def vector_of(self, clip_id: str) -> Floats | None:
+        """The clip's dense vector, if it was loaded."""
+        row = self._rows.get(clip_id)
+        return row.vector if row is not None and isinstance(row.vector, np.ndarray) else None
+
+    @cached_property
+    def best(self) -> float:
+        """How sure the surest of the best hits is, on the scale of z."""
+        return max(hit.sure for hit in self.found[:_BEST])
+
+    @cached_property
+    def lift(self) -> float:
+        """What the best hits are surer of being a match than their z says; the same for all hits."""
+        return self.best - max(hit.z for hit in self.found[:_BEST])
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Clip id -> its place in `found`, from 0."""
+        return {hit.clip_id: place for place, hit in enumerate(self.found)}
+
+    def _candidates(self, need: int) -> int:
+        """Clips to ask the store for."""
+        limit = self._tools.settings.per_channel
+        while limit < 2 * need:  # doubled, not fitted, so that neighbouring pages come from the same lists
+            limit *= 2
+        return limit
+
+
+class DenseChannelSearch(ChannelSearch):
+    """In a channel of unit vectors."""
+
+    guesses = True
+    units = True
+
+    def __init__(self, query: ChannelQuery, tools: ChannelTools, *, stored: int, weight: float) -> None:
+        super().__init__(query, tools, stored=stored, weight=weight)
+        assert isinstance(query.vector, np.ndarray)
+        self._vector: Floats = query.vector
+        collection = tools.collections.get(query.channel)
         self._near_null = collection.near_null
+        self._bank = tools.bank(query.channel) if query.ordinary and collection.scale is not None else None
         if self._bank is not None and collection.scale is not None:
             self._scale, self._null = collection.scale, collection.null
         else:
             self._scale, self._null = collection.for_query(query.vector)
 
-    def rank(self, k: int, where: Where | None, texts: TextsOf) -> list[Found]:
-        hits = self._tools.store.search(self.channel.collection, self._vector, k=k, where=where)
-        head = [clip_id for clip_id, _ in hits[: self._tools.rescore]]
+    def rank(self, need: int, where: Where | None, texts: TextsOf) -> None:
+        hits = self._tools.store.search(self.collection, self._vector, k=self._candidates(need), where=where)
+        rescore = max(self._tools.settings.rescore, need)
+        head = [clip_id for clip_id, _ in hits[:rescore]]
         self.load(head)
         head = [clip_id for clip_id in head if clip_id in self._rows]
         if not head:
-            return []
-        scores = self._clip_scores(head)
+            return
+        units, starts = unit_matrix([self._rows[clip_id] for clip_id in head])
+        scores = pool_scores((units @ self._vector)[None], starts, self._tools.settings.unit_score)[0]
         level = self._levels(head)
         value = self._scale.corrected(scores, level[:, 0])
         z = self._scale.z(value)
@@ -140,24 +205,18 @@ class DenseLane:
         found = [Found(*row) for row in zip(head, scores.tolist(), value.tolist(), z.tolist(), sure, strict=True)]
         found.sort(key=lambda hit: (-hit.value, hit.clip_id))
         # The tail keeps the store's order and goes below: it was not looked at closely.
-        last, edge = found[-1], hits[: self._tools.rescore][-1][1]
-        for clip_id, score in hits[self._tools.rescore :]:
+        last, edge = found[-1], hits[:rescore][-1][1]
+        for clip_id, score in hits[rescore:]:
             below = edge - score
             z_below = last.z - below / self._scale.spread
             found.append(Found(clip_id, score, last.value - below, z_below, z_below))
-        return found
+        self.found = found
 
-    def load(self, clip_ids: Sequence[str]) -> None:
-        missing = [clip_id for clip_id in clip_ids if clip_id not in self._rows]
-        if missing:
-            rows = self._tools.store.rows(self.channel.collection, missing, units=True)
-            self._rows.update({i: row for i, row in rows.items() if isinstance(row.vector, np.ndarray)})
-
-    def pieces(self, groups: Sequence[Sequence[Clip]], texts: Texts) -> list[Pieces]:
-        held = [[clip for clip in clips if clip.clip_id in self._rows] for clips in groups]
+    def pieces(self, windows: Sequence[Sequence[Clip]], texts: Texts) -> Pieces:
+        held = [[clip for clip in clips if clip.clip_id in self._rows] for clips in windows]
         here = [clip for clips in held for clip in clips]
         if not here:
-            return [Pieces.of([]) for _ in groups]
+            return Pieces.of_lines([()] * len(windows))
         rows = [self._rows[clip.clip_id] for clip in here]
         units, starts = unit_matrix(rows)
         counts = np.diff([*starts.tolist(), len(units)])
@@ -166,29 +225,19 @@ class DenseLane:
         starts_s, ends_s = _stretches(here, rows, starts, counts)
         what = [""] * len(units)
         for clip, row, start, count in zip(here, rows, starts.tolist(), counts.tolist()):
-            text = texts.get(clip.clip_id, {}).get(self.channel.name)
+            text = texts.get(clip.clip_id, {}).get(self.name)
             for i, line in enumerate(_lines_of(text, row, count), start=start):
                 starts_s[i], ends_s[i], what[i] = line
-        ends = np.cumsum([0, *counts])[np.cumsum([0, *(len(clips) for clips in held)])].tolist()
-        parts = [slice(a, b) for a, b in pairwise(ends)]
-        return [
-            Pieces(starts_s[part], ends_s[part], z[part], tuple(what[part]), sampled=not any(what[part]))
-            for part in parts
-        ]
-
-    def vector_of(self, clip_id: str) -> Floats | None:
-        row = self._rows.get(clip_id)
-        return row.vector if row is not None and isinstance(row.vector, np.ndarray) else None
+        bounds = np.cumsum([0, *counts])[np.cumsum([0, *(len(clips) for clips in held)])]
+        sampled = np.array([not any(what[a:b]) for a, b in pairwise(bounds.tolist())])
+        number = np.repeat(np.arange(len(windows)), np.diff(bounds))
+        return Pieces(number, starts_s, ends_s, z, tuple(what), sampled)
 
     def odds(self, z: float) -> float:
         return z - 2.0 if self._null is None else self._null.odds(z)
 
     def confidence(self, z: float) -> float:
         return 0.5 if self._null is None else self._null.confidence(z)
-
-    def _clip_scores(self, clip_ids: Sequence[str]) -> NDArray[np.float32]:
-        units, starts = unit_matrix([self._rows[i] for i in clip_ids])
-        return pool_scores((units @ self._vector)[None], starts, self._tools.unit_score)[0]
 
     def _sure(self, scores: NDArray[np.floating], level: NDArray[np.float64], z: NDArray[np.float64]) -> list[float]:
         """By how far the scores are above the clips' near levels, brought to where that lies among z."""
@@ -203,101 +252,45 @@ class DenseLane:
 
     def _levels(self, clip_ids: Sequence[str]) -> NDArray[np.float64]:
         """(N, 2) what ordinary queries score on these clips: soft maximum, near level; zeros without a bank."""
-        if self._bank is None:
+        bank, settings = self._bank, self._tools.settings
+        if bank is None:
             return np.zeros((len(clip_ids), 2))
 
         def make(missing: list[str]) -> NDArray[np.float64]:
-            assert self._bank is not None
             units, starts = unit_matrix([self._rows[i] for i in missing])
-            scores = pool_scores(self._bank @ units.T, starts, self._tools.unit_score)
-            return np.stack([soft_maximum(scores, temperature=self._tools.temperature), near_level(scores)], axis=1)
+            scores = pool_scores(bank @ units.T, starts, settings.unit_score)
+            highest = soft_maximum(scores, temperature=settings.calibration.temperature)
+            return np.stack([highest, near_level(scores)], axis=1)
 
-        return self._tools.backgrounds.get(self.channel.collection, clip_ids, make)
-
-
-class WordsLane:
-    """A lane of weighted words: exact phrases first, then BM25."""
-
-    guesses = False
-
-    def __init__(self, query: ChannelQuery, text: str, store: Store) -> None:
-        """text: the query's positive text. What it has in quotes must occur word for word, else the whole of it."""
-        assert isinstance(query.vector, SparseVector)
-        self.channel = query.channel
-        self._vector = query.vector
-        self._store = store
-        self._match = WordMatch(text, query.channel.encoder, query.vector)
-        self._phrases = quoted(text) or (text,)
-        self._rows: dict[str, Row] = {}
-
-    def rank(self, k: int, where: Where | None, texts: TextsOf) -> list[Found]:
-        hits = self._store.search(self.channel.collection, self._vector, k=k, where=where)
-        ids = [clip_id for clip_id, _ in hits]
-        self.load(ids)
-        lines = texts(ids)
-        found = []
-        for clip_id, score in hits:
-            row = self._rows.get(clip_id)
-            share = self._match.share(row.vector) if row is not None and isinstance(row.vector, SparseVector) else 0.0
-            text = lines.get(clip_id, {}).get(self.channel.name)
-            phrase = text is not None and self.has_phrases(text.text)
-            z = _words_z(share, phrase)
-            found.append(Found(clip_id, score, score, z, z, phrase))
-        return sorted(found, key=lambda hit: (not hit.phrase, -hit.value, hit.clip_id))
-
-    def has_phrases(self, text: str) -> bool:
-        return all(contains_phrase(text, phrase) for phrase in self._phrases)
-
-    def load(self, clip_ids: Sequence[str]) -> None:
-        missing = [clip_id for clip_id in clip_ids if clip_id not in self._rows]
-        if missing:
-            self._rows.update(self._store.rows(self.channel.collection, missing, units=False))
-
-    def pieces(self, groups: Sequence[Sequence[Clip]], texts: Texts) -> list[Pieces]:
-        return [self._pieces(clips, texts) for clips in groups]
-
-    def _pieces(self, clips: Sequence[Clip], texts: Texts) -> Pieces:
-        parts: list[tuple[float, float, float, str]] = []
-        for clip in clips:
-            row = self._rows.get(clip.clip_id)
-            if row is None or not isinstance(row.vector, SparseVector):
-                continue
-            text = texts.get(clip.clip_id, {}).get(self.channel.name)
-            if text is None:
-                z = _words_z(self._match.share(row.vector), False)
-                parts.append((clip.span.start_s, clip.span.end_s, z, ""))
-                continue
-            parts.extend(self._lines(text))
-        return Pieces.of(parts)
-
-    def _lines(self, text: TimedText) -> Iterator[tuple[float, float, float, str]]:
-        """The stretch of each phrase, to the word where word times are known, and the lines beside them."""
-        spoken = [line for line in text.lines if line.text.strip()]
-        taken: list[Span] = []
-        for phrase in self._phrases:
-            span = match_span(text, f'"{phrase}"') if contains_phrase(text.text, phrase) else None
-            if span is not None:
-                taken.append(span)
-                words = " ".join(line.text.strip() for line in spoken if line.span.overlap_s(span) > 0)
-                yield span.start_s, span.end_s, _words_z(1.0, True), words
-        for line in spoken:
-            if not any(line.span.overlap_s(span) > 0 for span in taken):
-                z = _words_z(self._match.share_of_text(line.text), False)
-                yield line.span.start_s, line.span.end_s, z, line.text.strip()
-
-    def vector_of(self, clip_id: str) -> Floats | None:
-        return None
-
-    def odds(self, z: float) -> float:
-        return z - 3.0  # all words there: confidence 0.88; half of them: 0.3; the phrase itself: 0.97
-
-    def confidence(self, z: float) -> float:
-        return float(1 / (1 + np.exp(-self.odds(z))))
+        return self._tools.backgrounds.get(self.collection, clip_ids, make)
 
 
-def _words_z(share: float, phrase: bool) -> float:
-    """Words that are literally there, on the scale of z-scores: 5 for all of them, 6.5 for the phrase, 0 for none."""
-    return 6.5 if phrase else 5.0 * share**1.3
+def unit_matrix(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
+    """All units of the rows one below the other, (U, D) float32, and where each row's begin, (N,).
+
+    A row without units is its own vector. The rows are dense, at least one.
+    """
+    parts = [row.units if row.units is not None and len(row.units) else row.vector[None] for row in rows]  # type: ignore[index]
+    starts = np.cumsum([0, *(len(part) for part in parts)])[:-1]
+    return np.concatenate(parts).astype(np.float32), starts
+
+
+def pool_scores(scores: NDArray[np.float32], starts: NDArray[np.int64], how: UnitScore) -> NDArray[np.float32]:
+    """(Q, U) cosines of queries with units into (Q, N) of clips seen through their units.
+
+    max: the best unit (MaxSim); topk: the mean of the three best; softmax: the mean weighed by exp(cosine / 0.1).
+    """
+    if how == "max":
+        return np.maximum.reduceat(scores, starts, axis=1)
+    if how == "topk":
+        ends = [*starts[1:].tolist(), scores.shape[1]]
+        best = [np.sort(scores[:, a:b], axis=1)[:, -3:].mean(axis=1) for a, b in zip(starts.tolist(), ends)]
+        return np.stack(best, axis=1)
+    top = np.maximum.reduceat(scores, starts, axis=1)
+    lengths = np.diff([*starts.tolist(), scores.shape[1]])
+    weights = np.exp((scores - np.repeat(top, lengths, axis=1)) / 0.1)
+    soft = np.add.reduceat(weights * scores, starts, axis=1) / np.add.reduceat(weights, starts, axis=1)
+    return np.asarray(soft, dtype=np.float32)
 
 
 def _stretches(

@@ -1,27 +1,66 @@
-"""Scores over time: piecewise constant curves, several side by side, their smoothing and their integrals.
+"""Score curves: windows of videos around found clips, side by side on one axis, with each channel's scores over them.
 
-A curve has cells `[edges[i], edges[i + 1])` in rising seconds, with one score each. A search looks at dozens of short
-curves; what is done to all of them is done at once, on one `Axis`, because numpy is slow on short arrays.
+A curve is piecewise constant: cells `[edges[i], edges[i + 1])` in rising seconds, with one score each. A search looks
+at dozens of short curves; what is done to all of them is done at once, on one `Axis`, because numpy is slow on short
+arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from vidembed.search.channels import Pieces
+from vidembed.types import Clip, Span
+
 Seconds = NDArray[np.float64]
 Places = NDArray[np.int64]
+_STRETCH = 1 << 44  # above every time in milliseconds
+
+
+def windows(
+    seeds: Sequence[Clip], clips_of: Mapping[str, Sequence[Clip]], *, context_s: float, around: int
+) -> list[list[Clip]]:
+    """The seeds and up to `around` neighbours on either side within context_s, by video, cut where clips lack.
+
+    So the work is bounded by the number of seeds, however long the video is.
+    """
+    answer: list[list[Clip]] = []
+    for video_id in dict.fromkeys(seed.video_id for seed in seeds):
+        ordered = sorted(clips_of[video_id], key=lambda clip: (clip.span, clip.clip_id))
+        place = {clip.clip_id: i for i, clip in enumerate(ordered)}
+        wanted: set[int] = set()
+        for seed in seeds:
+            at = place.get(seed.clip_id)
+            if seed.video_id != video_id or at is None:
+                continue
+            for i in range(max(0, at - around), min(len(ordered), at + around + 1)):
+                near = ordered[i].span
+                if near.start_s < seed.span.end_s + context_s and near.end_s > seed.span.start_s - context_s:
+                    wanted.add(i)
+        groups: list[list[Clip]] = []
+        for i in sorted(wanted):
+            # A gap of more than a second between clips is a hole that no curve should bridge.
+            if groups and ordered[i].span.start_s <= max(c.span.end_s for c in groups[-1]) + 1.0:
+                groups[-1].append(ordered[i])
+            else:
+                groups.append([ordered[i]])
+        answer += groups
+    return answer
 
 
 @dataclass(frozen=True, eq=False)
 class Axis:
     """The cells of W stretches of time, one stretch after the other.
 
-    starts, ends: (N,) seconds of each cell. bounds: (W + 1,) where the cells of each stretch begin; none is empty.
+    Attributes:
+        starts, ends: (N,) seconds of each cell.
+        bounds: (W + 1,) where the cells of each stretch begin; none is empty.
     """
 
     starts: Seconds
@@ -86,6 +125,103 @@ class Axis:
     def _joined(self) -> Seconds:
         """(N + 1,) the edges when the stretches are put together without gaps."""
         return np.concatenate([[0.0], np.cumsum(self.lengths_s)])
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """W windows side by side, with the z-scores of L channels over their cells.
+
+    Cells lie between neighbouring borders of pieces and clips.
+
+    Attributes:
+        windows: The clips of each window, of one video, in order.
+        pieces: Channel -> its pieces over the windows; at least one channel.
+        axis: N cells.
+        z: (L, N) float64, in the order of `pieces`; 0 where a channel says nothing.
+        cover: (L, N) how many pieces of a channel lie over each cell.
+    """
+
+    windows: Sequence[Sequence[Clip]]
+    pieces: Mapping[str, Pieces]
+    axis: Axis
+    z: NDArray[np.float64]
+    cover: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, windows: Sequence[Sequence[Clip]], pieces: Mapping[str, Pieces], within: Span | None = None
+    ) -> Sheet | None:
+        """The windows, less those of which `within` leaves nothing; None when it leaves nothing at all."""
+        low = np.array([min(clip.span.start_s for clip in clips) for clips in windows], dtype=np.float64)
+        high = np.array([max(clip.span.end_s for clip in clips) for clips in windows], dtype=np.float64)
+        if within is not None:
+            low, high = np.maximum(low, within.start_s), np.minimum(high, within.end_s)
+        kept = high - low >= 1e-3
+        if not kept.any():
+            return None
+        windows = [clips for clips, here in zip(windows, kept.tolist()) if here]
+        pieces = {name: own.only(kept) for name, own in pieces.items()}
+        low, high = low[kept], high[kept]
+
+        def marks(window: Places, times_s: ArrayLike) -> Places:
+            """Number of the window and millisecond in one, to sort by."""
+            inside = np.minimum(np.maximum(times_s, low[window]), high[window])
+            return np.asarray(window * _STRETCH + np.rint(inside * 1000).astype(np.int64), dtype=np.int64)
+
+        numbers = np.arange(len(windows))
+        of_clips = np.repeat(numbers, [2 * len(clips) for clips in windows])
+        times = [time for clips in windows for clip in clips for time in (clip.span.start_s, clip.span.end_s)]
+        laid = [(marks(own.window, own.starts), marks(own.window, own.ends), own.z) for own in pieces.values()]
+        borders = [marks(numbers, low), marks(numbers, high), marks(of_clips, times)]
+        cuts = np.unique(np.concatenate([*borders, *(part for starts, ends, _ in laid for part in (starts, ends))]))
+        stretch, ms = np.divmod(cuts, _STRETCH)
+        same = stretch[1:] == stretch[:-1]
+        edges_s = ms / 1000
+        bounds = np.searchsorted(stretch, np.arange(len(windows) + 1)) - np.arange(len(windows) + 1)
+        axis = Axis(edges_s[:-1][same], edges_s[1:][same], bounds)
+        rows = [_over(cuts, len(axis), *one) for one in laid]
+        z, cover = (np.stack(part) for part in zip(*rows))
+        # The last bits of sums make no peaks on what is level.
+        return cls(windows, pieces, axis, z.round(9), cover)
+
+    def joined(self, trust: Mapping[str, float], *, smooth_s: float = 0.0) -> NDArray[np.float64]:
+        """(N,) the channels' mean, weighed by trust; a channel that says nothing of a stretch counts 0 there.
+
+        smooth_s: of the channels of pictures and sounds alone; lines of text keep their borders, and one that fits
+        less than nothing at all counts like nothing, or the silence around it would seem the better answer.
+        """
+        sampled = np.array([own.sampled for own in self.pieces.values()])
+        rows = np.where(sampled[:, self.axis.stretch], self.z, np.maximum(self.z, 0.0))
+        if smooth_s:
+            for number, channels in enumerate(sampled.T):
+                if channels.any():
+                    cells = self.axis.cells(number)
+                    rows[channels, cells] = smooth_rows(self.axis.edges(number), rows[channels, cells], smooth_s)
+        weights = np.array([trust[name] for name in self.pieces])
+        mean = weights @ rows / max(float(weights.sum()), 1e-9)
+        return np.asarray(mean.round(9), dtype=np.float64)
+
+    def highest(self, windows: Sequence[int], spans: Sequence[Span]) -> NDArray[np.float64]:
+        """(L, S) each channel's highest z inside each span of these windows; minus infinity where it says nothing."""
+        z = np.where(self.cover > 0, self.z, -np.inf)
+        starts, ends = self.axis.starts.tolist(), self.axis.ends.tolist()
+        columns = []
+        for number, span in zip(windows, spans, strict=True):
+            cells = self.axis.cells(number)
+            first = bisect_right(ends, span.start_s, cells.start, cells.stop)
+            last = bisect_right(starts, span.end_s - 1e-9, first, cells.stop)
+            columns.append(z[:, first:last].max(axis=1, initial=-np.inf))
+        return np.stack(columns, axis=1)
+
+
+def _over(
+    cuts: Places, cells: int, starts: Places, ends: Places, z: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """z and cover, (N,) each, of a channel's pieces over the cells between the cuts."""
+    inside = ends > starts
+    starts, ends = starts[inside], ends[inside]
+    window = starts // _STRETCH  # each window has one cut more than cells
+    return merge_pieces(cuts.searchsorted(starts) - window, cuts.searchsorted(ends) - window, z[inside], cells)
 
 
 def merge_pieces(

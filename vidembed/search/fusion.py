@@ -1,4 +1,4 @@
-"""Several rankings into one. Pure functions: inputs are not changed, ties go by id, so that runs agree.
+"""Several rankings into one, and what each channel counts in it. Ties go by id, so that runs agree.
 
 A ranking is a sequence of (id, score), best first, no id twice. Every function returns (id, fused score) by score
 down, then id; fusing a single ranking keeps its order. A weight of 0 leaves a ranking out; an id that a ranking lacks
@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias, get_args
+from typing import TypeAlias
 
 import numpy as np
 
-from vidembed.config.schema import Fusion
+from vidembed.config.schema import Fusion, SearchSettings
 from vidembed.errors import ConfigError
+from vidembed.search.channels import ChannelSearch
+from vidembed.search.query import FUSIONS
 
 Ranking: TypeAlias = Sequence[tuple[str, float]]
 Weights: TypeAlias = Mapping[str, float]
-FUSIONS: tuple[str, ...] = get_args(Fusion)
+_LEAST_TRUST = 0.1
+# A channel counts by this power of its odds. Chosen on the tuning half of benchmarks/fusion.py: from 0.6 on, captions
+# are found no worse than by the pictures alone; a higher power outvotes channels that are hardly less sure.
+_SHARE_POWER = 0.6
 
 
 def reciprocal_rank_fusion(
@@ -56,9 +61,9 @@ def evidence_fusion(
 ) -> list[tuple[str, float]]:
     """Weighted sum of log(1 + odds); scores are the logarithm of each hit's odds of being an answer.
 
-    A ranking in which nothing stands out (odds far below 1) adds next to nothing, so a lane that has no answer cannot
-    outvote one that has, and being in many rankings is worth nothing by itself. The `main` ranking, the one that
-    covers most, adds its scores as they are: they order what no lane is sure of; there, 0 must be worth as much as
+    A ranking in which nothing stands out (odds far below 1) adds next to nothing, so a channel that has no answer
+    cannot outvote one that has, and being in many rankings is worth nothing by itself. The `main` ranking, the one that
+    covers most, adds its scores as they are: they order what no channel is sure of; there, 0 must be worth as much as
     not being listed.
     """
     total: dict[str, float] = {}
@@ -124,3 +129,51 @@ def _distribution_scores(scores: _Scores) -> _Scores:
     if spread < 1e-12:
         return np.full(len(scores), 0.5)
     return (scores - (scores.mean() - 3 * spread)) / (6 * spread)
+
+
+def weigh(channels: Sequence[ChannelSearch]) -> None:
+    """Set trust and share by how sure each channel is of its best hits.
+
+    The surest channel counts in full, so that a lone channel's scores do not depend on how sure it is. A channel in
+    which nothing stands out must not decide the order with what it is not sure of: asked for a sound, the pictures,
+    which cover most, would otherwise outvote the sound.
+    """
+    odds = [channel.odds(channel.best) for channel in channels]
+    sure = [max(channel.confidence(channel.best), _LEAST_TRUST) for channel in channels]
+    for channel, o, s in zip(channels, odds, sure):
+        channel.trust = channel.weight * s / max(sure)
+        channel.share = math.exp(_SHARE_POWER * (o - max(odds)))
+
+
+def fuse_channels(
+    rankings: Mapping[str, Ranking], channels: Sequence[ChannelSearch], settings: SearchSettings
+) -> list[tuple[str, float]]:
+    """(id, fused score), best first, of each channel's (id, score), best first; for evidence the scores are z."""
+    if settings.fusion != "evidence" or not channels:
+        trust = {channel.name: channel.trust for channel in channels}
+        return fuse(settings.fusion, rankings, rrf_k=settings.rrf_k, weights=trust)
+    # How sure a channel is of one hit is in the odds already; the share says how sure it is of the query at all.
+    main = max(channels, key=lambda channel: channel.stored)  # the first of equals, so the profile's order decides
+    odds = {}
+    for channel in channels:
+        # The main channel is measured from an ordinary query, the others from what makes a match.
+        lift, less = (0.0, channel.odds(0.0)) if channel is main else (channel.lift, 0.0)
+        odds[channel.name] = [(key, channel.odds(z + lift) - less) for key, z in rankings[channel.name]]
+    weights = {channel.name: channel.weight * channel.share for channel in channels}
+    return fuse("evidence", odds, weights=weights, main=main.name)
+
+
+def confidence_of(odds: Mapping[str, float], channels: Sequence[ChannelSearch]) -> float:
+    """0..1 from each channel's odds. Words that are there are there; of the channels that guess, any may be meant.
+
+    So the odds of guessing channels are averaged by how many clips each holds: what sounds like an elephant and does
+    not look like one may still be one, but less surely than where both channels agree, and a channel of few clips, in
+    which something is near everything, does not make an answer of it.
+    """
+    parts = [odds[c.name] for c in channels if not c.guesses and c.name in odds]
+    held = {c.name: c.stored * c.weight for c in channels if c.guesses}
+    known = [odds[name] + math.log(held[name] / sum(held.values())) for name in held if name in odds]
+    if known:
+        top = max(known)
+        parts.append(top + math.log(sum(math.exp(one - top) for one in known)))
+    return 1 / (1 + math.exp(-min(max(max(parts), -60.0), 60.0)))

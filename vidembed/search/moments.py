@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -17,20 +18,46 @@ from numpy.typing import ArrayLike, NDArray
 
 from vidembed.config.schema import MomentSettings
 from vidembed.search.curves import Axis, Places, Seconds
-from vidembed.types import Span
+from vidembed.types import Clip, Span
 
+_LAST_S = 99_999_999.0  # no video is as long
 _MAX_PROPOSALS = 400  # the best ones enter the suppression
 _MAX_SHOTS = 8  # neighbouring shots that are joined at most
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """A stretch of a curve. score: share of contrast and level, lowered where better spans overlap it."""
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A span of a score curve that may become an answer.
 
+    Attributes:
+        window: Number of its stretch on the axis, of its window on the sheet.
+        span: Seconds in the video.
+        best_s: Where the curve, before smoothing, is highest inside the span.
+        score: What it is ranked by: on its curve the share of contrast and level, lowered where better spans overlap
+            it; once the channels are fused, their fused score.
+        seeds: The found clips that it overlaps.
+        values: Channel -> worth, for the fusion.
+        confidence: 0..1.
+        phrase: The query's very words are in it.
+    """
+
+    window: int
     span: Span
-    best_s: float  # where the curve, before smoothing, is highest inside the span
+    best_s: float
     score: float
-    level: float  # mean inside
+    seeds: Sequence[Clip] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
+    confidence: float = 0.0
+    phrase: bool = False
+
+    @property
+    def video_id(self) -> str:
+        return self.seeds[0].video_id
+
+    @cached_property
+    def key(self) -> str:
+        """Sorts by video and time, of spans that begin together the longest first: its parts are no other answers."""
+        return f"{self.video_id}:{self.span.start_s:012.3f}:{_LAST_S - self.span.end_s:012.3f}"
 
 
 def propose_each(
@@ -40,7 +67,7 @@ def propose_each(
     shots: Sequence[Sequence[Span]],
     *,
     settings: MomentSettings,
-) -> list[list[Proposal]]:
+) -> list[list[Candidate]]:
     """The best spans of each of W curves, by score down, then start; at least one each, none empty, best time inside.
 
     Candidates are the stretches above each of `levels` thresholds (a watershed, as in Zhao et al., TAG, ICCV 2017),
@@ -48,22 +75,22 @@ def propose_each(
     (1 - context_share) x its mean + context_share x (its mean - the mean around it); overlaps are suppressed softly.
     scores, smoothed: (N,) over the axis; shots: of each stretch.
     """
-    first, last = _candidates(axis, smoothed, shots, settings)
+    first, last = _cells(axis, smoothed, shots, settings)
     stretch = axis.stretch[first]
     starts, ends = axis.starts[first], axis.ends[last - 1]
-    all_scores, levels = _inside_and_around(axis, smoothed[None], stretch, starts, ends, settings)
-    score, level = all_scores[0].round(9), levels[0]  # equal ones are equal, whatever their sums round to
+    # Equal ones are equal, whatever their sums round to.
+    score = _inside_and_around(axis, smoothed[None], stretch, starts, ends, settings)[0].round(9)
     # Of equal candidates the longest one is kept, then the earliest: a level stretch is one answer, not many.
     order = np.lexsort((first, first - last, -score, stretch))
     borders = stretch[order].searchsorted(np.arange(len(axis.bounds))).tolist()
-    maker = _Maker(axis, scores, smoothed, settings.min_s)
+    spans = _Spans(axis, scores, smoothed, settings.min_s)
     answer = []
-    for begin, end in pairwise(borders):
+    for window, (begin, end) in enumerate(pairwise(borders)):
         own = order[begin : min(end, begin + _MAX_PROPOSALS)]
         kept, decayed = soft_nms(starts[own], ends[own], score[own], sigma=settings.nms_sigma, n=settings.per_video)
         chosen = own[kept]
-        found = zip(first[chosen].tolist(), last[chosen].tolist(), decayed, level[chosen].tolist(), strict=True)
-        answer.append([maker.proposal(*one) for one in found])
+        found = zip(first[chosen].tolist(), last[chosen].tolist(), decayed, strict=True)
+        answer.append([spans.candidate(window, *one) for one in found])
     return answer
 
 
@@ -102,19 +129,13 @@ def soft_nms(
     return kept, decayed
 
 
-def proposals_of(
-    axis: Axis, scores: NDArray[np.float64], stretches: Sequence[int], spans: Sequence[Span]
-) -> list[Proposal]:
-    """Spans of one's own choice as proposals, each in its stretch, after all others: their score is 0."""
-    levels = score_spans(axis, scores[None], stretches, spans, MomentSettings(context_s=0))[0].tolist()
-    maker = _Maker(axis, scores, scores, min_s=0.0)
-    return [
-        Proposal(span, maker.best_time(stretch, span), 0.0, level)
-        for stretch, span, level in zip(stretches, spans, levels, strict=True)
-    ]
+def whole_spans(axis: Axis, scores: NDArray[np.float64], chosen: Sequence[tuple[int, Span]]) -> list[Candidate]:
+    """(stretch, span) of one's own choice as candidates; their score is 0, after all others."""
+    spans = _Spans(axis, scores, scores, min_s=0.0)
+    return [Candidate(stretch, span, spans.best_time(stretch, span), 0.0) for stretch, span in chosen]
 
 
-def _candidates(
+def _cells(
     axis: Axis, scores: NDArray[np.float64], shots: Sequence[Sequence[Span]], settings: MomentSettings
 ) -> tuple[Places, Places]:
     """First and one-past-last cells of all candidate spans, each pair once, none longer than max_s but single cells."""
@@ -156,19 +177,19 @@ def score_spans(
     rows: NDArray[np.float64],
     stretch: Sequence[int],
     spans: Sequence[Span],
-    settings: MomentSettings | None = None,
+    settings: MomentSettings,
 ) -> NDArray[np.float64]:
     """(L, S) what `propose_each` would score S spans with, on each of L curves (L, N). stretch: of each span."""
     starts = np.array([span.start_s for span in spans], dtype=np.float64)
     ends = np.array([span.end_s for span in spans], dtype=np.float64)
     own = np.asarray(stretch, dtype=np.int64)
-    return _inside_and_around(axis, rows, own, starts, ends, settings or MomentSettings())[0]
+    return _inside_and_around(axis, rows, own, starts, ends, settings)
 
 
 def _inside_and_around(
     axis: Axis, rows: NDArray[np.float64], stretch: Places, starts: Seconds, ends: Seconds, settings: MomentSettings
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Score and mean of each span on each curve, (L, S) both, through the integral of the curves."""
+) -> NDArray[np.float64]:
+    """(L, S) score of each span on each curve, through the integral of the curves."""
     lengths = ends - starts
     # Context as long as the span itself on either side, within limits. Beyond the video's ends the curve counts as 0,
     # the background level, so that a video that matches all through is answered as a whole. Stretches below the
@@ -181,29 +202,28 @@ def _inside_and_around(
     around = (above[:, 0] - above[:, 2]) + (above[:, 3] - above[:, 1])
     contrast = level - around / (2 * reach)
     share = settings.context_share if settings.context_s > 0 else 0.0
-    return (1 - share) * level + share * contrast, level
+    return (1 - share) * level + share * contrast
 
 
-class _Maker:
-    """Makes proposals of cells. Plain lists: for a few cells each they are faster than arrays."""
+class _Spans:
+    """Spans of cells, with their best times. Plain lists: for a few cells each they are faster than arrays."""
 
     def __init__(self, axis: Axis, scores: NDArray[np.float64], smoothed: NDArray[np.float64], min_s: float) -> None:
         self._bounds = axis.bounds.tolist()
         self._low, self._high = axis.low.tolist(), axis.high.tolist()
         self._starts, self._ends, self._times = axis.starts.tolist(), axis.ends.tolist(), axis.times_s.tolist()
-        self._stretch = axis.stretch.tolist()
         self._scores, self._smoothed, self._min_s = scores.tolist(), smoothed.tolist(), min_s
 
-    def proposal(self, first: int, last: int, score: float, level: float) -> Proposal:
-        span = self._span(first, last)
-        return Proposal(span, self.best_time(self._stretch[first], span), score, level)
+    def candidate(self, stretch: int, first: int, last: int, score: float) -> Candidate:
+        span = self._span(stretch, first, last)
+        return Candidate(stretch, span, self.best_time(stretch, span), score)
 
-    def _span(self, first: int, last: int) -> Span:
+    def _span(self, stretch: int, first: int, last: int) -> Span:
         """The cells' span, widened to min_s around its best cell where the curve is long enough."""
         start, end = self._starts[first], self._ends[last - 1]
         if end - start < self._min_s:
             middle = self._times[max(range(first, last), key=self._smoothed.__getitem__)]
-            low, high = self._low[self._stretch[first]], self._high[self._stretch[first]]
+            low, high = self._low[stretch], self._high[stretch]
             start = max(low, min(start, middle - self._min_s / 2, high - self._min_s))
             end = min(high, max(end, start + self._min_s))
         return Span(start, end)

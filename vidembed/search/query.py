@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections import OrderedDict
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
+from cachetools import LRUCache, cachedmethod
 
 from vidembed.config.schema import Fusion
 from vidembed.errors import BadQuery, ConfigError, EncodingError, did_you_mean
 from vidembed.protocols import Channel, Store
-from vidembed.search.fusion import FUSIONS
 from vidembed.types import Filter, Floats, Item, Modality, Query, SparseVector, Term
 from vidembed.vectors import combine
 
+FUSIONS: tuple[str, ...] = get_args(Fusion)
 Load = Callable[[Term], Item]  # a term's value as encoders take it: paths are opened, pictures decoded
-_QUOTES = re.compile(r'["“”„«»]')  # for phrases; encoders are not to see them
+_QUOTE = re.compile(r'["“”„«»]')  # for phrases; encoders are not to see them
+_QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
 
 
 @dataclass(frozen=True)
@@ -66,8 +69,13 @@ class ChannelQuery:
     ordinary: bool
 
 
-def check_query(query: Query) -> None:
-    """Raises BadQuery for a query without terms, without a positive one, with empty text or a weight that is none."""
+def checked(query: str | Query) -> Query:
+    """The query; a string is text.
+
+    Raises:
+        BadQuery: It has no terms, no positive one, an empty text or a weight that is none.
+    """
+    query = Query.text(query) if isinstance(query, str) else query
     if not query.terms:
         raise BadQuery("the query is empty", hint="give a text, a picture, a sound, a video or a clip")
     for term in query.terms:
@@ -80,6 +88,7 @@ def check_query(query: Query) -> None:
                 raise BadQuery(f"the query text {term.value!r} has no letter or digit in it", hint="describe the scene")
     if all(term.weight < 0 for term in query.terms):
         raise BadQuery("the query has only negative terms", hint="say what to look for besides what to leave out")
+    return query
 
 
 def positive_text(query: Query) -> str:
@@ -87,19 +96,28 @@ def positive_text(query: Query) -> str:
     return " ".join(term.value for term in query.terms if term.modality == "text" and term.weight > 0)
 
 
+def quoted(text: str) -> tuple[str, ...]:
+    """The parts of a query's text in quotation marks: the user insists on them."""
+    return tuple(part.strip() for part in _QUOTED.findall(text) if part.strip())
+
+
 def example_clips(query: Query) -> frozenset[str]:
     """The clips of the index that the query gives as examples; they are no answer to it."""
     return frozenset(term.value for term in query.terms if term.modality == "clip")
 
 
+def _text_key(_: object, text: str, channel: Channel) -> tuple[str, str]:
+    return channel.collection, text
+
+
 class QueryEncoder:
-    """Makes channel queries; texts are remembered, so that paging does not encode again."""
+    """Makes channel queries; texts are remembered, so that paging does not encode again. Safe for many threads."""
 
     def __init__(self, store: Store, load: Load, *, remembered: int = 512) -> None:
         self._store = store
         self._load = load
-        self._limit = remembered
-        self._texts: OrderedDict[tuple[str, str], Floats | SparseVector | None] = OrderedDict()
+        self._texts: LRUCache[tuple[str, str], Floats | SparseVector | None] = LRUCache(remembered)
+        self._lock = threading.Lock()
 
     def encode(self, query: Query, channels: Sequence[Channel]) -> list[ChannelQuery]:
         """One entry per channel that understands at least one positive term; unknown terms are left out there.
@@ -148,14 +166,10 @@ class QueryEncoder:
         modality: Modality = term.modality
         return channel.encoder.encode_query(modality, items[id(term)])
 
+    @cachedmethod(lambda self: self._texts, key=_text_key, lock=lambda self: self._lock)
     def _text(self, text: str, channel: Channel) -> Floats | SparseVector | None:
-        key = (channel.collection, text)
-        if key not in self._texts:
-            plain = _QUOTES.sub(" ", text)
-            self._texts[key] = channel.encoder.encode_query("text", " ".join(plain.split()))
-            while len(self._texts) > self._limit:
-                self._texts.popitem(last=False)
-        return self._texts[key]
+        plain = _QUOTE.sub(" ", text)
+        return channel.encoder.encode_query("text", " ".join(plain.split()))
 
     @staticmethod
     def _nobody(query: Query, channels: Sequence[Channel]) -> BadQuery:

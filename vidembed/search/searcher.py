@@ -1,9 +1,12 @@
-"""`Searcher`: a query in, moments out. It knows stores, channels and the catalog only through what is handed in."""
+"""A query in, moments out. The index is known only through what is handed in: a store, channels and a catalog."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,89 +14,72 @@ from numpy.typing import NDArray
 from vidembed.config.schema import SearchSettings
 from vidembed.errors import BadQuery
 from vidembed.protocols import Channel, Store
-from vidembed.search.answers import (
-    Candidate,
-    LaneRanking,
-    Shown,
-    candidates,
-    fuse_lanes,
-    ranked,
-    weigh,
-)
-from vidembed.search.calibration import BackgroundCache
-from vidembed.search.catalog import Catalog, TextsOnce
-from vidembed.search.channels import DenseLane, Lane, LaneTools, WordsLane
-from vidembed.search.phrases import quoted
+from vidembed.search.answers import Deduplicator, candidates, diverse, moment_of, ranked
+from vidembed.search.calibration import BackgroundCache, Bank, Collections
+from vidembed.search.channels import ChannelSearch, ChannelTools, DenseChannelSearch, Texts
+from vidembed.search.curves import Sheet, windows
+from vidembed.search.fusion import fuse_channels, weigh
+from vidembed.search.moments import Candidate
 from vidembed.search.query import (
+    ChannelQuery,
     Load,
     QueryEncoder,
     SearchOptions,
-    check_query,
+    checked,
     chosen_channels,
     example_clips,
     positive_text,
+    quoted,
 )
-from vidembed.search.results import diverse, moment_of
-from vidembed.search.scoring import Collections
-from vidembed.search.windows import Sheet, Window, windows
-from vidembed.types import Clip, Filter, Floats, Moment, Query, Span, SparseVector, Where
+from vidembed.search.words import WordChannelSearch
+from vidembed.types import Clip, Filter, Moment, Query, SparseVector, TimedText, Where
 
 
+class Catalog(Protocol):
+    """What a search looks up beside vectors. Unknown ids are left out of the answers."""
+
+    def resolve(self, wanted: Filter | None) -> Where: ...
+
+    def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]: ...
+
+    def clips_of(self, video_ids: Sequence[str]) -> Mapping[str, Sequence[Clip]]:
+        """All clips of each video."""
+        ...
+
+    def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
+        """Where each video lies; one that was taken out since its clips were found is left out."""
+        ...
+
+    def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
+        """clip id -> channel name -> the text that this channel indexed of the clip (speech, on-screen text...)"""
+        ...
+
+    def captions(self, clip_ids: Sequence[str]) -> Mapping[str, str]: ...
+
+
+@dataclass(eq=False)
 class Searcher:
-    """Answers queries over one index. Caches are dropped by `invalidate`, to be called after the index changed.
+    """Answers queries over one index. Safe for many threads. `dataclasses.replace` makes one with other settings.
 
-    bank: the vectors of ordinary text queries in a channel's space (see `calibration.BankVectors`), or None.
-    load: opens the value of an image, audio or video term. channels: by name, in the order of the profile.
+    Attributes:
+        channels: By name, in the order of the profile.
+        load: Opens the value of an image, audio or video term.
+        bank: The vectors of ordinary text queries in a channel's space (see `calibration.BankVectors`).
     """
 
-    def __init__(
-        self,
-        store: Store,
-        channels: Mapping[str, Channel],
-        catalog: Catalog,
-        *,
-        load: Load,
-        bank: Callable[[Channel], Floats | None] | None = None,
-        settings: SearchSettings | None = None,
-    ) -> None:
-        self._store = store
-        self._channels = channels
-        self._catalog = catalog
-        self._settings = settings or SearchSettings()
-        self._given = (load, bank)
-        calibrated = self._settings.calibration.enabled and bank is not None
-        self._bank: Callable[[Channel], Floats | None] = bank if calibrated and bank is not None else lambda _: None
-        self._encoder = QueryEncoder(store, load)
-        self._collections = Collections(store, self._bank, self._settings.calibration)
-        self._backgrounds = BackgroundCache()
+    store: Store
+    channels: Mapping[str, Channel]
+    catalog: Catalog
+    load: Load
+    bank: Bank | None = None
+    settings: SearchSettings = field(default_factory=SearchSettings)
 
-    def with_settings(
-        self,
-        settings: SearchSettings,
-        *,
-        store: Store | None = None,
-        catalog: Catalog | None = None,
-        channels: Mapping[str, Channel] | None = None,
-    ) -> Searcher:
-        """A searcher with other settings; where given, on other vectors, or with channels that encode queries anew."""
-        load, bank = self._given
-        return Searcher(
-            store or self._store,
-            channels or self._channels,
-            catalog or self._catalog,
-            load=load,
-            bank=bank,
-            settings=settings,
-        )
-
-    @property
-    def catalog(self) -> Catalog:
-        return self._catalog
-
-    def invalidate(self) -> None:
-        """Forget what was remembered of the index: its size, samples, backgrounds of clips."""
-        self._collections.clear()
-        self._backgrounds.clear()
+    def __post_init__(self) -> None:
+        calibration = self.settings.calibration
+        bank: Bank = self.bank if calibration.enabled and self.bank is not None else lambda _: None
+        self._encoder = QueryEncoder(self.store, self.load)
+        self._collections = Collections(self.store, bank, calibration)
+        self._tools = ChannelTools(self.store, self._collections, BackgroundCache(), bank, self.settings)
 
     def search(self, query: str | Query, options: SearchOptions | None = None) -> list[Moment]:
         """Find the moments that answer a query.
@@ -108,40 +94,10 @@ class Searcher:
         Raises:
             BadQuery: The query or a channel name makes no sense. Store errors pass through.
         """
-        asked = options or SearchOptions()
-        k, offset, diversity = asked.k, asked.offset, asked.diversity
-        settings = (
-            self._settings if asked.fusion is None else self._settings.model_copy(update={"fusion": asked.fusion})
-        )
-        query = _checked_query(query)
-        merged = {**{n: w for n, w in settings.weights.items() if n in self._channels}, **(asked.weights or {})}
-        limit = self._where(query, asked.where)
-        if limit.video_ids is not None and not limit.video_ids:
-            chosen_channels(self._channels, asked.channels, merged)  # a wrong name stays an error
-            return []
-        texts = TextsOnce(self._catalog)
-        rankings = self._rankings(query, asked.channels, merged, limit, texts, settings, need=offset + k)
-        answers: list[Moment] = []
-        shown = Shown()
-        for seeds in self._rounds(rankings, settings):
-            last = answers[-1] if answers and not diversity else None
-            order = self._round(query, seeds, rankings, limit, texts, settings, diversity)
-            paths = self._catalog.paths_of(sorted({candidate.window.video_id for candidate, _ in order}))
-            for candidate, score in order:
-                if len(answers) == offset + k:
-                    break
-                video_id = candidate.window.video_id
-                path = paths.get(video_id)
-                if path is None or (asked.group_by_video and video_id in shown) or not shown.add(candidate):
-                    continue
-                # Later rounds start from weaker clips; nothing of theirs is to rise above those before.
-                sure = candidate.confidence
-                if last is not None:
-                    score, sure = min(score, last.score), min(sure, last.confidence)
-                answers.append(moment_of(candidate, rankings, path, score=score, confidence=sure))
-            if len(answers) == offset + k:
-                break
-        return self._with_captions(answers[offset : offset + k])
+        query, options = checked(query), options or SearchOptions()
+        where = self.catalog.resolve(options.where if options.where is not None else query.where)
+        where = replace(where, not_clips=where.not_clips | example_clips(query))
+        return Search(self, query, options, where).moments()
 
     def curve(
         self,
@@ -151,139 +107,148 @@ class Searcher:
         channels: Sequence[str] | None = None,
         weights: Mapping[str, float] | None = None,
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(times_s, scores), both (N,) float64: how well each stretch of one video fits; 0 is the background level.
+        """Score the whole of one video against a query.
 
-        Raises BadQuery for a video that is not in the index, besides what `search` raises.
+        Returns:
+            (times_s, scores), (N,) float64 both: how well each stretch fits; 0 is the background level.
+
+        Raises:
+            BadQuery: The video is not in the index, besides what `search` raises.
         """
-        query = _checked_query(query)
-        settings = self._settings
-        clips = list(self._catalog.clips_of([video_id]).get(video_id, ()))
+        query = checked(query)
+        clips = list(self.catalog.clips_of([video_id]).get(video_id, ()))
         if not clips:
             raise BadQuery(f"no video {video_id!r} in this index", hint="`vidembed info` lists the videos")
-        merged = {**{n: w for n, w in settings.weights.items() if n in self._channels}, **(weights or {})}
-        only = Where(video_ids=frozenset([video_id]))
-        texts = TextsOnce(self._catalog)
-        rankings = self._rankings(query, channels, merged, only, texts, settings, need=1)
-        sheet = self._sheet([(video_id, clips)], rankings, texts)
-        if sheet is None or not rankings:
+        options = SearchOptions(k=1, channels=channels, weights=weights)
+        return Search(self, query, options, Where(video_ids=frozenset([video_id]))).curve(clips)
+
+    def invalidate(self) -> None:
+        """Forget what was remembered of the index: its size, samples, backgrounds. To be called after it changed."""
+        self._collections.clear()
+        self._tools.backgrounds.clear()
+
+
+class Search:
+    """One search in progress. where: in place of the query's and the options' filters, resolved."""
+
+    def __init__(self, searcher: Searcher, query: Query, options: SearchOptions, where: Where) -> None:
+        self._searcher, self._catalog = searcher, searcher.catalog
+        self._query, self._options, self._where = query, options, where
+        settings = searcher.settings
+        self._settings = settings.model_copy(update={"fusion": options.fusion}) if options.fusion else settings
+        self._need = options.offset + options.k
+        self._text = positive_text(query)
+        self._texts: dict[str, Mapping[str, TimedText]] = {}
+
+    def moments(self) -> list[Moment]:
+        """The answers from `offset` on, at most k."""
+        options = self._options
+        answers: list[Moment] = []
+        shown = Deduplicator()
+        for sheet, order in self._rounds():
+            last = answers[-1] if answers and not options.diversity else None
+            paths = self._catalog.paths_of(sorted({candidate.video_id for candidate in order}))
+            for candidate in order:
+                if len(answers) == self._need:
+                    break
+                path, repeated = paths.get(candidate.video_id), options.group_by_video and candidate.video_id in shown
+                if path is None or repeated or not shown.add(candidate):
+                    continue
+                answer = moment_of(candidate, sheet, self.channels, path)
+                if last is not None:
+                    # Later rounds start from weaker clips; nothing of theirs is to rise above those before.
+                    score, confidence = min(answer.score, last.score), min(answer.confidence, last.confidence)
+                    answer = replace(answer, score=score, confidence=confidence)
+                answers.append(answer)
+            if len(answers) == self._need:
+                break
+        answers = answers[options.offset :]
+        captions = self._catalog.captions([moment.clip_id for moment in answers])
+        return [replace(m, caption=captions[m.clip_id]) if m.clip_id in captions else m for m in answers]
+
+    def curve(self, clips: Sequence[Clip]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(times_s, scores) of these clips of one video; empty where no channel holds one."""
+        sheet = self._sheet([clips]) if self.channels else None
+        if sheet is None:
             return np.zeros(0), np.zeros(0)
-        trust = {ranking.name: ranking.trust for ranking in rankings}
-        return sheet.axis.times_s, sheet.joined(trust, smooth_s=settings.moments.smooth_s)
+        trust = {channel.name: channel.trust for channel in self.channels}
+        return sheet.axis.times_s, sheet.joined(trust, smooth_s=self._settings.moments.smooth_s)
 
-    def _where(self, query: Query, where: Filter | None) -> Where:
-        limit = self._catalog.resolve(where if where is not None else query.where)
-        return replace(limit, not_clips=limit.not_clips | example_clips(query))
+    @cached_property
+    def channels(self) -> list[ChannelSearch]:
+        """The channels asked, with what they found; those that found nothing are left out."""
+        searcher, options, where = self._searcher, self._options, self._where
+        weights = {name: weight for name, weight in self._settings.weights.items() if name in searcher.channels}
+        weights.update(options.weights or {})
+        chosen = chosen_channels(searcher.channels, options.channels, weights)
+        if where.video_ids is not None and not where.video_ids:
+            return []
+        found = []
+        for query in searcher._encoder.encode(self._query, chosen):
+            channel = self._channel(query, weights.get(query.channel.name, 1.0))
+            if channel is not None:
+                channel.rank(self._need, None if where == Where() else where, self._texts_of)
+                found += [channel] if channel.found else []
+        if self._settings.adaptive:
+            weigh(found)
+        return found
 
-    def _rankings(
-        self,
-        query: Query,
-        names: Sequence[str] | None,
-        weights: Mapping[str, float],
-        where: Where,
-        texts: TextsOnce,
-        settings: SearchSettings,
-        *,
-        need: int,
-    ) -> list[LaneRanking]:
-        """Each lane's clips, best first; channels without a single clip are left out."""
-        text = positive_text(query)
-        limit = settings.per_channel
-        while limit < 2 * need:  # doubled, not fitted, so that neighbouring pages come from the same lists
-            limit *= 2
-        rankings = []
-        tools = LaneTools(
-            self._store,
-            self._backgrounds,
-            settings.calibration.temperature,
-            settings.unit_score,
-            max(settings.rescore, need),
-        )
-        for asked in self._encoder.encode(query, chosen_channels(self._channels, names, weights)):
-            stored = self._store.count(asked.channel.collection)
-            if stored == 0:
-                continue
-            lane: Lane
-            if isinstance(asked.vector, SparseVector):
-                lane = WordsLane(asked, text, self._store)
-            else:
-                collection = self._collections.get(asked.channel)
-                lane = DenseLane(asked, collection, self._bank(asked.channel), tools)
-            found = lane.rank(limit, None if where == Where() else where, texts)
-            if found:
-                weight = float(weights.get(lane.channel.name, 1.0))
-                rankings.append(LaneRanking(lane, found, weight, weight, stored))
-        return weigh(rankings) if settings.adaptive else rankings
+    def _channel(self, query: ChannelQuery, weight: float) -> ChannelSearch | None:
+        """None for a channel without a single clip."""
+        tools = self._searcher._tools
+        stored = tools.store.count(query.channel.collection)
+        if stored == 0:
+            return None
+        if isinstance(query.vector, SparseVector):
+            return WordChannelSearch(query, tools, stored=stored, weight=weight, text=self._text)
+        return DenseChannelSearch(query, tools, stored=stored, weight=weight)
 
-    def _rounds(self, rankings: Sequence[LaneRanking], settings: SearchSettings) -> Iterator[list[Clip]]:
-        """The fused ranking of clips in rounds of `seeds`, so that a further page does not change the ones before."""
-        lists = {r.name: [(hit.clip_id, hit.value, hit.z) for hit in r.found] for r in rankings}
-        fused = fuse_lanes(lists, rankings, fusion=settings.fusion, rrf_k=settings.rrf_k)
-        for start in range(0, len(fused), settings.seeds):
-            ids = [clip_id for clip_id, _ in fused[start : start + settings.seeds]]
+    def _rounds(self) -> Iterator[tuple[Sheet, list[Candidate]]]:
+        """Ranked candidates from rounds of `seeds` fused clips: a further page does not change the ones before."""
+        by_z = self._settings.fusion == "evidence"
+        rankings = {c.name: [(hit.clip_id, hit.z if by_z else hit.value) for hit in c.found] for c in self.channels}
+        fused = fuse_channels(rankings, self.channels, self._settings)
+        for start in range(0, len(fused), self._settings.seeds):
+            ids = [clip_id for clip_id, _ in fused[start : start + self._settings.seeds]]
             known = self._catalog.clips(ids)  # what a crash left in the store alone is no answer
-            yield [known[i] for i in ids if i in known]
+            sheet, order = self._round([known[i] for i in ids if i in known])
+            if sheet is not None:
+                yield sheet, order
 
-    def _round(
-        self,
-        query: Query,
-        seeds: Sequence[Clip],
-        rankings: Sequence[LaneRanking],
-        where: Where,
-        texts: TextsOnce,
-        settings: SearchSettings,
-        diversity: float,
-    ) -> list[tuple[Candidate, float]]:
-        """One round: moments made from these clips, ranked over all lanes."""
+    def _round(self, seeds: Sequence[Clip]) -> tuple[Sheet | None, list[Candidate]]:
+        """One round: candidates made from these clips, ranked over all channels."""
+        settings, diversity = self._settings, self._options.diversity
         per_video: dict[str, list[Clip]] = {}
         for seed in seeds:
             if len(per_video) < settings.moments.videos or seed.video_id in per_video:
                 per_video.setdefault(seed.video_id, []).append(seed)
         chosen = [seed for group in per_video.values() for seed in group]
         known = self._catalog.clips_of(list(per_video))
-        clips_of = {video_id: _allowed(known.get(video_id, ()), where) for video_id in per_video}
-        parts = windows(chosen, clips_of, context_s=settings.moments.context_s, around=settings.around)
-        sheet = self._sheet(parts, rankings, texts, where.within)
-        found = (
-            []
-            if sheet is None
-            else candidates(sheet, per_video, rankings, settings.moments, clip_share=settings.clip_share)
-        )
-        text = positive_text(query)
-        verbatim = bool(quoted(text)) or len(text.split()) >= 3
-        order = ranked(found, rankings, fusion=settings.fusion, rrf_k=settings.rrf_k, phrase_first=verbatim)
-        return diverse(order, rankings, diversity) if diversity else order
+        clips_of = {video_id: _allowed(known.get(video_id, ()), self._where) for video_id in per_video}
+        sheet = self._sheet(windows(chosen, clips_of, context_s=settings.moments.context_s, around=settings.around))
+        if sheet is None:
+            return None, []
+        verbatim = bool(quoted(self._text)) or len(self._text.split()) >= 3
+        found = candidates(sheet, per_video, self.channels, settings)
+        order = ranked(found, self.channels, settings, phrase_first=verbatim)
+        return sheet, diverse(order, self.channels, diversity) if diversity else order
 
-    def _sheet(
-        self,
-        parts: Sequence[tuple[str, Sequence[Clip]]],
-        rankings: Sequence[LaneRanking],
-        texts: TextsOnce,
-        within: Span | None = None,
-    ) -> Sheet | None:
-        """Windows of these clips, with what each lane says of them."""
-        groups = [clips for _, clips in parts]
+    def _sheet(self, groups: Sequence[Sequence[Clip]]) -> Sheet | None:
+        """Windows of these clips, with what each channel says of them."""
         ids = [clip.clip_id for clips in groups for clip in clips]
-        known = texts(ids)
-        for ranking in rankings:
-            ranking.lane.load(ids)
-        said = {ranking.name: ranking.lane.pieces(groups, known) for ranking in rankings}
-        return Sheet.of(
-            [
-                Window(video_id, clips, {name: pieces[i] for name, pieces in said.items()})
-                for i, (video_id, clips) in enumerate(parts)
-            ],
-            within,
-        )
+        texts = self._texts_of(ids)
+        for channel in self.channels:
+            channel.load(ids)
+        pieces = {channel.name: channel.pieces(groups, texts) for channel in self.channels}
+        return Sheet.of(groups, pieces, self._where.within)
 
-    def _with_captions(self, moments: list[Moment]) -> list[Moment]:
-        captions = self._catalog.captions([moment.clip_id for moment in moments])
-        return [replace(m, caption=captions[m.clip_id]) if m.clip_id in captions else m for m in moments]
-
-
-def _checked_query(query: str | Query) -> Query:
-    query = Query.text(query) if isinstance(query, str) else query
-    check_query(query)
-    return query
+    def _texts_of(self, clip_ids: Sequence[str]) -> Texts:
+        """Texts of clips by channel, read from the catalog once each."""
+        missing = [clip_id for clip_id in dict.fromkeys(clip_ids) if clip_id not in self._texts]
+        if missing:
+            found = self._catalog.texts(missing)
+            self._texts.update({clip_id: found.get(clip_id, {}) for clip_id in missing})
+        return {clip_id: self._texts[clip_id] for clip_id in clip_ids}
 
 
 def _allowed(clips: Sequence[Clip], where: Where) -> Sequence[Clip]:

@@ -98,7 +98,7 @@ def test_one_channel_keeps_the_order_of_its_clips(index: Index) -> None:
 
 
 def test_a_sound_track_alone_lifts_no_clip() -> None:
-    """Few short clips, some with sound: being listed by a second lane must not beat showing what was asked for."""
+    """Few short clips, some with sound: being listed by a second channel must not beat showing what was asked for."""
     made = Index()
     made.add_channel("vision", AxesEncoder())
     made.add_channel("sound", AxesEncoder())

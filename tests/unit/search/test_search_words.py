@@ -50,7 +50,7 @@ def test_a_quoted_phrase_must_be_there_word_for_word(spoken: Index) -> None:
     assert found[0].texts["speech_words"] == "watching the dog for rice thanks"
 
 
-def test_a_lane_without_an_answer_does_not_outvote_one_that_has(spoken: Index) -> None:
+def test_a_channel_without_an_answer_does_not_outvote_one_that_has(spoken: Index) -> None:
     # "bell" is seen in "short" alone, and nobody says it; "dog" is seen in "walk" and said in "evening".
     assert spoken.searcher().search("bell")[0].video_id == "short"
     assert {m.video_id for m in spoken.searcher().search("dog", SearchOptions(k=2, group_by_video=True))} == {

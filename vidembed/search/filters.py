@@ -1,7 +1,4 @@
-"""What a search looks up beside vectors: clips, videos, texts and captions.
-
-A person's `Filter` into what a store can check: the video ids it allows.
-"""
+"""A person's `Filter` into what a store can check: the video ids it allows."""
 
 from __future__ import annotations
 
@@ -10,50 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import Protocol
 
 from vidembed.errors import BadQuery
-from vidembed.search.channels import Texts
-from vidembed.types import Clip, Filter, TimedText, Where
-
-
-class Catalog(Protocol):
-    """What a search looks up. Unknown ids are left out of the answers."""
-
-    def resolve(self, wanted: Filter | None) -> Where: ...
-
-    def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]: ...
-
-    def clips_of(self, video_ids: Sequence[str]) -> Mapping[str, Sequence[Clip]]:
-        """All clips of each video."""
-        ...
-
-    def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
-        """Where each video lies; one that was taken out since its clips were found is left out."""
-        ...
-
-    def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
-        """clip id -> channel name -> the text that this channel indexed of the clip (speech, on-screen text...)"""
-        ...
-
-    def captions(self, clip_ids: Sequence[str]) -> Mapping[str, str]: ...
-
-
-class TextsOnce:
-    """Texts of clips, read from the catalog once each during a search."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._known: dict[str, Mapping[str, TimedText]] = {}
-
-    def __call__(self, clip_ids: Sequence[str]) -> Texts:
-        missing = [clip_id for clip_id in dict.fromkeys(clip_ids) if clip_id not in self._known]
-        if missing:
-            found = self._catalog.texts(missing)
-            self._known.update({clip_id: found.get(clip_id, {}) for clip_id in missing})
-        return {clip_id: self._known[clip_id] for clip_id in clip_ids}
-
+from vidembed.types import Filter, Where
 
 _TAG = re.compile(r"\s*(?P<key>[^=!<>]+?)\s*(?:(?P<sign>!=|>=|<=|=|>|<)\s*(?P<value>.*?)\s*)?")
 _ORDERS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
