@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# decord finds pictures by number. In MPEG-TS it gives, without a word, others than asked: for numbers 0, 1 and 2 it gives
-# picture 20, the second keyframe, and what follows. The number of pictures and their times are right, so nothing looks wrong, but
-# what is embedded for second 0 was shown at second 2.
+# decord finds pictures by number. In MPEG-TS it gives, without a word, others than asked: for numbers 0, 1 and 2 it
+# gives picture 20, the second keyframe, and what follows. Their count and times are right, so that nothing looks wrong,
+# but what is embedded for second 0 was shown at second 2.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # pysubs2 takes a last line of digits for the number of the next cue. In a valid SubRip file the end of the last caption
-# is lost ("The answer is / 42" -> "The answer is"), and where cues have no numbers, which players allow, every caption
+# is lost ("The answer is / 42" -> "The answer is"); where cues have no numbers, which pysrt takes as well, every caption
 # that ends with a number loses it: years, scores, prices cannot be found. pysrt keeps them.
 set -euo pipefail
 work=$(mktemp -d)

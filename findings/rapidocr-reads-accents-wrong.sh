@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # RapidOCR's own models read "naïve café Müller Ñandú", printed large and clean, as "nave caf Møller and", with a
 # confidence of 0.9: letters with accents are dropped or taken for others. A threshold on confidence does not
-# help. Signs and names in most European languages come out as words that nobody searches for.
+# help. Signs and names in French, German or Spanish come out as words that nobody searches for.
 set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
