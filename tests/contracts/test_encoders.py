@@ -16,14 +16,15 @@ from vidembed.protocols import Encoder
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch, Item, Modality
 
 BUILDERS = {**tiny_models_av.BUILDERS, **tiny_models_sentence.BUILDERS}
-FAMILIES = ("toy", "open_clip", "clip", "siglip", "metaclip_2", *BUILDERS)
+WITHOUT_WEIGHTS = ("toy",)
+FAMILIES = (*WITHOUT_WEIGHTS, "open_clip", "clip", "siglip", "metaclip_2", *BUILDERS)
 
 
 @pytest.fixture(scope="session", params=FAMILIES)
 def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     family: str = request.param
-    if family == "toy":
-        return registry.load_encoder("toy")  # type: ignore[return-value]
+    if family in WITHOUT_WEIGHTS:
+        return registry.load_encoder(family)  # type: ignore[return-value]
     folder: Path = tmp_path_factory.mktemp(family)
     if family == "open_clip":
         tiny_models.open_clip_folder(folder)
@@ -135,5 +136,7 @@ def test_other_modalities_are_refused(encoder: Encoder, modality: str) -> None:
 
 
 def test_long_text_is_cut_not_refused(encoder: Encoder) -> None:
+    if "text" not in encoder.modalities:
+        pytest.skip("no text")
     rows = encoder.encode("text", ["red " * 500, "blue", ""])
     assert rows.shape == (3, encoder.space.dim)
