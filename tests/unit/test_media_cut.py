@@ -72,7 +72,7 @@ def test_nothing_is_overwritten_unasked(media: Media, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="exists"):
         cut(source, Span(0, 1), out)
     assert out.read_bytes() == b"precious"
-    with pytest.raises(InputError, match="the file to cut from"):
+    with pytest.raises(InputError, match="is the video itself"):
         cut(source, Span(0, 1), source, overwrite=True)
     with pytest.raises(MediaNotFound, match="no such folder"):
         cut(source, Span(0, 1), tmp_path / "none" / "out.mp4")

@@ -35,7 +35,7 @@ def test_a_list_names_videos_and_their_tags(tmp_path: Path) -> None:
 
 
 def test_wrong_lists_are_named(tmp_path: Path) -> None:
-    with pytest.raises(MediaNotFound, match="row 1 has no path as text; its column is one of path, file, video"):
+    with pytest.raises(MediaNotFound, match="row 1 has no path; it must be text in a column named path, file, video"):
         find_videos(table(tmp_path / "columns.parquet", name=["a.mp4"]))
     (tmp_path / "junk.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(MediaNotFound, match="no readable Parquet file"):

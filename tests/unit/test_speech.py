@@ -287,7 +287,7 @@ class TestRealWhisper:
         track = self.track(samples)
         track.info = info(len(samples) / RATE_HZ, video_id="f" * 32)
         assert whisper.item(track.media(Span(0, 5))) is None
-        with pytest.raises(MediaUnreadable, match="nothing Whisper 'bundled' was sure of") as caught:
+        with pytest.raises(MediaUnreadable, match="Whisper 'bundled' understood nothing") as caught:
             whisper.item(track.media(Span(5, 7)))
         assert "knows 1 language (en)" in caught.value.hint
         assert whisper.item(track.media(Span(8, 12))) is None

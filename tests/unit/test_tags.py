@@ -61,7 +61,7 @@ def test_lists_bring_tags(tmp_path: Path) -> None:
     ("name", "content", "says"),
     [
         ("list.jsonl", b'{"path": "a.mp4"}\n{"file": 1}\n', 'line 2 has no "path"'),
-        ("list.jsonl", b"{", "line 1 is no JSON"),
+        ("list.jsonl", b"{", "line 1 is not valid JSON"),
         ("list.csv", b"path\n\xff\xfe\n", "list.csv: 'utf-8'"),
     ],
 )

@@ -164,7 +164,7 @@ def _glob(pattern: str, base: Path) -> Iterator[Path]:
 
 
 def _list_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """(entry, what else its row says). Raises MediaNotFound for a row that cannot be, with its line."""
+    """(entry, what else its row says). Raises MediaNotFound for a malformed row, with its number."""
     try:
         for entry, tags in _rows_of(path):
             if not entry or entry.startswith("#"):
@@ -215,7 +215,7 @@ def _json_rows(file: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
         try:
             row = json.loads(line)
         except ValueError as error:
-            raise ValueError(f"line {number} is no JSON: {error}") from error
+            raise ValueError(f"line {number} is not valid JSON: {error}") from error
         if not isinstance(row, dict) or not isinstance(row.get("path"), str) or not row["path"].strip():
             raise ValueError(f'line {number} has no "path"')
         yield row["path"].strip(), {key: _plain(value) for key, value in row.items() if key != "path"}
@@ -226,7 +226,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         column = next((name for name in row if name.lower() in _PATH_COLUMNS), None)
         entry = row.get(column) if column else None
         if column is None or not isinstance(entry, str | None):
-            raise ValueError(f"row {number} has no path as text; its column is one of {', '.join(_PATH_COLUMNS)}")
+            raise ValueError(f"row {number} has no path; it must be text in a column named {', '.join(_PATH_COLUMNS)}")
         yield (entry or "").strip(), {key: _plain(value) for key, value in row.items() if key != column}
 
 

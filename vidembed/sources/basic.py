@@ -1,11 +1,4 @@
-"""The pictures of a clip.
-
-The sound of a clip.
-
-Pictures and sound of a clip together, for encoders of whole clips.
-
-The caption of a clip, so that a text model can search what a captioner saw.
-"""
+"""The plain sources: the pictures of a clip, its sound, both together, its caption."""
 
 from __future__ import annotations
 
@@ -17,7 +10,7 @@ from vidembed.types import AudioSamples, AudioVisual, Clip, FrameBatch, Modality
 
 
 class FramesSource:
-    """The distinct frames of the clip, as decoded for all lanes together."""
+    """The distinct frames of the clip, as decoded for all channels together."""
 
     modality: Modality = "image"
     needs_frames = True
@@ -26,62 +19,60 @@ class FramesSource:
         self.short_side_px = short_side_px
 
     def item(self, media: ClipMedia) -> FrameBatch | None:
+        """See `protocols.Source.item`."""
         return media.frames
 
 
-def sound_of(media: ClipMedia, *, rate_hz: int, silence_rms: float) -> AudioSamples | None:
-    """Mono sound of the clip; None without a track, where the track has ended, or when nothing can be heard."""
-    if not media.info.has_audio:
-        return None
-    try:
-        sound = media.video.audio(media.clip.span, rate_hz=rate_hz)
-    except NoSuchStream:
-        return None
-    return None if sound.rms < silence_rms else sound
-
-
 class AudioSource:
-    """Mono sound at the rate the model wants. Silence is absent, not a vector."""
+    """Mono sound at the rate the model wants. None without a track, where it has ended, and for silence."""
 
     modality: Modality = "audio"
     needs_frames = False
     short_side_px = 0
 
     def __init__(self, *, rate_hz: int, silence_rms: float) -> None:
-        self.rate_hz = rate_hz
-        self.silence_rms = silence_rms
+        self.rate_hz, self.silence_rms = rate_hz, silence_rms
 
     def item(self, media: ClipMedia) -> AudioSamples | None:
-        return sound_of(media, rate_hz=self.rate_hz, silence_rms=self.silence_rms)
+        """See `protocols.Source.item`."""
+        if not media.info.has_audio:
+            return None
+        try:
+            sound = media.video.audio(media.clip.span, rate_hz=self.rate_hz)
+        except NoSuchStream:
+            return None
+        return None if sound.rms < self.silence_rms else sound
 
 
 class AudioVisualSource:
-    """Frames and sound; either may be absent, with neither the clip is absent."""
+    """Frames and sound, for encoders of whole clips. Either may be absent; without both the clip is."""
 
     modality: Modality = "video"
     needs_frames = True
 
     def __init__(self, *, short_side_px: int, rate_hz: int, silence_rms: float) -> None:
         self.short_side_px = short_side_px
-        self.rate_hz = rate_hz
-        self.silence_rms = silence_rms
+        self._audio = AudioSource(rate_hz=rate_hz, silence_rms=silence_rms)
 
     def item(self, media: ClipMedia) -> AudioVisual | None:
-        sound = sound_of(media, rate_hz=self.rate_hz, silence_rms=self.silence_rms)
+        """See `protocols.Source.item`."""
+        sound = self._audio.item(media)
         return None if media.frames is None and sound is None else AudioVisual(media.frames, sound)
 
 
 class CaptionsSource:
-    """caption_of is handed in (the catalog's), so that sources know no catalog; None = no caption yet."""
+    """The caption of the clip, so that a text model can search what a captioner saw."""
 
     modality: Modality = "text"
     needs_frames = False
     short_side_px = 0
 
     def __init__(self, caption_of: Callable[[str], str | None]) -> None:
+        """caption_of: clip id -> its caption, None = none yet."""
         self._caption_of = caption_of
 
     def item(self, media: ClipMedia) -> TimedText | None:
+        """See `protocols.Source.item`."""
         return caption_text(media.clip, self._caption_of(media.clip.clip_id))
 
 

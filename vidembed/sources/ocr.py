@@ -31,14 +31,12 @@ class ReadLine:
 
 
 class OcrSource:
-    """On-screen text as TimedText: each line once, with the time it is shown.
+    """On-screen text: each line once, with the time it is shown. Thread-safe; reads one picture at a time.
 
-    Not all frames of a clip are read: its first and last, others so that at most `every_s` lie between, then those
+    Not all frames of a clip are read: the first and the last, others so that at most `every_s` lie between, then those
     between two whose texts differ, halving the gap until neighbours are reached or `max_frames` are read. So what is
     shown for `every_s` or longer is found, and a text that comes or goes is timed to the sampling of the frames
     (half a second at one frame a second), while a clip that shows the same all along costs few readings.
-    Lines below min_confidence or with fewer than two letters or digits are left out.
-    Thread-safe: one picture at a time.
     """
 
     modality: Modality = "text"
@@ -53,7 +51,18 @@ class OcrSource:
         min_confidence: float = 0.7,
         threads: int = -1,
     ) -> None:
-        """threads: of onnxruntime, -1 = all cores. Loads nothing yet. Raises ConfigError for values out of bounds."""
+        """Load nothing yet.
+
+        Args:
+            short_side_px: Of the frames to read.
+            every_s: What is shown at least this long is found.
+            max_frames: How many frames of a clip are read at most.
+            min_confidence: Lines below this are left out, as are those with fewer than two letters or digits.
+            threads: Of onnxruntime; -1 = all cores.
+
+        Raises:
+            ConfigError: A value is out of bounds.
+        """
         if not (short_side_px >= 32 and every_s > 0 and max_frames >= 1 and 0 <= min_confidence <= 1):
             raise ConfigError(
                 "ocr needs short_side_px >= 32, every_s > 0, max_frames >= 1 and 0 <= min_confidence <= 1; "
@@ -61,14 +70,13 @@ class OcrSource:
             )
         self.short_side_px = short_side_px
         self.producer = f"ocr:rapidocr:{short_side_px}:{every_s:g}:{max_frames}:{min_confidence}"
-        self._every_s, self._max_frames, self._min_confidence, self._threads = (
-            every_s, max_frames, min_confidence, threads,
-        )  # fmt: skip
+        self._every_s, self._max_frames = every_s, max_frames
+        self._min_confidence, self._threads = min_confidence, threads
         self._engine: Any = None
         self._lock = threading.Lock()
 
     def item(self, media: ClipMedia) -> TimedText | None:
-        """The clip's lines in order of time, then from top to bottom; None where nothing is written."""
+        """The clip's lines by time, then from top to bottom; None where nothing is written."""
         if media.frames is None:
             return None
         lines = merge(self._read_some(media.frames), media.frames.times_s, media.clip.span)
@@ -104,13 +112,9 @@ class OcrSource:
         lines = [
             ReadLine(text.strip(), float(score), float(box[:, 1].min()) / height, float(box[:, 0].min()) / width)
             for box, text, score in zip(np.asarray(found.boxes), found.txts, found.scores, strict=True)
+            if score >= self._min_confidence and sum(char.isalnum() for char in text) >= 2
         ]
-        kept = [
-            line for line in lines
-            if line.confidence >= self._min_confidence and sum(char.isalnum() for char in line.text) >= 2
-        ]  # fmt: skip
-        # Boxes on one row are read from left to right; a row is 2% of the height.
-        return sorted(kept, key=lambda line: (round(line.top * 50), line.left))
+        return sorted(lines, key=_reading_order)
 
 
 def merge(read: dict[int, list[ReadLine]], times_s: NDArray[np.float64], clip: Span) -> list[TextLine]:
@@ -136,7 +140,7 @@ def merge(read: dict[int, list[ReadLine]], times_s: NDArray[np.float64], clip: S
                 still.append((start, max(line, match, key=_quality)))
         running = still + [(k, line) for line in seen]
     done += [(start, len(order) - 1, line) for start, line in running]
-    done.sort(key=lambda entry: (entry[0], round(entry[2].top * 50), entry[2].left))
+    done.sort(key=lambda entry: (entry[0], _reading_order(entry[2])))
     return [
         TextLine(Span(before[start], after[stop]), line.text, min(1.0, line.confidence)) for start, stop, line in done
     ]
@@ -170,6 +174,11 @@ def _alike(first: str, second: str) -> bool:
     if len(a) >= 4 and len(a) * 2 >= len(b) and a in b:
         return True
     return a == b or SequenceMatcher(None, a, b, autojunk=False).ratio() >= 0.8
+
+
+def _reading_order(line: ReadLine) -> tuple[int, float]:
+    """From top to bottom by rows of 2% of the height, in a row from left to right."""
+    return round(line.top * 50), line.left
 
 
 def _quality(line: ReadLine) -> float:

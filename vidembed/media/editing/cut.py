@@ -89,7 +89,7 @@ def cut(
 def _checked(span: Span, info: VideoInfo, out: Path) -> Span:
     _check_folder(out)
     if out.exists() and out.samefile(info.path):
-        raise InputError(f"{out}: is the file to cut from", hint="choose another name")
+        raise InputError(f"{out}: is the video itself", hint="choose another name")
     if span.start_s >= info.duration_s:
         raise InputError(f"{info.path.name}: {span} begins after its end ({info.duration_s:.3f} s)")
     return Span(span.start_s, min(span.end_s, info.duration_s))
@@ -163,7 +163,7 @@ def _check_made(part: Path, path: Path, limits: LimitSettings) -> None:
         probe(part, limits)
     except InputError as error:
         raise MediaUnreadable(
-            f"cutting {path.name}: nothing could be written for this span", hint="try exact=True, or another container"
+            f"cutting {path.name}: this span gave an empty file", hint="try exact=True, or another container"
         ) from error
 
 

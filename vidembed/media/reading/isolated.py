@@ -102,7 +102,7 @@ class DecoderProcess:
         self.kill()
         return MediaUnreadable(
             f"{self.name}: the decoder's process ended ({self._process.returncode})",
-            hint="the file crashes decoders: damaged, or made to; leave it out",
+            hint="the file is damaged, or made to crash decoders; leave it out",
         )
 
 
