@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ import numpy as np
 import pytest
 
 from vidembed.errors import ConfigError, ModelError, NoSuchStream
-from vidembed.models.captioners.openai import OpenAICaptioner, load
+from vidembed.models import registry
+from vidembed.models.captioners.openai import EndpointOptions, OpenAICaptioner, load
 from vidembed.models.captioners.toy import ToyCaptioner
 from vidembed.protocols import ClipMedia
 from vidembed.types import AudioSamples, Clip, FrameBatch, Span, VideoInfo
@@ -55,15 +57,25 @@ def test_the_toy_names_colour_and_tone() -> None:
         toy.candidates([clip_media(None)], n=1)
 
 
+SPEC = registry.find("openai-compatible", "captioner")
+HEADERS: list[dict[str, str]] = []  # of the requests to the latest server
+
+
+def captioner_of(url: str, model: str = "m", **options: Any) -> OpenAICaptioner:
+    return OpenAICaptioner(EndpointOptions(base_url=url, model=model, **options))
+
+
 @contextmanager
 def server(answers: list[Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A chat endpoint on loopback: each answer is a list of texts, an HTTP status, or None for silence."""
+    """A chat endpoint on loopback: each answer is a list of texts, a body, an HTTP status, or None for silence."""
     seen: list[dict[str, Any]] = []
+    HEADERS.clear()
     release = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             seen.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            HEADERS.append({name.lower(): value for name, value in self.headers.items()})
             answer = answers[min(len(seen), len(answers)) - 1]
             if answer is None:
                 release.wait(10)
@@ -71,7 +83,12 @@ def server(answers: list[Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
             status = answer if isinstance(answer, int) else 200
             texts = answer if isinstance(answer, list) else []
             body = json.dumps({"choices": [{"message": {"content": text}} for text in texts]}).encode()
+            if isinstance(answer, bytes):
+                body = answer
             self.send_response(status)
+            if status == 302:
+                self.send_header("Location", f"http://127.0.0.1:{httpd.server_port}/elsewhere")
+            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -93,7 +110,7 @@ def server(answers: list[Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 def test_an_endpoint_that_ignores_n_is_asked_again() -> None:
     with server([["a red wall"], ["a wall"], ["a red wall"]]) as (url, seen):
-        captioner = OpenAICaptioner(url, "some-model", frames=2)
+        captioner = captioner_of(url, "some-model", frames=2)
         assert captioner.candidates([clip_media([(255, 0, 0)])], n=3, seed=7) == [["a red wall", "a wall"]]
     assert [body["seed"] for body in seen] == [7, 8, 9]
     assert seen[0]["model"] == "some-model"
@@ -104,12 +121,12 @@ def test_an_endpoint_that_ignores_n_is_asked_again() -> None:
 
 def test_a_silent_endpoint_is_a_clear_error() -> None:
     with server([None]) as (url, _), pytest.raises(ModelError, match="did not answer within 0.2 s"):
-        OpenAICaptioner(url, "m", timeout_s=0.2, retries=0).candidates([clip_media([(1, 1, 1)])], n=1)
+        captioner_of(url, timeout_s=0.2, retries=0).candidates([clip_media([(1, 1, 1)])], n=1)
 
 
 def test_a_refusing_endpoint_is_a_clear_error_at_once() -> None:
     with server([401]) as (url, seen), pytest.raises(ModelError, match="answered 401"):
-        OpenAICaptioner(url, "m").candidates([clip_media([(1, 1, 1)])], n=1)
+        captioner_of(url).candidates([clip_media([(1, 1, 1)])], n=1)
     assert len(seen) == 1
 
 
@@ -117,35 +134,90 @@ def test_a_busy_endpoint_is_asked_again_after_a_while(monkeypatch: pytest.Monkey
     waits: list[float] = []
     monkeypatch.setattr("time.sleep", waits.append)
     with server([503, 429, ["a red wall"]]) as (url, seen):
-        assert OpenAICaptioner(url, "m").candidates([clip_media([(255, 0, 0)])], n=1) == [["a red wall"]]
+        assert captioner_of(url).candidates([clip_media([(255, 0, 0)])], n=1) == [["a red wall"]]
     assert (len(seen), waits) == (3, [1.0, 2.0])
     with server([503]) as (url, seen), pytest.raises(ModelError, match="answered 503"):
-        OpenAICaptioner(url, "m", retries=1).candidates([clip_media([(255, 0, 0)])], n=1)
+        captioner_of(url, retries=1).candidates([clip_media([(255, 0, 0)])], n=1)
     assert len(seen) == 2
 
 
 def test_an_endpoint_that_fails_for_one_clip_answers_for_the_others() -> None:
     clips = [clip_media([(255, 0, 0)]), clip_media(None), clip_media([(0, 0, 255)])]
     with server([["<think>hm</think> a wall"]]) as (url, seen):
-        first, second, third = OpenAICaptioner(url, "m").each(clips, n=1)
+        first, second, third = captioner_of(url).each(clips, n=1)
     assert first == third == ["a wall"]
     assert isinstance(second, NoSuchStream)
     assert len(seen) == 2
 
 
-def test_an_endpoint_writes_in_words_alone() -> None:
+def test_an_endpoint_writes_from_text_alone() -> None:
     with server([["Title: A wall"]]) as (url, seen):
-        assert OpenAICaptioner(url, "m", language="French").write("Say something.") == "Title: A wall"
+        assert captioner_of(url, language="French").write("Say something.") == "Title: A wall"
     assert seen[0]["messages"][0]["content"].startswith("Say something.\nWrite in French")
     assert (seen[0]["temperature"], seen[0]["max_tokens"]) == (0.0, 400)
 
 
 def test_addresses_other_than_http_are_refused() -> None:
     with pytest.raises(ConfigError, match="must be an http"):
-        OpenAICaptioner("file:///etc/passwd", "m")
+        captioner_of("file:///etc/passwd")
     with pytest.raises(ConfigError, match="at_once >= 1"):
-        OpenAICaptioner("http://127.0.0.1/v1", "m", at_once=0)
+        captioner_of("http://127.0.0.1/v1", at_once=0)
     with pytest.raises(ConfigError, match="base_url and caption.options.model"):
-        load(None)  # type: ignore[arg-type]
+        load(SPEC)
     with pytest.raises(ConfigError, match="offline"):
-        load(None, offline=True, base_url="http://x", model="m")  # type: ignore[arg-type]
+        load(SPEC, offline=True, base_url="http://x", model="m")
+    with pytest.raises(ConfigError, match="no option 'colour'; allowed: api_key_env, at_once, base_url"):
+        load(SPEC, base_url="http://x", model="m", colour="red")
+
+
+def test_the_key_goes_to_the_endpoint_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor does anything that OpenAI's own variables say go to somebody else's server."""
+    monkeypatch.setenv("MY_KEY", "very-secret")
+    for name in ("OPENAI_API_KEY", "OPENAI_ADMIN_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
+        monkeypatch.setenv(name, "for-openai")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Gateway: for-openai\nAuthorization: for-openai")
+    with caplog.at_level(logging.DEBUG), server([["a wall"], 401, 302]) as (url, _):
+        captioner = captioner_of(url, api_key_env="MY_KEY", retries=0)
+        assert captioner.write("Say something.") == "a wall"
+        for status in (401, 302):  # a redirect is an error: only the named address is contacted
+            with pytest.raises(ModelError, match=f"/v1/chat/completions answered {status}") as caught:
+                captioner.write("Say something.")
+            assert "very-secret" not in str(caught.value)
+        monkeypatch.delenv("MY_KEY")
+        with pytest.raises(ModelError):
+            captioner.write("Say something.")
+    assert [sent.get("authorization") for sent in HEADERS] == [*["Bearer very-secret"] * 3, None]
+    assert "very-secret" not in caplog.text
+    assert "for-openai" not in str(HEADERS)
+    known = {"host", "user-agent", "accept", "accept-encoding", "connection", "content-type", "content-length"}
+    assert set().union(*HEADERS) == known | {"authorization"}
+
+
+def test_a_key_that_no_header_can_carry_is_refused_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "very\nsecret")
+    with pytest.raises(ConfigError, match="OPENAI_API_KEY has characters") as caught:
+        captioner_of("http://127.0.0.1:9/v1").write("Say something.")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"no json", b"{}", b'{"choices": [{"text": "old"}]}', b'{"choices": null}', b"[1]"])
+def test_an_answer_in_another_form_is_a_clear_error(body: bytes) -> None:
+    with server([body]) as (url, _), pytest.raises(ModelError, match="is no chat completion"):
+        captioner_of(url).write("Say something.")
+
+
+def test_a_server_that_is_not_there_is_a_clear_error() -> None:
+    with server([401]) as (url, _):
+        pass
+    with pytest.raises(ModelError, match="did not answer within 5 s: .*refused"):
+        captioner_of(url, retries=0, timeout_s=5).write("Say something.")
+
+
+def test_proxies_of_the_environment_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with server([["by proxy"]]) as (url, seen):
+        monkeypatch.setenv("http_proxy", url.removesuffix("/v1"))
+        monkeypatch.setenv("no_proxy", "")
+        assert captioner_of("http://captions.invalid/v1").write("Say something.") == "by proxy"
+    assert len(seen) == 1

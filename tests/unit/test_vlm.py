@@ -15,8 +15,8 @@ import torch
 
 from vidembed.errors import ConfigError, MissingDependency, NoSuchStream, UnknownModel, WeightsMissing
 from vidembed.models import registry
-from vidembed.models.captioners._inputs import ChatShowing, Seen, Wording, look
-from vidembed.models.captioners._sampling import NucleusDraws, luck
+from vidembed.models.captioners._inputs import AnswerStyle, ChatInputs, ClipInput, read_clip
+from vidembed.models.captioners._sampling import SeededNucleus, uniform_draws
 from vidembed.models.captioners.vlm import VlmCaptioner
 from vidembed.protocols import ClipMedia, VideoReader
 from vidembed.types import AudioSamples, Clip, FrameBatch, Span, VideoInfo
@@ -75,7 +75,7 @@ def test_the_first_candidate_is_transformers_own_greedy_answer(family: str, fold
 
     model = AutoModelForImageTextToText.from_pretrained(folder(family)).eval()
     processor = AutoProcessor.from_pretrained(folder(family))
-    inputs = ChatShowing(processor).batch([look(CLIPS[1], frames=8, rate_hz=None)], None, Wording()).inputs
+    inputs = ChatInputs(processor).batch([read_clip(CLIPS[1], frames=8, rate_hz=None)], None, AnswerStyle()).inputs
     tokens = model.generate(**inputs, do_sample=False, max_new_tokens=TOKENS)[0, inputs["input_ids"].shape[1] :]
     expected = processor.tokenizer.decode(tokens, skip_special_tokens=True).strip()
     found = captioner(folder(family)).candidates([CLIPS[1]], n=1)[0][0]
@@ -96,7 +96,7 @@ def test_chat_models_write_in_words_alone(family: str, folder: Callable[[str], P
 def test_blip_cannot_write(folder: Callable[[str], Path]) -> None:
     speaks = captioner(folder("blip"))
     assert not speaks.can_write
-    with pytest.raises(ConfigError, match="only goes on from a picture"):
+    with pytest.raises(ConfigError, match="only describes pictures"):
         speaks.write("Title?")
 
 
@@ -138,8 +138,8 @@ def test_frames_go_in_as_video_with_their_own_times(
         return tell(self, text, *args, **settings)
 
     monkeypatch.setattr(type(processor.tokenizer), "__call__", spy)
-    seen = look(CLIPS[1], frames=8, rate_hz=None)
-    inputs = ChatShowing(processor).batch([seen], None, Wording(language="German")).inputs
+    seen = read_clip(CLIPS[1], frames=8, rate_hz=None)
+    inputs = ChatInputs(processor).batch([seen], None, AnswerStyle(language="German")).inputs
     assert "pixel_values_videos" in inputs
     assert [part.split(" seconds>")[0] for part in said[-1].split("<") if " seconds>" in part] == ["0.2", "1.2", "1.9"]
     assert "in this video clip. Answer in German." in said[-1]
@@ -149,8 +149,8 @@ def test_pads_are_on_the_left(folder: Callable[[str], Path]) -> None:
     from transformers import AutoProcessor
 
     processor = AutoProcessor.from_pretrained(folder("smolvlm"))
-    seen = [look(one, frames=8, rate_hz=None) for one in CLIPS]
-    mask = ChatShowing(processor).batch(seen, None, Wording()).inputs["attention_mask"]
+    seen = [read_clip(one, frames=8, rate_hz=None) for one in CLIPS]
+    mask = ChatInputs(processor).batch(seen, None, AnswerStyle()).inputs["attention_mask"]
     assert mask[:, -1].tolist() == [1, 1, 1]
     assert mask[0, 0] == 0
 
@@ -173,44 +173,44 @@ def sounding(number: int, frames: int, end_s: float = 2.0) -> ClipMedia:
 @pytest.mark.parametrize("family", ["gemma3n", "gemma4"])
 def test_gemmas_processors_are_given_sound_beside_pictures(family: str) -> None:
     """The real processors (their models have no tiny form): Gemma 3n takes pictures, Gemma 4 video, both take sound."""
-    showing = ChatShowing(tiny_models_vlm.gemma_processor(family))
-    assert showing.rate_hz == 16_000
-    seen = [look(sounding(i, frames=2), frames=4, rate_hz=showing.rate_hz) for i in range(2)]
-    inputs = showing.batch(seen, None, Wording()).inputs
+    builder = ChatInputs(tiny_models_vlm.gemma_processor(family))
+    assert builder.rate_hz == 16_000
+    seen = [read_clip(sounding(i, frames=2), frames=4, rate_hz=builder.rate_hz) for i in range(2)]
+    inputs = builder.batch(seen, None, AnswerStyle()).inputs
     assert len(inputs["input_features"]) == 2
     assert ("pixel_values_videos" in inputs) == (family == "gemma4")
     if family == "gemma3n":
         assert len(inputs["pixel_values"]) == 4
-    assert ChatShowing(tiny_models_vlm.gemma_processor(family), sound=False).rate_hz is None
+    assert ChatInputs(tiny_models_vlm.gemma_processor(family), sound=False).rate_hz is None
 
 
 def test_a_long_clip_is_heard_in_its_middle() -> None:
-    sound = look(sounding(0, frames=1, end_s=50.0), frames=1, rate_hz=8000).sound
+    sound = read_clip(sounding(0, frames=1, end_s=50.0), frames=1, rate_hz=8000).sound
     assert sound is not None
     assert (sound.start_s, sound.duration_s) == (10.0, 30.0)
 
 
 def test_a_clip_with_neither_picture_nor_ear_for_its_sound_is_refused() -> None:
     with pytest.raises(NoSuchStream, match="needs pictures"):
-        look(sounding(0, frames=0), frames=4, rate_hz=None)
-    assert look(sounding(0, frames=0), frames=4, rate_hz=16_000).frames is None
+        read_clip(sounding(0, frames=0), frames=4, rate_hz=None)
+    assert read_clip(sounding(0, frames=0), frames=4, rate_hz=16_000).frames is None
 
 
 def test_draws_follow_their_numbers() -> None:
     """Shares 0.6, 0.3, 0.1: a nucleus of 0.8 keeps two words, and 0.6 / 0.9 of the numbers fall on the first."""
     scores = torch.log(torch.tensor([[0.1, 0.6, 0.3]] * 4))
     numbers = np.array([[0.0], [0.66], [0.67], [0.999]], np.float32)
-    left = NucleusDraws(numbers, temperature=1.0, top_p=0.8)(torch.zeros(4, 5, dtype=torch.long), scores)
+    left = SeededNucleus(numbers, temperature=1.0, top_p=0.8)(torch.zeros(4, 5, dtype=torch.long), scores)
     assert left.argmax(dim=1).tolist() == [1, 1, 2, 2]
     assert (left > -torch.inf).sum(dim=1).tolist() == [1, 1, 1, 1]
-    cold = NucleusDraws(numbers, temperature=0.01, top_p=1.0)(torch.zeros(4, 5, dtype=torch.long), scores)
+    cold = SeededNucleus(numbers, temperature=0.01, top_p=1.0)(torch.zeros(4, 5, dtype=torch.long), scores)
     assert cold.argmax(dim=1).tolist() == [1, 1, 1, 1]
 
 
-def test_luck_is_the_clips_own() -> None:
-    both = luck([[1, 7], [1, 8]], 3, 5)
+def test_draws_are_the_clips_own() -> None:
+    both = uniform_draws([[1, 7], [1, 8]], 3, 5)
     assert both.shape == (6, 5)
-    np.testing.assert_array_equal(both[3:], luck([[1, 8]], 3, 5))
+    np.testing.assert_array_equal(both[3:], uniform_draws([[1, 8]], 3, 5))
     assert not both[[0, 3]].any()
     assert len(np.unique(both)) == 1 + 4 * 5
 
@@ -225,14 +225,14 @@ def test_an_answer_cut_by_the_limit_ends_with_its_last_sentence(folder: Callable
     assert speaks._answer(ended) == "a dog runs . cat"
 
 
-def test_wording() -> None:
-    assert Wording().request("Who is there?", shown="video", heard=False) == "Who is there?"
-    text = Wording("French", "like a headline", 9).request(None, shown="pictures", heard=True)
+def test_requests() -> None:
+    assert AnswerStyle().request("Who is there?", shown="video", heard=False) == "Who is there?"
+    text = AnswerStyle("French", "like a headline", 9).request(None, shown="pictures", heard=True)
     assert text == (
         "These are frames of one short video clip in order. Describe in one plain sentence what is seen and heard. "
         "Use at most 9 words. Style: like a headline. Answer in French."
     )
-    assert "heard" in Wording().request(None, shown="nothing", heard=True)
+    assert "heard" in AnswerStyle().request(None, shown="nothing", heard=True)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_names_lead_to_the_adapter(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_models_without_chat_or_known_prompt_say_so(folder: Callable[[str], Path]) -> None:
-    from vidembed.models.captioners._inputs import PictureShowing
+    from vidembed.models.captioners._inputs import PictureInputs
 
     with pytest.raises(ConfigError, match="need a prompt"):
-        PictureShowing(None, "paligemma").batch(cast("list[Seen]", []), None, Wording())
+        PictureInputs(None, "paligemma").batch(cast("list[ClipInput]", []), None, AnswerStyle())

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from vidembed.errors import ConfigError, UnknownModel, WeightsMissing, did_you_mean, missing_dependency
-from vidembed.models.spec import Kind, ModelInput, ModelSpec
+from vidembed.models.spec import Kind, ModelInput, ModelSpec, unknown_option
 from vidembed.protocols import Captioner, Encoder, WordEncoder
 
 __all__ = ["ModelInput", "ModelSpec", "find", "load", "load_captioner", "load_encoder", "register", "specs"]
@@ -38,8 +38,8 @@ FAMILIES = {
     "metaclip_2": "vidembed.models.encoders.dual:load",
     "chinese_clip": "vidembed.models.encoders.dual:load",
     "clap": "vidembed.models.encoders.clap:load",
-    "xclip": "vidembed.models.encoders.xclip:load",
-    "videoprism": "vidembed.models.encoders.videoprism:load",
+    "xclip": "vidembed.models.encoders.video:load_xclip",
+    "videoprism": "vidembed.models.encoders.video:load_videoprism",
     "pe_audio_video": "vidembed.models.encoders.pe_av:load",
 }
 ALIGNED = "vidembed.align.aligned:load_spec"
@@ -266,6 +266,4 @@ def _check_options(factory: Any, given: dict[str, Any], spec: ModelSpec) -> None
     allowed = {p.name for p in parameters} - {"spec", "device", "dtype", "weights_dir", "offline"}
     for option in given:
         if option not in allowed:
-            raise ConfigError(
-                f"{spec.name!r} has no option {option!r}; allowed: {', '.join(sorted(allowed)) or 'none'}",
-            )
+            raise unknown_option(spec.name, option, allowed)

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict
 
+from vidembed.errors import ConfigError
 from vidembed.types import MODALITIES, Modality, Space
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Options = TypeVar("Options", bound="DataclassInstance")
 
 ASSETS = Path(__file__).parents[1] / "assets" / "starter"
 
@@ -71,6 +77,20 @@ class ModelSpec:
             raise ValueError(f"{self.name}: unknown modalities {sorted(unknown)}")
         if not self.templates or any(t.count("{}") != 1 for t in self.templates):
             raise ValueError(f"{self.name}: every template needs exactly one {{}}, got {self.templates}")
+
+
+def read_options(kind: type[Options], given: Mapping[str, Any], name: str) -> Options:
+    """A factory's options as a dataclass. Raises ConfigError for an unknown one; name: the model's, for the message."""
+    allowed = [field.name for field in fields(kind)]
+    for option in given:
+        if option not in allowed:
+            raise unknown_option(name, option, allowed)
+    return kind(**given)
+
+
+def unknown_option(name: str, option: str, allowed: Iterable[str]) -> ConfigError:
+    """The error for an option that a model does not have."""
+    return ConfigError(f"{name!r} has no option {option!r}; allowed: {', '.join(sorted(allowed)) or 'none'}")
 
 
 class _Family(BaseModel):

@@ -1,6 +1,6 @@
-"""Sampling words with random numbers of our own, so that a seed fixes a text whatever the device or the batch.
+"""Choosing the next word, with random numbers of our own: a seed fixes a text whatever the device or the batch.
 
-Writing captions with a next-word network: beam search and nucleus sampling, without repeats, any batch alike.
+For language models of transformers, and for the starter's network: beam search and nucleus sampling without repeats.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vidembed.models.captioners._decoder import END, PAD, START, UNKNOWN, Captio
 from vidembed.types import Floats
 
 
-def luck(seeds: Sequence[Sequence[int]], per_row: int, steps: int) -> Floats:
+def uniform_draws(seeds: Sequence[Sequence[int]], per_row: int, steps: int) -> Floats:
     """(rows * per_row, steps) numbers in [0, 1), rows in turn; the first text of each row gets zeros: no chance in it.
 
     seeds: one per row; they depend on the clip and the run's seed, not on the clip's place in a batch.
@@ -30,7 +30,7 @@ def luck(seeds: Sequence[Sequence[int]], per_row: int, steps: int) -> Floats:
     return np.concatenate(draws) if draws else np.zeros((0, steps), np.float32)
 
 
-class NucleusDraws(LogitsProcessor):  # type: ignore[misc]
+class SeededNucleus(LogitsProcessor):  # type: ignore[misc]
     """Leaves one word per text: the one that its number falls on among the likeliest words, sorted.
 
     Nucleus sampling (Holtzman et al., ICLR 2020) by inverting the cumulative distribution: a number of 0 is the

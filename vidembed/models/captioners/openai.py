@@ -6,78 +6,105 @@ Frames of the clip leave this machine when the endpoint is elsewhere: that is wh
 from __future__ import annotations
 
 import base64
-import http.client
 import io
-import json
 import os
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from vidembed.errors import ConfigError, ModelError, NoSuchStream
-from vidembed.models.captioners._inputs import Wording
-from vidembed.models.spec import ModelSpec
+from vidembed.models.captioners._inputs import AnswerStyle
+from vidembed.models.spec import ModelSpec, read_options
 from vidembed.protocols import ClipMedia
 from vidembed.types import FrameBatch
 from vidembed.vectors import evenly_spaced
 
 WRITTEN_TOKENS = 400  # of a summary, at least
 MAX_WAIT_S = 30.0
+# The client adds facts about this machine and headers from OPENAI_* variables, meant for OpenAI itself: none is sent.
+SENT_HEADERS = frozenset(
+    ["host", "user-agent", "accept", "accept-encoding", "connection", "content-type", "content-length", "authorization"]
+)
+
+
+@dataclass(frozen=True)
+class EndpointOptions(AnswerStyle):
+    """The captioner's `caption.options`.
+
+    Attributes:
+        base_url: Such as http://127.0.0.1:8000/v1; only http and https.
+        model: The endpoint's name for it.
+        api_key_env: Environment variable with the key; none is sent when it is unset.
+        frames: At most so many of a clip, evenly spaced, as JPEG.
+        max_tokens: Of one answer.
+        temperature: Of sampling, at the endpoint.
+        timeout_s: Longest silence of the endpoint.
+        retries: Further tries where the endpoint is silent, busy (429) or broken (5xx), after 1, 2, 4 ... s or as
+            long as it says, at most 30 s.
+        at_once: Requests in flight.
+    """
+
+    base_url: str = ""
+    model: str = ""
+    api_key_env: str = "OPENAI_API_KEY"
+    frames: int = 6
+    max_tokens: int = 60
+    temperature: float = 0.8
+    timeout_s: float = 120.0
+    retries: int = 2
+    at_once: int = 4
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.base_url or not self.model:
+            raise ConfigError(
+                "the openai captioner needs caption.options.base_url and caption.options.model",
+                hint="--set caption.options.base_url=http://127.0.0.1:8000/v1 --set caption.options.model=NAME",
+            )
+        parts = urllib.parse.urlsplit(self.base_url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ConfigError(
+                f"caption.options.base_url must be an http(s) address, got {self.base_url!r}",
+                hint="for example --set caption.options.base_url=http://127.0.0.1:8000/v1",
+            )
+        if self.at_once < 1 or self.retries < 0 or not self.timeout_s > 0:
+            raise ConfigError(
+                "caption.options: at_once >= 1, retries >= 0 and timeout_s > 0, "
+                f"got {self.at_once}, {self.retries}, {self.timeout_s}"
+            )
 
 
 class OpenAICaptioner:
-    """Asks `POST {base_url}/chat/completions` for n sentences per clip.
+    """Asks `POST {base_url}/chat/completions` for n sentences per clip. Implements `protocols.Captioner`.
 
-    base_url: such as http://127.0.0.1:8000/v1; only http and https. model: the endpoint's name for it.
-    api_key_env: environment variable with the key; none is sent when it is unset.
-    frames: at most so many a clip, evenly spread, as JPEG. timeout_s: for one answer. retries: further tries where the
-    endpoint is silent, busy (429) or broken (5xx), after 1, 2, 4 ... s or as long as it says. at_once: requests in
-    flight.
-    language, style, max_words: wishes about the answer, see `Wording`.
+    Only that address is contacted: redirects are refused. Proxies are those of the environment (`HTTPS_PROXY`, ...).
     """
 
-    def __init__(
-        self,
-        base_url: str,
-        model: str,
-        *,
-        api_key_env: str = "OPENAI_API_KEY",
-        frames: int = 6,
-        max_tokens: int = 60,
-        temperature: float = 0.8,
-        timeout_s: float = 120.0,
-        retries: int = 2,
-        at_once: int = 4,
-        language: str | None = None,
-        style: str | None = None,
-        max_words: int | None = None,
-    ) -> None:
-        parts = urllib.parse.urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ConfigError(
-                f"caption.options.base_url must be an http(s) address, got {base_url!r}",
-                hint="for example --set caption.options.base_url=http://127.0.0.1:8000/v1",
-            )
-        if at_once < 1 or retries < 0 or not timeout_s > 0:
-            raise ConfigError(
-                f"caption.options: at_once >= 1, retries >= 0 and timeout_s > 0, got {at_once}, {retries}, {timeout_s}"
-            )
-        self.url = base_url.rstrip("/") + "/chat/completions"
-        self.model = model
-        self.name = f"openai:{model}"
-        self.api_key_env, self.frames, self.max_tokens = api_key_env, frames, max_tokens
-        self.temperature, self.timeout_s = temperature, timeout_s
-        self.retries, self.at_once = retries, at_once
-        self.wording = Wording(language, style, max_words)
-        self._sleep = time.sleep
+    def __init__(self, options: EndpointOptions) -> None:
+        """Make the client; nothing is sent. Raises ModuleNotFoundError without the package openai."""
+        import openai
+
+        self.options = options
+        self.name = f"openai:{options.model}"
+        self.url = options.base_url.rstrip("/") + "/chat/completions"
+        self._client = openai.OpenAI(
+            base_url=options.base_url,
+            api_key="none",  # the key goes with each request, see `_authorization`
+            default_headers={"Authorization": openai.Omit()},  # type: ignore[dict-item]
+            timeout=options.timeout_s,
+            max_retries=0,  # see `_post`
+            http_client=openai.DefaultHttpxClient(
+                follow_redirects=False, event_hooks={"request": [_keep_sent_headers]}, timeout=options.timeout_s
+            ),
+        )
 
     def candidates(
         self, clips: Sequence[ClipMedia], *, n: int, prompt: str | None = None, seed: int = 0
     ) -> list[list[str]]:
+        """As `Captioner.candidates`. Raises the first error of `each`."""
         answers = self.each(clips, n=n, prompt=prompt, seed=seed)
         for answer in answers:
             if isinstance(answer, Exception):
@@ -87,8 +114,8 @@ class OpenAICaptioner:
     def each(
         self, clips: Sequence[ClipMedia], *, n: int, prompt: str | None = None, seed: int = 0
     ) -> list[list[str] | Exception]:
-        """As `candidates`, asked side by side, with what went wrong in the place of a clip's answer."""
-        request = self.wording.request(prompt, shown="pictures", heard=False)
+        """As `candidates`, asked in parallel, with the error of a clip in the place of its answer."""
+        request = self.options.request(prompt, shown="pictures", heard=False)
 
         def one(media: ClipMedia) -> list[str] | Exception:
             try:
@@ -96,26 +123,25 @@ class OpenAICaptioner:
             except Exception as error:
                 return error
 
-        with ThreadPoolExecutor(self.at_once) as pool:
+        with ThreadPoolExecutor(self.options.at_once) as pool:
             return list(pool.map(one, clips))
 
     def _ask(self, media: ClipMedia, n: int, prompt: str, seed: int) -> list[str]:
         if media.frames is None:
             raise NoSuchStream("this captioner needs pictures, and the clip has none")
         content: list[dict[str, Any]] = [{"type": "text", "text": prompt}]
-        content += [{"type": "image_url", "image_url": {"url": url}} for url in _jpegs(media.frames, self.frames)]
+        urls = _jpegs(media.frames, self.options.frames)
+        content += [{"type": "image_url", "image_url": {"url": url}} for url in urls]
         answers: list[str] = []
         # Some servers ignore `n`: what is missing is asked for again with other seeds.
         while len(answers) < n:
-            body = {
-                "model": self.model,
-                "messages": [{"role": "user", "content": content}],
-                "n": n - len(answers),
-                "seed": seed + len(answers),
-                "max_tokens": self.max_tokens,
-                "temperature": self.temperature,
-            }
-            got = self._post(body)
+            got = self._post(
+                content,
+                n=n - len(answers),
+                seed=seed + len(answers),
+                max_tokens=self.options.max_tokens,
+                temperature=self.options.temperature,
+            )
             if not got:
                 break
             answers += got
@@ -123,52 +149,63 @@ class OpenAICaptioner:
 
     @property
     def can_write(self) -> bool:
+        """Whether it answers text alone: always."""
         return True
 
     def write(self, request: str, *, seed: int = 0) -> str:
-        """One answer to words alone, as near to the model's favourite as the endpoint gives it."""
-        body = {
-            "model": self.model, "messages": [{"role": "user", "content": self.wording.written(request)}],
-            "seed": seed, "max_tokens": max(self.max_tokens, WRITTEN_TOKENS), "temperature": 0.0,
-        }  # fmt: skip
-        return next(iter(self._post(body)), "")
+        """One answer to text alone, as near to the model's favourite as the endpoint gives it."""
+        tokens = max(self.options.max_tokens, WRITTEN_TOKENS)
+        return next(iter(self._post(self.options.written(request), seed=seed, max_tokens=tokens, temperature=0.0)), "")
 
-    def _post(self, body: dict[str, Any]) -> list[str]:
-        for attempt in range(self.retries + 1):
+    def _post(self, content: str | list[dict[str, Any]], **settings: Any) -> list[str]:
+        """The texts of a completion. Raises ModelError once all tries have failed."""
+        for attempt in range(self.options.retries + 1):
             try:
-                return self._post_once(body)
-            except _Passing as error:
-                if attempt == self.retries:
+                return self._post_once(content, settings)
+            except _Temporary as error:
+                if attempt == self.options.retries:
                     raise ModelError(str(error), hint=error.hint) from error
-                self._sleep(min(error.wait_s if error.wait_s is not None else 2.0**attempt, MAX_WAIT_S))
+                time.sleep(min(error.wait_s if error.wait_s is not None else 2.0**attempt, MAX_WAIT_S))
         raise AssertionError("unreachable")
 
-    def _post_once(self, body: dict[str, Any]) -> list[str]:
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(self.api_key_env):
-            headers["Authorization"] = f"Bearer {key}"
-        request = urllib.request.Request(self.url, json.dumps(body).encode(), headers, method="POST")
+    def _post_once(self, content: str | list[dict[str, Any]], settings: dict[str, Any]) -> list[str]:
+        import openai
+
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout_s) as response:
-                answer = json.loads(response.read())
-            texts = [str(choice["message"]["content"] or "") for choice in answer["choices"]]
+            completion = self._client.chat.completions.create(
+                model=self.options.model,
+                messages=[{"role": "user", "content": content}],  # type: ignore[list-item, misc]
+                extra_headers=self._authorization(),
+                **settings,
+            )
+            texts = [str(choice.message.content or "") for choice in completion.choices]
             return [text.rpartition("</think>")[2].strip() for text in texts]
-        except urllib.error.HTTPError as error:
-            message = f"{self.url} answered {error.code}: {error.read(500).decode('utf-8', 'replace')}"
-            if error.code == 429 or error.code >= 500:
-                raise _Passing(message, "try again later", _seconds(error.headers.get("Retry-After"))) from error
-            raise ModelError(message, hint="check the model name and key") from error
-        except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", error)
-            raise _Passing(
-                f"{self.url} did not answer within {self.timeout_s:g} s: {reason}",
+        except openai.APIConnectionError as error:
+            reason = error.__cause__ or error
+            raise _Temporary(
+                f"{self.url} did not answer within {self.options.timeout_s:g} s: {reason}",
                 "is the server up, and is caption.options.base_url right?",
             ) from error
-        except (ValueError, KeyError, TypeError) as error:
+        except openai.APIStatusError as error:
+            message = f"{self.url} answered {error.status_code}: {error.response.text[:500]}"
+            if error.status_code == 429 or error.status_code >= 500:
+                wait_s = _seconds(error.response.headers.get("Retry-After"))
+                raise _Temporary(message, "try again later", wait_s) from error
+            raise ModelError(message, hint="check the model name and key") from error
+        except (openai.APIError, ValueError, AttributeError, TypeError) as error:
             raise ModelError(f"{self.url} answered something that is no chat completion") from error
 
+    def _authorization(self) -> dict[str, Any]:
+        """The header with the key. Raises ConfigError for a key that no header can carry; its text names no key."""
+        import openai
 
-class _Passing(Exception):
+        key = os.environ.get(self.options.api_key_env, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigError(f"the key in ${self.options.api_key_env} has characters that an HTTP header cannot carry")
+        return {"Authorization": f"Bearer {key}" if key else openai.Omit()}
+
+
+class _Temporary(Exception):
     """What may be over at the next try. wait_s: what the endpoint asks for."""
 
     def __init__(self, message: str, hint: str, wait_s: float | None = None) -> None:
@@ -176,12 +213,17 @@ class _Passing(Exception):
         self.hint, self.wait_s = hint, wait_s
 
 
+def _keep_sent_headers(request: Any) -> None:
+    for name in [name for name in request.headers if name.lower() not in SENT_HEADERS]:
+        del request.headers[name]
+
+
 def _seconds(header: str | None) -> float | None:
     return float(header) if header is not None and header.isdigit() else None
 
 
 def _jpegs(frames: FrameBatch, most: int) -> list[str]:
-    """Data URLs of up to `most` frames, evenly spread."""
+    """Data URLs of up to `most` frames, evenly spaced."""
     from PIL import Image
 
     urls = []
@@ -194,14 +236,9 @@ def _jpegs(frames: FrameBatch, most: int) -> list[str]:
 
 def load(
     spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_dir: Any = None, offline: bool = False,
-    base_url: str = "", model: str = "", **options: Any,
+    **options: Any,
 ) -> OpenAICaptioner:  # fmt: skip
-    """From caption.options: base_url and model must be given; refused offline."""
+    """The registry's factory. Raises ConfigError where offline is set or an option is missing or wrong."""
     if offline:
         raise ConfigError("the openai captioner needs a server, but offline is set", hint="use the starter captioner")
-    if not base_url or not model:
-        raise ConfigError(
-            "the openai captioner needs caption.options.base_url and caption.options.model",
-            hint="--set caption.options.base_url=http://127.0.0.1:8000/v1 --set caption.options.model=NAME",
-        )
-    return OpenAICaptioner(base_url, model, **options)
+    return OpenAICaptioner(read_options(EndpointOptions, options, spec.name))

@@ -1,13 +1,11 @@
-"""What every torch encoder needs: device, dtype, running without gradients, strict loading, rows as numpy,
-and inputs in the form that processors take.
-"""
+"""Shared by the torch encoders: device, dtype and weights, strict loading, towers, inputs as processors take them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -122,34 +120,22 @@ def load_tokenizer(folder: Path, spec: ModelSpec) -> Any:
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
-class Parts(NamedTuple):
-    """A model, settled on its device, with what prepares its inputs."""
+class Placement(NamedTuple):
+    """Where a model runs, in which precision, and the folder (or file) with its weights."""
 
-    model: Any
-    processor: Any
-    tokenizer: Any
     device: torch.device
+    dtype: torch.dtype
     folder: Path
 
     def space(self, spec: ModelSpec, dim: int) -> Space:
-        """The record's space; for a folder without a record one of its own."""
+        """The record's space; for weights without a record a space of their own."""
         return spec.space or Space(weights.space_name(spec, self.folder), dim)
 
 
-def load_parts(
-    spec: ModelSpec, model: str, processor: str, *, device: str, dtype: str, weights_dir: Path | None, offline: bool
-) -> Parts:
-    """What the transformers classes of these names load from the spec's folder. Raises WeightsMissing, ConfigError."""
-    import transformers
-
+def place(spec: ModelSpec, *, device: str, dtype: str, weights_dir: Path | None, offline: bool) -> Placement:
+    """What every factory settles first. Raises ConfigError (device, dtype) or WeightsMissing."""
     chosen = pick_device(device)
-    kind = pick_dtype(dtype, chosen)
-    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
-    tokenizer = load_tokenizer(at, spec)
-    with weights.loading(spec, at):
-        loaded = load_transformers(getattr(transformers, model), at)
-        prepares = getattr(transformers, processor).from_pretrained(at, local_files_only=True)
-    return Parts(settle(loaded, chosen, kind), prepares, tokenizer, chosen, at)
+    return Placement(chosen, pick_dtype(dtype, chosen), weights.folder(spec, weights_dir=weights_dir, offline=offline))
 
 
 @contextmanager
@@ -181,12 +167,84 @@ class Tower:
         if not len(items):
             return np.zeros((0, self.space.dim), dtype=np.float32)
         with running(self.device):
-            return rows(getattr(self, f"_{modality}")(items))
+            return rows(self._features(modality, items))
+
+    def _features(self, modality: Modality, items: Sequence[Item]) -> Tensor:
+        """(N, D) model output."""
+        features: Tensor = getattr(self, f"_{modality}")(items)
+        return features
 
     def _placed(self, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
         """Tensors on the device; floating ones in the model's dtype."""
         dtype = next(self._model.parameters()).dtype
         return {k: v.to(self.device, dtype if v.is_floating_point() else v.dtype) for k, v in inputs.items()}
+
+
+class TransformersTower(Tower):
+    """A `Tower` over a transformers model with its processor and tokenizer, loaded from one folder.
+
+    Subclasses encode pictures, clips or sound with `_model` and `_processor`; text is encoded here.
+
+    Attributes:
+        model_class: Name of the transformers class of the model.
+        processor_class: Name of the transformers class that prepares what is not text.
+        understands: The encoder's modalities.
+        padding: The tokenizer's: True pads to the longest text of a batch, "max_length" to the model's length.
+    """
+
+    model_class: str
+    processor_class: str
+    understands: frozenset[Modality]
+    padding: bool | str = True
+
+    def __init__(self, space: Space, model: Any, processor: Any, tokenizer: Any, device: torch.device) -> None:
+        super().__init__(space, model, device, self.understands)
+        self._processor, self._tokenizer = processor, tokenizer
+        self._max_tokens = int(model.config.text_config.max_position_embeddings)
+
+    @classmethod
+    def load(
+        cls,
+        spec: ModelSpec,
+        *,
+        device: str = "auto",
+        dtype: str = "auto",
+        weights_dir: Path | None = None,
+        offline: bool = False,
+    ) -> Self:
+        """The registry's factory: model, processor and tokenizer from one folder.
+
+        Raises:
+            WeightsMissing: When the folder, a file or a weight is missing.
+            ConfigError: For an unknown or absent device, or an unknown dtype.
+        """
+        import transformers
+
+        at = place(spec, device=device, dtype=dtype, weights_dir=weights_dir, offline=offline)
+        tokenizer = load_tokenizer(at.folder, spec)
+        with weights.loading(spec, at.folder):
+            model = load_transformers(getattr(transformers, cls.model_class), at.folder)
+            processor = getattr(transformers, cls.processor_class).from_pretrained(at.folder, local_files_only=True)
+        model = settle(model, at.device, at.dtype)
+        return cls(at.space(spec, _dim(model.config)), model, processor, tokenizer, at.device)
+
+    def _text(self, items: Sequence[Item]) -> Tensor:
+        inputs = self._tokenizer(
+            [self._wording(text) for text in texts_of(items)],
+            padding=self.padding, truncation=True, max_length=self._max_tokens, return_tensors="pt",
+        )  # fmt: skip
+        return pooled(self._model.get_text_features(**self._placed(inputs)))
+
+    def _wording(self, text: str) -> str:
+        """The text in the form that the model was trained on."""
+        return text
+
+
+def _dim(config: Any) -> int:
+    """Dimensions of the shared space, which each family writes elsewhere in its config."""
+    text = config.text_config
+    projected = getattr(config, "projection_dim", None) or getattr(text, "projection_size", None)
+    return int(projected or text.hidden_size)
 
 
 def texts_of(items: Sequence[Item]) -> list[str]:

@@ -113,13 +113,13 @@ _ROPE = r".*\.rope\.pos_embed"
 
 
 @lru_cache(maxsize=1)
-def _loaded(at: Path, device: torch.device, dtype: torch.dtype) -> tuple[Any, Any]:
+def _loaded(at: _torch.Placement) -> tuple[Any, Any]:
     """Model and processor; kept, so that the channels of one profile share them."""
     from transformers import AutoProcessor
 
-    model = _torch.load_transformers(_model_class(), at)
-    processor = AutoProcessor.from_pretrained(at, local_files_only=True)  # type: ignore[no-untyped-call]
-    return _torch.settle(model, device, dtype), processor
+    model = _torch.load_transformers(_model_class(), at.folder)
+    processor = AutoProcessor.from_pretrained(at.folder, local_files_only=True)  # type: ignore[no-untyped-call]
+    return _torch.settle(model, at.device, at.dtype), processor
 
 
 def load(
@@ -138,11 +138,10 @@ def load(
     """
     if target not in _MEDIA:
         raise ConfigError(f"unknown target {target!r} of {spec.name}; allowed: {', '.join(get_args(Target))}")
-    chosen = _torch.pick_device(device)
-    kind = _torch.pick_dtype(dtype, chosen)
-    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
-    with weights.loading(spec, at):
-        model, processor = _loaded(at, chosen, kind)
-    dim = int(model.config.text_config.hidden_size)
-    space = spec.space or Space(f"{weights.space_name(spec, at)}.{target}", dim)
-    return PeAvEncoder(space, model, processor, chosen, target, frames)
+    at = _torch.place(spec, device=device, dtype=dtype, weights_dir=weights_dir, offline=offline)
+    with weights.loading(spec, at.folder):
+        model, processor = _loaded(at)
+    space = at.space(spec, int(model.config.text_config.hidden_size))
+    if spec.space is None:
+        space = Space(f"{space.name}.{target}", space.dim)
+    return PeAvEncoder(space, model, processor, at.device, target, frames)

@@ -12,16 +12,18 @@ import numpy as np
 
 from vidembed.errors import ConfigError, missing_dependency
 from vidembed.models import weights
-from vidembed.types import AudioSamples, AudioVisual, Floats, FrameBatch, Item, Modality, Space
-from vidembed.vectors import unit_rows
+from vidembed.models.encoders._torch import Tower, frames_of, place, resampled, texts_of
+from vidembed.types import AudioSamples, AudioVisual, FrameBatch, Item, Modality, Space
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from vidembed.models.spec import ModelSpec
 
 FRAMES = 16  # of a clip that a video-language model is shown
 
 
-class SentenceEncoder:
+class SentenceEncoder(Tower):
     """An `Encoder` of whatever the model understands. Made by `load`.
 
     Matryoshka models may give shorter vectors (`dim`): their first values, scaled to length 1 again
@@ -32,33 +34,23 @@ class SentenceEncoder:
     def __init__(
         self, space: Space, model: Any, modalities: frozenset[Modality], *, frames: int, with_sound: bool
     ) -> None:
-        self.space, self.modalities = space, modalities
-        self._model, self._frames, self._with_sound = model, frames, with_sound
+        super().__init__(space, model, model.device, modalities)
+        self._frames, self._with_sound = frames, with_sound
 
-    def encode(self, modality: Modality, items: Sequence[Item]) -> Floats:
-        """As `Encoder.encode`."""
-        from vidembed.models.encoders import _torch
-
-        if modality not in self.modalities:
-            raise ValueError(f"{self.space.name} understands {' and '.join(sorted(self.modalities))}, not {modality!r}")
-        if not len(items):
-            return np.zeros((0, self.space.dim), dtype=np.float32)
+    def _features(self, modality: Modality, items: Sequence[Item]) -> Tensor:
         # Clips one at a time: they differ in size and length, and the models' padding is not always without effect.
         size = len(items) if modality == "text" else 1
         settings = {"processing_kwargs": {"video": {"do_sample_frames": False}}} if modality == "video" else {}
-        with _torch.running(self._model.device):
-            rows = self._model.encode(
-                [self._input(modality, item) for item in items],
-                batch_size=size, show_progress_bar=False, convert_to_numpy=True, **settings,
-            )  # fmt: skip
-        return unit_rows(np.asarray(rows, dtype=np.float32)[:, : self.space.dim])
+        found: Tensor = self._model.encode(
+            [self._input(modality, item) for item in items],
+            batch_size=size, show_progress_bar=False, convert_to_tensor=True, **settings,
+        )  # fmt: skip
+        return found[:, : self.space.dim]
 
     def _input(self, modality: Modality, item: Item) -> dict[str, Any]:
         """In the form that names the modality: the library opens bare strings that look like a file or an address."""
-        from vidembed.models.encoders import _torch as _tower
-
         if modality == "text":
-            return {"text": _tower.texts_of([item])[0]}
+            return {"text": texts_of([item])[0]}
         if modality == "image":
             from PIL import Image as PILImage
 
@@ -77,20 +69,16 @@ class SentenceEncoder:
 
     def _clip(self, seen: Item) -> dict[str, Any]:
         """Frames evenly spaced in time, with their times: Qwen3-VL writes them between the frames."""
-        from vidembed.models.encoders import _torch as _tower
-
-        frames = _tower.frames_of(seen, self._frames)
+        frames = frames_of(seen, self._frames)
         length_s = float(seen.times_s[-1] - seen.times_s[0]) if isinstance(seen, FrameBatch) else 0.0
         ticks = np.rint(np.linspace(0.0, length_s * 1000, len(frames))).astype(int)  # of a clock in milliseconds
         facts = {"fps": 1000.0, "total_num_frames": int(ticks[-1]) + 1, "frames_indices": ticks.tolist()}
         return {"array": frames, "video_metadata": facts}
 
     def _sound(self, sound: AudioSamples) -> dict[str, Any]:
-        from vidembed.models.encoders import _torch as _tower
-
         extractor = getattr(self._model.processor, "feature_extractor", self._model.processor)
         rate_hz = int(getattr(extractor, "sampling_rate", sound.rate_hz))
-        return {"array": _tower.resampled(sound, rate_hz), "sampling_rate": rate_hz}
+        return {"array": resampled(sound, rate_hz), "sampling_rate": rate_hz}
 
 
 def load(
@@ -108,18 +96,18 @@ def load(
 
     Raises WeightsMissing, ConfigError (dim larger than the model's), MissingDependency (extra `sentence`).
     """
-    from vidembed.models.encoders import _torch
-
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
         raise missing_dependency("sentence-transformers", extra="sentence", purpose=spec.name) from error
-    chosen = _torch.pick_device(device)
-    kind = _torch.pick_dtype(dtype, chosen)
-    at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
-    with weights.loading(spec, at), _no_random_weights():
+    at = place(spec, device=device, dtype=dtype, weights_dir=weights_dir, offline=offline)
+    with weights.loading(spec, at.folder), _no_random_weights():
         model = SentenceTransformer(
-            str(at), device=str(chosen), local_files_only=True, trust_remote_code=False, model_kwargs={"dtype": kind}
+            str(at.folder),
+            device=str(at.device),
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"dtype": at.dtype},
         )
     model.eval().requires_grad_(False)
     full = int(model.get_embedding_dimension() or 0) or _measured(model)
@@ -127,8 +115,8 @@ def load(
         raise ConfigError(f"{spec.name} has vectors of {full} values, dim may be 1 to {full}, got {dim}")
     known = {str(m) for m in model.modalities}
     modalities: frozenset[Modality] = frozenset(m for m in ("text", "image", "audio", "video") if m in known)  # type: ignore[misc]
-    name = spec.space.name if spec.space else weights.space_name(spec, at)
-    space = Space(name if dim in (None, full) else f"{name}.{dim}", dim or full)
+    space = at.space(spec, full)
+    space = Space(space.name if dim in (None, full) else f"{space.name}.{dim}", dim or full)
     return SentenceEncoder(space, model, modalities, frames=frames, with_sound=with_sound)
 
 
