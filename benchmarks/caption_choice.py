@@ -35,9 +35,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from vidembed.batching import batched
-from vidembed.captions.captioning import Comparing, Judge
-from vidembed.captions.choose import ChoiceSettings, Lane, agreement, judged, logistic
+from vidembed.captions.choose import JudgeVectors, agreement, logistic, z_scores
 from vidembed.captions.retrieval import RetrievalCaptioner, read_sentences
+from vidembed.captions.run import Judge, VectorCaptioner
+from vidembed.config.schema import ChoiceSettings
 from vidembed.evaluation.bootstrap import compare, interval
 from vidembed.evaluation.captions import caption_report, cider_d, tokens
 from vidembed.models.registry import load_captioner, load_encoder
@@ -48,7 +49,7 @@ from vidembed.types import Clip, Floats, FrameBatch, Span, VideoInfo
 Doubles = NDArray[np.float64]
 CHANNEL = "vision"
 FITTED = ("specificity", "prior", "consensus", "bank_margin", "middle_z", "slope")
-NEVER = 1e3  # a margin that no sentence of the bank overcomes
+NEVER = 100.0  # a margin that no sentence of the bank overcomes
 FREE = 0.01  # of CIDEr-D: less than what 600 pictures can tell apart
 OTHERS, UNLIKE = 64, 0.9  # as index/captioning.py does
 
@@ -62,22 +63,20 @@ class Part:
 
     references: list[list[str]]
     texts: list[list[str]]
-    channels: list[Lane]
+    channels: list[JudgeVectors]
     scores: list[Doubles]
     banked: int
 
     def z(self, specificity: float) -> list[Floats]:
-        settings = ChoiceSettings({CHANNEL: 1.0}, specificity=specificity)
         pairs = zip(self.texts, self.channels, strict=True)
-        return [judged(len(t), {CHANNEL: channel}, settings) for t, channel in pairs]
+        return [z_scores({CHANNEL: channel}, len(texts), specificity) for texts, channel in pairs]
 
     def agreement(self) -> list[Floats]:
-        settings = ChoiceSettings({CHANNEL: 1.0})
         own = [np.arange(len(said)) < len(said) - self.banked for said in self.texts]
-        return [agreement({CHANNEL: channel}, settings, mine) for channel, mine in zip(self.channels, own, strict=True)]
+        return [agreement({CHANNEL: channel}, mine) for channel, mine in zip(self.channels, own, strict=True)]
 
     def pick(self, settings: ChoiceSettings, z: Sequence[Floats], agreed: Sequence[Floats]) -> list[int]:
-        """What `choosing.choose` would choose, with the z-scores at hand."""
+        """What `choose.choose` would choose, with the z-scores at hand."""
         picks = []
         for row, shared in zip(z, agreed, strict=True):
             own = len(row) - self.banked
@@ -127,7 +126,7 @@ def main() -> int:
         began = time.perf_counter()
         parts[split] = prepare(args.images, files, [table[split][f] for f in files], encoder, captioner, bank, args)
         speed[split] = round(len(files) / (time.perf_counter() - began), 2)
-    shipped = ChoiceSettings({CHANNEL: 1.0})
+    shipped = ChoiceSettings()
     settings, trace = fit(parts["train"]) if args.fit else (shipped, {})
     report: dict[str, Any] = {
         "captioner": args.captioner, "encoder": args.encoder, "candidates": args.n, "bank": args.bank,
@@ -180,22 +179,22 @@ def prepare(
         embed=lambda texts: encoder.encode("text", list(texts)), bank=bank,
         vector=lambda one: vectors[places[one.clip_id]], others=others,
     )  # fmt: skip
-    if isinstance(captioner, Comparing):
-        captioner.compare_by({CHANNEL: judge}, ChoiceSettings({CHANNEL: 1.0}))
+    if isinstance(captioner, VectorCaptioner):
+        captioner.compare_by({CHANNEL: judge}, ChoiceSettings())
     texts: list[list[str]] = []
     for batch in batched(media, 16):
         shown = [replace(m, frames=FrameBatch(picture(m.info.path)[None], np.zeros(1))) for m in batch]
         texts += captioner.candidates(shown, n=args.n, seed=args.seed)
     if args.bank:
         kept = RetrievalCaptioner(read_sentences())
-        kept.compare_by({CHANNEL: judge}, ChoiceSettings({CHANNEL: 1.0}))
+        kept.compare_by({CHANNEL: judge}, ChoiceSettings())
         for said, found in zip(texts, kept.candidates(media, n=args.bank), strict=True):
             said += [text[:1].upper() + text[1:] for text in found]
     channels, scores = [], iter(cider(texts, references))
     flat = iter(np.concatenate([encoder.encode("text", part) for part in batched([t for g in texts for t in g], 256)]))
     for m, said in zip(media, texts, strict=True):
         rows = np.stack([next(flat) for _ in said])
-        channels.append(Lane(rows, judge.vector(m.clip), bank, others(m.clip)))  # type: ignore[arg-type]
+        channels.append(JudgeVectors(rows, judge.vector(m.clip), bank, others(m.clip)))  # type: ignore[arg-type]
     return Part(references, texts, channels, [np.array([next(scores) for _ in said]) for said in texts], args.bank)
 
 
@@ -220,13 +219,11 @@ def fit(part: Part) -> tuple[ChoiceSettings, dict[str, float]]:
     """Specificity, prior, consensus by the mean CIDEr-D of what they choose; the margin; then the logistic."""
     trace: dict[str, float] = {}
     agreed = part.agreement()
-    best = (-1.0, ChoiceSettings({CHANNEL: 1.0}))
+    best = (-1.0, ChoiceSettings())
     for specificity in (0.0, 0.25, 0.5, 0.75, 1.0):
         z = part.z(specificity)
         for prior, consensus in product((0.0, 0.05, 0.1, 0.2, 0.3), (0.0, 1.0, 2.0)):
-            settings = ChoiceSettings(
-                {CHANNEL: 1.0}, specificity=specificity, prior=prior, consensus=consensus, bank_margin=NEVER
-            )
+            settings = ChoiceSettings(specificity=specificity, prior=prior, consensus=consensus, bank_margin=NEVER)
             mean = float(part.of(part.pick(settings, z, agreed)).mean())
             trace[f"specificity {specificity} prior {prior} consensus {consensus}"] = round(mean, 4)
             if mean > best[0]:
@@ -235,12 +232,13 @@ def fit(part: Part) -> tuple[ChoiceSettings, dict[str, float]]:
     z = part.z(settings.specificity)
     means = {}
     for margin in (3.0, 2.5, 2.0, 1.5, 1.0, 0.5, 0.0):
-        means[margin] = float(part.of(part.pick(replace(settings, bank_margin=margin), z, agreed)).mean())
+        means[margin] = float(part.of(part.pick(settings.model_copy(update={"bank_margin": margin}), z, agreed)).mean())
         trace[f"bank margin {margin}"] = round(means[margin], 4)
-    settings = replace(settings, bank_margin=min(m for m, mean in means.items() if mean >= max(means.values()) - FREE))
+    margin = min(m for m, mean in means.items() if mean >= max(means.values()) - FREE)
+    settings = settings.model_copy(update={"bank_margin": margin})
     chosen = part.pick(settings, z, agreed)
     middle, slope = fit_logistic(part.margined(settings, z, chosen), part.of(chosen) >= good_enough(part))
-    return replace(settings, middle_z=middle, slope=slope), trace
+    return settings.model_copy(update={"middle_z": middle, "slope": slope}), trace
 
 
 def people(part: Part) -> Doubles:

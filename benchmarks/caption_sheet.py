@@ -22,7 +22,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 import vidembed as ve
-from vidembed.captions.captioning import CaptionedVideo
+from vidembed.captions.run import CaptionedVideo
 from vidembed.types import Caption
 
 CELL, PICTURE, LETTERS, LINE = (400, 400), (400, 225), 54, 17

@@ -22,7 +22,7 @@ _PUBLIC = {
     "AudioSamples": "vidembed.types",
     "AudioVisual": "vidembed.types",
     "Caption": "vidembed.types",
-    "CaptionedVideo": "vidembed.captions.captioning",
+    "CaptionedVideo": "vidembed.captions.run",
     "Clip": "vidembed.types",
     "Config": "vidembed.config.schema",
     "Duplicate": "vidembed.search.duplicates",
@@ -84,7 +84,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from vidembed.captions.captioning import CaptionedVideo
+    from vidembed.captions.run import CaptionedVideo
     from vidembed.captions.subtitles import to_cues, write_srt, write_vtt
     from vidembed.config.load import Config, load_config
     from vidembed.errors import VidembedError

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 import kill_driver
 from kill_driver import STEPS, in_child
 
-from vidembed.captions import records
+from vidembed.captions import export
 from vidembed.cli import main as vidembed
 from vidembed.index.video_index import VideoIndex
 
@@ -53,14 +53,14 @@ def run_to_half_record(videos: Path) -> None:
     def append(handle: TextIO, lines: Iterable[Mapping[str, Any]]) -> None:
         nonlocal left
         for line in lines:
-            text = records.dump(line) + "\n"
+            text = export.dump(line) + "\n"
             left -= 1
             handle.write(text if left else text[: len(text) // 2])
             handle.flush()
             if not left:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    records.append = append
+    export.append_records = append
     run(videos, -1, captioning=False)
 
 

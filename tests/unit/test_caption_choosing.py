@@ -9,15 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vidembed.captions.captioning import CaptionSettings, ClipCaptioning, Judge
 from vidembed.captions.choose import BANK as BANK_ORIGIN
-from vidembed.captions.choose import ChoiceSettings, Lane, choose
-from vidembed.errors import ConfigError
+from vidembed.captions.choose import JudgeVectors, choose
+from vidembed.captions.run import ClipCaptioning, Judge
+from vidembed.config.schema import CaptionSettings, ChoiceSettings
 from vidembed.protocols import ClipMedia
 from vidembed.types import Caption, Clip, Failure, Span
 from vidembed.vectors import unit_rows
 
-WEIGHTS = ChoiceSettings(weights={"vision": 1.0}, prior=0.0)
+
+def chosen_by(**rule: float) -> CaptionSettings:
+    return CaptionSettings(choice=ChoiceSettings(**{"prior": 0.0, **rule}))
+
+
+PLAIN = chosen_by()
 
 
 def rows(*values: Sequence[float]) -> Any:
@@ -28,8 +33,10 @@ BANK = rows([1, 0, 0.1], [0, 1, 0.1], [0.2, 0.2, 1])
 
 
 def test_the_nearest_text_wins_and_the_evidence_is_its_cosine() -> None:
-    lane = Lane(texts=rows([0, 1, 0], [1, 0, 0]), clip=rows([1, 0, 0])[0], bank=BANK, others=np.zeros((0, 3), "f4"))
-    choice = choose(["a cat", "a dog"], {"vision": lane}, WEIGHTS)
+    view = JudgeVectors(
+        texts=rows([0, 1, 0], [1, 0, 0]), clip=rows([1, 0, 0])[0], bank=BANK, others=np.zeros((0, 3), "f4")
+    )
+    choice = choose(["a cat", "a dog"], {"vision": view}, PLAIN)
     assert choice.order == (1, 0)
     assert choice.candidates[1].scores["vision"] == pytest.approx(1.0)
     assert choice.candidates[0].scores["vision"] == pytest.approx(0.0)
@@ -38,19 +45,21 @@ def test_the_nearest_text_wins_and_the_evidence_is_its_cosine() -> None:
 def test_what_is_near_every_clip_loses_to_what_is_specific() -> None:
     generic, specific = [0.8, 0.8, 0.0], [0.9, 0.0, 0.45]
     clip, others = rows([1, 0.2, 0])[0], rows([0.2, 1, 0], [0.1, 1, 0.1])
-    lane = Lane(texts=rows(generic, specific), clip=clip, bank=BANK, others=others)
+    view = JudgeVectors(texts=rows(generic, specific), clip=clip, bank=BANK, others=others)
     texts = ["something is there", "a red boat"]
-    fit_only = choose(texts, {"vision": lane}, ChoiceSettings(weights={"vision": 1.0}, specificity=0.0, prior=0.0))
-    with_others = choose(texts, {"vision": lane}, ChoiceSettings(weights={"vision": 1.0}, specificity=1.0, prior=0.0))
+    fit_only = choose(texts, {"vision": view}, chosen_by(specificity=0.0))
+    with_others = choose(texts, {"vision": view}, chosen_by(specificity=1.0))
     scores = [c.scores["vision"] for c in fit_only.candidates]
     assert abs(scores[0] - scores[1]) < 0.06  # raw cosine can hardly tell
     assert with_others.order[0] == 1
 
 
-def test_ties_keep_the_captioners_order_and_no_lane_means_its_favourite() -> None:
-    lane = Lane(texts=rows([1, 0, 0], [1, 0, 0]), clip=rows([1, 0, 0])[0], bank=BANK, others=np.zeros((0, 3), "f4"))
-    assert choose(["first", "second"], {"vision": lane}, WEIGHTS).order == (0, 1)
-    blind = choose(["first", "second"], {}, WEIGHTS)
+def test_ties_keep_the_captioners_order_and_no_view_means_its_favourite() -> None:
+    view = JudgeVectors(
+        texts=rows([1, 0, 0], [1, 0, 0]), clip=rows([1, 0, 0])[0], bank=BANK, others=np.zeros((0, 3), "f4")
+    )
+    assert choose(["first", "second"], {"vision": view}, PLAIN).order == (0, 1)
+    blind = choose(["first", "second"], {}, PLAIN)
     assert blind.order == (0, 1)
     assert blind.score == 0.0
     assert not blind.confident
@@ -60,8 +69,8 @@ def test_a_fitting_text_is_confident_and_an_unrelated_one_is_not() -> None:
     clip = rows([0.05, 0.05, 1.0])[0]
     bank = rows([1, 0, 0], [0, 1, 0], [0.7, 0.7, 0], [1, 0.2, 0.1])
     none = np.zeros((0, 3), "f4")
-    good = choose(["fits"], {"vision": Lane(rows([0, 0, 1]), clip, bank, none)}, WEIGHTS)
-    poor = choose(["does not"], {"vision": Lane(rows([1, 0.3, 0]), clip, bank, none)}, WEIGHTS)
+    good = choose(["fits"], {"vision": JudgeVectors(rows([0, 0, 1]), clip, bank, none)}, PLAIN)
+    poor = choose(["does not"], {"vision": JudgeVectors(rows([1, 0.3, 0]), clip, bank, none)}, PLAIN)
     assert good.confident
     assert good.score > 0.9
     assert not poor.confident
@@ -71,31 +80,40 @@ def test_a_fitting_text_is_confident_and_an_unrelated_one_is_not() -> None:
 def test_near_ties_go_to_what_the_captioner_says_in_several_ways() -> None:
     # All three fit alike; the first two are alike, the third says something else.
     texts = rows([1, 0.3, 0], [1, 0.25, 0.1], [1, -0.3, 0.0])
-    lane = Lane(texts=texts, clip=rows([1, 0, 0])[0], bank=BANK, others=np.zeros((0, 3), "f4"))
+    view = JudgeVectors(texts=texts, clip=rows([1, 0, 0])[0], bank=BANK, others=np.zeros((0, 3), "f4"))
     said = ["a red boat on a lake", "a red boat", "a red lamp"]
-    own = replace(WEIGHTS, consensus=0.0)
-    assert choose(said[::-1], {"vision": replace(lane, texts=texts[::-1])}, own).order[0] != 0
-    agreed = choose(said[::-1], {"vision": replace(lane, texts=texts[::-1])}, replace(WEIGHTS, consensus=50.0))
+    own, agreeing = chosen_by(consensus=0.0), chosen_by(consensus=10.0)
+    assert choose(said[::-1], {"vision": replace(view, texts=texts[::-1])}, own).order[0] != 0
+    agreed = choose(said[::-1], {"vision": replace(view, texts=texts[::-1])}, agreeing)
     assert agreed.order == (1, 2, 0)
-    alone = choose(["one"], {"vision": replace(lane, texts=texts[:1])}, replace(WEIGHTS, consensus=50.0))
+    alone = choose(["one"], {"vision": replace(view, texts=texts[:1])}, agreeing)
     assert alone.order == (0,)
 
 
 def test_a_sentence_of_the_bank_must_win_by_a_margin() -> None:
     clip, none = rows([1, 0, 0])[0], np.zeros((0, 3), "f4")
     spread = float((BANK @ clip).std())
-    lane = Lane(texts=rows([0.9, 0.4, 0], [1, 0, 0]), clip=clip, bank=BANK, others=none)
-    ahead = float((lane.texts[1] - lane.texts[0]) @ clip) / spread  # of the bank's sentence, in z-score units
+    view = JudgeVectors(texts=rows([0.9, 0.4, 0], [1, 0, 0]), clip=clip, bank=BANK, others=none)
+    ahead = float((view.texts[1] - view.texts[0]) @ clip) / spread  # of the bank's sentence, in z-score units
     for margin, winner in ((ahead - 0.01, 1), (ahead + 0.01, 0)):
-        settings = replace(WEIGHTS, consensus=0.0, bank_margin=margin)
-        choice = choose(["said", "kept"], {"vision": lane}, settings, ["", BANK_ORIGIN])
+        settings = chosen_by(bank_margin=margin)
+        choice = choose(["said", "kept"], {"vision": view}, settings, ["", BANK_ORIGIN])
         assert choice.order[0] == winner
     assert [c.origin for c in choice.candidates] == ["", "bank"]
 
 
+def test_channels_count_by_their_weight() -> None:
+    clip, none = rows([1, 0, 0])[0], np.zeros((0, 3), "f4")
+    seen = JudgeVectors(rows([1, 0, 0], [0, 1, 0]), clip, BANK, none, weight=1.0)  # for the first text
+    heard = JudgeVectors(rows([0, 1, 0], [1, 0, 0]), clip, BANK, none, weight=1.0)  # as much for the second
+    for weight, winner in ((0.9, 0), (1.1, 1)):
+        views = {"vision": seen, "sound": replace(heard, weight=weight)}
+        assert choose(["a red boat", "a bell"], views, PLAIN).order[0] == winner
+
+
 def test_bad_weights_are_refused() -> None:
-    with pytest.raises(ConfigError, match="weights must be finite"):
-        ChoiceSettings(weights={"vision": -1.0})
+    with pytest.raises(ValueError, match=r"rerank\.vision"):
+        CaptionSettings(rerank={"vision": -1.0})
 
 
 WORDS = {"red": [1, 0, 0], "green": [0, 1, 0], "blue": [0, 0, 1]}
@@ -134,8 +152,10 @@ def judge() -> Judge:
 
 
 def run(captioner: ScriptedCaptioner, **settings: Any) -> list[Caption | Failure]:
-    options = CaptionSettings(choice=WEIGHTS, **settings)
-    return list(ClipCaptioning(captioner, {"vision": judge()}, options).run(media(c) for c in CLIPS))
+    batch_size = settings.pop("batch_size", 8)
+    options = PLAIN.model_copy(update=settings)
+    captioning = ClipCaptioning(captioner, {"vision": judge()}, options, batch_size=batch_size)
+    return list(captioning.run(media(c) for c in CLIPS))
 
 
 ALL = ["a blue thing", "a green thing", "a red thing"]
@@ -151,7 +171,7 @@ def test_each_clip_gets_the_colour_it_shows() -> None:
     ]
 
 
-def test_a_twin_is_captioned_once() -> None:
+def test_a_clip_that_looks_the_same_is_captioned_once() -> None:
     captioner = ScriptedCaptioner({c.clip_id: ALL for c in CLIPS})
     results = run(captioner, batch_size=1)
     assert captioner.asked == [CLIPS[0].clip_id, CLIPS[2].clip_id, CLIPS[3].clip_id]
@@ -179,7 +199,7 @@ def test_empty_and_endless_texts_are_a_failure_with_the_reason(useless: list[str
 
 def test_choosing_anew_asks_nobody() -> None:
     captioner = ScriptedCaptioner({c.clip_id: ALL for c in CLIPS})
-    work = ClipCaptioning(captioner, {"vision": judge()}, CaptionSettings(choice=WEIGHTS))
+    work = ClipCaptioning(captioner, {"vision": judge()}, PLAIN)
     first = next(iter(work.run([media(CLIPS[3])])))
     assert isinstance(first, Caption)
     asked = len(captioner.asked)
@@ -188,19 +208,10 @@ def test_choosing_anew_asks_nobody() -> None:
     assert (again.text, again.model, len(captioner.asked)) == (first.text, "scripted", asked)
 
 
-def test_a_weight_for_a_channel_that_is_not_there_is_an_error() -> None:
-    with pytest.raises(ConfigError, match="sound"):
-        ClipCaptioning(
-            ScriptedCaptioner({}),
-            {"vision": judge()},
-            CaptionSettings(choice=ChoiceSettings(weights={"sound": 1.0})),
-        )
-
-
-def test_the_banks_sentences_stand_for_election_where_the_captioner_is_far_off() -> None:
+def test_the_banks_sentences_are_chosen_where_the_captioner_is_far_off() -> None:
     wrong = ScriptedCaptioner({c.clip_id: ["a blue thing"] for c in CLIPS})
     bank = ScriptedCaptioner({c.clip_id: ["a red thing", "a green thing"] for c in CLIPS})
-    settings = CaptionSettings(choice=replace(WEIGHTS, bank_margin=0.5), bank_n=2)
+    settings = chosen_by(bank_margin=0.5).model_copy(update={"bank_candidates": 2})
     captioning = ClipCaptioning(wrong, {"vision": judge()}, settings, bank=bank)
     results = [r for r in captioning.run(media(c) for c in CLIPS) if isinstance(r, Caption)]
     assert [r.text for r in results] == ["A red thing", "A red thing", "A green thing", "a blue thing"]

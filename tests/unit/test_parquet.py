@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from vidembed.align.pairs import read_pairs
-from vidembed.captions.captioning import CaptionedVideo
 from vidembed.captions.export import Outputs
+from vidembed.captions.run import CaptionedVideo
 from vidembed.errors import InputError, MediaNotFound, MissingDependency
 from vidembed.media.files import find_videos, list_tags
 from vidembed.parquet import read_rows

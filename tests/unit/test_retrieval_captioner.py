@@ -9,9 +9,9 @@ from typing import cast
 import numpy as np
 import pytest
 
-from vidembed.captions.captioning import CaptionSettings, ClipCaptioning, Judge
-from vidembed.captions.choose import ChoiceSettings
 from vidembed.captions.retrieval import RetrievalCaptioner, agreed, read_sentences
+from vidembed.captions.run import ClipCaptioning, Judge
+from vidembed.config.schema import CaptionSettings
 from vidembed.errors import ConfigError, InputError, NoSuchStream
 from vidembed.models import registry
 from vidembed.protocols import ClipMedia
@@ -40,7 +40,7 @@ def judge() -> Judge:
     )
 
 
-SETTINGS = ChoiceSettings(weights={"vision": 1.0})
+SETTINGS = CaptionSettings(candidates=3)
 
 
 def media(clip: Clip) -> ClipMedia:
@@ -49,7 +49,7 @@ def media(clip: Clip) -> ClipMedia:
 
 def finder(**options: object) -> RetrievalCaptioner:
     made = RetrievalCaptioner(BANK, **{"memories": 4, "agreement": 0.0, "compose": True, **options})  # type: ignore[arg-type]
-    made.compare_by({"vision": judge()}, SETTINGS)
+    made.compare_by({"vision": judge()}, SETTINGS.choice)
     return made
 
 
@@ -76,9 +76,7 @@ def test_agreement_prefers_words_that_memories_share() -> None:
 
 
 def test_the_run_hands_it_the_vectors_and_a_clip_without_one_is_a_failure() -> None:
-    captioning = ClipCaptioning(
-        RetrievalCaptioner(BANK, memories=4, compose=True), {"vision": judge()}, CaptionSettings(choice=SETTINGS, n=3)
-    )
+    captioning = ClipCaptioning(RetrievalCaptioner(BANK, memories=4, compose=True), {"vision": judge()}, SETTINGS)
     first, second, third = captioning.run(media(clip) for clip in CLIPS)
     assert isinstance(first, Caption)
     assert first.text == "a dog runs on a bed"
@@ -97,7 +95,7 @@ def test_it_says_what_it_cannot_do(tmp_path: Path) -> None:
         RetrievalCaptioner(BANK, memories=0)
     few = tmp_path / "few.txt"
     few.write_text("one\n# two\n\none\n")
-    with pytest.raises(ConfigError, match="1 different sentences"):
+    with pytest.raises(ConfigError, match="1 different lines"):
         registry.load_captioner("retrieval", bank=str(few))
     with pytest.raises(InputError, match="cannot read"):
         read_sentences(tmp_path / "none.txt")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from subtitle_reading import read_srt, read_vtt
 
-from vidembed.captions import records
+from vidembed.captions import export
 from vidembed.captions.subtitles import Cue, clean, is_degenerate, srt, to_cues, vtt, write_srt
 from vidembed.captions.summarise import summarise, title_of
 from vidembed.errors import InputError
@@ -156,32 +156,32 @@ def test_titles() -> None:
 
 def test_records_survive_a_crash_in_the_middle_of_a_line(tmp_path: Path) -> None:
     path = tmp_path / "captions.jsonl"
-    with records.open_for_append(path) as handle:
-        records.append(handle, [records.caption_record(caption(0, 1, "one"), "v.mp4")])
+    with export.open_for_append(path) as handle:
+        export.append_records(handle, [export.caption_record(caption(0, 1, "one"), "v.mp4")])
     with path.open("a") as handle:
         handle.write('{"schema": 1, "kind": "capt')
-    assert [r["text"] for r in records.read(path)] == ["one"]
-    with records.open_for_append(path) as handle:
+    assert [r["text"] for r in export.read_records(path)] == ["one"]
+    with export.open_for_append(path) as handle:
         failure = Failure("c", "decode", "MediaUnreadable", "broken")
-        records.append(handle, [records.failure_record(failure, "v.mp4")])
-    assert [r["kind"] for r in records.read(path)] == ["caption", "failure"]
+        export.append_records(handle, [export.failure_record(failure, "v.mp4")])
+    assert [r["kind"] for r in export.read_records(path)] == ["caption", "failure"]
 
 
 def test_another_schema_is_refused_with_file_and_line(tmp_path: Path) -> None:
     path = tmp_path / "old.jsonl"
     path.write_text(json.dumps({"schema": 1}) + "\n" + json.dumps({"schema": 99}) + "\n")
     with pytest.raises(InputError, match=r"old.jsonl:2 has schema 99"):
-        list(records.read(path))
+        list(export.read_records(path))
     path.write_text("not json\n")
     with pytest.raises(InputError, match=r"old.jsonl:1 is no caption record"):
-        list(records.read(path))
+        list(export.read_records(path))
 
 
 def test_csv_cells_cannot_run_as_formulas(tmp_path: Path) -> None:
-    with records.open_table(tmp_path / "new" / "c.csv") as table:
-        records.append_rows(table, [(caption(0, 1, "=HYPERLINK(1)"), Path("v.mp4"))])
+    with export.open_table(tmp_path / "new" / "c.csv") as table:
+        export.append_rows(table, [(caption(0, 1, "=HYPERLINK(1)"), Path("v.mp4"))])
     (row,) = csv.DictReader((tmp_path / "new" / "c.csv").read_text().splitlines())
     assert row["text"] == "'=HYPERLINK(1)"
     assert row["start_s"] == "0"
     with pytest.raises(InputError, match="cannot write"):
-        records.open_table(tmp_path / "new" / "c.csv" / "d.csv")
+        export.open_table(tmp_path / "new" / "c.csv" / "d.csv")

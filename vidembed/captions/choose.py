@@ -20,54 +20,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.errors import ConfigError
+from vidembed.config.schema import CaptionSettings, ChoiceSettings
 from vidembed.types import Candidate, Floats
 
 BANK = "bank"  # origin of a candidate
 
 
-@dataclass(frozen=True)
-class ChoiceSettings:
-    """How candidates are judged.
-
-    weights: channel -> weight >= 0 of its z-score. specificity: 0 = fit alone, 1 = only
-    what the clip has more of than other clips.
-    prior: z-score units taken off per place in the captioner's own order, so that its favourite wins near-ties.
-    consensus: z-score units gained at a mean cosine of 1 with the captioner's other candidates.
-    bank_margin: z-score units taken off sentences of a bank, which are the best of many and so look better than they
-    are: they win only where the captioner is far off.
-    middle_z, slope: the logistic that maps a z-score to 0..1; a caption at `middle_z` gets 0.5. Fitted by
-    benchmarks/caption_choice.py on Flickr8k to reaching half of what a person's caption typically reaches in CIDEr-D.
-    min_score: below it the caption is flagged as not confident.
-    """
-
-    weights: Mapping[str, float]
-    specificity: float = 0.5
-    prior: float = 0.1
-    consensus: float = 0.0
-    bank_margin: float = 1.0
-    middle_z: float = 3.7
-    slope: float = 0.8
-    min_score: float = 0.35
-
-    def __post_init__(self) -> None:
-        bad = {name: weight for name, weight in self.weights.items() if not (np.isfinite(weight) and weight >= 0)}
-        if bad:
-            raise ConfigError(f"caption.rerank weights must be finite and >= 0, got {bad}")
-
-
 @dataclass(frozen=True, eq=False)
-class Lane:
-    """One channel's view: texts and clips in the same space.
+class JudgeVectors:
+    """One channel's view of one clip: unit rows of texts and clips in the same space.
 
-    texts: (N, D) the candidates; clip: (D,); bank: (B, D) ordinary sentences, B >= 2;
-    others: (M, D) other clips, M >= 0.
+    Attributes:
+        texts: (N, D) the candidates.
+        clip: (D,).
+        bank: (B, D) ordinary sentences, B >= 2.
+        others: (M, D) other clips, M >= 0.
+        weight: Of the channel, above 0.
     """
 
     texts: Floats
     clip: Floats
     bank: Floats
     others: Floats
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -81,72 +56,82 @@ class Choice:
 
 
 def choose(
-    texts: Sequence[str], lanes: Mapping[str, Lane], settings: ChoiceSettings, origins: Sequence[str] | None = None
+    texts: Sequence[str],
+    views: Mapping[str, JudgeVectors],
+    settings: CaptionSettings,
+    origins: Sequence[str] | None = None,
 ) -> Choice:
-    """Rank the candidates of one clip. Ties go to the captioner's own order. origins: "bank" for sentences of a bank.
+    """Rank the candidates of one clip. Ties go to the captioner's own order.
 
-    Without a lane (the clip has no vector in any channel used) the captioner's order stands, with score 0.
-    Raises ValueError when there is no text.
+    Args:
+        texts: The candidates, at least one.
+        views: Channel -> its view. Without one (the clip has no vector) the captioner's order stands, with score 0.
+        settings: The settings under `caption`.
+        origins: Of each text; "bank" for sentences of a bank.
+
+    Raises:
+        ValueError: There is no text.
     """
     if not texts:
         raise ValueError("choosing needs at least one candidate")
-    used = {name: lane for name, lane in lanes.items() if settings.weights.get(name, 0.0) > 0}
+    rule = settings.choice
     evidence: list[dict[str, float]] = [{} for _ in texts]
-    for name, lane in used.items():
-        for i, value in enumerate(lane.texts @ lane.clip):
-            evidence[i][name] = round(float(value), 4)
+    for name, view in views.items():
+        for scores, value in zip(evidence, view.texts @ view.clip):
+            scores[name] = round(float(value), 4)
     given = list(origins) if origins is not None else [""] * len(texts)
     from_bank = np.array([origin == BANK for origin in given])
-    z = np.asarray(judged(len(texts), used, settings) - settings.bank_margin * from_bank, dtype=np.float32)
-    ranked = preferred(z, used, settings, from_bank) if used else -np.arange(len(texts), dtype=float)
+    z = np.asarray(z_scores(views, len(texts), rule.specificity) - rule.bank_margin * from_bank, dtype=np.float32)
+    ranked = _preferred(z, views, rule, from_bank) if views else -np.arange(len(texts), dtype=float)
     order = tuple(int(i) for i in np.argsort(-ranked, kind="stable"))
-    score = logistic(float(z[order[0]]), settings) if used else 0.0
+    score = logistic(float(z[order[0]]), rule) if views else 0.0
     candidates = tuple(Candidate(*parts) for parts in zip(texts, evidence, given, strict=True))
-    return Choice(order, score, score >= settings.min_score, candidates)
+    return Choice(order, score, score >= settings.min_confidence, candidates)
 
 
-def preferred(z: Floats, lanes: Mapping[str, Lane], settings: ChoiceSettings, from_bank: NDArray[np.bool_]) -> Floats:
+def _preferred(
+    z: Floats, views: Mapping[str, JudgeVectors], rule: ChoiceSettings, from_bank: NDArray[np.bool_]
+) -> Floats:
     """(N,) what decides: the z-scores with the captioner's own order and the agreement of its candidates."""
     places = np.where(from_bank, np.cumsum(from_bank) - 1, np.cumsum(~from_bank) - 1)
-    ranked = z - settings.prior * places + settings.consensus * agreement(lanes, settings, ~from_bank)
+    ranked = z - rule.prior * places + rule.consensus * agreement(views, ~from_bank)
     return np.asarray(ranked, dtype=np.float32)
 
 
-def agreement(lanes: Mapping[str, Lane], settings: ChoiceSettings, own: NDArray[np.bool_]) -> Floats:
+def agreement(views: Mapping[str, JudgeVectors], own: NDArray[np.bool_]) -> Floats:
     """(N,) mean cosine of each text with the captioner's `own` others, over channels; 0 where there is no other."""
     total, weights = np.zeros(len(own)), 0.0
-    for name, lane in lanes.items():
-        cosines = lane.texts @ lane.texts[own].T  # (N, own)
+    for view in views.values():
+        cosines = view.texts @ view.texts[own].T  # (N, own)
         cosines[own, np.arange(int(own.sum()))] = 0.0
         others = own.sum() - own
-        total += settings.weights[name] * cosines.sum(axis=1) / np.maximum(others, 1)
-        weights += settings.weights[name]
+        total += view.weight * cosines.sum(axis=1) / np.maximum(others, 1)
+        weights += view.weight
     return np.asarray(total / weights if weights else total, dtype=np.float32)
 
 
-def judged(count: int, lanes: Mapping[str, Lane], settings: ChoiceSettings) -> Floats:
-    """(count,) z-scores of that many texts: the weighted mean over the channels used; zeros where none is."""
-    used = {name: lane for name, lane in lanes.items() if settings.weights.get(name, 0.0) > 0}
+def z_scores(views: Mapping[str, JudgeVectors], count: int, specificity: float) -> Floats:
+    """(count,) z-scores of that many texts: the weighted mean over the channels; zeros where none is."""
     total = np.zeros(count, dtype=np.float32)
-    for name, lane in used.items():
-        total += settings.weights[name] * _z_scores(lane, lane.texts @ lane.clip, settings.specificity)
-    return total / sum(settings.weights[name] for name in used) if used else total
+    for view in views.values():
+        total += view.weight * _z_scores(view, specificity)
+    return total / sum(view.weight for view in views.values()) if views else total
 
 
-def logistic(z: float, settings: ChoiceSettings) -> float:
+def logistic(z: float, rule: ChoiceSettings) -> float:
     """A z-score as 0..1."""
-    return float(1.0 / (1.0 + np.exp(-settings.slope * (z - settings.middle_z))))
+    return float(1.0 / (1.0 + np.exp(-rule.slope * (z - rule.middle_z))))
 
 
-def _z_scores(lane: Lane, fit: Floats, specificity: float) -> Floats:
+def _z_scores(view: JudgeVectors, specificity: float) -> Floats:
     """(N,) spreads above what ordinary sentences reach on this clip, less what the candidate reaches on other clips."""
-    ordinary = lane.bank @ lane.clip
+    ordinary = view.bank @ view.clip
     spread = max(float(ordinary.std()), 1e-3)
-    z = (fit - float(ordinary.mean())) / spread
-    if len(lane.others):
+    z = (view.texts @ view.clip - float(ordinary.mean())) / spread
+    if len(view.others):
         # The same z-score on the other clips: a sentence that beats the bank everywhere says little about this one.
-        bank_elsewhere = lane.bank @ lane.others.T  # (B, M)
+        bank_elsewhere = view.bank @ view.others.T  # (B, M)
         spread_elsewhere = np.maximum(bank_elsewhere.std(axis=0), 1e-3)
-        z_elsewhere = (lane.texts @ lane.others.T - bank_elsewhere.mean(axis=0)) / spread_elsewhere
+        z_elsewhere = (view.texts @ view.others.T - bank_elsewhere.mean(axis=0)) / spread_elsewhere
         z = z - specificity * z_elsewhere.mean(axis=1)
     return np.asarray(z, dtype=np.float32)

@@ -1,27 +1,181 @@
-"""Where captions are written: records, subtitles, a table. Checked before any work starts."""
+"""Where captions are written: JSON Lines with a versioned schema, subtitles, tables. Checked before any work starts.
+
+Schema 1, one object a line, UTF-8:
+  {"schema": 1, "kind": "caption", "path", "video_id", "clip_id", "start_s", "end_s", "text", "score", "confident",
+   "human", "model", "candidates": [{"text", "scores": {channel: cosine}, "origin"}]}
+  {"schema": 1, "kind": "summary", "path", "video_id", "title", "sentence", "chapters": [{"start_s", "end_s", "text"}],
+   "model"}
+  {"schema": 1, "kind": "failure", "path", "item", "stage", "error", "message", "hint"}
+Times are seconds with three decimals; score is calibrated, 0..1; unknown keys are to be ignored by readers.
+"""
 
 from __future__ import annotations
 
+import csv
 import hashlib
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from vidembed.captions import records
-from vidembed.captions.captioning import CaptionedVideo
-from vidembed.captions.subtitles import write_srt, write_vtt
+from vidembed.captions.run import CaptionedVideo
+from vidembed.captions.subtitles import Cue, write_srt, write_vtt
+from vidembed.captions.summarise import VideoSummary
 from vidembed.errors import InputError
 from vidembed.parquet import TableWriter
-from vidembed.types import Failure
+from vidembed.types import Caption, Failure, Span
+
+SCHEMA = 1
+PARQUET_COLUMNS: dict[str, Any] = {
+    "path": "string", "video_id": "string", "clip_id": "string", "start_s": "float64", "end_s": "float64",
+    "text": "string", "score": "float64", "confident": "bool", "human": "bool", "model": "string",
+    "candidates": [{"text": "string", "scores": {"map": "float64"}, "origin": "string"}],
+}  # fmt: skip
+CSV_FIELDS = ("path", "start_s", "end_s", "text", "score", "confident", "human", "model")
+
+
+def caption_record(caption: Caption, path: Path | str) -> dict[str, Any]:
+    """One clip's caption as a record of the schema."""
+    return {
+        "schema": SCHEMA,
+        "kind": "caption",
+        "path": str(path),
+        "video_id": caption.clip.video_id,
+        "clip_id": caption.clip.clip_id,
+        "start_s": round(caption.clip.span.start_s, 3),
+        "end_s": round(caption.clip.span.end_s, 3),
+        "text": caption.text,
+        "score": round(caption.score, 4),
+        "confident": caption.confident,
+        "human": caption.human,
+        "model": caption.model,
+        "candidates": [{"text": c.text, "scores": dict(c.scores), "origin": c.origin} for c in caption.candidates],
+    }
+
+
+def summary_record(summary: VideoSummary, path: Path | str, video_id: str) -> dict[str, Any]:
+    """A whole video's words as a record of the schema."""
+    return {
+        "schema": SCHEMA,
+        "kind": "summary",
+        "path": str(path),
+        "video_id": video_id,
+        "title": summary.title,
+        "sentence": summary.sentence,
+        "chapters": [
+            {"start_s": round(c.span.start_s, 3), "end_s": round(c.span.end_s, 3), "text": c.text}
+            for c in summary.chapters
+        ],
+        "model": summary.model,
+    }
+
+
+def summary_from_record(record: Mapping[str, Any]) -> VideoSummary:
+    """What `summary_record` was given."""
+    chapters = tuple(Cue(Span(c["start_s"], c["end_s"]), c["text"]) for c in record["chapters"])
+    return VideoSummary(record["title"], record["sentence"], chapters, record.get("model", ""))
+
+
+def failure_record(failure: Failure, path: Path | str) -> dict[str, Any]:
+    """What could not be captioned, and why, as a record of the schema."""
+    return {
+        "schema": SCHEMA,
+        "kind": "failure",
+        "path": str(path),
+        "item": failure.item,
+        "stage": failure.stage,
+        "error": failure.kind,
+        "message": failure.message,
+        "hint": failure.hint,
+    }
+
+
+def dump(record: Mapping[str, Any]) -> str:
+    """One line of JSON, without the newline."""
+    return json.dumps(record, ensure_ascii=False, allow_nan=False)
+
+
+def read_records(path: Path) -> Iterator[dict[str, Any]]:
+    """The records of a file. A half-written last line (a crash) is left out; anything else wrong names its line."""
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.endswith("\n"):
+                return
+            try:
+                record = json.loads(line)
+                schema = record["schema"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(f"{path}:{number} is no caption record") from error
+            if schema != SCHEMA:
+                raise InputError(
+                    f"{path}:{number} has schema {schema}, this version writes {SCHEMA}",
+                    hint="write to another file, or convert the old one first",
+                )
+            yield record
+
+
+def append_records(handle: TextIO, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write records and hand them to the system, so that a crash costs at most the line in hand."""
+    for record in records:
+        handle.write(dump(record) + "\n")
+    handle.flush()
+
+
+def open_for_append(path: Path) -> TextIO:
+    """The file, open at its end; a half line left by a crash is cut off first. Raises InputError."""
+    with _writable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as handle:
+            handle.seek(0)
+            handle.truncate(sum(len(line) for line in handle if line.endswith(b"\n")))
+        return path.open("a", encoding="utf-8", newline="\n")
+
+
+def open_table(path: Path) -> TextIO:
+    """A CSV file, begun anew with its header. Raises InputError when it cannot be written."""
+    with _writable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = path.open("w", encoding="utf-8", newline="")
+    csv.writer(handle).writerow(CSV_FIELDS)
+    return handle
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot write {str(path)!r}: {error.strerror}"
+        raise InputError(message, hint="choose a place you may write to") from error
+
+
+def append_rows(handle: TextIO, rows: Iterable[tuple[Caption, Path]]) -> None:
+    """One caption a row."""
+    writer = csv.writer(handle)
+    for caption, path in rows:
+        record = caption_record(caption, path)
+        writer.writerow([_safe_cell(record[name]) for name in CSV_FIELDS])
+    handle.flush()
+
+
+def _safe_cell(value: Any) -> Any:
+    # A spreadsheet runs cells that start like a formula; a leading quote makes it text (OWASP, CSV injection).
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
 
 
 class Outputs:
-    """Open for a run; a context manager. Raises InputError at once for a place that cannot be written.
+    """Open for a run; a context manager. In memory are a few bytes a clip, and some thousand rows for parquet.
 
-    jsonl: appended to; a clip that has the same text there already is not written again, so a resumed run leaves
-    every clip once. srt, vtt: folders, one file a video, named like it. csv, parquet: a table, begun anew by every run
-    (.parquet stands when the run ends). sidecar: VIDEO.captions.srt beside each video. What is kept in memory is a few
-    bytes a clip, and some thousand rows for parquet.
+    Args:
+        jsonl: Appended to; a clip that has the same text there already is not written again, so a resumed run leaves
+            every clip once.
+        srt, vtt: Folders; one file a video, named like it.
+        csv, parquet: Tables, begun anew by every run (.parquet stands when the run ends).
+        sidecar: VIDEO.captions.srt beside each video.
+
+    Raises:
+        InputError: A place cannot be written.
     """
 
     def __init__(
@@ -40,16 +194,14 @@ class Outputs:
         self._written: dict[bytes, bytes] = {}  # digest of kind and clip or video id -> of what its last record says
         for folder in (srt, vtt):
             if folder is not None:
-                _make_folder(folder)
-        self._table: TextIO | None = None
-        self._jsonl: TextIO | None = None
-        if jsonl is not None:
-            if jsonl.exists():
-                self._written = {_key(record): _content(record) for record in records.read(jsonl)}
-            self._jsonl = records.open_for_append(jsonl)
-        if csv is not None:
-            self._table = records.open_table(csv)
-        self._rows = None if parquet is None else TableWriter(parquet, records.PARQUET_COLUMNS)
+                with _writable(folder):
+                    folder.mkdir(parents=True, exist_ok=True)
+        if jsonl is not None and jsonl.exists():
+            self._written = {_key(record): _content(record) for record in read_records(jsonl)}
+        self._files = ExitStack()
+        self._jsonl = None if jsonl is None else self._files.enter_context(open_for_append(jsonl))
+        self._table = None if csv is None else self._files.enter_context(open_table(csv))
+        self._rows = None if parquet is None else TableWriter(parquet, PARQUET_COLUMNS)
 
     @property
     def any(self) -> bool:
@@ -57,15 +209,15 @@ class Outputs:
 
     def write(self, video: CaptionedVideo) -> None:
         """All that is asked for of one video."""
-        lines = [records.caption_record(caption, video.path) for caption in video.captions]
+        lines = [caption_record(caption, video.path) for caption in video.captions]
         if self._rows is not None:
-            self._rows.add([{name: line[name] for name in records.PARQUET_COLUMNS} for line in lines])
+            self._rows.add([{name: line[name] for name in PARQUET_COLUMNS} for line in lines])
         if video.summary is not None:
-            lines.append(records.summary_record(video.summary, video.path, video.video_id))
-        lines += [records.failure_record(failure, video.path) for failure in video.failures]
+            lines.append(summary_record(video.summary, video.path, video.video_id))
+        lines += [failure_record(failure, video.path) for failure in video.failures]
         self._append(lines)
         if self._table is not None:
-            records.append_rows(self._table, [(caption, video.path) for caption in video.captions])
+            append_rows(self._table, [(caption, video.path) for caption in video.captions])
         if not video.captions or not (self._srt or self._vtt or self._sidecar):
             return
         cues = video.cues
@@ -82,20 +234,15 @@ class Outputs:
 
     def failures(self, failed: Sequence[Failure]) -> int:
         """Files that could not even be indexed; how many."""
-        self._append([records.failure_record(failure, failure.item) for failure in failed])
+        self._append([failure_record(failure, failure.item) for failure in failed])
         return len(failed)
 
     def close(self, *, whole: bool = True) -> None:
         """whole False: the run broke off, so that no table of half of it takes the place of the last one."""
+        self._files.close()
         if self._rows is not None:
             self._rows.close(keep=whole)
             self._rows = None
-        if self._jsonl is not None:
-            self._jsonl.close()
-            self._jsonl = None
-        if self._table is not None:
-            self._table.close()
-            self._table = None
 
     def __enter__(self) -> Outputs:
         return self
@@ -107,7 +254,7 @@ class Outputs:
         if self._jsonl is None:
             return
         new = [line for line in lines if self._written.get(_key(line)) != _content(line)]
-        records.append(self._jsonl, new)
+        append_records(self._jsonl, new)
         self._written |= {_key(line): _content(line) for line in new}
 
     def _name(self, path: Path) -> str:
@@ -127,16 +274,8 @@ def _key(record: dict[str, Any]) -> bytes:
 
 
 def _content(record: dict[str, Any]) -> bytes:
-    return _digest(records.dump({key: value for key, value in record.items() if key != "path"}))
+    return _digest(dump({key: value for key, value in record.items() if key != "path"}))
 
 
 def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=12).digest()
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"cannot make the folder {str(folder)!r}: {error.strerror}"
-        raise InputError(message, hint="choose a folder you may write") from error

@@ -11,24 +11,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import regex
 
-from vidembed.captions.choose import ChoiceSettings, Lane, judged
-from vidembed.errors import ConfigError, InputError, NoSuchStream
+from vidembed.captions.choose import z_scores
+from vidembed.captions.run import Judge
+from vidembed.config.schema import ChoiceSettings
+from vidembed.errors import ConfigError, NoSuchStream
+from vidembed.files import read_bank
+from vidembed.models.spec import ModelSpec
 from vidembed.protocols import ClipMedia
 from vidembed.types import Clip, Floats
 
-if TYPE_CHECKING:
-    from vidembed.captions.captioning import Judge
-    from vidembed.models.spec import ModelSpec
-
-LEAST = 20  # sentences of a bank
 HALVED = 6  # memories that are put together anew: up to 30 new sentences to embed
 # Where the place begins in a sentence such as "two dogs run | across the grass"; English only: others stay whole.
 _PLACE = regex.compile(
@@ -43,7 +43,7 @@ _EMPTY = frozenset(_LITTLE.split())
 
 
 class RetrievalCaptioner:
-    """Sentences for clips by their vectors. Implements `protocols.Captioner` and `captioning.Comparing`.
+    """Sentences for clips by their vectors. Implements `protocols.Captioner` and `captions.run.VectorCaptioner`.
 
     memories: how many nearest sentences are looked at; compose: whether halves of them are put together;
     agreement: z-score units that a sentence gains when all its words are shared by other memories. On 160 pictures of
@@ -64,11 +64,11 @@ class RetrievalCaptioner:
         self.sentences = tuple(sentences)
         self.memories, self.compose, self.agreement = memories, compose, agreement
         self._judges: Mapping[str, Judge] = {}
-        self._settings: ChoiceSettings | None = None
+        self._specificity = 0.0
         self._bank: dict[str, Floats] = {}  # channel -> (sentences, D), made when the first clip has a vector there
 
     def compare_by(self, judges: Mapping[str, Judge], settings: ChoiceSettings) -> None:
-        self._judges, self._settings, self._bank = judges, settings, {}
+        self._judges, self._specificity, self._bank = judges, settings.specificity, {}
 
     def candidates(
         self, clips: Sequence[ClipMedia], *, n: int, prompt: str | None = None, seed: int = 0
@@ -82,27 +82,21 @@ class RetrievalCaptioner:
         return [self._of_one(media.clip, n) for media in clips]
 
     def _of_one(self, clip: Clip, n: int) -> list[str]:
-        assert self._settings is not None, "compare_by comes first"
-        vectors = {name: judge.vector(clip) for name, judge in self._judges.items()}
-        seen = {name: v for name, v in vectors.items() if v is not None and self._settings.weights.get(name, 0.0) > 0}
+        views = {name: judge.view(clip, partial(self._rows, name)) for name, judge in self._judges.items()}
+        seen = {name: view for name, view in views.items() if view is not None}
         if not seen:
             raise NoSuchStream("the clip has no vector in any channel that compares clips with text")
-        others = {name: self._judges[name].others(clip) for name in seen}
-        lanes = {name: self._lane(name, seen[name], others[name], self._rows(name)) for name in seen}
-        z = judged(len(self.sentences), lanes, self._settings)
+        z = z_scores(seen, len(self.sentences), self._specificity)
         nearest = np.argsort(-z, kind="stable")[: max(self.memories, n)]
         memory = [self.sentences[i] for i in nearest]
         scores = dict(zip(memory, (float(z[i]) for i in nearest), strict=True))
-        if self.compose:
-            new = _composed(memory[: self.memories])
-            if new:
-                lanes = {
-                    name: self._lane(name, seen[name], others[name], self._judges[name].embed(list(new)))
-                    for name in seen
-                }
-                for (text, parents), value in zip(new.items(), judged(len(new), lanes, self._settings), strict=True):
-                    if value > max(scores[parent] for parent in parents):
-                        scores[text] = float(value)
+        new = _composed(memory[: self.memories]) if self.compose else {}
+        if new:
+            embedded = {name: replace(v, texts=self._judges[name].embed(list(new))) for name, v in seen.items()}
+            values = z_scores(embedded, len(new), self._specificity)
+            for (text, parents), value in zip(new.items(), values, strict=True):
+                if value > max(scores[parent] for parent in parents):
+                    scores[text] = float(value)
         shared = agreed(memory[: self.memories])
         ranked = sorted(scores, key=lambda text: -(scores[text] + self.agreement * _share(text, shared)))
         return ranked[:n]
@@ -111,9 +105,6 @@ class RetrievalCaptioner:
         if name not in self._bank:
             self._bank[name] = self._judges[name].embed(self.sentences)
         return self._bank[name]
-
-    def _lane(self, name: str, vector: Floats, others: Floats, texts: Floats) -> Lane:
-        return Lane(texts, vector, self._judges[name].bank, others)
 
 
 def agreed(memory: Sequence[str]) -> frozenset[str]:
@@ -152,22 +143,8 @@ def _stemmer() -> Any:
 
 
 def read_sentences(path: str | Path | None = None) -> tuple[str, ...]:
-    """The sentences of a bank file (UTF-8, one a line, "#" comments), or of the bank that comes along.
-
-    Raises InputError when the file cannot be read, ConfigError when it has fewer than 20 different sentences.
-    """
-    if path is None:
-        text = resources.files("vidembed.captions").joinpath("bank.txt").read_text(encoding="utf-8")
-    else:
-        try:
-            text = Path(path).expanduser().read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"cannot read the caption bank {path}: {error}") from error
-    lines = (" ".join(line.split()) for line in text.splitlines())
-    sentences = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
-    if len(sentences) < LEAST:
-        raise ConfigError(f"the caption bank {path} has {len(sentences)} different sentences; at least 20 are needed")
-    return sentences
+    """The sentences of a bank file, or of the bank that comes along; see `files.read_bank`."""
+    return read_bank(path, resources.files("vidembed.captions") / "bank.txt", kind="caption bank")
 
 
 def load(

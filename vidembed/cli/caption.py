@@ -27,8 +27,8 @@ from vidembed.errors import InputError
 from vidembed.types import format_time
 
 if TYPE_CHECKING:
-    from vidembed.captions.captioning import CaptionedVideo
     from vidembed.captions.export import Outputs
+    from vidembed.captions.run import CaptionedVideo
 
 _file: Any = partial(typer.Option, rich_help_panel="Output")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from vidembed.batching import failure_of
-from vidembed.captions.captioning import CaptionedVideo, CaptionSettings, ClipCaptioning
-from vidembed.captions.choose import ChoiceSettings
+from vidembed.captions.run import CaptionedVideo, ClipCaptioning
 from vidembed.captions.summarise import Writer
+from vidembed.config.schema import CaptionSettings
 from vidembed.errors import FATAL, ConfigError
 from vidembed.index.judging import Judging, Summariser, judging_weights
 from vidembed.index.parts import IndexParts
@@ -40,6 +40,18 @@ class CaptionRequest:
     redo: bool = False  # caption anew what this very captioner has done before
     rechoose: bool = False  # ask no captioner: choose anew among the candidates that are kept
     options: dict[str, Any] | None = None
+
+    def over(self, settings: CaptionSettings) -> CaptionSettings:
+        """The settings with what is asked for in their place. Raises ConfigError for a value out of bounds."""
+        changes = {name: getattr(self, name) for name in ("model", "candidates", "prompt", "seed")}
+        changes = {name: value for name, value in changes.items() if value is not None}
+        if (changes.get("model") or settings.model) == "retrieval":
+            changes["bank_candidates"] = 0  # it proposes the bank's sentences itself
+        options = {**settings.options, **(self.options or {})}
+        try:
+            return CaptionSettings(**{**settings.model_dump(), **changes, "options": options})
+        except ValueError as error:
+            raise ConfigError(f"caption settings out of bounds: {error}") from error
 
 
 def caption_videos(
@@ -89,9 +101,8 @@ class _CaptionRun:
     """The captioner, loaded when the first clip needs it, and what judges its texts."""
 
     def __init__(self, parts: IndexParts, request: CaptionRequest, save: Save) -> None:
-        given = parts.config.caption
-        model = request.model or given.model
-        if model is None and not request.rechoose:
+        settings = request.over(parts.config.caption)
+        if settings.model is None and not request.rechoose:
             raise ConfigError(
                 "no captioner is set in this profile",
                 hint="choose one with --model, for example starter-captioner; vidembed models lists them",
@@ -99,25 +110,18 @@ class _CaptionRun:
         self._parts = parts
         self._request = request
         self._save = save
-        self._model = model or ""
-        self._options = {**given.options, **(request.options or {})}
-        weights = judging_weights(parts.specs, given.rerank)
-        self._settings = CaptionSettings(
-            choice=ChoiceSettings(weights=weights, min_score=given.min_confidence),
-            n=request.candidates or given.candidates,
-            bank_n=given.bank_candidates if self._model != "retrieval" else 0,
-            prompt=request.prompt if request.prompt is not None else given.prompt,
-            seed=request.seed if request.seed is not None else given.seed,
-        )
-        self._judging = Judging(parts, tuple(weights))
+        self._model, self._settings = settings.model or "", settings
+        weights = judging_weights(parts.specs, settings.rerank)
+        self._judging = Judging(parts, weights)
         self._summariser = Summariser(parts, next(iter(weights), None))
 
     @property
     def producer(self) -> str:
         """What is saved as the caption's model: the name and, in eight digits, the settings that change its words."""
-        facts = [self._model, self._options, self._settings.n, self._settings.prompt, self._settings.seed]
-        if self._settings.bank_n:
-            facts.append({"bank": self._settings.bank_n})
+        given = self._settings
+        facts: list[Any] = [self._model, given.options, given.candidates, given.prompt, given.seed]
+        if given.bank_candidates:
+            facts.append({"bank": given.bank_candidates})
         text = json.dumps(facts, sort_keys=True, default=str)
         return f"{self._model}#{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
 
@@ -204,10 +208,16 @@ class _CaptionRun:
             device=config.device,
             weights_dir=config.weights_dir,
             offline=config.offline,
-            **self._options,
+            **self._settings.options,
         )
-        bank: Captioner | None = load_captioner("retrieval") if self._settings.bank_n else None
-        return ClipCaptioning(captioner, self._judging.judges(), self._settings, maker=self.producer, bank=bank)
+        return ClipCaptioning(
+            captioner,
+            self._judging.judges(),
+            self._settings,
+            batch_size=config.run.batch_size,
+            producer=self.producer,
+            bank=load_captioner("retrieval") if self._settings.bank_candidates else None,
+        )
 
     def _writer(self) -> Writer | None:
         """The captioner, where it can write of whole videos and shall."""

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from vidembed.batching import failure_of
-from vidembed.captions.captioning import Judge
-from vidembed.captions.records import summary_from_record, summary_record
+from vidembed.captions.export import summary_from_record, summary_record
+from vidembed.captions.run import Judge
 from vidembed.captions.subtitles import Cue, to_cues
 from vidembed.captions.summarise import VideoSummary, Writer, summarise, write_summary
 from vidembed.errors import ConfigError
@@ -58,21 +58,22 @@ def embed_texts(channel: Channel, texts: Sequence[str]) -> Floats:
 class Judging:
     """The judges of an index, for one video after the other: `look_up` its clips before they are judged."""
 
-    def __init__(self, parts: IndexParts, names: Sequence[str]) -> None:
+    def __init__(self, parts: IndexParts, weights: Mapping[str, float]) -> None:
+        """weights: channel -> weight above 0, as `judging_weights` gives."""
         self._parts = parts
-        self._names = tuple(names)
+        self._weights = dict(weights)
         self._vectors: dict[str, dict[str, Floats]] = {}  # channel -> clip_id -> vector, of the video in hand
         self._others: dict[str, tuple[list[str], Floats]] = {}
 
     def judges(self) -> dict[str, Judge]:
-        return {name: self._judge(name) for name in self._names}
+        return {name: self._judge(name, weight) for name, weight in self._weights.items()}
 
     def look_up(self, clips: Sequence[Clip]) -> None:
         """The stored vectors of the video in hand."""
         ids = [clip.clip_id for clip in clips]
-        self._vectors = {name: self._parts.vectors(name, ids) for name in self._names}
+        self._vectors = {name: self._parts.vectors(name, ids) for name in self._weights}
 
-    def _judge(self, name: str) -> Judge:
+    def _judge(self, name: str, weight: float) -> Judge:
         channel = self._parts.channels[name]
         bank = self._parts.bank(channel)
         if bank is None:
@@ -82,6 +83,7 @@ class Judging:
             bank=bank,
             vector=lambda clip: self._vectors[name].get(clip.clip_id),
             others=lambda clip: self._unlike(name, clip),
+            weight=weight,
         )
 
     def _unlike(self, name: str, clip: Clip) -> Floats:

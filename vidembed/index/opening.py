@@ -10,7 +10,7 @@ from typing import Any
 
 from vidembed._version import __version__
 from vidembed.batching import batched
-from vidembed.captions.captioning import CaptionedVideo
+from vidembed.captions.run import CaptionedVideo
 from vidembed.config.load import Overrides, file_layer, load_config, merged_layers, override_layer
 from vidembed.config.schema import Config
 from vidembed.errors import InputError

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.captions.captioning import CaptionedVideo
+from vidembed.captions.run import CaptionedVideo
 from vidembed.config.load import Overrides
 from vidembed.config.schema import Config, Fusion
 from vidembed.errors import BadQuery

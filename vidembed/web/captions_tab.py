@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from vidembed.captions.records import caption_record, dump
+from vidembed.captions.export import caption_record, dump
 from vidembed.captions.subtitles import clean, srt, to_cues, vtt
 from vidembed.errors import BadQuery, InputError, VidembedError
 from vidembed.index.pipeline.progress import Progress, ProgressCallback

@@ -15,7 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse
 from gradio.events import api
 
-from vidembed.captions.records import caption_record
+from vidembed.captions.export import caption_record
 from vidembed.errors import InputError, VidembedError
 from vidembed.types import Caption
 from vidembed.web.asking import Ask, run
