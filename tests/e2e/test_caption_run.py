@@ -105,7 +105,7 @@ def test_bad_outputs_are_refused_before_any_work(media: Media, tmp_path: Path, c
     (tmp_path / "old.jsonl").write_text('{"schema": 99}\n')
     (tmp_path / "file").write_text("")
     arguments = ["caption", str(media.path("tone.mp4")), "-p", "toy", "-i", "index"]
-    for outputs, words in ((["--out", "old.jsonl"], "schema 99"), (["--srt", "file/subs"], "cannot make the folder")):
+    for outputs, words in ((["--out", "old.jsonl"], "schema 99"), (["--srt", "file/subs"], "cannot write 'file/subs'")):
         assert main([*arguments, *outputs]) == 2
         assert words in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "index").exists()
