@@ -13,7 +13,7 @@ from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, MediaNotFound, VidembedError, did_you_mean
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.states import FINISHED
-from vidembed.index.channels import ChannelSpec, channel_spec, look_of
+from vidembed.index.channels import ChannelSpec, channel_spec, frame_encoder
 from vidembed.index.media import make_tools
 from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.progress import ProgressCallback
@@ -178,7 +178,7 @@ class Filling:
             return ready[name]
 
         thumbnails = parts.thumbnails if config.thumbnails.enabled else None
-        look = look_of({**parts.specs, **specs}, parts.load)
+        encode_frames = frame_encoder({**parts.specs, **specs}, parts.load)
         indexer = Indexer(
             self._catalog,
             parts.store,
@@ -186,7 +186,7 @@ class Filling:
                 config,
                 save_thumbnail=thumbnails.save if thumbnails is not None else None,
                 workers=config.run.workers,
-                look=look,
+                encode_frames=encode_frames,
             ),
             {name: spec.collection for name, spec in specs.items()},
             load,

@@ -25,11 +25,11 @@ def make_tools(
     *,
     save_thumbnail: Callable[[Image, str], None] | None,
     workers: int = 1,
-    look: FrameEncoder | None = None,
+    encode_frames: FrameEncoder | None = None,
 ) -> Tools:
     """The media room's services for a run. save_thumbnail: takes (picture, clip_id), None = make none.
 
-    look: the frame encoder of segment.kind "changes" (`channels.look_of`).
+    encode_frames: for segment.kind "changes" (`channels.frame_encoder`).
     """
     stop = threading.Event()
     threads = 1 if workers > 1 else 0  # several videos at once keep the cores busy by themselves
@@ -45,7 +45,7 @@ def make_tools(
         probe=info_of,
         open=lambda path: open_video(path, config.media, threads=threads, stop=stop),
         stop=stop,
-        segmenter=make_segmenter(config.segment, max_frames=held_frames, encode=look),
+        segmenter=make_segmenter(config.segment, max_frames=held_frames, encode=encode_frames),
         known_spans=partial(KnownSpans, max_frames=held_frames),
         distinct=partial(distinct, settings=config.sample),
         rate_hz=config.sample.rate_hz,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from vidembed.config.schema import Config, RunSettings
 from vidembed.errors import IndexMismatch
-from vidembed.index.channels import ChannelFactory, ChannelSpec, channel_spec, look_of
+from vidembed.index.channels import ChannelFactory, ChannelSpec, channel_spec, frame_encoder
 from vidembed.index.media import Thumbnails, make_tools
 from vidembed.index.pipeline.remote import Delivery, Order, Remote, fulfil
 from vidembed.media.images import jpeg
@@ -67,7 +67,7 @@ class Worker:
             save_thumbnail=keep if self.thumbnails else None,
             # Decoders of one thread where this process has one core; its neighbours have theirs.
             workers=run.workers if run.worker_cpus <= 1 else 1,
-            look=look_of(self.specs, lambda spec: self._channel(spec.name, order.captions)),
+            encode_frames=frame_encoder(self.specs, lambda spec: self._channel(spec.name, order.captions)),
         )
         channels = {name: self._channel(name, order.captions) for name in order.channels}
         done = fulfil(order, channels, tools, batch_size=run.batch_size, prefetch=run.prefetch)
