@@ -68,7 +68,7 @@ def test_nothing_is_added_to_vectors_of_another_model(index: Path, videos: Path)
 
 
 def test_no_channel_is_told(index: Path) -> None:
-    with open_index(index, outdated=True) as opened, pytest.raises(ConfigError, match="no channel to encode anew"):
+    with open_index(index, outdated=True) as opened, pytest.raises(ConfigError, match="no channel to re-encode"):
         opened.reencode([])
 
 

@@ -51,7 +51,7 @@ def test_the_verifier_decides_the_order(index: VideoIndex) -> None:
 
 
 def test_models_that_answer_no_questions_are_refused(index: VideoIndex) -> None:
-    with pytest.raises(ConfigError, match="toy-captioner answers no questions"):
+    with pytest.raises(ConfigError, match="toy-captioner does not answer questions"):
         index.check("blue", [], model="toy-captioner")
 
 

@@ -19,7 +19,7 @@ from vidembed.types import Damage, Failure, VideoInfo, format_time
 
 @dataclass(frozen=True)
 class ChannelInfo:
-    """One channel. done, absent, failed, missing: videos; missing = never tried. stored: clips with a vector."""
+    """One channel. done, absent, failed, missing: videos; missing = not tried yet. stored: clips with a vector."""
 
     name: str
     source: str
@@ -74,7 +74,7 @@ class IndexInfo:
 
 @dataclass(frozen=True)
 class VideoRecord:
-    """One video of an index. state: "ready", "partial" (a channel is missing or failed), "gone" (no file is left)."""
+    """One video. state: "ready", "partial" (a channel is missing or failed), "gone" (no file is left)."""
 
     info: VideoInfo
     paths: tuple[Path, ...]
@@ -187,7 +187,7 @@ def _bytes_on_disk(path: Path) -> int:
         try:
             stat = os.lstat(file)
         except OSError:
-            continue  # written anew while we look
+            continue  # replaced meanwhile
         # The store's files have holes: what they take counts, not how long they are. Windows does not say.
         total += getattr(stat, "st_blocks", stat.st_size / 512) * 512
     return int(total)

@@ -1,4 +1,4 @@
-"""Fills an index: runs over files, re-encoding, captions, forgetting. Called by `VideoIndex`, one writer at a time."""
+"""What changes an index: runs over files, re-encoding, captions, forgetting. Called with the write lock held."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Filling:
         progress: ProgressCallback | None,
         prune: bool,
     ) -> RunReport:
-        """Index what is missing of these files. Raises MediaNotFound where there is nothing to index."""
+        """Index what is missing of these files; see `VideoIndex.add`. Raises MediaNotFound where there are none."""
         inputs = [paths] if isinstance(paths, str | Path) else list(paths)
         files = find_videos(inputs)
         under = _under(inputs)
@@ -63,7 +63,7 @@ class Filling:
     def reencode(
         self, specs: Mapping[str, ChannelSpec], *, config: Config, progress: ProgressCallback | None
     ) -> RunReport:
-        """Fill the new specs from every file that is there; each then serves if it covers what the old one did."""
+        """Fill new channels from every file that is there; each is put to use if it covers what the old one did."""
         self.repair({})
         present = self._catalog.videos.present_paths()
         files = [Path(rows[0].path) for rows in present.values() if os.path.exists(rows[0].path)]
@@ -87,18 +87,18 @@ class Filling:
         return report
 
     def repair(self, specs: Mapping[str, ChannelSpec]) -> None:
-        """Take out what a killed run left, and notice vectors that are gone (a memory store, a deleted folder)."""
+        """Remove what a killed run left; forget channels whose vectors are gone (a memory store, a deleted folder)."""
         store = self._parts.store
         recover(self._catalog, store)
         counts = self._catalog.states.counts()
         for spec in specs.values():
             known = counts.get(spec.collection)
             if known is not None and store.count(spec.collection) < known.stored:
-                _log.warning("vectors of channel %s are gone from the store; they are made again", spec.name)
+                _log.warning("the vectors of channel %s are gone from the store; encoding them again", spec.name)
                 self._catalog.states.forget(spec.collection)
 
     def forget(self, video_id: str) -> None:
-        """Take a video out of catalog, store and thumbnails. A crash in between is repaired by the next run."""
+        """Remove a video from catalog, store and thumbnails. A crash in between is repaired by the next run."""
         collections = list(self._catalog.states.of(video_id))
         clips = self._catalog.videos.clips(video_id)
         with self._catalog.transaction():
@@ -111,7 +111,7 @@ class Filling:
             self._parts.thumbnails.remove(clip.clip_id)
 
     def remove(self, given: Sequence[str]) -> int:
-        """How many files (or videos, where ids are given) were taken out."""
+        """Remove files, by path, folder or glob, and videos by id; how many were found."""
         known = self._catalog.videos.paths()
         ids = {row.video_id for row in known.values()} | {row.info.video_id for row in self._catalog.videos.all()}
         videos = [item for item in given if item in ids]
@@ -125,7 +125,7 @@ class Filling:
         return len(videos) + len(paths)
 
     def save_captions(self, captions: Sequence[Caption]) -> list[Caption]:
-        """Captions into the catalog and into the channels that search them; those that were saved.
+        """Save captions in the catalog and in the channels that search them; those that were saved.
 
         A crash is repaired by the next `add`: the channels' states are forgotten until their vectors are stored.
         """
@@ -201,7 +201,7 @@ class Filling:
         return report
 
     def _prepare(self, spec: ChannelSpec) -> Channel:
-        """Load the channel and make its collection the one that serves it."""
+        """Load the channel and put its collection to use."""
         channel = self._parts.load(spec)
         store = self._parts.store
         store.create(spec.collection, channel.encoder.space)
@@ -227,7 +227,7 @@ class Filling:
                 self._catalog.tags.change([known[path.as_posix()].video_id], given)
 
     def _settle_gone(self, under: Callable[[str], bool], found: set[str], *, prune: bool) -> None:
-        """Files of the catalog that should have been found but are not there any more."""
+        """Mark files of the catalog that are no longer there; prune: forget them and videos that have no other."""
         rows = [row for row in self._catalog.videos.paths().values() if under(row.path)]
         gone = [row.path for row in rows if row.path not in found and not os.path.lexists(row.path)]
         self._catalog.videos.mark_missing(gone)
@@ -250,7 +250,7 @@ def new_specs(
     """The channels as these settings, on top of the index's own, make them (see `VideoIndex.reencode`)."""
     names = [channels] if isinstance(channels, str) else list(channels)
     if not names:
-        raise ConfigError("no channel to encode anew", hint=f"this index has: {', '.join(parts.config.channels)}")
+        raise ConfigError("no channel to re-encode", hint=f"this index has: {', '.join(parts.config.channels)}")
     manifest = parts.manifest
     stored = manifest.stored_settings() if profile in (None, manifest.profile) else None
     wanted = load_config(profile or manifest.profile, config, overrides, stored=stored)
@@ -287,9 +287,14 @@ def _under(inputs: Iterable[str | Path], *, globs: bool = False) -> Callable[[st
 
 
 def select(catalog: Catalog, given: str | Path | Iterable[str | Path] | None) -> list[str]:
-    """Ids of the videos that are there, by path; of those given by path, folder, glob or id. None = all.
+    """Ids of videos that have a file, ordered by path.
 
-    Raises MediaNotFound for a name that fits no video.
+    Args:
+        catalog: The catalog.
+        given: By path, folder, glob or id; None = all.
+
+    Raises:
+        MediaNotFound: A name fits no video.
     """
     present = {video_id: [row.path for row in rows] for video_id, rows in catalog.videos.present_paths().items()}
     ordered = sorted(present, key=lambda video_id: present[video_id][0])

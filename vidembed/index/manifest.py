@@ -1,4 +1,4 @@
-"""index.json: what made this index. An index refuses settings under which its vectors would mix with unlike ones."""
+"""index.json: what made an index. Settings under which its vectors would mix with unlike ones are refused."""
 
 from __future__ import annotations
 
@@ -30,9 +30,17 @@ _KEPT = {
 
 @dataclass(frozen=True)
 class Manifest:
-    """settings: what the maker set on top of the profile. layout: sampling and cutting, the same for all channels.
+    """What made an index.
 
-    channels: name -> {"fingerprint", "settings", "facts"}, as their vectors were made.
+    Attributes:
+        profile: The profile it was made with.
+        layout: How videos were sampled and cut, the same for all channels.
+        store: The settings of its store.
+        settings: What was set on top of the profile.
+        channels: Name -> {"fingerprint", "settings", "facts"}, as the vectors in use were made.
+        index_id: 32 hex digits.
+        made_by: The version of vidembed.
+        format: Of the index's files.
     """
 
     profile: str
@@ -45,7 +53,7 @@ class Manifest:
     format: int = FORMAT
 
     def stored_settings(self) -> dict[str, Any]:
-        """The layer that this index puts between the profile and what a caller sets."""
+        """The settings that this index puts between the profile's and a caller's."""
         settings = dict(self.settings)
         channels = {name: dict(entry["settings"]) for name, entry in self.channels.items()}
         given = settings.pop("channels", {})
@@ -53,7 +61,7 @@ class Manifest:
         return {**settings, **self.layout, "store": dict(self.store), "channels": merged}
 
     def serving(self, spec: ChannelSpec) -> Manifest:
-        """The manifest once the vectors of this spec answer for its channel."""
+        """The manifest with these vectors in use for their channel."""
         entry = {
             "fingerprint": spec.fingerprint,
             "settings": _kept(spec),
@@ -62,11 +70,12 @@ class Manifest:
         return replace(self, channels={**self.channels, spec.name: entry})
 
     def collection(self, channel: str) -> str | None:
-        """The collection that serves a channel, whatever made it."""
+        """The collection in use for a channel, whatever made it; None without one."""
         entry = self.channels.get(channel)
         return None if entry is None else collection_name(channel, entry["fingerprint"])
 
     def write(self, folder: Path) -> None:
+        """Replace the file in the index's folder in one step."""
         write_text(folder / FILE, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
 
 
@@ -75,11 +84,12 @@ def _kept(spec: ChannelSpec) -> dict[str, Any]:
 
 
 def layout_of(config: Config) -> dict[str, Any]:
+    """How videos are sampled and cut under these settings."""
     return {"sample": config.sample.model_dump(mode="json"), "segment": config.segment.model_dump(mode="json")}
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """None where there is no index. Raises IndexMismatch for a newer format, StoreUnavailable when damaged."""
+    """The manifest of an index; None without one. Raises IndexMismatch (a newer format), StoreUnavailable (damaged)."""
     file = folder / FILE
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
@@ -100,7 +110,7 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def check_layout(manifest: Manifest, config: Config, folder: Path) -> None:
-    """Raises IndexMismatch when this index was sampled or cut otherwise."""
+    """Raise IndexMismatch when the index was sampled or cut in another way than these settings say."""
     changed = _differences(manifest.layout, layout_of(config))
     if changed:
         raise IndexMismatch(
@@ -111,10 +121,17 @@ def check_layout(manifest: Manifest, config: Config, folder: Path) -> None:
 
 
 def check_specs(manifest: Manifest, specs: Mapping[str, ChannelSpec], folder: Path, *, outdated: bool = False) -> None:
-    """Raises IndexMismatch when a channel's vectors were made by another model or other settings.
+    """Compare channels with those whose vectors the index holds.
 
-    outdated: let those pass whose settings hold and whose model is what has changed, with a newer vidembed or in its
-    own folder; only encoding them anew helps there.
+    Args:
+        manifest: What made the index.
+        specs: The channels as the settings of now make them.
+        folder: The index's, for messages.
+        outdated: Let channels pass whose settings are the same and whose model has changed, with a newer vidembed or
+            in its own folder; only re-encoding helps there.
+
+    Raises:
+        IndexMismatch: A channel's vectors were made by another model or other settings.
     """
     changed = {}
     for name, spec in specs.items():
@@ -127,7 +144,7 @@ def check_specs(manifest: Manifest, specs: Mapping[str, ChannelSpec], folder: Pa
             raise IndexMismatch(
                 f"channel {name!r} of the index {str(folder)!r} was made with {_said(differences, 0)}; "
                 f"now it is {_said(differences, 1)}",
-                hint=f"encode it anew: {_reencode(folder, [name])} with these settings; "
+                hint=f"re-encode it: {_reencode(folder, [name])} with these settings; "
                 f"or open it as it is, without them (profile {manifest.profile!r} made it)",
             )
         changed[name] = differences
@@ -136,7 +153,7 @@ def check_specs(manifest: Manifest, specs: Mapping[str, ChannelSpec], folder: Pa
         raise IndexMismatch(
             f"the index {str(folder)!r} was made with models that have changed since: "
             f"{_said(differences, 0)}; now {_said(differences, 1)}",
-            hint=f"encode these channels anew: {_reencode(folder, list(changed))}",
+            hint=f"re-encode these channels: {_reencode(folder, list(changed))}",
         )
 
 
@@ -160,15 +177,15 @@ def _said(changed: Mapping[str, tuple[Any, Any]], which: int) -> str:
     return ", ".join(f"{path} = {pair[which]!r}" for path, pair in list(changed.items())[:4]) or "another format"
 
 
-def check_folder(folder: Path) -> None:
-    """Raises when a new index cannot be made here: the folder holds other things, or is a file."""
+def make_folder(folder: Path) -> None:
+    """Make the folder of a new index. Raises ConfigError where it is a file or holds other things, StoreError."""
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{str(folder)!r} is a file, an index needs a folder")
     inside = [entry.name for entry in folder.iterdir()] if folder.exists() else []
     others = sorted(name for name in inside if name not in _OURS and not name.startswith("."))
     if others:
         raise ConfigError(
-            f"{str(folder)!r} holds other files ({', '.join(others[:3])}) and is no index",
+            f"{str(folder)!r} is not an index: it holds other files ({', '.join(others[:3])})",
             hint="give a new or empty folder for the index; videos may lie anywhere",
         )
     try:

@@ -1,4 +1,4 @@
-"""Media as the settings want it: the tools of a run, thumbnails."""
+"""Media for an index: the services that a run needs, and thumbnails."""
 
 from __future__ import annotations
 
@@ -27,9 +27,13 @@ def make_tools(
     workers: int = 1,
     encode_frames: FrameEncoder | None = None,
 ) -> Tools:
-    """The media room's services for a run. save_thumbnail: takes (picture, clip_id), None = make none.
+    """Bind the media services to the settings, for one run.
 
-    encode_frames: for segment.kind "changes" (`channels.frame_encoder`).
+    Args:
+        config: The settings.
+        save_thumbnail: Takes (picture, clip_id); None = make no thumbnails.
+        workers: Videos decoded side by side.
+        encode_frames: The image encoder for segment.kind "changes" (`channels.frame_encoder`).
     """
     stop = threading.Event()
     threads = 1 if workers > 1 else 0  # several videos at once keep the cores busy by themselves
@@ -57,26 +61,23 @@ def make_tools(
 
 
 class Thumbnails:
-    """The JPEGs of an index, one a clip. Methods raise StoreUnavailable where a file cannot be written."""
+    """The JPEGs of an index, one per clip. Methods raise StoreUnavailable when a file cannot be written."""
 
     def __init__(self, folder: Path, settings: ThumbnailSettings) -> None:
         self.folder = folder
         self.settings = settings
 
     def path(self, clip_id: str) -> Path:
-        """Where the clip's picture is, or would be."""
+        """The clip's file, whether it exists or not."""
         return self.folder / clip_id[:2] / f"{clip_id}.jpg"
 
     def save(self, rgb: Image, clip_id: str) -> None:
-        """Keep a picture, (H, W, 3) uint8, unless the clip has one."""
+        """Save a picture, (H, W, 3) uint8, unless the clip has one."""
         if not self.path(clip_id).exists():
-            self.write(self.jpeg(rgb), clip_id)
-
-    def jpeg(self, rgb: Image) -> bytes:
-        return jpeg(rgb, self.settings)
+            self.write(jpeg(rgb, self.settings), clip_id)
 
     def write(self, content: bytes, clip_id: str) -> None:
-        """Keep a JPEG made elsewhere."""
+        """Save a JPEG made elsewhere."""
         target = self.path(clip_id)
         try:
             write_bytes(target, content)
@@ -86,4 +87,5 @@ class Thumbnails:
             ) from error
 
     def remove(self, clip_id: str) -> None:
+        """Delete the clip's file, if there is one."""
         self.path(clip_id).unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from vidembed.config.load import Overrides, file_layer, load_config, merged_laye
 from vidembed.config.schema import Config
 from vidembed.errors import InputError
 from vidembed.index.channels import channel_spec
-from vidembed.index.manifest import Manifest, check_folder, check_layout, check_specs, layout_of, read_manifest
+from vidembed.index.manifest import Manifest, check_layout, check_specs, layout_of, make_folder, read_manifest
 from vidembed.index.parts import IndexParts
 from vidembed.index.video_index import VideoIndex
 from vidembed.media.files import find_videos
@@ -62,7 +62,7 @@ def _made(folder: Path, profile: str | None, config: str | Path | None, override
     for name, given in settings.channels.items():
         if given.enabled:
             channel_spec(name, given)  # an unknown model is said before anything is made
-    check_folder(folder)
+    make_folder(folder)
     manifest = Manifest(
         profile=settings.profile,
         layout=layout_of(settings),

@@ -1,4 +1,4 @@
-"""What a search asks of an index: facts from the catalog, query media from disk, a second look at what was found."""
+"""What searches ask of an index: facts of the catalog, media of queries, moments checked by a model."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from vidembed.index.channels import ChannelSpec
 from vidembed.media.images import load_image
 from vidembed.media.reading.audio import load_audio
 from vidembed.media.reading.reader import open_video
-from vidembed.media.segmenting.sampling import distinct
-from vidembed.protocols import ClipMedia, Frame
+from vidembed.media.segmenting.sampling import distinct, distinct_frames
+from vidembed.protocols import ClipMedia
 from vidembed.search.filters import VideoFacts, resolve
 from vidembed.types import (
     AudioSamples,
@@ -98,7 +98,10 @@ class CatalogLookup:
 
 
 class QueryLoader:
-    """Opens what a query term names: pictures, sounds, videos, as encoders take them (`search.query.Load`)."""
+    """Opens the pictures, sounds and videos of a query (`search.query.Load`).
+
+    A call raises BadQuery, MediaNotFound, MediaUnreadable.
+    """
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -148,14 +151,7 @@ class QueryLoader:
         sample = self._config.sample
         rate_hz = min(sample.rate_hz, MAX_FRAMES / max(video.info.duration_s, 1e-3))
         stream = video.stream(rate_hz=rate_hz, short_side_px=SHORT_SIDE_PX, mode=sample.mode)
-        kept: list[Frame] = []
-        for frame in distinct(stream, sample):
-            if not frame.repeats and len(kept) < 2 * MAX_FRAMES:
-                kept.append(frame)
-        if not kept:
-            return None
-        times_s = np.array([frame.time_s for frame in kept], dtype=np.float64)
-        return FrameBatch(np.stack([frame.rgb for frame in kept]), times_s)
+        return distinct_frames(list(distinct(stream, sample)), 2 * MAX_FRAMES)
 
 
 def _path(value: Any, what: str) -> Path:
@@ -178,18 +174,18 @@ class Verifier(Protocol):
 
 
 def load_verifier(config: Config, model: str | None) -> Verifier:
-    """The named captioner, or the index's own. Raises ConfigError where that answers no questions."""
+    """Load the named captioner, or the index's own. Raises ConfigError where it does not answer questions."""
     from vidembed.models.registry import load_captioner
 
     name = model or config.caption.model
     if name is None:
-        raise ConfigError("no model is named that could check", hint="name a vision-language model, qwen3-vl-2b say")
+        raise ConfigError("no model to check with", hint="name a vision-language model, such as qwen3-vl-2b")
     options = config.caption.options if name == config.caption.model else {}
     found = load_captioner(
         name, device=config.device, weights_dir=config.weights_dir, offline=config.offline, **dict(options)
     )
     if not isinstance(found, Verifier):
-        raise ConfigError(f"{name} answers no questions", hint="name a vision-language model, qwen3-vl-2b say")
+        raise ConfigError(f"{name} does not answer questions", hint="name a vision-language model, such as qwen3-vl-2b")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Indexes whenever something changes under the given paths."""
+"""Index whenever something changes under the given paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vidembed.types import RunReport
 
 Paths = str | Path | Iterable[str | Path]
 Snapshot = dict[str, tuple[int, int]]  # path -> (size, mtime in ns)
-POLL_EVERY = 12  # intervals; network drives tell the system nothing of changes, so they are looked at now and then
+POLL_EVERY = 12  # intervals: the system reports no changes on network drives, so they are polled
 
 
 def watch(
@@ -26,7 +26,15 @@ def watch(
 ) -> None:
     """Call `add` at once and after each change, until `stop` is set or Ctrl-C.
 
-    A change is acted on once it has stood still for interval_s: no half-copied files. Raises ConfigError.
+    Args:
+        paths: Folders, files, globs, list files.
+        add: Indexes what is missing; MediaNotFound from it is not an error here.
+        interval_s: For how long nothing more must change before `add` is called: no half-copied files.
+        stop: Ends the call when it is set.
+        report: Called after each run.
+
+    Raises:
+        ConfigError: interval_s is out of bounds.
     """
     if not 0 < interval_s <= 86_400:
         raise ConfigError(f"interval_s must be above 0 and at most a day, got {interval_s}")
@@ -34,9 +42,9 @@ def watch(
     inputs = [paths] if isinstance(paths, str | Path) else list(paths)
     indexed: Snapshot | None = None
     for _ in _wakes(inputs, interval_s, stop):
-        now = look(inputs)
-        while indexed is not None and now != indexed and not stop.wait(interval_s) and (later := look(inputs)) != now:
-            now = later
+        now = snapshot(inputs)
+        if indexed is not None and now != indexed:
+            now = _settled(inputs, now, interval_s, stop)
         if stop.is_set() or now == indexed:
             continue
         indexed = now
@@ -49,7 +57,7 @@ def watch(
 
 
 def _wakes(inputs: list[str | Path], interval_s: float, stop: threading.Event) -> Iterator[None]:
-    """Once now, then when the system tells of a change, and every POLL_EVERY intervals, until `stop` is set."""
+    """Yield at once, when the system reports a change, and every POLL_EVERY intervals, until `stop` is set."""
     from watchfiles import watch as changes
 
     wait_ms = max(1, round(POLL_EVERY * interval_s * 1000))
@@ -62,13 +70,20 @@ def _wakes(inputs: list[str | Path], interval_s: float, stop: threading.Event) -
                 ):
                     yield
         except (OSError, RuntimeError):
-            pass  # the system cannot watch so many folders: they are looked at instead
+            pass  # too many folders for the system to watch: poll them
         stop.wait(interval_s)
         yield
 
 
-def look(inputs: Paths) -> Snapshot:
-    """What is there now."""
+def _settled(inputs: list[str | Path], now: Snapshot, interval_s: float, stop: threading.Event) -> Snapshot:
+    """The files once nothing has changed for interval_s."""
+    while not stop.wait(interval_s) and (later := snapshot(inputs)) != now:
+        now = later
+    return now
+
+
+def snapshot(inputs: Paths) -> Snapshot:
+    """The files that these paths name now."""
     try:
         files = find_videos(inputs)
     except MediaNotFound:

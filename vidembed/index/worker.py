@@ -1,4 +1,4 @@
-"""Runs on a cluster: the executor, and the worker that makes channels and media tools from settings alone."""
+"""Where a run's work is done: the executor, and the worker of a cluster, made from settings alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vidembed.types import Image
 
 
 def make_executor(settings: RunSettings) -> Executor:
-    """Raises MissingDependency."""
+    """The executor that the settings name. Raises MissingDependency."""
     if settings.executor == "ray":
         from vidembed.index.executors.ray import RayExecutor
 
@@ -35,7 +35,10 @@ def make_remote(
     thumbnails: Thumbnails | None,
     captions_of: Callable[[Sequence[str]], Mapping[str, str]],
 ) -> Remote | None:
-    """For executors whose workers share no memory with this process; None for the others. thumbnails: None = none."""
+    """What executors need whose workers share no memory with this process; None for the others.
+
+    thumbnails: None = make none. captions_of: clip ids -> captions.
+    """
     if config.run.executor != "ray":
         return None
     keep_thumbnail = None if thumbnails is None else thumbnails.write
@@ -44,10 +47,14 @@ def make_remote(
 
 @dataclass(frozen=True)
 class Worker:
-    """The work of a run, picklable: called with an `Order`, it loads what it needs, once a process.
+    """The work of a run, picklable: called with an `Order`, it loads what it needs, once per process.
 
-    specs: the channels as the driver knows them. thumbnails: make them.
-    Raises IndexMismatch where the weights on this machine are others than the driver's.
+    A call raises IndexMismatch where this machine has other weights than the driver.
+
+    Attributes:
+        config: The settings.
+        specs: The channels as the driver knows them.
+        thumbnails: Whether to make them.
     """
 
     config: Config
@@ -79,7 +86,7 @@ class Worker:
         if own.collection != theirs.collection:
             raise IndexMismatch(
                 f"channels.{name}: {own.model.name} on this worker is not the one of the driver",
-                hint="give all machines the same weights, at the same place",
+                hint="give all machines the same weights, at the same path",
             )
         with _LOADED.lock:
             _LOADED.captions = captions
@@ -90,7 +97,7 @@ class Worker:
 
 
 class _Loaded:
-    """What this process has loaded; a process of Ray's does one item at a time."""
+    """What this process has loaded; a Ray process does one item at a time."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()

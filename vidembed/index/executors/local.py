@@ -16,10 +16,10 @@ R = TypeVar("R")
 
 
 class SerialExecutor:
-    """Does each item when its result is asked for."""
+    """One item after the other, on the calling thread, each when its result is asked for."""
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R | Failure]]:
-        """As in `protocols.Executor`. Errors of `errors.FATAL` are raised: they are nobody's item."""
+        """See `protocols.Executor`. Raises `errors.FATAL`: errors that belong to no single item."""
         for item in items:
             yield item, attempt(work, item)
 
@@ -35,7 +35,7 @@ def attempt(work: Callable[[T], R], item: T) -> R | Failure:
 
 
 class ThreadExecutor:
-    """At most `workers` items in work; the next is taken when one is done, so endless iterables are fine."""
+    """Threads: at most `workers` items at once; the next is taken when one is done, so endless iterables are fine."""
 
     def __init__(self, workers: int) -> None:
         if workers < 1:
@@ -43,7 +43,7 @@ class ThreadExecutor:
         self._workers = workers
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R | Failure]]:
-        """As in `protocols.Executor`. Errors of `errors.FATAL` are raised: they are nobody's item."""
+        """See `protocols.Executor`. Raises `errors.FATAL`: errors that belong to no single item."""
         source = iter(items)
         with ThreadPoolExecutor(self._workers, thread_name_prefix="vidembed-work") as pool:
             running: dict[Future[R | Failure], T] = {}

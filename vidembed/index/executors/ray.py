@@ -19,16 +19,20 @@ Answer = tuple[Literal["done"], R | Failure] | tuple[Literal["fatal"], VidembedE
 
 
 class RayExecutor:
-    """At most `workers` items in work on a Ray cluster; the next is handed out when one is done.
+    """A Ray cluster: at most `workers` items at once; the next is handed out when one is done.
 
-    The work and its items must be picklable and the workers need vidembed installed. cpus, gpus: what each worker
-    takes of its machine (Ray hides GPUs from those that ask for none). The cluster is the one RAY_ADDRESS names or
-    that the caller has connected to with `ray.init`, else processes on this machine.
-    A worker that dies is tried once more on another; then its item is a Failure, and the rest goes on.
-    Raises MissingDependency without the package ray, ConfigError where no cluster answers.
+    The cluster is the one RAY_ADDRESS names or that the caller has connected to with `ray.init`, else processes on
+    this machine. The workers need vidembed installed; the work and its items must be picklable. The item of a worker
+    that dies is tried once more on another; then it is a Failure, and the rest goes on.
     """
 
     def __init__(self, workers: int, *, cpus: float = 1.0, gpus: float = 0.0) -> None:
+        """cpus, gpus: what each worker takes of its machine (Ray hides GPUs from those that ask for none).
+
+        Raises:
+            MissingDependency: The package ray is not installed.
+            ConfigError: workers is below 1; from `map`: no cluster answers.
+        """
         if workers < 1:
             raise ConfigError(f"workers must be at least 1, got {workers}")
         self._workers = workers
@@ -36,7 +40,7 @@ class RayExecutor:
         self._ray = _package()
 
     def map(self, work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R | Failure]]:
-        """As in `protocols.Executor`. Errors of `errors.FATAL` are raised: they are nobody's item."""
+        """See `protocols.Executor`. Raises `errors.FATAL`: errors that belong to no single item."""
         ray = self._ray
         _connect(ray)
         task = ray.remote(max_retries=1, **self._needs)(_answer)

@@ -1,4 +1,4 @@
-"""Decoding ahead of the encoder: workers fill a bounded queue, the calling thread empties it."""
+"""Decode ahead of the encoder: workers fill a bounded queue, the calling thread empties it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ IDLE = None  # nothing is ready: a good moment to encode what is there
 
 
 class _Stopped(Exception):
-    """Tells a worker that nobody waits for its chunks any more."""
+    """Tells a worker that its chunks are no longer wanted."""
 
 
 def events(
@@ -26,10 +26,17 @@ def events(
     ahead: int,
     stop: threading.Event | None = None,
 ) -> Iterator[Event | None]:
-    """The events of all jobs; those of one job in order. IDLE (None) whenever the next one is not ready yet.
+    """Decode jobs in the background. Closing the iterator ends the workers and waits until their files are closed.
 
-    ahead: chunks decoded before they are asked for; 0 = decode on the calling thread, one job after the other.
-    Closing the iterator sets `stop`, which ends the workers, and waits until their files are closed.
+    Args:
+        jobs: Drawn from as workers are free.
+        decode: Gives the chunks of one job and its outcome.
+        executor: Where jobs are decoded.
+        ahead: Events ready before they are asked for; 0 = decode on the calling thread, one job after the other.
+        stop: Set when the iterator is closed, so that calls that wait for a decoder end.
+
+    Yields:
+        The events of all jobs, those of one job in order; IDLE (None) whenever the next one is not ready yet.
     """
     if ahead < 1:
         for job in jobs:

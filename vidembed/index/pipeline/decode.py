@@ -1,4 +1,4 @@
-"""One video from file to items: opened once, its frames streamed once for all channels, sound read clip by clip."""
+"""One video from file to items: opened once, frames streamed once for all channels, sound read clip by clip."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ CHUNK_BYTES = 8 << 20  # of decoded pictures and sound; with `prefetch` it bound
 
 
 def decode(job: Job, tools: Tools, *, batch_size: int) -> Iterator[Chunk | Outcome]:
-    """Chunks of at most batch_size clips and about CHUNK_BYTES, then how it ended. Raises `errors.FATAL` only."""
+    """Decode one video: chunks of at most batch_size clips and about CHUNK_BYTES, then its outcome.
+
+    Raises `errors.FATAL` only; other errors are in the outcome.
+    """
     stage, info, backend, counts = "probe", None, "", {}
     wanted = True
     try:
@@ -56,7 +59,7 @@ def decode(job: Job, tools: Tools, *, batch_size: int) -> Iterator[Chunk | Outco
 def _cut(
     job: Job, tools: Tools, info: VideoInfo, video: VideoReader, sources: _Sources
 ) -> Iterator[tuple[Clip, list[Frame]]]:
-    """The clips with their frames; a video that the index knows is cut where it was cut before."""
+    """The clips with their frames; a video that is in the index is cut where it was cut before."""
     if not sources.need_frames:
         if job.clips:
             yield from ((clip, []) for clip in job.clips)

@@ -1,4 +1,4 @@
-"""What is to be done: the records of a run, and the planner that recognises unchanged, renamed and duplicate files."""
+"""What a run has to do: its records, and the planner that recognises unchanged, renamed and duplicate files."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from vidembed.types import Clip, Failure, Image, Item, Span, TimedText, VideoInf
 
 @dataclass(frozen=True)
 class Tools:
-    """The media room's services, handed in by the composition root."""
+    """The media services of a run (`index.media.make_tools`)."""
 
-    identify: Callable[[Path], str]  # the video id of a file
+    identify: Callable[[Path], str]  # file -> video id
     probe: Callable[[Path], VideoInfo]
     open: Callable[[Path], VideoReader]
     segmenter: Segmenter
@@ -32,12 +32,12 @@ class Tools:
     max_frames_per_clip: int
     save_thumbnail: Callable[[Image, str], None] | None = None  # (picture, clip_id); None = make none
     thumbnail_px: int = 0
-    stop: threading.Event = field(default_factory=threading.Event)  # set it: what waits for a decoder gives up
+    stop: threading.Event = field(default_factory=threading.Event)  # set it, and calls that wait for a decoder end
 
 
 @dataclass(frozen=True)
 class PathStat:
-    """A file as it is now. path: absolute, with forward slashes."""
+    """A file of now. path: absolute, with forward slashes."""
 
     path: str
     size_bytes: int
@@ -46,7 +46,7 @@ class PathStat:
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One video and the channels it lacks. clips: as the index cut it before; empty = it is new."""
+    """One video and the channels it lacks. clips: those in the index; empty = the video is new."""
 
     file: PathStat
     video_id: str
@@ -61,7 +61,7 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """Some clips in a row of one video. items: channel -> one entry per clip, to be encoded or encoded already."""
+    """Consecutive clips of one video. items: channel -> one entry per clip, to be encoded or encoded already."""
 
     job: Job
     clips: list[Clip]
@@ -72,7 +72,7 @@ class Chunk:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """How the decoding of one video ended. error None: all its chunks were delivered."""
+    """How decoding one video ended. error None: all its chunks were delivered."""
 
     job: Job
     info: VideoInfo | None
@@ -84,23 +84,20 @@ class Outcome:
 
 @dataclass
 class Plan:
-    """Filled while `jobs` is drawn from. duplicates: of a video that is itself a job of this run."""
+    """What became of the files that need no decoding; filled while the planner's jobs are drawn."""
 
     unchanged: list[PathStat] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
-    duplicates: list[tuple[PathStat, str]] = field(default_factory=list)
+    duplicates: list[tuple[PathStat, str]] = field(default_factory=list)  # (file, id of a video that is a job itself)
     replaced: list[str] = field(default_factory=list)  # videos whose last file now holds another one
 
     def settled(self) -> int:
-        """Files that needed no decoding."""
+        """How many files these are."""
         return len(self.unchanged) + len(self.failed) + len(self.duplicates)
 
 
 class Planner:
-    """Goes through files and yields the jobs.
-
-    wanted: channel -> collection; known without loading a model. load: loads a channel, when the first job needs it.
-    """
+    """Goes through files and finds those that need work, without decoding any."""
 
     def __init__(
         self,
@@ -109,6 +106,7 @@ class Planner:
         wanted: Mapping[str, str],
         load: Callable[[str], Channel],
     ) -> None:
+        """identify, wanted, load: see `Tools.identify`, `Indexer.wanted` and `Indexer.load`."""
         self._catalog = catalog
         self._identify = identify
         self._wanted = wanted
@@ -116,6 +114,7 @@ class Planner:
         self._claimed: set[str] = set()
 
     def jobs(self, paths: Iterable[Path], plan: Plan) -> Iterator[Job]:
+        """The jobs of these files; what becomes of the other files goes into the plan."""
         known = self._catalog.videos.paths()
         for path in paths:
             try:
@@ -160,16 +159,16 @@ class Planner:
 
 
 def text_kind(channel: Channel) -> tuple[str, str]:
-    """(kind, producer) of a channel whose source finds texts worth keeping, such as ("speech", "speech:small:en:5").
+    """(kind, producer) of a channel whose source finds texts, such as ("speech", "speech:small:en:5"); else ("", "").
 
-    Such sources name in `producer` what their texts depend on, after the kind and a colon. Others: ("", "").
+    The catalog keeps these texts. `producer` names all that they depend on, after the kind and a colon.
     """
     producer = str(getattr(channel.source, "producer", ""))
     return producer.partition(":")[0], producer
 
 
 def note_file(catalog: Catalog, file: PathStat, video_id: str, row: PathRow | None) -> str | None:
-    """Renew what is known of a file whose video needs no work; the id of a video that lost its last file."""
+    """Record a file whose video needs no work; the id of another video that lost its last file by that."""
     now = PathRow(file.path, video_id, file.size_bytes, file.mtime_ns, False)
     if row == now:
         return None
@@ -179,7 +178,7 @@ def note_file(catalog: Catalog, file: PathStat, video_id: str, row: PathRow | No
 
 
 def stat_of(path: Path) -> PathStat:
-    """The file as it is now. Raises InputError when it is gone or its name is not text."""
+    """The file of now. Raises InputError when it is gone or its name is not valid Unicode."""
     try:
         path.as_posix().encode("utf-8")
         stat = os.stat(path)

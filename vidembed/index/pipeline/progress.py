@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """Handed to the callback after each step. total_s is estimated from file sizes until all headers are read."""
+    """Handed to the callback after each step. total_s: estimated from the videos done so far."""
 
     item: str  # path of the video in hand; "" at the end
     stage: str  # "index", "done"
@@ -26,7 +26,7 @@ ProgressCallback = Callable[[Progress], None]
 
 
 class Meter:
-    """Counts files, bytes and seconds, and tells the callback."""
+    """Counts files and seconds of video, and tells the callback."""
 
     def __init__(self, callback: ProgressCallback | None, *, total_items: int, skipped: Callable[[], int]) -> None:
         self._callback = callback
@@ -40,11 +40,12 @@ class Meter:
         self._skipped = skipped
 
     def step(self, path: str, upto_s: float) -> None:
-        """Encoded up to this second of the file."""
+        """The file is encoded up to this second."""
         self._in_hand[path] = upto_s
         self._tell(path, "index")
 
     def finished(self, path: str, duration_s: float) -> None:
+        """The file is done."""
         self._in_hand.pop(path, None)
         self._done_items += 1
         self._done_s += duration_s
@@ -53,6 +54,7 @@ class Meter:
         self._tell(path, "index")
 
     def end(self) -> None:
+        """The run is done."""
         self._tell("", "done")
 
     def _tell(self, item: str, stage: str) -> None:

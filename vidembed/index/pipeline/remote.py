@@ -1,8 +1,8 @@
-"""Indexing on workers elsewhere: what is handed to them, what they hand back. The driver alone writes.
+"""Indexing on workers of a cluster: what is sent to them, what they send back. The driver alone writes.
 
-An order is plain data: the file, the names of the channels, what the index knows of the video. The worker opens the
-file, which must lie under the same path there, and encodes with models of its own. What comes back holds vectors and
-texts, never pictures, but for a small JPEG a clip.
+An order is plain data: the file, the names of the channels, what the catalog knows of the video. The worker opens the
+file, which must lie under the same path there, and encodes with models of its own. A delivery holds vectors, texts
+and one small JPEG per clip.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Order:
 
 @dataclass(frozen=True, eq=False)
 class Delivery:
-    """Its chunks with vectors in place of media, how it ended, and clip_id -> JPEG. The job is the driver's to fill."""
+    """Chunks with vectors in place of media, the outcome, and clip_id -> JPEG. The driver fills in the job."""
 
     chunks: tuple[Chunk, ...]
     outcome: Outcome
@@ -49,7 +49,7 @@ Work = Callable[[Order], Delivery]
 
 @dataclass(frozen=True)
 class Remote:
-    """The driver's side. captions_of: of clips; keep_thumbnail: takes (JPEG, clip_id), None where none are made."""
+    """The driver's side. captions_of: clip ids -> captions; keep_thumbnail: takes (JPEG, clip_id), None = none."""
 
     work: Work
     captions_of: Callable[[Sequence[str]], Mapping[str, str]]
@@ -84,7 +84,7 @@ class Remote:
 
 
 def fulfil(order: Order, channels: Mapping[str, Channel], tools: Tools, *, batch_size: int, prefetch: int) -> Delivery:
-    """The worker's side: decode ahead and encode. Raises `errors.FATAL` only."""
+    """The worker's side: decode one video ahead and encode it. Raises `errors.FATAL` only."""
     own = tuple(channels[name] for name in order.channels)
     job = Job(order.file, order.video_id, own, order.clips, order.texts)
     plain = Job(order.file, order.video_id, ())  # models stay where they are
@@ -105,7 +105,7 @@ def fulfil(order: Order, channels: Mapping[str, Channel], tools: Tools, *, batch
 
 
 def _sendable(error: Exception) -> Exception:
-    """The error without its trace; those of other packages, which may not survive pickling, by what they say."""
+    """The error without its traceback; for one of another package, which may not be picklable, its text."""
     simple = type(error).__module__ == "builtins" and all(isinstance(part, str | int) for part in error.args)
     if isinstance(error, VidembedError) or simple:
         return error.with_traceback(None)

@@ -45,11 +45,11 @@ class Indexer:
     remote: Remote | None = None
 
     def run(self, paths: Sequence[Path], *, progress: ProgressCallback | None = None) -> RunReport:
-        """Index the files. Raises `errors.FATAL` at once, KeyboardInterrupt after taking back what is half done."""
+        """Index the files. Raises `errors.FATAL` at once, KeyboardInterrupt after removing what is half done."""
         run = _Run(self, len(paths), progress)
         planner = Planner(self.catalog, self.tools.identify, self.wanted, self.load)
         jobs = planner.jobs(paths, run.plan)
-        first = next(jobs, None)  # models are loaded here, before any thread starts and only if there is work
+        first = next(jobs, None)  # loads the models, before any thread starts and only if there is work
         if first is not None:
             run.go(self._events(chain([first], jobs)))
             trim_heap()  # the calibration's bank is encoded next, with a tower of its own
@@ -171,7 +171,7 @@ class _Run:
         self._unexpected(found[0], error)
 
     def _unexpected(self, failure: Failure, error: Exception | None = None) -> None:
-        """Stop when the same error, and not one about the file itself, has come too often without a success between."""
+        """Stop when the same error, not one about the file itself, comes too often without a success between."""
         kind = getattr(errors, failure.kind, None)
         if isinstance(kind, type) and issubclass(kind, InputError):
             return
@@ -184,10 +184,8 @@ class _Run:
                 hint="what is done stays done; find the cause (--set run.on_error=raise shows it), then run again",
             ) from error
 
-    # -- at the end --------------------------------------------------------------------------------------------------
-
     def settle_duplicates(self) -> None:
-        """Duplicates of videos of this run: link them, or fail them for the same reason."""
+        """Link duplicates of videos of this run, or fail them for the same reason."""
         for file, video_id in self.plan.duplicates:
             if self._catalog.videos.get(video_id) is not None:
                 replaced = note_file(self._catalog, file, video_id, self._catalog.videos.paths().get(file.path))
@@ -201,6 +199,7 @@ class _Run:
                 self._catalog.put_failure(failure)
 
     def record_plan_failures(self) -> None:
+        """Record files that could not even be looked at."""
         for failure in self.plan.failed:
             if self._settings.on_error == "raise":
                 raise InputError(failure.message, hint=failure.hint)

@@ -1,4 +1,4 @@
-"""The calling thread's half of a run: encode, store, then note in the catalog what is done.
+"""The calling thread's half of a run: encode, store, then record in the catalog what is done.
 
 Order of writing, for every video: "pending" in the catalog, vectors into the store, then one transaction with
 everything else. What a store has taken survives the death of the process; to survive a power loss it must be flushed,
@@ -70,13 +70,13 @@ class Writer:
             self._encode_channel(channels[name], parts)
 
     def finish(self, outcomes: list[Outcome]) -> None:
-        """Note these videos as done, with all that belongs to them."""
+        """Record these videos as done, with all that belongs to them."""
         with self._catalog.transaction():
             for outcome in outcomes:
                 self._finish(outcome)
 
     def flush(self, *, at_once: bool = False) -> None:
-        """Now and then: bring the vectors safely to disk, and with them the claim that these videos are done."""
+        """Every few seconds: flush the store to disk, and only then settle the states of the finished videos."""
         if self._unflushed and (at_once or time.monotonic() - self._flushed_at >= FLUSH_EVERY_S):
             self._store.flush()
             self._catalog.states.settled(self._unflushed)
@@ -84,7 +84,7 @@ class Writer:
             self._flushed_at = time.monotonic()
 
     def fail(self, outcome: Outcome) -> list[Failure]:
-        """Take back what a video has put so far that the index did not have before; note why."""
+        """Remove what a failed video has put, unless the index had it before; record why it failed."""
         job = outcome.job
         assert outcome.error is not None
         failure = failure_of(outcome.error, item=job.path, stage=outcome.stage)
@@ -95,7 +95,7 @@ class Writer:
         return [failure]
 
     def failures(self, outcome: Outcome) -> list[Failure]:
-        """The channels of a decoded video that could not be filled, one record each."""
+        """One failure for each channel of a decoded video that could not be filled."""
         job = outcome.job
         found = []
         for name, tally in self._in_hand.get(job.video_id, _InHand()).channels.items():
@@ -107,7 +107,7 @@ class Writer:
         return found
 
     def abandon(self) -> None:
-        """The run stops here: what is half done is taken out again."""
+        """The run stops here: remove what is half done."""
         for video_id in list(self._in_hand):
             self._drop(video_id)
         self.flush(at_once=True)
@@ -147,7 +147,7 @@ class Writer:
         job, info = outcome.job, outcome.info
         assert info is not None
         failures = self.failures(outcome)
-        # A video without a single clip still gets its channels noted, or it would be tried for ever.
+        # A video without a single clip still gets states, or every run would try it again.
         entry = self._in_hand.pop(job.video_id, _InHand(channels={channel.name: _Tally() for channel in job.channels}))
         catalog = self._catalog
         catalog.videos.put(info, reader=outcome.reader, counts=outcome.counts)
@@ -170,10 +170,18 @@ class Writer:
 
 
 def recover(catalog: Catalog, store: Store, *, only: str | None = None) -> int:
-    """Compare what a stopped run left pending with the store, and take out what is half done; how many channels.
+    """Compare what a stopped run left pending with the store, and remove what is half done.
 
     A channel whose vectors are all there stays: it was finished, or tried again after a partial failure (vectors are
-    then written over by equals). One that lost vectors to a power loss is forgotten, so that the next run fills it.
+    then overwritten by equal ones). One that lost vectors to a power loss is forgotten, so that the next run fills it.
+
+    Args:
+        catalog: The catalog.
+        store: The store.
+        only: The id of the video to look at; None = all.
+
+    Returns:
+        How many (video, channel) pairs were removed.
     """
     dropped = 0
     known = store.collections()
@@ -202,7 +210,7 @@ def _count(catalog: Catalog, store: Store, video_id: str, collection: str, known
 def encoded(
     channel: Channel, items: Sequence[Item | Encoded | Failure | None], clips: Sequence[Clip]
 ) -> list[Encoded | Failure | None]:
-    """One answer per clip; a failure of the source stays what it is, as does what was encoded elsewhere."""
+    """One answer per clip; a failure of the source, and what was encoded elsewhere, stay as they are."""
     answers: list[Encoded | Failure | None] = [item if isinstance(item, Failure | Encoded) else None for item in items]
     wanted = [i for i, item in enumerate(items) if item is not None and not isinstance(item, Failure | Encoded)]
     if not wanted:
