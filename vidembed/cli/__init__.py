@@ -1,7 +1,7 @@
-"""The command line: `vidembed index`, `search`, ... Data goes to stdout, talk to stderr.
+"""The command line: `vidembed index`, `search`, ... Data goes to stdout, messages to stderr.
 
 Exit codes: 0 all done; 1 a bug (traceback); 2 wrong input; 3 done, but some items failed;
-4 model or store cannot work; 130 interrupted.
+4 a model or the store cannot work; 130 interrupted.
 """
 
 from __future__ import annotations
