@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import threading
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +16,10 @@ from numpy.typing import NDArray
 from vidembed.errors import ConfigError, EncodingError, IndexMismatch, StoreError, did_you_mean
 from vidembed.types import Clip, Floats, Row, Space, Span, SparseVector, Where
 from vidembed.vectors import unit_rows
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S", bound="LockedStore")
 
 # Names of the vectors of a point: the clip's own, the multivector it was pooled from, weighted words.
 DENSE, UNITS, WORDS = "clip", "units", "words"
@@ -26,6 +32,38 @@ _TIE_SLACK = 16  # hits fetched beyond k, so that ties at the cut are seen in on
 _MOST_TIES = 10_000
 _MANY_VIDEOS = 500  # above this, an engine's own id filter costs more than looking at more hits
 _FLOATS_PER_WRITE = 500_000  # 2 MB in memory, about 5 MB as JSON; servers refuse bodies above 32 MB
+
+
+class LockedStore:
+    """What the stores in this process share: a lock, and that nothing works once they are closed."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.RLock()
+        self._closed = False
+
+    def close(self) -> None:
+        """Let go of what it holds. Twice is no error."""
+        self._closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def locked(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Run a method of a `LockedStore` with its lock held. Raises StoreError when it is closed."""
+
+    @wraps(method)
+    def call(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._lock:
+            if self._closed:
+                raise StoreError(f"{self._name} is closed")
+            return method(self, *args, **kwargs)
+
+    return call  # type: ignore[return-value]  # mypy sees the wrapper's `self` as positional or named
 
 
 def check_name(name: str, what: str = "collection name") -> str:

@@ -3,32 +3,15 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import vidembed.index.stores._points as _points
-from vidembed.errors import StoreError
 from vidembed.types import Floats, Row, Space, SparseVector, Where
 from vidembed.vectors import top_k
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _locked(method: Callable[Concatenate[MemoryStore, P], R]) -> Callable[Concatenate[MemoryStore, P], R]:
-    @wraps(method)
-    def call(self: MemoryStore, *args: P.args, **kwargs: P.kwargs) -> R:
-        with self._lock:
-            if self._closed:
-                raise StoreError("the store is closed")
-            return method(self, *args, **kwargs)
-
-    return call  # type: ignore[return-value]  # mypy sees the wrapper's `self` as positional or named
 
 
 class _Collection:
@@ -62,16 +45,15 @@ class _Collection:
         return self._postings
 
 
-class MemoryStore:
-    """`protocols.Store` without disk. Clip ids may be any strings. Safe to use from several threads."""
+class MemoryStore(_points.LockedStore):
+    """`protocols.Store` without disk. Clip ids may be any strings. Thread-safe."""
 
     def __init__(self) -> None:
+        super().__init__("the store")
         self._collections: dict[str, _Collection] = {}
         self._aliases: dict[str, str] = {}
-        self._lock = threading.RLock()
-        self._closed = False
 
-    @_locked
+    @_points.locked
     def create(self, collection: str, space: Space) -> None:
         _points.check_new(collection, self._aliases)
         if collection in self._collections:
@@ -79,14 +61,14 @@ class MemoryStore:
             return
         self._collections[collection] = _Collection(space)
 
-    @_locked
+    @_points.locked
     def put(self, collection: str, rows: Sequence[Row]) -> None:
         found = self._find(collection)
         for row in _points.checked(rows, found.space, uuids=False):
             found.rows[row.clip.clip_id] = row
         found.changed()
 
-    @_locked
+    @_points.locked
     def search(
         self, collection: str, vector: Floats | SparseVector, *, k: int, where: Where | None = None
     ) -> list[tuple[str, float]]:
@@ -103,7 +85,7 @@ class MemoryStore:
             ids, matrix = [ids[i] for i in keep], matrix[keep]
         return _search_matrix(ids, matrix, vector, k)
 
-    @_locked
+    @_points.locked
     def rows(self, collection: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
         stored = self._find(collection).rows
         return {clip_id: _view(stored[clip_id], units) for clip_id in clip_ids if clip_id in stored}
@@ -115,41 +97,41 @@ class MemoryStore:
             if found:
                 yield list(found.values())
 
-    @_locked
+    @_points.locked
     def delete(self, video_id: str, *, collection: str | None = None) -> None:
         for found in [self._find(collection)] if collection is not None else list(self._collections.values()):
             found.rows = {i: row for i, row in found.rows.items() if row.clip.video_id != video_id}
             found.changed()
 
-    @_locked
+    @_points.locked
     def count(self, collection: str) -> int:
         found = self._collections.get(self._aliases.get(collection, collection))
         return len(found.rows) if found else 0
 
-    @_locked
+    @_points.locked
     def collections(self) -> dict[str, Space]:
         return {name: found.space for name, found in sorted(self._collections.items())}
 
-    @_locked
+    @_points.locked
     def aliases(self) -> dict[str, str]:
         return dict(self._aliases)
 
-    @_locked
+    @_points.locked
     def set_alias(self, alias: str, collection: str) -> None:
         _points.check_alias(alias, collection, self._collections)
         self._aliases[alias] = collection
 
-    @_locked
+    @_points.locked
     def drop(self, collection: str) -> None:
         """Remove it and the aliases that point at it. Removing what is not there is no error."""
         self._collections.pop(collection, None)
         self._aliases = {alias: name for alias, name in self._aliases.items() if name != collection}
 
-    @_locked
+    @_points.locked
     def optimize(self) -> None:
         """Nothing to build."""
 
-    @_locked
+    @_points.locked
     def flush(self) -> None:
         """Nothing survives the process: this store is in memory only."""
 
@@ -157,13 +139,7 @@ class MemoryStore:
         self._closed = True
         self._collections.clear()
 
-    def __enter__(self) -> MemoryStore:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    @_locked
+    @_points.locked
     def _sorted_ids(self, collection: str) -> list[str]:
         return sorted(self._find(collection).rows)
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import qdrant_edge as edge
 
 import vidembed.index.stores._points as _points
-from vidembed.errors import StoreError, StoreUnavailable
+from vidembed.errors import StoreUnavailable
 from vidembed.files import sync_folder
 from vidembed.index.stores._edge_engine import (
     create_shard,
@@ -33,7 +32,7 @@ from vidembed.index.stores._points import DENSE, WORDS
 from vidembed.types import Floats, Row, Space, SparseVector, Where
 
 
-class QdrantEdgeStore:
+class QdrantEdgeStore(_points.LockedStore):
     """`protocols.Store` in a folder, for one process at a time. Thread-safe.
 
     Writes survive the end of the process, however it ends, as soon as `put` returns; a power loss only after `flush`.
@@ -65,6 +64,7 @@ class QdrantEdgeStore:
             StoreUnavailable: The folder is damaged or cannot be written.
         """
         quantization_config(quantization)  # an unknown preset is said now, not at the first collection
+        super().__init__(f"the store in {path}")
         self.path = Path(path)
         self._quantization = quantization
         self._index_above_kb = index_above_kb
@@ -73,77 +73,68 @@ class QdrantEdgeStore:
         self._counts: dict[str, int] = {}
         self._writes = 0
         self._shards: dict[str, edge.EdgeShard] = {}
-        self._mutex = threading.RLock()
         try:
             (self.path / "collections").mkdir(parents=True, exist_ok=True)
-            self._lock = lock(self.path)
+            self._folder_lock = lock(self.path)
         except OSError as error:
             raise StoreUnavailable(f"{self.path} cannot be written: {error}", hint="choose another folder") from error
         try:
             self._table = CollectionTable.read(self.path / "store.json")
             self._sweep()
         except BaseException:
-            self._lock.release()
+            self._folder_lock.release()
             raise
-        self._closed = False
 
     # --- collections and aliases -------------------------------------------------------------------------------
 
+    @_points.locked
     def create(self, collection: str, space: Space) -> None:
-        with self._mutex:
-            self._check_open()
-            _points.check_new(collection, self._table.aliases)
-            if collection in self._table.collections:
-                _points.check_same(collection, self._table.collections[collection], space)
-                return
-            # Made aside and renamed when whole: a crash in between leaves a folder that the next start sweeps away.
-            aside = self._folder(f".new-{collection}")
-            shutil.rmtree(aside, ignore_errors=True)
-            create_shard(
-                aside, shard_config(space, quantization=self._quantization, index_above_kb=self._index_above_kb)
-            )
-            shutil.rmtree(self._folder(collection), ignore_errors=True)  # left by a crash, in no manifest
-            os.replace(aside, self._folder(collection))
-            sync_folder(aside.parent)
-            self._table.collections[collection] = space
-            self._table.quantization[collection] = self._quantization
-            self._save()
+        _points.check_new(collection, self._table.aliases)
+        if collection in self._table.collections:
+            _points.check_same(collection, self._table.collections[collection], space)
+            return
+        # Made aside and renamed when whole: a crash in between leaves a folder that the next start sweeps away.
+        aside = self._folder(f".new-{collection}")
+        shutil.rmtree(aside, ignore_errors=True)
+        create_shard(aside, shard_config(space, quantization=self._quantization, index_above_kb=self._index_above_kb))
+        shutil.rmtree(self._folder(collection), ignore_errors=True)  # left by a crash, in no manifest
+        os.replace(aside, self._folder(collection))
+        sync_folder(aside.parent)
+        self._table.collections[collection] = space
+        self._table.quantization[collection] = self._quantization
+        self._save()
 
+    @_points.locked
     def drop(self, collection: str) -> None:
         """Remove it and the aliases that point at it. Removing what is not there is no error."""
-        with self._mutex:
-            self._check_open()
-            if self._table.collections.pop(collection, None) is None:
-                return
-            self._table.quantization.pop(collection, None)
-            self._table.aliases = {a: name for a, name in self._table.aliases.items() if name != collection}
-            self._save()
-            self._written(lambda name, _: name == collection)
-            shard = self._shards.pop(collection, None)
-            if shard is not None:
-                with mapped(f"closing {collection}"):
-                    shard.close()
-            old = self._folder(f".old-{collection}")
-            shutil.rmtree(old, ignore_errors=True)
-            os.replace(self._folder(collection), old)
-            shutil.rmtree(old, ignore_errors=True)
+        if self._table.collections.pop(collection, None) is None:
+            return
+        self._table.quantization.pop(collection, None)
+        self._table.aliases = {a: name for a, name in self._table.aliases.items() if name != collection}
+        self._save()
+        self._written(lambda name, _: name == collection)
+        shard = self._shards.pop(collection, None)
+        if shard is not None:
+            with mapped(f"closing {collection}"):
+                shard.close()
+        old = self._folder(f".old-{collection}")
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(self._folder(collection), old)
+        shutil.rmtree(old, ignore_errors=True)
 
+    @_points.locked
     def collections(self) -> dict[str, Space]:
-        with self._mutex:
-            self._check_open()
-            return dict(sorted(self._table.collections.items()))
+        return dict(sorted(self._table.collections.items()))
 
+    @_points.locked
     def aliases(self) -> dict[str, str]:
-        with self._mutex:
-            self._check_open()
-            return dict(self._table.aliases)
+        return dict(self._table.aliases)
 
+    @_points.locked
     def set_alias(self, alias: str, collection: str) -> None:
-        with self._mutex:
-            self._check_open()
-            _points.check_alias(alias, collection, self._table.collections)
-            self._table.aliases[alias] = collection
-            self._save()
+        _points.check_alias(alias, collection, self._table.collections)
+        self._table.aliases[alias] = collection
+        self._save()
 
     # --- rows --------------------------------------------------------------------------------------------------
 
@@ -214,9 +205,8 @@ class QdrantEdgeStore:
         self._written(lambda _, row: row.clip.video_id == video_id)
 
     def count(self, collection: str) -> int:
-        with self._mutex:
-            self._check_open()
-            if self._table.aliases.get(collection, collection) not in self._table.collections:
+        with self._lock:
+            if self.aliases().get(collection, collection) not in self.collections():
                 return 0
             name, _, shard = self._find(collection)
             known, mark = self._counts.get(name), self._writes
@@ -224,7 +214,7 @@ class QdrantEdgeStore:
             return known
         with mapped(f"counting {name}"):
             counted = shard.count(edge.CountRequest(exact=True))
-        with self._mutex:
+        with self._lock:
             if mark == self._writes:
                 self._counts[name] = counted
         return counted
@@ -239,16 +229,13 @@ class QdrantEdgeStore:
                 shard.optimize()
 
     def flush(self) -> None:
-        with self._mutex:
-            self._check_open()
-            shards = dict(self._shards)
-        for name, shard in shards.items():
+        for name, shard in self._open_shards().items():
             with mapped(f"flushing {name}"):
                 shard.flush()
 
     def close(self) -> None:
         """Flush and let go of the folder; closing twice is no error."""
-        with self._mutex:
+        with self._lock:
             if self._closed:
                 return
             self._closed = True
@@ -259,31 +246,28 @@ class QdrantEdgeStore:
                         shard.flush()
                         shard.close()
             finally:
-                self._lock.release()
+                self._folder_lock.release()
 
-    def __enter__(self) -> QdrantEdgeStore:
-        return self
+    @_points.locked
+    def _open_shards(self) -> dict[str, edge.EdgeShard]:
+        return dict(self._shards)
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
+    @_points.locked
     def _find(self, name: str) -> tuple[str, Space, edge.EdgeShard]:
         """Collection name, space and open shard behind a collection name or an alias."""
-        with self._mutex:
-            self._check_open()
-            name = self._table.aliases.get(name, name)
-            space = self._table.collections.get(name)
-            if space is None:
-                raise _points.unknown_collection(name, [*self._table.collections, *self._table.aliases])
-            shard = self._shards.get(name)
-            if shard is None:
-                with mapped(f"opening collection {name} in {self.path}"):
-                    shard = self._shards[name] = edge.EdgeShard.load(str(self._folder(name)))
-            return name, space, shard
+        name = self._table.aliases.get(name, name)
+        space = self._table.collections.get(name)
+        if space is None:
+            raise _points.unknown_collection(name, [*self._table.collections, *self._table.aliases])
+        shard = self._shards.get(name)
+        if shard is None:
+            with mapped(f"opening collection {name} in {self.path}"):
+                shard = self._shards[name] = edge.EdgeShard.load(str(self._folder(name)))
+        return name, space, shard
 
     def _written(self, rows: Callable[[str, Row], bool]) -> None:
         """Forget what was remembered of the store before a write; rows: see `RowCache.forget`."""
-        with self._mutex:
+        with self._lock:
             self._writes += 1
             self._counts.clear()
         self._cache.forget(rows)
@@ -309,10 +293,6 @@ class QdrantEdgeStore:
         for folder in (self.path / "collections").iterdir():
             if folder.name.startswith((".new-", ".old-")):
                 shutil.rmtree(folder, ignore_errors=True)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreError(f"the store in {self.path} is closed")
 
 
 def _point(row: Row) -> edge.Point:
