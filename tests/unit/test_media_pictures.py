@@ -15,7 +15,7 @@ from vidembed.errors import BadQuery, MediaNotFound, MediaUnreadable
 from vidembed.media.images import jpeg, load_image
 from vidembed.media.reading.audio import load_audio
 from vidembed.media.reading.reader import open_video
-from vidembed.media.segmenting.sampling import distance, distinct, kept, thumbprint
+from vidembed.media.segmenting.sampling import distance, distinct, distinct_frames, kept, thumbprint
 from vidembed.protocols import Frame
 
 
@@ -122,3 +122,13 @@ def test_a_static_video_costs_one_frame_a_clip(media: Media) -> None:
         frames = list(distinct(video.stream(rate_hz=10, short_side_px=48), SampleSettings()))
     assert len(frames) == 20
     assert len(kept(frames)) == 1
+
+
+def test_more_distinct_frames_than_wanted_are_thinned_evenly() -> None:
+    frames = [Frame(float(n), np.full((4, 4, 3), n, dtype=np.uint8), repeats=n % 2 == 1) for n in range(10)]
+    some, all_ = distinct_frames(frames, 3), distinct_frames(frames, 8)
+    assert some is not None
+    assert all_ is not None
+    assert all_.times_s.tolist() == [0, 2, 4, 6, 8]
+    assert (some.times_s.tolist(), some.rgb[:, 0, 0, 0].tolist()) == ([0, 4, 8], [0, 4, 8])
+    assert distinct_frames([], 3) is None

@@ -20,6 +20,11 @@ def test_times(text: str, seconds: float) -> None:
     assert parse_time(text, name="--start") == seconds
 
 
+def test_middles_of_a_span() -> None:
+    assert Span(10, 14).middles_s(4) == [10.5, 11.5, 12.5, 13.5]
+    assert Span(10, 14).middles_s(1) == [Span(10, 14).middle_s] == [12.0]
+
+
 def test_spans_and_dates() -> None:
     assert parse_span("0:30-2:00", name="--within") == Span(30, 120)
     assert parse_span("1.5 - 2", name="--within") == Span(1.5, 2)

@@ -214,6 +214,5 @@ class PairLoader:
                 except NoSuchStream:
                     sound = None  # the track is elsewhere in the file
             if video.info.has_video:
-                step_s = span.duration_s / FRAMES
-                frames = video.frames([span.start_s + (i + 0.5) * step_s for i in range(FRAMES)], short_side_px=SIDE_PX)
+                frames = video.frames(span.middles_s(FRAMES), short_side_px=SIDE_PX)
             return AudioVisual(frames, sound)

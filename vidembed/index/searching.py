@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -151,7 +152,7 @@ class QueryLoader:
         sample = self._config.sample
         rate_hz = min(sample.rate_hz, MAX_FRAMES / max(video.info.duration_s, 1e-3))
         stream = video.stream(rate_hz=rate_hz, short_side_px=SHORT_SIDE_PX, mode=sample.mode)
-        return distinct_frames(list(distinct(stream, sample)), 2 * MAX_FRAMES)
+        return distinct_frames(list(islice(distinct(stream, sample), 2 * MAX_FRAMES)), 2 * MAX_FRAMES)
 
 
 def _path(value: Any, what: str) -> Path:
@@ -202,9 +203,8 @@ def _agreement(config: Config, claim: str, moment: Moment, verifier: Verifier) -
     with open_video(moment.path, config.media) as video:
         frames = None
         if video.info.has_video:
-            times_s = span.start_s + (np.arange(_SHOWN_FRAMES) + 0.5) / _SHOWN_FRAMES * span.duration_s
             try:
-                frames = video.frames(times_s.tolist(), short_side_px=_SHOWN_SIDE_PX)
+                frames = video.frames(span.middles_s(_SHOWN_FRAMES), short_side_px=_SHOWN_SIDE_PX)
             except NoSuchStream:
                 frames = None
         media = ClipMedia(Clip.make(moment.video_id, 0, span), video.info, frames, video)

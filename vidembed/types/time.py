@@ -30,6 +30,10 @@ class Span:
     def middle_s(self) -> float:
         return (self.start_s + self.end_s) / 2
 
+    def middles_s(self, count: int) -> list[float]:
+        """The middles of `count` equal parts of the span."""
+        return [self.start_s + (place + 0.5) / count * self.duration_s for place in range(count)]
+
     def overlap_s(self, other: Span) -> float:
         """Seconds both spans share; 0 when they do not touch."""
         return max(0.0, min(self.end_s, other.end_s) - max(self.start_s, other.start_s))
