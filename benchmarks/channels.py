@@ -84,12 +84,14 @@ def vision() -> tuple[Source, ClipEncoder]:
 
 def sound() -> tuple[Source, ClipEncoder]:
     from vidembed.models import registry
-    from vidembed.models.encoders.pooled import PooledEncoder
+    from vidembed.models.encoders.pooled import AudioWindows, PooledEncoder
     from vidembed.sources.basic import AudioSource
 
     spec = registry.find("starter").input
     source = AudioSource(rate_hz=spec.rate_hz or 16_000, silence_rms=0.0005)
-    return source, PooledEncoder(_starter(), "audio", window_s=spec.window_s, hop_s=spec.window_s and spec.window_s / 2)
+    return source, PooledEncoder(
+        _starter(), "audio", windows=AudioWindows(spec.window_s, spec.window_s and spec.window_s / 2)
+    )
 
 
 def clap() -> tuple[Source, ClipEncoder]:
@@ -97,7 +99,7 @@ def clap() -> tuple[Source, ClipEncoder]:
     import transformers
 
     from vidembed.models.encoders.clap import ClapEncoder
-    from vidembed.models.encoders.pooled import PooledEncoder
+    from vidembed.models.encoders.pooled import AudioWindows, PooledEncoder
     from vidembed.sources.basic import AudioSource
     from vidembed.types import Space
 
@@ -108,7 +110,9 @@ def clap() -> tuple[Source, ClipEncoder]:
     model = transformers.ClapModel(transformers.ClapConfig()).eval().requires_grad_(False)
     extractor = transformers.ClapFeatureExtractor(truncation="rand_trunc")
     encoder = ClapEncoder(Space("clap", 512), model, extractor, NoTokenizer(), torch.device("cpu"))
-    return AudioSource(rate_hz=48_000, silence_rms=0.0005), PooledEncoder(encoder, "audio", window_s=10.0, hop_s=5.0)
+    return AudioSource(rate_hz=48_000, silence_rms=0.0005), PooledEncoder(
+        encoder, "audio", windows=AudioWindows(10.0, 5.0)
+    )
 
 
 def speech() -> tuple[Source, None]:
@@ -124,10 +128,10 @@ def ocr() -> tuple[Source, None]:
 
 
 def words() -> tuple[Source, ClipEncoder]:
-    from vidembed.models.encoders.words import Bm25Words, WordsEncoder
+    from vidembed.models.encoders.words import Bm25Words, WordClipEncoder
     from vidembed.sources.speech import shared
 
-    return shared(), WordsEncoder(Bm25Words())
+    return shared(), WordClipEncoder(Bm25Words())
 
 
 CHANNELS: dict[str, Callable[[], tuple[Source, ClipEncoder | None]]] = {

@@ -18,8 +18,8 @@ from vidembed.index.stores.memory import MemoryStore
 from vidembed.media.segmenting import make_segmenter
 from vidembed.media.segmenting.segment import FixedWindows, Shots, WholeVideo
 from vidembed.models import registry
-from vidembed.models.encoders.pooled import NativeEncoder, PooledEncoder, TextLinesEncoder
-from vidembed.models.encoders.words import WordsEncoder
+from vidembed.models.encoders.pooled import PooledEncoder, WholeClipEncoder
+from vidembed.models.encoders.words import WordClipEncoder
 from vidembed.models.registry import ModelSpec
 from vidembed.types import AudioSamples, Term
 
@@ -100,9 +100,11 @@ def channel_of(**changes: Any) -> Any:
 def test_source_and_model_decide_the_clip_encoder() -> None:
     assert isinstance(channel_of(source="frames").encoder, PooledEncoder)
     assert isinstance(channel_of(source="audio").encoder, PooledEncoder)
-    assert isinstance(channel_of(source="captions").encoder, TextLinesEncoder)
-    assert isinstance(channel_of(source="av").encoder, NativeEncoder)
-    assert isinstance(channel_of(source="captions", model="test-words").encoder, WordsEncoder)
+    text = channel_of(source="captions").encoder
+    assert isinstance(text, PooledEncoder)
+    assert (text.source_modality, text.templates) == ("text", ("{}",))
+    assert isinstance(channel_of(source="av").encoder, WholeClipEncoder)
+    assert isinstance(channel_of(source="captions", model="test-words").encoder, WordClipEncoder)
     assert channel_of(source="frames").source.short_side_px == 256  # 224 x 8 / 7
     assert channel_of(source="frames", short_side_px=100).source.short_side_px == 100
 

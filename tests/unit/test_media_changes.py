@@ -9,7 +9,7 @@ import pytest
 
 from vidembed.config.schema import SegmentSettings
 from vidembed.media.segmenting.kernel import FrameEncoder, KernelSegmenter, stretch_costs
-from vidembed.models.encoders.remembering import Remembering
+from vidembed.models.encoders.pooled import CachingEncoder
 from vidembed.protocols import Frame
 from vidembed.types import Floats, Image, Space, Span
 
@@ -108,7 +108,7 @@ class Counting:
 
 def test_pictures_seen_before_are_not_computed_again() -> None:
     inner = Counting()
-    encoder = Remembering(inner, kept=2)  # type: ignore[arg-type]
+    encoder = CachingEncoder(inner, size=2)  # type: ignore[arg-type]
     pictures = [frame.rgb for frame in film([0, 1, 2])]
     np.testing.assert_array_equal(encoder.encode("image", pictures[:2]), look(pictures[:2]))
     np.testing.assert_array_equal(encoder.encode("image", pictures[::-1]), look(pictures[::-1]))

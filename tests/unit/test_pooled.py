@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from vidembed.errors import BadQuery, ConfigError
-from vidembed.models.encoders.pooled import NativeEncoder, PooledEncoder, TextLinesEncoder, audio_windows
+from vidembed.models.encoders.pooled import AudioWindows, PooledEncoder, WholeClipEncoder
 from vidembed.models.toy_space import NAMES, ToyEncoder
 from vidembed.protocols import Encoded
 from vidembed.types import (
@@ -181,7 +181,7 @@ def test_a_row_that_is_no_unit_vector_fails_the_clip() -> None:
 
 def test_windows_of_sound_hop_and_end_with_it() -> None:
     sound = joined(tone(200, 1, start_s=10), tone(1000, 1), tone(3000, 0.5))
-    encoder = PooledEncoder(ToyEncoder(), "audio", window_s=1.0)
+    encoder = PooledEncoder(ToyEncoder(), "audio", windows=AudioWindows(1.0))
     [answer] = encoder.encode_clips([sound], clips(1))
     # windows 10-11, 11-12 and, moved back to end with the sound, 11.5-12.5: half middle, half high energy
     assert encoded(answer).unit_times_s.tolist() == [10.5, 11.5, 12.0]
@@ -203,27 +203,20 @@ def test_windows_of_sound_hop_and_end_with_it() -> None:
     ],
 )
 def test_window_middles(seconds: float, window_s: float | None, hop_s: float | None, middles_s: list[float]) -> None:
-    units, times_s = audio_windows(tone(440, seconds), window_s, hop_s)
+    units, times_s = AudioWindows(window_s, hop_s).cut(tone(440, seconds))
     assert times_s == pytest.approx(middles_s)
     assert sum(u.duration_s for u in units) >= seconds - 1e-9  # type: ignore[union-attr]
 
 
-def test_short_sound_is_padded_on_request() -> None:
-    units, times_s = audio_windows(tone(440, 0.5), 1.0, pad_short=True)
-    assert units[0].duration_s == 1.0  # type: ignore[union-attr]
-    assert times_s == [0.25]  # of what can be heard
-    assert not units[0].samples[RATE_HZ // 2 :].any()  # type: ignore[union-attr]
-
-
 def test_silent_windows_are_dropped_and_a_silent_clip_is_absent() -> None:
-    encoder = PooledEncoder(ToyEncoder(), "audio", window_s=1.0)
+    encoder = PooledEncoder(ToyEncoder(), "audio", windows=AudioWindows(1.0))
     loud, silent = encoder.encode_clips([joined(SILENCE, tone(200)), SILENCE], clips(2))
     assert encoded(loud).unit_times_s.tolist() == [1.5]
     assert silent is None
 
 
-def test_text_lines_are_units() -> None:
-    encoder = TextLinesEncoder(ToyEncoder())
+def test_lines_of_text_are_segments() -> None:
+    encoder = PooledEncoder(ToyEncoder(), "text")
     [answer] = encoder.encode_clips([text("a red car", " ", "blue sky")], clips(1))
     assert named(encoded(answer).vector) == {"red": 0.707, "blue": 0.707}
     assert answer.unit_times_s.tolist() == [0.5, 4.5]
@@ -241,7 +234,7 @@ def test_an_audio_visual_item_is_taken_apart() -> None:
 
 def test_native_encoder_gives_one_vector_and_no_units() -> None:
     item = AudioVisual(frames(RED, RED), tone(200))
-    whole, nothing, sound = NativeEncoder(ToyEncoder()).encode_clips([item, None, tone(3000)], clips(3))
+    whole, nothing, sound = WholeClipEncoder(ToyEncoder()).encode_clips([item, None, tone(3000)], clips(3))
     assert named(encoded(whole).vector) == {"red": 0.707, "low": 0.707}
     assert encoded(whole).units is None
     assert nothing is None
@@ -255,7 +248,8 @@ def test_templates_are_averaged() -> None:
 
 
 def test_queries_of_each_modality() -> None:
-    vision, sound = PooledEncoder(ToyEncoder(), "image"), PooledEncoder(ToyEncoder(), "audio", window_s=1.0)
+    vision = PooledEncoder(ToyEncoder(), "image")
+    sound = PooledEncoder(ToyEncoder(), "audio", windows=AudioWindows(1.0))
     video = AudioVisual(frames(RED, BLUE), joined(tone(200), tone(3000)))
     red = np.full((4, 4, 3), RED, np.uint8)
     assert named(vision.encode_query("image", red)) == {"red": 1}  # type: ignore[arg-type]
@@ -263,7 +257,7 @@ def test_queries_of_each_modality() -> None:
     assert named(sound.encode_query("video", video)) == {"low": 0.707, "high": 0.707}  # type: ignore[arg-type]
     assert named(sound.encode_query("audio", tone(200))) == {"low": 1}  # type: ignore[arg-type]
     assert sound.encode_query("video", AudioVisual(frames(RED), None)) is None
-    assert named(NativeEncoder(ToyEncoder()).encode_query("image", red)) == {"red": 1}  # type: ignore[arg-type]
+    assert named(WholeClipEncoder(ToyEncoder()).encode_query("image", red)) == {"red": 1}  # type: ignore[arg-type]
 
 
 class Pictures(ToyEncoder):
@@ -279,19 +273,19 @@ class Videos(ToyEncoder):
 
 def test_queries_that_are_not_understood_are_none() -> None:
     assert PooledEncoder(Pictures(), "image").encode_query("audio", tone(200)) is None
-    assert TextLinesEncoder(ToyEncoder()).encode_query("video", AudioVisual(frames(RED), None)) is None
-    assert NativeEncoder(Videos()).encode_query("audio", tone(200)) is None
+    assert PooledEncoder(ToyEncoder(), "text").encode_query("video", AudioVisual(frames(RED), None)) is None
+    assert WholeClipEncoder(Videos()).encode_query("audio", tone(200)) is None
 
 
 def test_a_video_tower_takes_a_picture_as_a_video_of_one_frame() -> None:
     red = np.full((4, 4, 3), RED, np.uint8)
-    assert named(NativeEncoder(Videos()).encode_query("image", red)) == {"red": 1}  # type: ignore[arg-type]
+    assert named(WholeClipEncoder(Videos()).encode_query("image", red)) == {"red": 1}  # type: ignore[arg-type]
 
 
 def test_bad_queries_say_so() -> None:
     with pytest.raises(BadQuery, match="empty"):
         PooledEncoder(ToyEncoder(), "image").encode_query("text", "  ")
-    with pytest.raises(BadQuery, match="nothing to hear"):
+    with pytest.raises(BadQuery, match="query is silent"):
         PooledEncoder(ToyEncoder(), "audio").encode_query("audio", SILENCE)
 
 
@@ -303,10 +297,10 @@ def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match="batch_size"):
         PooledEncoder(ToyEncoder(), "image", batch_size=0)
     with pytest.raises(ConfigError, match="hop_s"):
-        PooledEncoder(ToyEncoder(), "audio", window_s=1, hop_s=2)
+        PooledEncoder(ToyEncoder(), "audio", windows=AudioWindows(1, 2))
     with pytest.raises(ConfigError, match="templates"):
         PooledEncoder(ToyEncoder(), "image", templates=("no place",))
     with pytest.raises(ConfigError, match="not 'video'"):
-        NativeEncoder(Pictures())
+        WholeClipEncoder(Pictures())
     with pytest.raises(ValueError, match="one clip per item"):
         PooledEncoder(ToyEncoder(), "image").encode_clips([frames(RED)], [])

@@ -10,7 +10,7 @@ import pytest
 
 from vidembed.errors import ConfigError
 from vidembed.models.encoders import words as _tokens
-from vidembed.models.encoders.words import Bm25Words, WordsEncoder
+from vidembed.models.encoders.words import Bm25Words, WordClipEncoder
 from vidembed.protocols import Encoded
 from vidembed.search.query import quoted
 from vidembed.search.words import contains_phrase, match_span
@@ -172,13 +172,13 @@ def test_stemming_is_safe_in_threads() -> None:
     assert len({w[-3:] for w in wrong}) <= 1  # all alike, whatever the algorithm makes of made-up words
 
 
-class TestWordsEncoder:
+class TestWordClipEncoder:
     clips = tuple(Clip.make("v" * 32, i, Span(i, i + 1)) for i in range(4))
 
     def test_encodes_texts_and_says_which_one_failed(self) -> None:
         text = TimedText((TextLine(Span(0, 0.5), "an elephant"), TextLine(Span(0.5, 1), "walked")))
         sound = np.zeros(3, dtype=np.float32)
-        answers = WordsEncoder(Bm25Words()).encode_clips(
+        answers = WordClipEncoder(Bm25Words()).encode_clips(
             [text, None, TimedText((TextLine(Span(0, 1), "!"),)), sound], self.clips
         )  # type: ignore[list-item]
         first, absent, wordless, failed = answers
@@ -194,7 +194,7 @@ class TestWordsEncoder:
         assert "ndarray" in failed.message
 
     def test_answers_text_only(self) -> None:
-        encoder = WordsEncoder(Bm25Words())
+        encoder = WordClipEncoder(Bm25Words())
         assert encoder.space == Space("words-english", 0, "sparse")
         assert encoder.encode_query("image", np.zeros((2, 2, 3), np.uint8)) is None
         assert isinstance(encoder.encode_query("text", "dog"), SparseVector)

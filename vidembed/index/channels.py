@@ -14,7 +14,7 @@ from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import ConfigError, did_you_mean
 from vidembed.media.segmenting import FrameEncoder
 from vidembed.models import registry
-from vidembed.models.encoders.pooled import NativeEncoder, PooledEncoder, TextLinesEncoder
+from vidembed.models.encoders.pooled import AudioWindows, CachingEncoder, PooledEncoder, WholeClipEncoder
 from vidembed.models.registry import ModelSpec
 from vidembed.protocols import Channel, ClipEncoder, Encoder, Source, WordEncoder, collection_name
 from vidembed.sources.basic import AudioSource, AudioVisualSource, CaptionsSource, FramesSource
@@ -169,19 +169,17 @@ class ChannelFactory:
         if key not in self._encoders:
             loaded = registry.load_encoder(spec.model, weights_dir=config.weights_dir, offline=config.offline, **how)
             if config.segment.kind == "changes" and settings.source == "frames":
-                from vidembed.models.encoders.remembering import Remembering
-
-                loaded = Remembering(cast("Encoder", loaded))
+                loaded = CachingEncoder(cast("Encoder", loaded))
             self._encoders[key] = loaded
         return self._encoders[key]
 
     def _clip_encoder(self, spec: ChannelSpec, source: Source, encoder: Encoder | WordEncoder) -> ClipEncoder:
         settings, modality = spec.settings, source.modality
         if spec.model.kind == "words":
-            from vidembed.models.encoders.words import WordsEncoder
+            from vidembed.models.encoders.words import WordClipEncoder
 
             _check_modality(spec, modality, frozenset({"text"}))
-            return WordsEncoder(cast("WordEncoder", encoder), name=spec.name)
+            return WordClipEncoder(cast("WordEncoder", encoder), name=spec.name)
         encoder = cast("Encoder", encoder)
         how: dict[str, Any] = {
             "batch_size": settings.batch_size or UNITS_AT_ONCE,
@@ -190,16 +188,17 @@ class ChannelFactory:
         }
         whole = "video" in encoder.modalities and (modality == "video" or modality not in encoder.modalities)
         if whole and modality in ("video", "image", "audio"):
-            return NativeEncoder(encoder, **how)
+            return WholeClipEncoder(encoder, **how)
         _check_modality(spec, modality, encoder.modalities)
         how |= {"pool": settings.pool, "keep_units": settings.keep_units}
         if modality == "text":
             # Prompts such as "a photo of {}" are for pictures, not for sentences against sentences.
-            return TextLinesEncoder(encoder, **how | {"templates": settings.templates or _PLAIN})
+            how["templates"] = settings.templates or _PLAIN
         if modality == "audio":
             window_s = settings.window_s or spec.model.input.window_s
-            how |= {"window_s": window_s, "hop_s": settings.hop_s or (window_s / 2 if window_s else None)}
-        return PooledEncoder(encoder, modality, silence_rms=settings.silence_rms, **how)
+            hop_s = settings.hop_s or (window_s / 2 if window_s else None)
+            how["windows"] = AudioWindows(window_s, hop_s, settings.silence_rms)
+        return PooledEncoder(encoder, modality, **how)
 
     def _source(self, spec: ChannelSpec) -> Source:
         given, model = spec.settings, spec.model.input

@@ -1,17 +1,20 @@
-"""Clip encoders made from item encoders: split a clip into units, encode all clips' units together, pool each clip's.
+"""Clip encoders made from item encoders: split clips into segments, encode these together, pool those of each clip.
 
-Units are frames of a `FrameBatch`, windows of an `AudioSamples`, lines of a `TimedText`.
+Segments are frames of a `FrameBatch`, windows of an `AudioSamples`, lines of a `TimedText`.
 """
 
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Self
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from vidembed.batching import encode_all, is_out_of_memory
@@ -20,11 +23,52 @@ from vidembed.protocols import Encoded, Encoder
 from vidembed.types import AudioSamples, AudioVisual, Clip, Failure, Floats, FrameBatch, Item, Modality, TimedText
 from vidembed.vectors import POOLINGS, Pooling, check, pool
 
-Units = tuple[list[Item], list[float]]  # the units and the middle of each in seconds
+Segments = tuple[list[Item], list[float]]  # and the middle of each in seconds of the video
 SILENCE_RMS = 5e-4  # -66 dBFS: below it there is nothing to hear
+CACHED_ROWS = 4096  # some minutes of frames, a few megabytes
 
 
-class _Batched:
+@dataclass(frozen=True)
+class AudioWindows:
+    """How a sound is cut into windows.
+
+    Attributes:
+        window_s: Length of a window; None: the whole sound is one.
+        hop_s: From one window's start to the next; None: window_s.
+        silence_rms: Quieter windows are dropped.
+    """
+
+    window_s: float | None = None
+    hop_s: float | None = None
+    silence_rms: float = SILENCE_RMS
+
+    def __post_init__(self) -> None:
+        if self.window_s is not None and not 0 < (self.hop_s or self.window_s) <= self.window_s:
+            raise ConfigError(f"need 0 < hop_s <= window_s, got hop_s {self.hop_s} and window_s {self.window_s}")
+
+    def cut(self, sound: AudioSamples) -> Segments:
+        """The windows that are not silent, and their middles in seconds.
+
+        The last window is moved back to end with the sound, so that all are full. A sound shorter than a window stays
+        as it is: encoders pad by their own model's rule.
+        """
+        total = len(sound.samples)
+        size = total if self.window_s is None else max(1, round(self.window_s * sound.rate_hz))
+        hop = size if self.hop_s is None else max(1, round(self.hop_s * sound.rate_hz))
+        count = 1 + max(0, math.ceil((total - size) / hop))
+        windows: list[Item] = []
+        times_s: list[float] = []
+        for i in range(count):
+            start = max(0, min(i * hop, total - size))
+            part = sound.samples[start : start + size]
+            if _rms(part) >= self.silence_rms:
+                start_s = sound.start_s + start / sound.rate_hz
+                times_s.append(start_s + len(part) / sound.rate_hz / 2)
+                windows.append(AudioSamples(part, sound.rate_hz, start_s))
+        return windows, times_s
+
+
+class _BatchedEncoder:
     """Runs an encoder over any number of items; remembers the batch size that fits into memory."""
 
     def __init__(self, encoder: Encoder, *, batch_size: int, templates: Sequence[str], stage: str) -> None:
@@ -37,7 +81,7 @@ class _Batched:
         self.stage = stage
 
     def with_templates(self, templates: Sequence[str]) -> Self:
-        """The same towers with text queries put into other prompts; clips come out as before."""
+        """The same encoder with other prompt templates for text queries; clips come out as before."""
         other = copy.copy(self)
         other.templates = _checked(templates)
         return other
@@ -45,7 +89,7 @@ class _Batched:
     def rows(self, modality: Modality, items: Sequence[Item], names: Sequence[str]) -> list[Floats | Failure]:
         """One (D,) row or Failure per item; a batch that does not fit into memory makes the later ones smaller.
 
-        What equals the item before it to the last bit, as pictures of slides and screens do, is encoded once.
+        Neighbours that are equal to the last bit, as frames of slides and screens are, are encoded once.
         """
 
         def encode(batch: Sequence[Item]) -> list[Floats]:
@@ -73,20 +117,23 @@ class _Batched:
         return answers
 
     def query_rows(self, modality: Modality, items: Sequence[Item]) -> Floats:
-        """(N, D) rows of a query's parts; its errors are the caller's, not a record."""
+        """(N, D) rows of a query's parts. Raises what the encoder raises: a query has no failure record."""
         parts = [
             self.encoder.encode(modality, items[i : i + self.batch_size]) for i in range(0, len(items), self.batch_size)
         ]
         return check(np.concatenate(parts), n=len(items), dim=self.space.dim, who=type(self.encoder).__name__)
 
     def text_query(self, text: str) -> Floats:
-        """The centre of the text in every prompt template (Radford et al. 2021, section 3.1.4)."""
+        """(D,) mean, at length 1, of the text in every prompt template (Radford et al. 2021, section 3.1.4).
+
+        Raises BadQuery for an empty text.
+        """
         if not text.strip():
             raise BadQuery("the query text is empty", hint="give at least one word")
         return pool(self.query_rows("text", [template.format(text.strip()) for template in self.templates]))
 
     def encode_queries(self, modality: Modality, values: Sequence[str]) -> Floats | None:
-        """(N, D) query vectors of texts in few passes, row by row what `encode_query` gives; None without text."""
+        """(N, D) query vectors of texts, encoded in batches: row i is `encode_query` of text i. None where not text."""
         if modality != "text" or "text" not in self.encoder.modalities:
             return None
         filled = [template.format(value.strip()) for value in values for template in self.templates]
@@ -94,15 +141,10 @@ class _Batched:
         return np.stack([pool(parts) for parts in rows])
 
 
-class PooledEncoder(_Batched):
-    """A `ClipEncoder` from an encoder of single frames, sounds or lines.
+class PooledEncoder(_BatchedEncoder):
+    """A `ClipEncoder` from an encoder of single frames, sounds or lines of text.
 
-    source_modality: what the channel's source gives: "image" (FrameBatch), "audio" (AudioSamples) or "text"
-    (TimedText); an AudioVisual is taken apart.
-    pool: see `vectors.pool`. keep_units: units go along as float16 with their times.
-    window_s, hop_s: audio is cut into windows of window_s, one each hop_s (default: window_s); None: one unit.
-    Windows quieter than silence_rms are dropped; a clip with none left has no vector.
-    templates: prompts for text queries; their vectors are averaged.
+    A clip without segments, such as one whose sound is silent, has no vector.
     """
 
     def __init__(
@@ -113,13 +155,26 @@ class PooledEncoder(_Batched):
         pool: Pooling = "mean",
         batch_size: int = 32,
         keep_units: bool = True,
-        window_s: float | None = None,
-        hop_s: float | None = None,
-        pad_short: bool = False,
-        silence_rms: float = SILENCE_RMS,
+        windows: AudioWindows | None = None,
         templates: Sequence[str] = ("{}",),
         stage: str = "encode",
     ) -> None:
+        """Check that the encoder takes what the channel's source gives.
+
+        Args:
+            encoder: Of single items.
+            source_modality: What the source gives: "image" (FrameBatch), "audio" (AudioSamples) or "text"
+                (TimedText); of an AudioVisual the part that fits is taken.
+            pool: See `vectors.pool`.
+            batch_size: Segments encoded at once, at most.
+            keep_units: Keep the segment embeddings, as float16 with their times.
+            windows: How sounds are cut; None: one window a sound.
+            templates: Prompts for text queries; their vectors are averaged.
+            stage: Named in failure records.
+
+        Raises:
+            ConfigError: For a modality, pooling, batch size or template that does not fit.
+        """
         super().__init__(encoder, batch_size=batch_size, templates=templates, stage=stage)
         if source_modality not in encoder.modalities:
             raise ConfigError(
@@ -127,27 +182,23 @@ class PooledEncoder(_Batched):
             )
         if pool not in POOLINGS:
             raise ConfigError(f"unknown pooling {pool!r}; allowed: {', '.join(POOLINGS)}")
-        if window_s is not None and not 0 < (hop_s or window_s) <= window_s:
-            raise ConfigError(f"need 0 < hop_s <= window_s, got hop_s {hop_s} and window_s {window_s}")
         self.source_modality = source_modality
         self.pool: Pooling = pool
         self.keep_units = keep_units
-
-        def windows(sound: AudioSamples) -> Units:
-            return audio_windows(sound, window_s, hop_s, pad_short=pad_short, silence_rms=silence_rms)
-
-        self._windows: Callable[[AudioSamples], Units] = windows
+        self.windows = windows or AudioWindows()
 
     def encode_clips(self, items: Sequence[Item | None], clips: Sequence[Clip]) -> list[Encoded | Failure | None]:
+        """As `ClipEncoder.encode_clips`: the segments of all clips go through the encoder together."""
         if len(items) != len(clips):
             raise ValueError(f"need one clip per item, got {len(items)} items and {len(clips)} clips")
-        split = [self._units(item) for item in items]
-        flat = [unit for units, _ in split for unit in units]
-        names = [clip.clip_id for clip, (units, _) in zip(clips, split, strict=True) for _ in units]
+        split = [self._segments(item) for item in items]
+        flat = [segment for segments, _ in split for segment in segments]
+        names = [clip.clip_id for clip, (segments, _) in zip(clips, split, strict=True) for _ in segments]
         rows = iter(self.rows(self.source_modality, flat, names))
-        return [self._join([next(rows) for _ in units], times) for units, times in split]
+        return [self._pooled([next(rows) for _ in segments], times_s) for segments, times_s in split]
 
     def encode_query(self, modality: Modality, value: Item) -> Floats | None:
+        """As `ClipEncoder.encode_query`. Raises BadQuery for an empty text or a silent sound."""
         if modality == "text" and "text" in self.encoder.modalities:
             return self.text_query(value.text if isinstance(value, TimedText) else str(value))
         if modality == "video":
@@ -158,15 +209,17 @@ class PooledEncoder(_Batched):
             source = modality
         else:
             return None
-        units = [value] if isinstance(value, np.ndarray) else self._units(value, source)[0]
-        if not units:
-            raise BadQuery(f"nothing to hear in the {modality} query: every window is below {SILENCE_RMS:g} rms")
-        return pool(self.query_rows(source, units), self.pool)
+        segments = [value] if isinstance(value, np.ndarray) else self._segments(value, source)[0]
+        if not segments:
+            raise BadQuery(
+                f"the sound of the {modality} query is silent: every window is below {self.windows.silence_rms:g} rms"
+            )
+        return pool(self.query_rows(source, segments), self.pool)
 
-    def _units(self, item: Item | None, modality: Modality | None = None) -> Units:
+    def _segments(self, item: Item | None, modality: Modality | None = None) -> Segments:
         part = _part(item, modality or self.source_modality)
         if isinstance(part, AudioSamples):
-            return self._windows(part)
+            return self.windows.cut(part)
         if isinstance(part, FrameBatch):
             return list(part.rgb), part.times_s.tolist()
         if isinstance(part, TimedText):
@@ -174,39 +227,21 @@ class PooledEncoder(_Batched):
             return [line.text.strip() for line in lines], [line.span.middle_s for line in lines]
         return [], []
 
-    def _join(self, rows: list[Floats | Failure], times_s: list[float]) -> Encoded | Failure | None:
+    def _pooled(self, rows: list[Floats | Failure], times_s: list[float]) -> Encoded | Failure | None:
         if not rows:
             return None
         for row in rows:
             if isinstance(row, Failure):
                 return row
-        units = np.stack(rows)  # type: ignore[arg-type]
-        vector = pool(units, self.pool)
+        segments = np.stack(rows)  # type: ignore[arg-type]
+        vector = pool(segments, self.pool)
         if not self.keep_units:
             return Encoded(vector)
-        return Encoded(vector, units.astype(np.float16), np.asarray(times_s, dtype=np.float64))
+        return Encoded(vector, segments.astype(np.float16), np.asarray(times_s, dtype=np.float64))
 
 
-class TextLinesEncoder(PooledEncoder):
-    """A `ClipEncoder` for speech, on-screen text and captions: one unit per line of a TimedText."""
-
-    def __init__(
-        self,
-        encoder: Encoder,
-        *,
-        pool: Pooling = "mean",
-        batch_size: int = 32,
-        keep_units: bool = True,
-        templates: Sequence[str] = ("{}",),
-        stage: str = "encode",
-    ) -> None:
-        super().__init__(
-            encoder, "text", pool=pool, batch_size=batch_size, keep_units=keep_units, templates=templates, stage=stage
-        )
-
-
-class NativeEncoder(_Batched):
-    """A `ClipEncoder` for towers that look at a clip as a whole: one vector per AudioVisual, no units."""
+class WholeClipEncoder(_BatchedEncoder):
+    """A `ClipEncoder` for encoders that take a clip as a whole: one vector per AudioVisual, no segment embeddings."""
 
     def __init__(
         self, encoder: Encoder, *, batch_size: int = 8, templates: Sequence[str] = ("{}",), stage: str = "encode"
@@ -216,6 +251,7 @@ class NativeEncoder(_Batched):
             raise ConfigError(f"{encoder.space.name} understands {', '.join(sorted(encoder.modalities))}, not 'video'")
 
     def encode_clips(self, items: Sequence[Item | None], clips: Sequence[Clip]) -> list[Encoded | Failure | None]:
+        """As `ClipEncoder.encode_clips`."""
         if len(items) != len(clips):
             raise ValueError(f"need one clip per item, got {len(items)} items and {len(clips)} clips")
         present = [i for i, item in enumerate(items) if item is not None]
@@ -226,6 +262,7 @@ class NativeEncoder(_Batched):
         return answers
 
     def encode_query(self, modality: Modality, value: Item) -> Floats | None:
+        """As `ClipEncoder.encode_query`; a picture is taken as a clip of one frame where the encoder needs clips."""
         if modality == "text" and "text" in self.encoder.modalities:
             return self.text_query(value.text if isinstance(value, TimedText) else str(value))
         if modality == "video":
@@ -237,40 +274,47 @@ class NativeEncoder(_Batched):
         return self.query_rows(modality, [value])[0]
 
 
+class CachingEncoder:
+    """An `Encoder` that keeps the rows of the latest pictures and encodes none twice. Thread-safe.
+
+    For those who need the vectors of frames before the clips are encoded, such as a segmenter. Everything but
+    pictures goes straight to the encoder.
+    """
+
+    def __init__(self, encoder: Encoder, *, size: int = CACHED_ROWS) -> None:
+        """size: rows kept, at most."""
+        self.space, self.modalities = encoder.space, encoder.modalities
+        self._encoder = encoder
+        self._rows: LRUCache[bytes, Floats] = LRUCache(size)
+        self._lock = threading.Lock()
+
+    def encode(self, modality: Modality, items: Sequence[Item]) -> Floats:
+        """As `Encoder.encode`."""
+        if modality != "image" or not len(items):
+            return self._encoder.encode(modality, items)
+        keys = [_pixel_hash(item) for item in items]
+        with self._lock:
+            known = {key: self._rows[key] for key in keys if key in self._rows}
+        new = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
+        if new:
+            known |= zip(new, self._encoder.encode("image", list(new.values())), strict=True)
+        with self._lock:
+            self._rows.update((key, known[key]) for key in keys)
+        return np.stack([known[key] for key in keys])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+
+def _pixel_hash(item: Item) -> bytes:
+    pixels = np.ascontiguousarray(item)
+    return hashlib.blake2b(pixels.data, digest_size=16, key=str(pixels.shape).encode()).digest()
+
+
 def _checked(templates: Sequence[str]) -> tuple[str, ...]:
     if not templates or any(template.count("{}") != 1 for template in templates):
         raise ConfigError(f"templates need exactly one {{}} each and at least one of them, got {tuple(templates)}")
     return tuple(templates)
-
-
-def audio_windows(
-    sound: AudioSamples,
-    window_s: float | None,
-    hop_s: float | None = None,
-    *,
-    pad_short: bool = False,
-    silence_rms: float = SILENCE_RMS,
-) -> Units:
-    """The windows of a sound that can be heard, and their middles in seconds.
-
-    The last window is moved back to end with the sound, so that all are full. A sound shorter than a window stays as
-    it is, or is padded with zeros where pad_short (encoders pad by their own model's rule, so the default is not to).
-    """
-    total = len(sound.samples)
-    size = total if window_s is None else max(1, round(window_s * sound.rate_hz))
-    hop = size if hop_s is None else max(1, round(hop_s * sound.rate_hz))
-    count = 1 + max(0, math.ceil((total - size) / hop))
-    starts = [max(0, min(i * hop, total - size)) for i in range(count)]
-    kept = [(start, sound.samples[start : start + size]) for start in starts]
-    kept = [(start, part) for start, part in kept if _rms(part) >= silence_rms]
-    units: list[Item] = []
-    times_s: list[float] = []
-    for start, part in kept:
-        start_s = sound.start_s + start / sound.rate_hz
-        times_s.append(start_s + len(part) / sound.rate_hz / 2)
-        whole = np.pad(part, (0, size - len(part))) if pad_short else part
-        units.append(AudioSamples(whole, sound.rate_hz, start_s))
-    return units, times_s
 
 
 def _equal(one: Item, other: Item) -> bool:

@@ -192,7 +192,7 @@ class Bm25Words:
                 yield _HALF + _dimension(key), self._fuzzy
 
 
-class WordsEncoder:
+class WordClipEncoder:
     """A `ClipEncoder` over a `WordEncoder`: a clip's text in, its weighted words out. Answers text queries only."""
 
     def __init__(self, encoder: WordEncoder, *, name: str = "words") -> None:
