@@ -49,8 +49,10 @@ class VideoReader(Protocol):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """So far: frames decoded, skipped (read, but nobody asked for them), corrupt (not decodable) and missing (the
-        header lists them, the file ends before), audio_corrupt (packets of sound not decodable), seeks.
+        """What happened so far.
+
+        Frames decoded, skipped (read, but not asked for), corrupt (not decodable) and missing (listed in the header,
+        but the file ends before), audio_corrupt (packets of sound not decodable), seeks.
         """
         ...
 
@@ -82,7 +84,9 @@ class VideoReader(Protocol):
         """
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Free memory and the file; calling it twice is no error."""
+        ...
 
     def __enter__(self) -> VideoReader: ...
 
@@ -150,7 +154,9 @@ class WordEncoder(Protocol):
         """One vector per text; None when no word is left (only stop words or punctuation)."""
         ...
 
-    def encode_query(self, text: str) -> SparseVector | None: ...
+    def encode_query(self, text: str) -> SparseVector | None:
+        """The vector of a query; None when no word is left."""
+        ...
 
 
 class Captioner(Protocol):
@@ -205,17 +211,21 @@ class Store(Protocol):
         """Clips in it; 0 when it does not exist."""
         ...
 
-    def collections(self) -> dict[str, Space]: ...
+    def collections(self) -> dict[str, Space]:
+        """Name -> space of each collection."""
+        ...
 
     def aliases(self) -> dict[str, str]:
-        """alias -> collection"""
+        """Alias -> collection."""
         ...
 
     def set_alias(self, alias: str, collection: str) -> None:
         """Point the alias at the collection, in one step."""
         ...
 
-    def drop(self, collection: str) -> None: ...
+    def drop(self, collection: str) -> None:
+        """Remove a collection with its rows; removing what is not there is no error."""
+        ...
 
     def optimize(self) -> None:
         """Build what makes searches fast; called after a run, may do nothing."""
@@ -225,7 +235,9 @@ class Store(Protocol):
         """Return only when all that was put survives a power loss."""
         ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Write what is pending and free the folder or the connection."""
+        ...
 
 
 class Executor(Protocol):
@@ -270,6 +282,7 @@ class Channel:
 
     @property
     def collection(self) -> str:
+        """The name of the collection that holds its vectors."""
         return collection_name(self.name, self.fingerprint)
 
 

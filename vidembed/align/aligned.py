@@ -33,6 +33,7 @@ class Tower:
 
     @property
     def tokens(self) -> bool:
+        """Whether the head looks at the frozen model's tokens and not at its pooled vector."""
         return self.head.get("kind") == "attention"
 
 
@@ -52,6 +53,7 @@ class Manifest:
         return Space(f"{self.name}-{self.sha256[HEADS][:8]}", self.dim)
 
     def write(self, folder: Path) -> None:
+        """Write the manifest into a model folder."""
         towers = {
             m: {"model": t.model, "space": {"name": t.space.name, "dim": t.space.dim}, "head": dict(t.head)}
             for m, t in self.towers.items()
@@ -82,6 +84,7 @@ class Manifest:
 
 
 def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

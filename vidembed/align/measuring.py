@@ -30,6 +30,7 @@ class Direction:
 
     @property
     def mean_recall(self) -> float:
+        """Mean of recall at 1, 5 and 10, in 0..1."""
         return (self.r1 + self.r5 + self.r10) / 3
 
     def __str__(self) -> str:
@@ -50,9 +51,11 @@ class EvalReport:
 
     @property
     def mean_recall(self) -> float:
+        """Mean recall over all directions, in 0..1."""
         return float(np.mean([d.mean_recall for d in self.directions.values()]))
 
     def as_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
         return {"model": self.model, "directions": {name: asdict(d) for name, d in self.directions.items()}}
 
     def __str__(self) -> str:

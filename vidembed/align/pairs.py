@@ -69,6 +69,7 @@ class Pairs:
     bad: tuple[BadRow, ...] = ()
 
     def split(self, *names: str) -> tuple[Pair, ...]:
+        """The pairs of these splits, in order."""
         return tuple(item for item in self.items if item.split in names)
 
 
@@ -200,6 +201,7 @@ class PairLoader:
         self._config = config
 
     def __call__(self, pair: Pair) -> Item:
+        """Load the medium of one pair."""
         if pair.modality == "image":
             return load_image(pair.path, limits=self._config.media.limits)
         with open_video(pair.path, self._config.media) as video:

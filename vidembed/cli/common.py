@@ -87,7 +87,7 @@ def print_json(record: Mapping[str, Any]) -> None:
 
 
 def counted(count: int, noun: str) -> str:
-    """ "1 video", "2 videos" """
+    """Number and noun, such as "1 video" or "2 videos"."""
     return f"{count} {noun}{'s' * (count != 1)}"
 
 

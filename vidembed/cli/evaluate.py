@@ -18,6 +18,7 @@ from vidembed.cli.common import (
     opened,
     out,
     parse_names,
+    plain,
     print_json,
     progress_bar,
 )
@@ -153,7 +154,7 @@ def sweep(
                 continue
             shown = ", ".join(f"{key}={value}" for key, value in setting.items())
             names = [n for n in ("R@1", "R@5", "MRR", "R@1,IoU=0.5", "R@5,IoU=0.5", "mIoU") if n in figures]
-            out().print(f"{shown}: " + "  ".join(f"{name} {figures[name]:.3f}" for name in names), markup=False)
+            plain(out(), f"{shown}: " + "  ".join(f"{name} {figures[name]:.3f}" for name in names))
 
 
 def _dataset(file: Path, kind: str, media: Path | None, split: str | None, index: VideoIndex) -> DataSet:
@@ -195,18 +196,18 @@ def _finish(
 
 
 def _show(report: Report) -> None:
-    out().print(f"{report.name}: {report.protocol}", markup=False)
-    out().print(", ".join(f"{name} {count}" for name, count in report.counts.items()), markup=False)
+    plain(out(), f"{report.name}: {report.protocol}")
+    plain(out(), ", ".join(f"{name} {count}" for name, count in report.counts.items()))
     out().print(_figures_table(report.figures))
     for group, metrics in report.intervals.items():
         shown = "  ".join(f"{name} {v:.3f} [{low:.3f}, {high:.3f}]" for name, (v, low, high) in metrics.items())
-        out().print(f"{group}, 95% interval: {shown}", markup=False)
+        plain(out(), f"{group}, 95% interval: {shown}")
     if report.no_answer:
         parts = (f"{name} {v:.3f}" if "ROC" in name else f"{v:.0f} {name}" for name, v in report.no_answer.items())
-        out().print("is there a match: " + ", ".join(parts), markup=False)
-    out().print(", ".join(f"{name} {value}" for name, value in report.timings.items()), markup=False)
+        plain(out(), "match or no match: " + ", ".join(parts))
+    plain(out(), ", ".join(f"{name} {value}" for name, value in report.timings.items()))
     models = (f"{channel} = {facts['model']} ({facts['revision']})" for channel, facts in report.models.items())
-    out().print("; ".join(models), markup=False)
+    plain(out(), "; ".join(models))
     _say_missing(report.missing)
 
 
@@ -221,12 +222,10 @@ def _figures_table(figures: Any) -> Table:
     table = Table("", *figures)
     for metric in dict.fromkeys(name for group in figures.values() for name in group):
         cells = [group.get(metric) for group in figures.values()]
-        table.add_row(metric, *("" if c is None else f"{c:.3f}" if c != int_of(c) else f"{c:.0f}" for c in cells))
+        table.add_row(
+            metric, *("" if c is None else f"{c:.0f}" if float(c).is_integer() else f"{c:.3f}" for c in cells)
+        )
     return table
-
-
-def int_of(value: float) -> float:
-    return float(round(value)) if abs(value) < 1e15 and value == value else value
 
 
 def _finite(figures: Any) -> dict[str, float | None]:

@@ -43,6 +43,7 @@ class Record:
         return self.fields.get(name) not in (None, "")
 
     def get(self, name: str) -> Any:
+        """The value of a field. Raises InputError where it is missing."""
         if name not in self.fields or self.fields[name] is None:
             known = ", ".join(map(str, list(self.fields)[:12])) or "none"
             raise self.wrong(f"missing field {name!r}", hint=f"fields there: {known}")
@@ -63,9 +64,11 @@ class Record:
         return str(value).strip()
 
     def number(self, name: str) -> float:
+        """The value of a field as a finite number. Raises InputError."""
         return self.as_number(self.get(name), name)
 
     def as_number(self, value: Any, name: str) -> float:
+        """A value as a finite number; name: of the field, for the message."""
         try:
             number = float(value) if not isinstance(value, bool) else math.nan
         except (TypeError, ValueError):
@@ -75,6 +78,7 @@ class Record:
         return number
 
     def list(self, name: str, *, length: int | None = None) -> list[Any]:
+        """The value of a field as a list, of a length where that is given. Raises InputError."""
         value = self.get(name)
         if not isinstance(value, list) or (length is not None and len(value) != length):
             wanted = "a list" if length is None else f"a list of {length}"

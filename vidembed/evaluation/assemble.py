@@ -42,6 +42,7 @@ class Piece:
 
     @property
     def frames(self) -> int:
+        """Length in frames at the rate of the assembled videos."""
         return round(self.duration_s * FPS)
 
 
@@ -53,6 +54,7 @@ class Assembled:
     placed: tuple[tuple[str, Span], ...]
 
     def spans_of(self, name: str) -> tuple[Span, ...]:
+        """Where a piece was placed, in order."""
         return tuple(span for piece, span in self.placed if piece == name)
 
 

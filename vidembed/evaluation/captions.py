@@ -159,9 +159,13 @@ def _as_coco(
 class CaptionedIndex(Protocol):
     """What is measured: `vidembed.VideoIndex`."""
 
-    def videos(self) -> Sequence[Any]: ...
+    def videos(self) -> Sequence[Any]:
+        """Records of the videos."""
+        ...
 
-    def captions(self, video_id: str | None = None) -> list[Caption]: ...
+    def captions(self, video_id: str | None = None) -> list[Caption]:
+        """Captions of one video, or of all."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ class EvalQuery:
 
     @property
     def videos(self) -> frozenset[str]:
+        """The videos that hold a right answer."""
         return frozenset(answer.video for answer in self.answers)
 
     @property

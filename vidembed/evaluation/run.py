@@ -49,7 +49,9 @@ class Index(Protocol):
     """What is measured: `vidembed.VideoIndex`, or a double of it."""
 
     @property
-    def config(self) -> Config: ...
+    def config(self) -> Config:
+        """The settings that hold."""
+        ...
 
     def search(
         self,
@@ -59,11 +61,17 @@ class Index(Protocol):
         channels: Sequence[str] | None = None,
         where: Filter | None = None,
         group_by_video: bool = False,
-    ) -> list[Moment]: ...
+    ) -> list[Moment]:
+        """The k best moments, best first."""
+        ...
 
-    def videos(self) -> Sequence[Any]: ...
+    def videos(self) -> Sequence[Any]:
+        """Records of the videos."""
+        ...
 
-    def info(self) -> Any: ...
+    def info(self) -> Any:
+        """What is in the index."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -107,6 +115,7 @@ class Report:
     schema: int = SCHEMA
 
     def to_json(self) -> str:
+        """As JSON; NaN becomes null."""
         return json.dumps(_plain(asdict(self)), ensure_ascii=False, indent=1, allow_nan=False)
 
 
@@ -198,7 +207,7 @@ def compare_reports(a: Report, b: Report, *, seed: int = 0) -> dict[str, Compari
 
 
 def models_of(index: Index) -> dict[str, dict[str, Any]]:
-    """channel -> model, revision, licence, fingerprint of its vectors, clips stored."""
+    """Channel -> model, revision, licence, fingerprint of its vectors, clips stored."""
     from vidembed.models.registry import find
 
     made: dict[str, dict[str, Any]] = {}

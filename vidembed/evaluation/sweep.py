@@ -39,9 +39,13 @@ class OpenIndex(Index, Protocol):
     """What a sweep needs of `vidembed.VideoIndex` besides."""
 
     @property
-    def parts(self) -> IndexParts: ...
+    def parts(self) -> IndexParts:
+        """What the index is made of."""
+        ...
 
-    def clips(self, video_id: str | None = None) -> list[Clip]: ...
+    def clips(self, video_id: str | None = None) -> list[Clip]:
+        """Clips of one video, or of all."""
+        ...
 
 
 def grid(values: Sequence[str]) -> list[dict[str, Any]]:
@@ -96,13 +100,16 @@ class Variant:
         where: Filter | None = None,
         group_by_video: bool = False,
     ) -> list[Moment]:
+        """Search with the variant's settings."""
         options = SearchOptions(k=k, channels=channels, where=where, group_by_video=group_by_video)
         return self._searcher.search(query, options)
 
     def videos(self) -> Sequence[Any]:
+        """Records of the videos."""
         return self._index.videos()
 
     def info(self) -> Any:
+        """What is in the index."""
         return self._index.info()
 
 

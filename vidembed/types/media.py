@@ -41,10 +41,12 @@ class VideoInfo:
 
     @property
     def has_video(self) -> bool:
+        """Whether there is a picture; False for files of sound alone."""
         return self.width_px > 0
 
     @property
     def has_audio(self) -> bool:
+        """Whether there is a sound track."""
         return self.audio_rate_hz is not None
 
 
@@ -59,6 +61,7 @@ class Clip:
 
     @classmethod
     def make(cls, video_id: str, index: int, span: Span) -> Clip:
+        """The clip of a video at a span, with its stable id."""
         start_ms, end_ms = round(span.start_s * 1000), round(span.end_s * 1000)
         return cls(str(uuid.uuid5(_CLIP_NAMESPACE, f"{video_id}:{start_ms}:{end_ms}")), video_id, index, span)
 
@@ -108,6 +111,7 @@ class AudioSamples:
 
     @property
     def duration_s(self) -> float:
+        """Length in seconds."""
         return len(self.samples) / self.rate_hz
 
     @property
@@ -142,6 +146,7 @@ class TimedText:
 
     @property
     def text(self) -> str:
+        """All lines in one, joined by spaces."""
         return " ".join(line.text.strip() for line in self.lines if line.text.strip())
 
 

@@ -79,23 +79,27 @@ class Query:
 
     @classmethod
     def text(cls, value: str, *, where: Filter | None = None) -> Query:
+        """Look for words."""
         return cls((Term("text", value),), where)
 
     @classmethod
     def image(cls, value: Any, *, where: Filter | None = None) -> Query:
+        """Look for an image: a path, a PIL image or (H, W, 3) uint8."""
         return cls((Term("image", value),), where)
 
     @classmethod
     def audio(cls, value: Any, *, where: Filter | None = None) -> Query:
+        """Look for a sound: a path or `AudioSamples`."""
         return cls((Term("audio", value),), where)
 
     @classmethod
     def video(cls, value: Any, *, where: Filter | None = None) -> Query:
+        """Look for a video: a path or `AudioVisual`."""
         return cls((Term("video", value),), where)
 
     @classmethod
     def clip(cls, clip_id: str, *, where: Filter | None = None) -> Query:
-        """ "More like this": the stored vectors of a clip of the same index."""
+        """More like this: by the stored vectors of a clip of the same index."""
         return cls((Term("clip", clip_id),), where)
 
     @classmethod

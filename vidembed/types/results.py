@@ -108,7 +108,7 @@ class Damage:
 
 
 def damage_text(frames: int, missing: int, sounds: int) -> str:
-    """ "22 frames could not be decoded, 70 are missing at the end, 3 packets of sound could not be decoded" """
+    """Such as "22 frames could not be decoded, 70 are missing at the end"."""
     parts = [f"{frames} frame{'s' * (frames != 1)} could not be decoded"] if frames else []
     if missing:
         parts.append(f"{missing} {'' if frames else 'frames '}are missing at the end")
@@ -131,6 +131,7 @@ class RunReport:
 
     @property
     def found(self) -> int:
+        """The number of items the run was given."""
         return len(self.done) + len(self.unchanged) + len({f.item for f in self.failed} - set(self.done))
 
     def __str__(self) -> str:

@@ -24,10 +24,12 @@ class Span:
 
     @property
     def duration_s(self) -> float:
+        """Length in seconds, > 0."""
         return self.end_s - self.start_s
 
     @property
     def middle_s(self) -> float:
+        """The time half way, in seconds."""
         return (self.start_s + self.end_s) / 2
 
     def middles_s(self, count: int) -> list[float]:
@@ -48,6 +50,7 @@ class Span:
         return Span(min(self.start_s, other.start_s), max(self.end_s, other.end_s))
 
     def contains(self, time_s: float) -> bool:
+        """Whether a time in seconds lies in the span; its end does not."""
         return self.start_s <= time_s < self.end_s
 
     def __str__(self) -> str:

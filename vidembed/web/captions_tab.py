@@ -65,9 +65,9 @@ def caption_videos(site: Site, videos: Sequence[str], *, model: str | None, prom
 
 
 def edit(site: Site, clip_id: str, text: str) -> tuple[Caption, bool]:
-    """Save a person's words for a clip, which no model replaces: the caption, and whether it is saved already; while
-    something is being indexed it waits.
+    """Save a person's words for a clip, which no model replaces.
 
+    Returns the caption, and whether it is saved already; while something is being indexed it waits.
     Raises InputError for an empty or endless text, BadQuery for an unknown clip.
     """
     if site.readonly:

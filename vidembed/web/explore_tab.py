@@ -119,6 +119,7 @@ def videos_by_id(site: Site) -> dict[str, VideoInfo]:
 
 
 def videos_by_path(site: Site) -> dict[Path, VideoInfo]:
+    """Path -> facts of each video."""
     return {info.path: info for info in videos_by_id(site).values()}
 
 

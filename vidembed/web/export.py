@@ -34,19 +34,23 @@ _DEFAULT_FPS = Fraction(25)
 
 
 def record(site: Site, moment: Moment) -> dict[str, Any]:
-    """One answer as `vidembed search --json` prints it, but with `file` in place of `path`: the name alone for people
-    elsewhere (and gradio's clients would try to download whatever has a `path`)."""
+    """One answer as `vidembed search --json` prints it, but with `file` in place of `path`.
+
+    The name alone for people elsewhere; gradio's clients would try to download whatever has a `path`.
+    """
     plain = moment.record()
     del plain["path"]
     return {"file": site.shown(moment.path), **plain}
 
 
 def as_json(site: Site, answer: Answer) -> bytes:
+    """The answer as JSON: the query and one record per moment."""
     body = {"query": answer.name, "moments": [record(site, moment) for moment in answer.moments]}
     return json.dumps(body, ensure_ascii=False, indent=2, allow_nan=False).encode()
 
 
 def as_csv(site: Site, answer: Answer) -> bytes:
+    """The answer as a table, UTF-8 with a byte order mark, so that spreadsheets read it."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(CSV_FIELDS)

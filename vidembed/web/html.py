@@ -62,6 +62,7 @@ def notice(kind: str, title: str, text: str = "", *, buttons: str = "") -> str:
 
 
 def error_box(error: VidembedError) -> str:
+    """An error as people see it, with what to do."""
     return notice("error", error.message, error.hint)
 
 
@@ -136,6 +137,7 @@ def terms(site: Site, like: Sequence[str], unlike: Sequence[str], media: Sequenc
 
 
 def suggestions(texts: Sequence[str]) -> str:
+    """Buttons that search for a text."""
     chips = "".join(button(text, "ask", kind="ve-suggest", text=text, title=f"Search for {text}") for text in texts)
     return f'<div class="ve-suggestions"><span>Try</span>{chips}</div>' if texts else ""
 

@@ -59,6 +59,7 @@ class Job:
 
     @property
     def ended(self) -> bool:
+        """Whether it is done, failed or cancelled."""
         return self.state not in ("waiting", "running")
 
     @property
@@ -110,6 +111,7 @@ class Jobs:
 
     @property
     def busy(self) -> bool:
+        """Whether a job runs or waits."""
         with self._change:
             return self._running is not None or bool(self._waiting)
 

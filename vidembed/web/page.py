@@ -110,6 +110,7 @@ class Opening:
         ).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Begin the page's answer at once, while gradio still makes the rest; hand on all else."""
         path = scope["path"] if scope["type"] == "http" and scope.get("method") == "GET" else ""
         if path.startswith(_ASSETS):
             await self._app(scope, receive, _kept(send))

@@ -230,8 +230,9 @@ def add_api(site: Site) -> None:
 
     @_said
     def edit_caption(clip_id: str, text: str) -> dict[str, Any]:
-        """Set the caption of one clip by hand; never replaced by a model. It is searchable at once, or, while videos
-        are being added, after that.
+        """Set the caption of one clip by hand; never replaced by a model.
+
+        It is searchable at once, or, while videos are being added, after that.
 
         Args:
             clip_id: from a search or from the captions

@@ -34,6 +34,7 @@ class Examples:
     unlike: tuple[str, ...] = ()
 
     def with_(self, kind: str, clip_id: str) -> Examples:
+        """With a clip as one to be "like" or "unlike"; any other kind takes it out."""
         like = tuple(c for c in self.like if c != clip_id)
         unlike = tuple(c for c in self.unlike if c != clip_id)
         if kind == "like":

@@ -44,6 +44,7 @@ class Guard:
         self.site: Any = None  # what `make_server` built inside, for whoever stops it
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse what may not pass, hand on the rest."""
         if scope["type"] != "http" and scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return

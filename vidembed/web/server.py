@@ -38,6 +38,7 @@ class ServerSettings:
 
     @property
     def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
         return self.host in ("127.0.0.1", "localhost", "::1")
 
     @property
@@ -90,8 +91,13 @@ def make_server(index: VideoIndex, settings: AppSettings | None = None, server: 
 
 
 def serve(index: VideoIndex, settings: AppSettings, server: ServerSettings, *, quiet: bool = False) -> None:
-    """Run until Ctrl-C or SIGTERM; then streams are ended, the running job is stopped at its next step, temporary
-    files are removed. Raises InputError when the port is taken."""
+    """Run until Ctrl-C or SIGTERM.
+
+    Then streams are ended, the running job is stopped at its next step, temporary files are removed.
+
+    Raises:
+        InputError: If the port is taken.
+    """
     temporary = tempfile.mkdtemp(prefix="vidembed-web-")
     before = os.environ.get("GRADIO_TEMP_DIR")
     os.environ["GRADIO_TEMP_DIR"] = temporary  # read by gradio when files arrive

@@ -80,12 +80,14 @@ class Answers:
     def put(
         self, query: Query, name: str, moments: list[Moment], options: dict[str, object], *, words: str = ""
     ) -> Answer:
+        """Remember an answer under a new token."""
         answer = Answer(secrets.token_urlsafe(16), query, name, tuple(moments), options, words)
         with self._lock:
             self._known[answer.token] = answer
         return answer
 
     def get(self, token: str) -> Answer | None:
+        """The answer of a token; None when it is forgotten or never was."""
         with self._lock:
             return self._known.get(token)
 
@@ -131,8 +133,10 @@ class Site:
         return thread
 
     def status(self) -> dict[str, object]:
-        """What the top of every page shows: busy, text, share (0..1, None while unknown), change: differs whenever
-        there is something new to see."""
+        """What the top of every page shows.
+
+        busy, text, share (0..1, None while unknown), change: differs whenever there is something new to see.
+        """
         jobs = self.jobs.all()
         running = next((job for job in jobs if job.state == "running"), None)
         waiting = sum(job.state == "waiting" for job in jobs)
