@@ -19,7 +19,6 @@ class FramesSource:
         self.short_side_px = short_side_px
 
     def item(self, media: ClipMedia) -> FrameBatch | None:
-        """See `protocols.Source.item`."""
         return media.frames
 
 
@@ -34,7 +33,6 @@ class AudioSource:
         self.rate_hz, self.silence_rms = rate_hz, silence_rms
 
     def item(self, media: ClipMedia) -> AudioSamples | None:
-        """See `protocols.Source.item`."""
         if not media.info.has_audio:
             return None
         try:
@@ -55,7 +53,6 @@ class AudioVisualSource:
         self._audio = AudioSource(rate_hz=rate_hz, silence_rms=silence_rms)
 
     def item(self, media: ClipMedia) -> AudioVisual | None:
-        """See `protocols.Source.item`."""
         sound = self._audio.item(media)
         return None if media.frames is None and sound is None else AudioVisual(media.frames, sound)
 
@@ -72,7 +69,6 @@ class CaptionsSource:
         self._caption_of = caption_of
 
     def item(self, media: ClipMedia) -> TimedText | None:
-        """See `protocols.Source.item`."""
         return caption_text(media.clip, self._caption_of(media.clip.clip_id))
 
 

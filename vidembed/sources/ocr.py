@@ -83,7 +83,7 @@ class OcrSource:
         return TimedText(tuple(lines)) if lines else None
 
     def _read_some(self, frames: FrameBatch) -> dict[int, list[ReadLine]]:
-        """frame index -> its lines, for the frames worth reading."""
+        """Frame number -> its lines, for the frames worth reading."""
         ends = _spread(frames.times_s, self._every_s, self._max_frames)
         read = {i: self.read(frames.rgb[i]) for i in ends}
         gaps = list(pairwise(ends))

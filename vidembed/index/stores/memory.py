@@ -27,7 +27,7 @@ class _Collection:
         self._table = self._postings = None
 
     def table(self) -> tuple[list[str], Floats]:
-        """clip ids and their (N, D) vectors."""
+        """Clip ids and their (N, D) vectors."""
         if self._table is None:
             vectors = [row.vector for row in self.rows.values()]
             matrix = np.stack(vectors) if vectors else np.zeros((0, self.space.dim), np.float32)  # type: ignore[arg-type]
@@ -35,7 +35,7 @@ class _Collection:
         return self._table
 
     def postings(self) -> dict[int, list[tuple[str, float]]]:
-        """word -> (clip id, weight) of the clips that have it."""
+        """Word -> (clip id, weight) of the clips that have it."""
         if self._postings is None:
             self._postings = {}
             for clip_id, row in self.rows.items():
@@ -72,7 +72,8 @@ class MemoryStore(_points.LockedStore):
     def search(
         self, collection: str, vector: Floats | SparseVector, *, k: int, where: Where | None = None
     ) -> list[tuple[str, float]]:
-        """Dense: cosine, in float64. Sparse: the sum over shared words of query weight x stored weight x IDF, with
+        """Dense: cosine, in float64. Sparse: the sum over shared words of query weight x stored weight x IDF.
+
         Qdrant's IDF (`Modifier.IDF`): ln((N - n + 0.5) / (n + 0.5) + 1), N clips in the collection, n with the word.
         """
         found = self._find(collection)

@@ -158,7 +158,7 @@ def _cut_graph(
 
 
 def _check_made(part: Path, path: Path, limits: LimitSettings) -> None:
-    """ffmpeg calls it success to write a file with nothing in it."""
+    """Raises MediaUnreadable for a file with nothing in it, which ffmpeg calls a success."""
     try:
         probe(part, limits)
     except InputError as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 from vidembed.errors import MediaUnreadable, MissingDependency
 
-_LAST_LINES = 4  # of ffmpeg's complaints: the cause is at the end
+_LAST_LINES = 4  # of ffmpeg's messages: the cause is at the end
 
 
 @cache
@@ -30,15 +30,25 @@ def find_ffmpeg() -> str:
 
 
 def environment() -> dict[str, str]:
-    """For ffmpeg's process. The static program that imageio-ffmpeg brings crashes when it loads the character sets of
-    another libc, as for the names of channels in MPEG-TS; without them it takes the names as they are."""
+    """The environment of ffmpeg's process.
+
+    The static program that imageio-ffmpeg brings crashes when it loads the character sets of another libc, as for the
+    names of channels in MPEG-TS; without them it takes the names as they are.
+    """
     return dict(os.environ) if shutil.which("ffmpeg") else {**os.environ, "GCONV_PATH": os.devnull}
 
 
 def run(stream: Any, *, doing: str, timeout_s: float) -> None:
-    """Run a graph made with ffmpeg-python (`ffmpeg.input(...).output(...)`), quietly, with nothing on its stdin.
+    """Run a graph made with ffmpeg-python (`ffmpeg.input(...).output(...)`).
 
-    doing: for the message, as in "cutting holiday.mp4". Raises MediaUnreadable with ffmpeg's own last words.
+    Args:
+        stream: The graph.
+        doing: For the message, as in "cutting holiday.mp4".
+        timeout_s: How long it may take.
+
+    Raises:
+        MediaUnreadable: It failed, crashed or took too long; with ffmpeg's own last lines.
+        MissingDependency: There is no ffmpeg program.
     """
     import ffmpeg
 

@@ -42,7 +42,6 @@ class OpenFile:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """See `protocols.VideoReader.counts`."""
         return dict(self._counts)
 
     def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:

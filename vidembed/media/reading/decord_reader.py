@@ -54,7 +54,6 @@ class DecordReader(OpenFile):
         self._times_s: NDArray[np.float64] = np.empty(0)
 
     def frames(self, times_s: Sequence[float], *, short_side_px: int) -> FrameBatch:
-        """See `protocols.VideoReader.frames`."""
         if not len(times_s):
             raise ValueError("frames needs at least one time")
         self._open(short_side_px)
@@ -67,7 +66,6 @@ class DecordReader(OpenFile):
     def stream(
         self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
     ) -> Iterator[Frame]:
-        """See `protocols.VideoReader.stream`."""
         if not rate_hz > 0:
             raise ValueError(f"rate_hz must be positive, got {rate_hz}")
         self._open(short_side_px)
@@ -81,7 +79,6 @@ class DecordReader(OpenFile):
         self._counts["skipped"] = max(0, len(self._times_s) - self._counts["decoded"])
 
     def close(self) -> None:
-        """See `protocols.VideoReader.close`."""
         self._reader = None
         super().close()
 
@@ -115,7 +112,7 @@ class DecordReader(OpenFile):
         return images
 
     def _open(self, short_side_px: int) -> None:
-        """decord scales while decoding, to a size fixed when it opens: another size opens the file again."""
+        """Open the file, again for another size: decord scales while decoding, to a size fixed when it opens."""
         geometry = self._geometry()
         width, height = geometry.scaled_size(short_side_px)
         size = (height, width) if geometry.turns % 2 else (width, height)

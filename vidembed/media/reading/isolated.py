@@ -123,14 +123,12 @@ class IsolatedReader:
         self.counts: Mapping[str, int] = told["counts"]
 
     def frames(self, times_s: Sequence[float], *, short_side_px: int) -> FrameBatch:
-        """See `protocols.VideoReader.frames`."""
         _, (rgb, shown_s) = self._ask("shown", times_s=[float(time) for time in times_s], short_side_px=short_side_px)
         return FrameBatch(rgb, shown_s)
 
     def stream(
         self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
     ) -> Iterator[Frame]:
-        """See `protocols.VideoReader.stream`."""
         self._ask("stream", rate_hz=rate_hz, short_side_px=short_side_px, span=_plain(span), mode=mode)
         while True:
             told, arrays = self._ask("next")
@@ -139,12 +137,10 @@ class IsolatedReader:
             yield Frame(told["time_s"], arrays[0])
 
     def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
-        """See `protocols.VideoReader.audio`."""
         told, (samples,) = self._ask("audio", span=_plain(span), rate_hz=rate_hz)
         return AudioSamples(samples, told["rate_hz"], told["start_s"])
 
     def close(self) -> None:
-        """See `protocols.VideoReader.close`."""
         try:
             self._process.ask("close")
         except MediaUnreadable:
@@ -254,7 +250,7 @@ class _Server:
 
 
 def serve(asked: IO[bytes], told: IO[bytes]) -> None:
-    """Until there are no more requests."""
+    """Answer requests until there are no more."""
     server = _Server()
     for line in asked:
         try:
@@ -270,6 +266,7 @@ def serve(asked: IO[bytes], told: IO[bytes]) -> None:
 
 
 def main() -> None:
+    """Run the decoder process."""
     # What libraries print must not come between the answers.
     told = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -36,12 +36,10 @@ class PyavReader(OpenFile):
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """See `protocols.VideoReader.counts`."""
         known = dict(self._counts)
         return known | {"skipped": max(0, known.pop("read") - known["decoded"] - known["corrupt"])}
 
     def frames(self, times_s: Sequence[float], *, short_side_px: int) -> FrameBatch:
-        """See `protocols.VideoReader.frames`."""
         if not len(times_s):
             raise ValueError("frames needs at least one time")
         pictures = self._open()
@@ -59,7 +57,6 @@ class PyavReader(OpenFile):
     def stream(
         self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
     ) -> Iterator[Frame]:
-        """See `protocols.VideoReader.stream`."""
         if not rate_hz > 0:
             raise ValueError(f"rate_hz must be positive, got {rate_hz}")
         pictures = self._open()
@@ -78,7 +75,6 @@ class PyavReader(OpenFile):
                 yield found
 
     def close(self) -> None:
-        """See `protocols.VideoReader.close`."""
         if self._pictures is not None:
             self._pictures.close()
             self._pictures = None

@@ -80,28 +80,23 @@ class GuardedReader:
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """See `protocols.VideoReader.counts`."""
         return self._reader.counts
 
     def frames(self, times_s: Sequence[float], *, short_side_px: int) -> FrameBatch:
-        """See `protocols.VideoReader.frames`."""
         return self._thread.call(lambda: self._reader.frames(times_s, short_side_px=short_side_px))
 
     def stream(
         self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
     ) -> Iterator[Frame]:
-        """See `protocols.VideoReader.stream`."""
         frames = self._reader.stream(rate_hz=rate_hz, short_side_px=short_side_px, span=span, mode=mode)
         while (frame := self._thread.call(lambda: next(frames, _END))) is not _END:
             assert isinstance(frame, Frame)
             yield frame
 
     def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
-        """See `protocols.VideoReader.audio`."""
         return self._thread.call(lambda: self._reader.audio(span, rate_hz=rate_hz))
 
     def close(self) -> None:
-        """See `protocols.VideoReader.close`."""
         self._thread.leave(self._reader.close)
 
     def __enter__(self) -> GuardedReader:

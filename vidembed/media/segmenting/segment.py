@@ -30,6 +30,7 @@ class Thinned:
         self.frames: list[Frame] = []
 
     def add(self, frame: Frame) -> None:
+        """Add the next frame, or leave it out."""
         if self._seen % self._stride == 0:
             if len(self.frames) == self._capacity:
                 self.frames = self.frames[::2]
