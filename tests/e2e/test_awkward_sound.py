@@ -123,7 +123,7 @@ def opened(folder: Path, **more: object) -> VideoIndex:
     return vidembed.open_index(folder / "index", profile="toy", overrides=overrides, create=True)
 
 
-def lanes(index: VideoIndex) -> dict[str, int]:
+def channels(index: VideoIndex) -> dict[str, int]:
     clips = [clip.clip_id for clip in index.clips()]
     return {name: len(index.rows(name, clips)) for name in ("vision", "sound", "speech_words")}
 
@@ -134,14 +134,14 @@ def test_unusual_formats_are_heard_like_any_other(tmp_path: Path, made: Callable
         report = index.add(made(tmp_path))
         assert not report.failed
         assert not report.damaged
-        assert lanes(index) == {"vision": 3, "sound": 3, "speech_words": 0}
+        assert channels(index) == {"vision": 3, "sound": 3, "speech_words": 0}
         assert index.search("high tone", channels=["sound"])
 
 
 def test_a_destroyed_sound_track_costs_the_sound_and_is_told(tmp_path: Path) -> None:
     with opened(tmp_path) as index:
         report = index.add(corrupt(tmp_path))
-        assert lanes(index)["vision"] == 3
+        assert channels(index)["vision"] == 3
         (damage,) = report.damaged
         assert damage.item.endswith("corrupt.mp4")
         assert damage.frames == 0
@@ -153,7 +153,7 @@ def test_three_hours_of_silence_are_pictures_without_sound(tmp_path: Path) -> No
     whole = {"segment.window_s": 900.0, "segment.max_s": 900.0, "sample.rate_hz": 0.01}
     with opened(tmp_path, **whole) as index:
         assert not index.add(hours_of_silence(tmp_path)).failed
-        assert lanes(index) == {"vision": 12, "sound": 0, "speech_words": 0}
+        assert channels(index) == {"vision": 12, "sound": 0, "speech_words": 0}
 
 
 @pytest.mark.parametrize("made", [french, chinese])
@@ -165,7 +165,7 @@ def test_a_language_the_model_does_not_know_is_told_and_nothing_invented(
         assert "speech" in failure.stage
         assert "Whisper 'bundled' understood nothing" in failure.message
         assert "it knows 1 language (en)" in failure.hint
-        found = lanes(index)
+        found = channels(index)
         assert found["vision"] > 0
         assert found["sound"] > 0
         assert found["speech_words"] == 0

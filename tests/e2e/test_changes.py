@@ -1,4 +1,4 @@
-"""Clips cut where the vectors of the index's own lane change, through real files."""
+"""Clips cut where the vectors of the index's own channel change, through real files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_clips_begin_where_the_meaning_changes(media: Media, tmp_path: Path) -> 
         assert 0.9 <= best.span.start_s < best.span.end_s <= 2.1
 
 
-def test_without_a_lane_of_frames_the_way_out_is_named(media: Media, tmp_path: Path) -> None:
+def test_without_a_channel_of_frames_the_way_out_is_named(media: Media, tmp_path: Path) -> None:
     settings = {"segment.kind": "changes", "channels.vision.enabled": False}
     with (
         open_index(tmp_path / "index", profile="toy", overrides=settings) as index,

@@ -108,7 +108,7 @@ def test_a_second_run_changes_nothing(cli: Any, indexed: Path, media: Media) -> 
     assert (report["done"], len(report["unchanged"]), report["failed"]) == ([], 1, [])
 
 
-def test_one_lane_is_encoded_anew_with_other_settings(cli: Any, media: Media) -> None:
+def test_one_channel_is_encoded_anew_with_other_settings(cli: Any, media: Media) -> None:
     assert cli("index", str(media.path("tone.mp4")), "-i", "x", "-p", "toy")[0] == 0
     code, _, err = cli("index", str(media.path("tone.mp4")), "-i", "x", "--set", "channels.vision.pool=max")
     assert code == 4

@@ -61,7 +61,7 @@ def contents(index: VideoIndex) -> dict[str, Any]:
         "videos": catalog.videos.all(),
         "paths": catalog.videos.paths(),
         "clips": catalog.videos.clips(),
-        "lanes": catalog.states.all(),
+        "channels": catalog.states.all(),
         "failures": catalog.failures(),
         "collections": index.parts.store.collections(),
         "aliases": index.parts.store.aliases(),

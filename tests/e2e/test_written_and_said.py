@@ -53,8 +53,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Span, np.ndarra
 def index(said: list[tuple[Span, np.ndarray]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoIndex]:
     folder = tmp_path_factory.mktemp("written")
     make(folder / "videos" / "both.mkv", said)
-    lanes = ["speech", "speech_words", "ocr", "ocr_words"]
-    overrides = [f"channels.{lane}.enabled=true" for lane in lanes]
+    channels = ["speech", "speech_words", "ocr", "ocr_words"]
+    overrides = [f"channels.{channel}.enabled=true" for channel in channels]
     with vidembed.open_index(folder / "index", profile="starter", overrides=overrides, create=True) as made:
         assert not made.add(folder / "videos").failed
         yield made
@@ -91,7 +91,7 @@ def make(path: Path, said: list[tuple[Span, np.ndarray]]) -> None:
                 container.mux(packet)
 
 
-# (lane, what is asked, "written" or "said", which of them)
+# (channel, what is asked, "written" or "said", which of them)
 QUERIES = [
     ("ocr_words", "Thanks for watching", "written", 1),
     ("ocr_words", "thanks for wathcing", "written", 1),
@@ -111,19 +111,23 @@ QUERIES = [
 ]
 
 
-@pytest.mark.parametrize(("lane", "text", "kind", "number"), QUERIES)
-@pytest.mark.parametrize("asked", ["the lane", "both lanes of the text", "all lanes"])
-def test_within_a_second_through_the_right_lane(
-    index: VideoIndex, said: list[tuple[Span, np.ndarray]], lane: str, text: str, kind: str, number: int, asked: str
+@pytest.mark.parametrize(("channel", "text", "kind", "number"), QUERIES)
+@pytest.mark.parametrize("asked", ["the channel", "both of the text", "all"])
+def test_within_a_second_through_the_right_channel(
+    index: VideoIndex, said: list[tuple[Span, np.ndarray]], channel: str, text: str, kind: str, number: int, asked: str
 ) -> None:
     true = said[number][0] if kind == "said" else Span(*WRITTEN[number][:2])
-    source = lane.partition("_")[0]
-    channels = {"the lane": [lane], "both lanes of the text": [source, f"{source}_words"], "all lanes": None}[asked]
+    source = channel.partition("_")[0]
+    channels = {
+        "the channel": [channel],
+        "both channels of the text": [source, f"{source}_words"],
+        "all channels": None,
+    }[asked]
     found = index.search(text, k=1, channels=channels)[0]
     assert found.span.start_s == pytest.approx(true.start_s, abs=WITHIN_S)
     assert found.span.end_s == pytest.approx(true.end_s, abs=WITHIN_S)
-    # The lane that matched says with which words, and no lane of the other kind of text claims it.
-    assert lane in found.texts
+    # The channel that matched says with which words, and no channel of the other kind of text claims it.
+    assert channel in found.texts
     assert all(name.startswith(source) for name in found.texts)
     assert true.iou(found.span) > 0.6
 

@@ -81,7 +81,7 @@ def test_deleting_a_video_takes_all_that_is_its_own(catalog: Catalog) -> None:
     assert catalog.states.pending() == []
 
 
-def test_lanes_are_pending_until_settled(catalog: Catalog) -> None:
+def test_channels_are_pending_until_settled(catalog: Catalog) -> None:
     catalog.states.begin(VIDEO, ["vision.1", "sound.2"])
     assert catalog.states.pending() == [(VIDEO, "sound.2"), (VIDEO, "vision.1")]
     catalog.states.finish(VIDEO, "vision.1", "done", 3)

@@ -29,7 +29,7 @@ def bench(tmp_path: Path) -> Bench:
     return made
 
 
-def test_every_clip_of_every_lane_is_stored_and_counted(bench: Bench) -> None:
+def test_every_clip_of_every_channel_is_stored_and_counted(bench: Bench) -> None:
     report = bench.run()
     assert [Path(path).name for path in report.done] == ["a.mp4", "b.mp4"]
     assert (report.clips, report.seconds_of_video, report.failed, report.found) == (5, 10.0, (), 2)
@@ -101,18 +101,18 @@ def test_batches_workers_and_prefetch_do_not_change_vectors(
         return bench.vectors(), bench.vectors("sound")
 
     plain = vectors("plain", batch_size=3, prefetch=0)
-    assert [len(lane) for lane in plain] == [1 + 2 + 2 + 3 + 3] * 2
+    assert [len(channel) for channel in plain] == [1 + 2 + 2 + 3 + 3] * 2
     assert vectors("other", workers=workers, batch_size=batch_size, prefetch=prefetch) == plain
 
 
-def test_adding_a_lane_that_needs_no_picture_decodes_none(bench: Bench) -> None:
+def test_adding_a_channel_that_needs_no_picture_decodes_none(bench: Bench) -> None:
     bench.run()
     decoded, encoded = list(bench.world.decoded), len(bench.encoder.clips)
     bench.channels["speech"] = Channel("speech", bench.words, bench.text_encoder, "00000003")
     report = bench.run()
     assert len(report.done) == 2
     assert bench.world.decoded == decoded
-    assert len(bench.encoder.clips) == encoded, "the other lanes are left alone"
+    assert len(bench.encoder.clips) == encoded, "the other channels are left alone"
     assert bench.store.count("speech.00000003") == 2
     assert bench.words.asked == 5
     bench.channels["speech_words"] = Channel("speech_words", bench.words, bench.text_encoder, "00000004")
@@ -121,7 +121,7 @@ def test_adding_a_lane_that_needs_no_picture_decodes_none(bench: Bench) -> None:
     assert bench.store.count("speech_words.00000004") == 2
 
 
-def test_a_picture_lane_added_later_uses_the_clips_of_the_index(bench: Bench) -> None:
+def test_a_picture_channel_added_later_uses_the_clips_of_the_index(bench: Bench) -> None:
     vision = bench.channels.pop("vision")
     bench.run()
     assert bench.world.decoded == []

@@ -1,4 +1,4 @@
-"""Files, lanes and encoders that fail: what is recorded, what is tried again, what stops a run."""
+"""Files, channels and encoders that fail: what is recorded, what is tried again, what stops a run."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_file_that_fails_now_keeps_what_it_had(bench: Bench) -> None:
     assert not set(bench.vectors()) & {clip for clip in before if clip not in known_clips(bench)}
 
 
-def test_a_lane_that_fails_is_recorded_for_that_lane_alone(bench: Bench) -> None:
+def test_a_channel_that_fails_is_recorded_for_that_channel_alone(bench: Bench) -> None:
     bench.world.write("a.mp4", "grey 0 hz 1 seconds 6 deaf 3.0")
     report = bench.run()
     assert [(f.stage, f.kind, f.message) for f in report.failed] == [
@@ -83,10 +83,10 @@ def test_a_lane_that_fails_is_recorded_for_that_lane_alone(bench: Bench) -> None
     assert bench.catalog.states.of(video_id(bench, "a.mp4"))["sound.00000002"] == "failed"
     decoded = list(bench.world.decoded)
     bench.run()
-    assert bench.world.decoded == decoded, "the lane is tried again without decoding a picture"
+    assert bench.world.decoded == decoded, "the channel is tried again without decoding a picture"
 
 
-def test_an_encoder_failure_is_of_its_lane_and_is_tried_again(bench: Bench) -> None:
+def test_an_encoder_failure_is_of_its_channel_and_is_tried_again(bench: Bench) -> None:
     bench.encoder.fail_on = lambda clip: ValueError("odd clip") if clip.index == 1 else None
     report = bench.run()
     assert {(Path(f.item).name, f.stage, f.message) for f in report.failed} == {

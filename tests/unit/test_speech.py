@@ -196,7 +196,7 @@ def test_a_model_that_is_not_there_is_weights_missing(tmp_path: Path) -> None:
         speech._load_whisper(str(tmp_path / "empty"), "cpu", "auto", 1, None, True)
 
 
-def test_lanes_with_the_same_settings_share_one_source() -> None:
+def test_channels_with_the_same_settings_share_one_source() -> None:
     assert speech.shared(model="x", beam_size=1) is speech.shared(beam_size=1, model="x")
     assert speech.shared(model="x") is not speech.shared(model="y")
 
@@ -236,7 +236,7 @@ class TestRealWhisper:
         assert text.language == "en"
         assert all(line.confidence is not None and 0.4 < line.confidence <= 1 for line in text.lines)
 
-    def test_words_are_where_they_were_said_and_other_lanes_share_the_work(
+    def test_words_are_where_they_were_said_and_other_channels_share_the_work(
         self, whisper: SpeechSource, tmp_path: Path
     ) -> None:
         first = self.say("The telescope is broken.", tmp_path)

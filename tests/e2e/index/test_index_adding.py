@@ -82,7 +82,7 @@ def test_a_bad_file_is_listed_and_mended(index: VideoIndex, videos: Path) -> Non
     assert index.search("white", k=1)[0].path.name == "bad.mp4"
 
 
-def test_a_lane_can_be_added_later_without_decoding(videos: Path, tmp_path: Path) -> None:
+def test_a_channel_can_be_added_later_without_decoding(videos: Path, tmp_path: Path) -> None:
     with open_index(tmp_path / "later", profile="toy", overrides=FAST) as index:
         first = index.add(videos, channels=["vision"])
         assert first.counts["decoded"] > 0
@@ -96,7 +96,7 @@ def test_a_lane_can_be_added_later_without_decoding(videos: Path, tmp_path: Path
             index.add(videos, channels=["+speach"])
 
 
-def test_a_lane_that_is_off_is_switched_on_for_good(videos: Path, tmp_path: Path) -> None:
+def test_a_channel_that_is_off_is_switched_on_for_good(videos: Path, tmp_path: Path) -> None:
     tint = {"channels.tint": {"source": "frames", "model": "toy", "pool": "max", "enabled": False}}
     with open_index(tmp_path / "off", profile="toy", overrides=tint) as index:
         index.add(videos, channels=["vision"])
@@ -140,10 +140,10 @@ def test_awkward_files(media: Any, tmp_path: Path) -> None:
         report = index.add([media.path(name) for name in [*names, *bad]])
         assert sorted(Path(failure.item).name for failure in report.failed) == sorted(bad)
         assert sorted(Path(path).name for path in [*report.done, *report.unchanged]) == sorted(names)
-        lanes = {record.info.path.name: record.channels for record in index.videos()}
-        assert lanes["audio_only.m4a"]["vision"] == "absent"
-        assert lanes["audio_only.m4a"]["sound"] == "done"
-        assert lanes["silent_track.mp4"]["sound"] == "absent", "silence is absent, not a vector"
+        channels = {record.info.path.name: record.channels for record in index.videos()}
+        assert channels["audio_only.m4a"]["vision"] == "absent"
+        assert channels["audio_only.m4a"]["sound"] == "done"
+        assert channels["silent_track.mp4"]["sound"] == "absent", "silence is absent, not a vector"
         sound_only = next(r for r in index.videos() if r.info.path.name == "audio_only.m4a")
         assert index.thumbnail(index.clips(sound_only.info.video_id)[0].clip_id) is None
 

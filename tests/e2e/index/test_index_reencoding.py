@@ -1,4 +1,4 @@
-"""Vectors made anew: another model for a lane, or vectors that are gone."""
+"""Vectors made anew: another model for a channel, or vectors that are gone."""
 
 from __future__ import annotations
 

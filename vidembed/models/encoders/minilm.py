@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 as it comes with pip: text against text, with no hub. What the starter's speech and text lanes use.
+"""all-MiniLM-L6-v2 from pip: text against text, without a hub. The starter's channels of speech and text use it.
 
 The same network under the starter's text tower is bent towards what pictures show; what people say and write is better
 compared by the sentences' own meaning.
