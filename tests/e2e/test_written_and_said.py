@@ -118,11 +118,7 @@ def test_within_a_second_through_the_right_channel(
 ) -> None:
     true = said[number][0] if kind == "said" else Span(*WRITTEN[number][:2])
     source = channel.partition("_")[0]
-    channels = {
-        "the channel": [channel],
-        "both channels of the text": [source, f"{source}_words"],
-        "all channels": None,
-    }[asked]
+    channels = {"the channel": [channel], "both of the text": [source, f"{source}_words"], "all": None}[asked]
     found = index.search(text, k=1, channels=channels)[0]
     assert found.span.start_s == pytest.approx(true.start_s, abs=WITHIN_S)
     assert found.span.end_s == pytest.approx(true.end_s, abs=WITHIN_S)
