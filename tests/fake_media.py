@@ -15,7 +15,7 @@ import numpy as np
 from vidembed.config.schema import RunSettings, SampleSettings, SegmentSettings
 from vidembed.errors import MediaUnreadable, NoSuchStream
 from vidembed.index.catalog import Catalog
-from vidembed.index.executors.local import SerialExecutor, ThreadExecutor
+from vidembed.index.executors import SerialExecutor, ThreadExecutor
 from vidembed.index.pipeline.jobs import Tools
 from vidembed.index.pipeline.progress import Progress
 from vidembed.index.pipeline.run import Indexer

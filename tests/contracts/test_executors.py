@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from vidembed.errors import ConfigError, MissingDependency, StoreUnavailable
-from vidembed.index.executors.local import SerialExecutor, ThreadExecutor
+from vidembed.index.executors import SerialExecutor, ThreadExecutor
 from vidembed.protocols import Executor
 from vidembed.types import Failure
 
@@ -23,7 +23,7 @@ def ray() -> Iterator[Callable[[int], Executor]]:
     """Two workers on this machine, started once."""
     import ray
 
-    from vidembed.index.executors.ray import RayExecutor
+    from vidembed.index.executors import RayExecutor
 
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="warning")
     yield RayExecutor
@@ -107,7 +107,7 @@ def test_a_worker_that_dies_costs_its_item_alone(ray: Callable[[int], Executor])
 
 
 def test_what_is_missing_or_wrong_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from vidembed.index.executors.ray import RayExecutor
+    from vidembed.index.executors import RayExecutor
 
     for wrong in (lambda: ThreadExecutor(0), lambda: RayExecutor(0)):
         with pytest.raises(ConfigError, match="workers must be at least 1, got 0"):

@@ -14,7 +14,7 @@ import toy_videos
 
 from vidembed import VideoIndex, open_index
 from vidembed.errors import IndexMismatch
-from vidembed.index.executors.local import SerialExecutor
+from vidembed.index.executors import SerialExecutor
 from vidembed.types import Candidate, Caption, RunReport
 
 ON_RAY = {"store.kind": "memory", "run.executor": "ray", "run.workers": 2}
@@ -38,7 +38,7 @@ class Pickling:
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vidembed.index.executors.ray.RayExecutor", Pickling)
+    monkeypatch.setattr("vidembed.index.executors.RayExecutor", Pickling)
 
 
 @pytest.fixture(scope="module")

@@ -19,10 +19,10 @@ from vidembed.types import Image
 def make_executor(settings: RunSettings) -> Executor:
     """The executor that the settings name. Raises MissingDependency."""
     if settings.executor == "ray":
-        from vidembed.index.executors.ray import RayExecutor
+        from vidembed.index.executors import RayExecutor
 
         return RayExecutor(settings.workers, cpus=settings.worker_cpus, gpus=settings.worker_gpus)
-    from vidembed.index.executors.local import SerialExecutor, ThreadExecutor
+    from vidembed.index.executors import SerialExecutor, ThreadExecutor
 
     serial = settings.executor == "serial" or settings.workers == 1
     return SerialExecutor() if serial else ThreadExecutor(settings.workers)

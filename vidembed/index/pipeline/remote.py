@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from vidembed.errors import VidembedError
-from vidembed.index.executors.local import SerialExecutor
+from vidembed.index.executors import SerialExecutor
 from vidembed.index.pipeline.ahead import Event, events
 from vidembed.index.pipeline.decode import decode
 from vidembed.index.pipeline.jobs import Chunk, Job, Outcome, PathStat, Tools

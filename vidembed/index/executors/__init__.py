@@ -1,1 +1,0 @@
-"""Where the work on many items runs: in this process one by one, or on threads."""
