@@ -60,7 +60,7 @@ def test_lists_bring_tags(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("list.jsonl", b'{"path": "a.mp4"}\n{"file": 1}\n', 'line 2 has no "path"'),
+        ("list.jsonl", b'{"path": "a.mp4"}\n{"file": 1}\n', "row 2 has no path"),
         ("list.jsonl", b"{", "line 1 is not valid JSON"),
         ("list.csv", b"path\n\xff\xfe\n", "list.csv: 'utf-8'"),
     ],

@@ -9,7 +9,9 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 from vidembed import parquet
 from vidembed.errors import MediaNotFound, MediaUnreadable
@@ -166,68 +168,58 @@ def _glob(pattern: str, base: Path) -> Iterator[Path]:
 def _list_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """(entry, what else its row says). Raises MediaNotFound for a malformed row, with its number."""
     try:
-        for entry, tags in _rows_of(path):
+        for number, row in _rows_of(path):
+            column = next((name for name in row if name.lower() in _PATH_COLUMNS), None)
+            if column is None or not isinstance(row[column], str | None):
+                columns = ", ".join(_PATH_COLUMNS)
+                raise ValueError(f"row {number} has no path; it must be text in a column named {columns}")
+            entry = (row[column] or "").strip()
             if not entry or entry.startswith("#"):
                 continue
             if Path(entry).suffix.lower() in LIST_EXTENSIONS:
                 raise MediaNotFound(f"{path}: names another list, {entry}", hint="list media files only")
-            yield entry, {key: value for key, value in tags.items() if value}
+            tags = {name: _plain(value) for name, value in row.items() if name and name != column}
+            yield entry, {name: value for name, value in tags.items() if value}
     except ValueError as error:  # also what is no UTF-8
         raise MediaNotFound(f"{path}: {error}", hint="see `vidembed index --help` for the forms of a list") from error
 
 
-def _rows_of(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(number, column -> value) of each row. Only .csv has columns: elsewhere a comma is part of the name."""
     kind = path.suffix.lower()
     if kind in parquet.EXTENSIONS:
-        yield from _parquet_rows(path)
+        yield from enumerate(parquet.read_rows(path), start=1)
         return
-    # Only .csv has columns: elsewhere a comma is part of the name.
-    read = {".csv": _csv_rows, ".jsonl": _json_rows}.get(kind, _lines)
     with open(path, encoding="utf-8-sig", newline="") as file:
-        yield from read(file)
+        if kind == ".csv":
+            yield from _csv_rows(file)
+        elif kind == ".jsonl":
+            yield from ((number, _json_row(number, line)) for number, line in enumerate(file, start=1) if line.strip())
+        else:
+            yield from ((number, {"path": line}) for number, line in enumerate(file, start=1))
 
 
-def _lines(file: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    return ((line.strip(), {}) for line in file)
-
-
-def _csv_rows(file: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
+def _csv_rows(file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Without a header that names the path, it is in the first column."""
     import csv
 
-    rows = csv.reader(file)
-    first = [cell.strip() for cell in next(rows, [])]
-    at = next((i for i, name in enumerate(first) if name.lower() in _PATH_COLUMNS), None)
-    if at is None and first:
-        yield first[0], {}
-    for row in rows:
+    header = ["path"]
+    for number, row in enumerate(csv.reader(file), start=1):
         cells = [cell.strip() for cell in row]
-        place = at or 0
-        tags = {} if at is None else {k: v for i, (k, v) in enumerate(zip(first, cells, strict=False)) if k and i != at}
-        yield cells[place] if len(cells) > place else "", tags
+        if number == 1 and any(cell.lower() in _PATH_COLUMNS for cell in cells):
+            header = cells
+        else:
+            yield number, dict(zip_longest(header, cells, fillvalue=""))
 
 
-def _json_rows(file: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
+def _json_row(number: int, line: str) -> dict[str, Any]:
     import json
 
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise ValueError(f"line {number} is not valid JSON: {error}") from error
-        if not isinstance(row, dict) or not isinstance(row.get("path"), str) or not row["path"].strip():
-            raise ValueError(f'line {number} has no "path"')
-        yield row["path"].strip(), {key: _plain(value) for key, value in row.items() if key != "path"}
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    for number, row in enumerate(parquet.read_rows(path), start=1):
-        column = next((name for name in row if name.lower() in _PATH_COLUMNS), None)
-        entry = row.get(column) if column else None
-        if column is None or not isinstance(entry, str | None):
-            raise ValueError(f"row {number} has no path; it must be text in a column named {', '.join(_PATH_COLUMNS)}")
-        yield (entry or "").strip(), {key: _plain(value) for key, value in row.items() if key != column}
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"line {number} is not valid JSON: {error}") from error
+    return row if isinstance(row, dict) else {}
 
 
 def _plain(value: object) -> str:
