@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -29,6 +30,7 @@ LAYERS = {
     "__main__": 10,
 }  # fmt: skip
 ALLOWED_SIDEWAYS = {("sources", "models")}  # sources read records of the models that they run
+MOST_PARAMETERS = 10
 
 
 def modules() -> dict[str, Path]:
@@ -101,6 +103,11 @@ def test_imports_go_down(module: str) -> None:
     assert not wrong, f"{module}: " + "; ".join(wrong)
 
 
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    found = circle({name: {target for _, target in targets} for name, targets in GRAPH.items()})
+    assert found == [], " -> ".join(found)
+
+
 def test_circles_are_found_wherever_the_import_stands() -> None:
     code = {
         "a": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from vidembed.b import thing\n",
@@ -112,3 +119,27 @@ def test_circles_are_found_wherever_the_import_stands() -> None:
     assert found == {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}
     assert set(circle(found)) == {"a", "b", "c"}
     assert circle({"a": {"b"}, "b": set()}) == []
+
+
+def too_many_parameters(tree: ast.AST) -> Iterator[str]:
+    """The functions that take more than MOST_PARAMETERS, `self` and `cls` left out; commands are exempt."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            names = [one for one in given if one.arg not in ("self", "cls")]
+            options = [one for one in names if re.search(r"Option\b", ast.unparse(one.annotation or one))]
+            if len(names) > MOST_PARAMETERS and not options:
+                yield f"line {node.lineno}: {node.name} takes {len(names)}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_functions_take_few_parameters(module: str) -> None:
+    assert list(too_many_parameters(ast.parse(MODULES[module].read_text("utf-8")))) == []
+
+
+def test_many_parameters_are_seen() -> None:
+    names = ", ".join(f"p{i}: int" for i in range(11))
+    assert list(too_many_parameters(ast.parse(f"def f({names}): ..."))) == ["line 1: f takes 11"]
+    assert list(too_many_parameters(ast.parse(f"class C:\n    def f(self, *, {names}): ..."))) == ["line 2: f takes 11"]
+    assert list(too_many_parameters(ast.parse(f"def f({names.removesuffix(', p10: int')}): ..."))) == []
+    assert list(too_many_parameters(ast.parse(f"def f({names}, index: IndexOption): ..."))) == []
