@@ -62,7 +62,7 @@ def test_agreement_is_yes_against_no(family: str, index: VideoIndex, tmp_path: P
     model = cast(VlmCaptioner, registry.load_captioner(str(at), device="cpu"))
     head = model._model.get_output_embeddings()
     head.weight.data.zero_()
-    index._verifiers["even"] = model
+    index.parts._verifiers["even"] = model
     even = index.check("blue", index.search("blue", group_by_video=True), model="even")
     assert [moment.agreement for moment in even] == [0.5, 0.5]
     assert [moment.path.name for moment in even] == ["blue.mp4", "red.mp4"], "ties keep the order"

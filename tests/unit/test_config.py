@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from vidembed.config.load import configs_dir, load_config, profiles
+from vidembed.config.load import configs_dir, load_config, profiles, with_values
 from vidembed.config.reference import base_yaml
 from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import ConfigError
@@ -163,3 +163,15 @@ def test_config_is_frozen_and_flat_lists_every_leaf() -> None:
 def test_overrides_given_as_a_mapping_may_be_nested_or_dotted() -> None:
     config = load("toy", overrides={"search": {"rrf_k": 9}, "search.seeds": 3, "channels.vision.keep_units": False})
     assert (config.search.rrf_k, config.search.seeds, config.channels["vision"].keep_units) == (9, 3, False)
+
+
+def test_values_of_one_section_are_replaced_and_checked() -> None:
+    config = load("toy")
+    changed = with_values(config, "run", workers=3, on_error=None)
+    assert (changed.run.workers, changed.run.on_error) == (3, config.run.on_error)
+    assert changed.search is config.search
+    assert with_values(config, "run", workers=None) is config
+    with pytest.raises(ConfigError, match=r"run\.workers = 0 must be greater than or equal to 1"):
+        with_values(config, "run", workers=0)
+    with pytest.raises(ConfigError, match=r"caption\.rerank\.Vision"):
+        with_values(config, "caption", rerank={"Vision": 1.0})

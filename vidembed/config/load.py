@@ -203,16 +203,28 @@ def _checked(merged: dict[str, Any], origins: dict[str, str]) -> Config:
     return config
 
 
-def _explained(error: ValidationError, origins: dict[str, str]) -> ConfigError:
-    problems = [_problem(dict(entry), origins) for entry in error.errors(include_url=False)]
+def with_values(config: Config, section: str, **values: Any) -> Config:
+    """The settings with values of one section replaced, where they are not None. Raises ConfigError out of bounds."""
+    given = {name: value for name, value in values.items() if value is not None}
+    if not given:
+        return config
+    old = getattr(config, section)
+    try:
+        return config.model_copy(update={section: type(old)(**{**old.model_dump(), **given})})
+    except ValidationError as error:
+        raise _explained(error, {}, section) from error
+
+
+def _explained(error: ValidationError, origins: dict[str, str], *section: str) -> ConfigError:
+    problems = [_problem(dict(entry), origins, *section) for entry in error.errors(include_url=False)]
     message, hint = problems[0]
     if len(problems) > 1:
         message += "".join(f"; {other}" for other, _ in problems[1:5])
     return ConfigError(message, hint=hint)
 
 
-def _problem(entry: dict[str, Any], origins: dict[str, str]) -> tuple[str, str]:
-    loc = [str(part) for part in entry["loc"] if part != "[key]"]
+def _problem(entry: dict[str, Any], origins: dict[str, str], *section: str) -> tuple[str, str]:
+    loc = [*section, *(str(part) for part in entry["loc"] if part != "[key]")]
     path = ".".join(loc)
     origin = _nearest_origin(origins, path)
     where = f" (from {origin})" if origin else ""

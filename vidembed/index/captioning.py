@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,37 +28,14 @@ Save = Callable[[Sequence[Caption]], list[Caption]]
 Step = Callable[[int], None]  # told how many of the video's clips are done
 
 
-@dataclass(frozen=True)
-class CaptionRequest:
-    """What to caption with; None takes the index's setting (caption.*)."""
-
-    model: str | None = None
-    candidates: int | None = None
-    prompt: str | None = None
-    seed: int | None = None
-    redo: bool = False  # caption anew what this very captioner has done before
-    rechoose: bool = False  # ask no captioner: choose anew among the candidates that are kept
-    options: dict[str, Any] | None = None
-
-    def over(self, settings: CaptionSettings) -> CaptionSettings:
-        """The settings with what is asked for in their place. Raises ConfigError for a value out of bounds."""
-        changes = {name: getattr(self, name) for name in ("model", "candidates", "prompt", "seed")}
-        changes = {name: value for name, value in changes.items() if value is not None}
-        if (changes.get("model") or settings.model) == "retrieval":
-            changes["bank_candidates"] = 0  # it proposes the bank's sentences itself
-        options = {**settings.options, **(self.options or {})}
-        try:
-            return CaptionSettings(**{**settings.model_dump(), **changes, "options": options})
-        except ValueError as error:
-            raise ConfigError(f"caption settings out of bounds: {error}") from error
-
-
 def caption_videos(
     parts: IndexParts,
     video_ids: Sequence[str],
-    request: CaptionRequest,
+    settings: CaptionSettings,
     *,
     save: Save,
+    redo: bool = False,
+    rechoose: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Iterator[CaptionedVideo]:
     """Caption videos; yields each as it is done. A person's caption, and what this captioner has done, is kept.
@@ -67,13 +43,15 @@ def caption_videos(
     Args:
         parts: The index.
         video_ids: The videos, in order.
-        request: What to caption with.
+        settings: What to caption with.
         save: Saves captions (`VideoIndex.save_captions`).
+        redo: Caption again what this captioner has captioned with these settings.
+        rechoose: Ask no captioner: choose again among the stored candidates.
         progress: Called with (path, clips done, clips in all) as clips are done and at the end.
     """
     tell = progress or (lambda path, done, total: None)
     counts = [len(parts.catalog.videos.clips(video_id)) for video_id in video_ids] if progress else [0] * len(video_ids)
-    run = _CaptionRun(parts, request, save)
+    run = _CaptionRun(parts, settings, save, redo=redo, rechoose=rechoose)
     done = 0
     for video_id, count in zip(video_ids, counts, strict=True):
         path = parts.path_of(video_id)
@@ -100,17 +78,17 @@ def captioned_videos(parts: IndexParts, video_ids: Sequence[str]) -> Iterator[Ca
 class _CaptionRun:
     """The captioner, loaded when the first clip needs it, and what judges its texts."""
 
-    def __init__(self, parts: IndexParts, request: CaptionRequest, save: Save) -> None:
-        settings = request.over(parts.config.caption)
-        if settings.model is None and not request.rechoose:
+    def __init__(self, parts: IndexParts, settings: CaptionSettings, save: Save, *, redo: bool, rechoose: bool) -> None:
+        if settings.model is None and not rechoose:
             raise ConfigError(
                 "no captioner is set in this profile",
                 hint="choose one with --model, for example starter-captioner; vidembed models lists them",
             )
+        if settings.model == "retrieval":  # it proposes the bank's sentences itself
+            settings = settings.model_copy(update={"bank_candidates": 0})
         self._parts = parts
-        self._request = request
-        self._save = save
         self._model, self._settings = settings.model or "", settings
+        self._save, self._redo, self._rechoose = save, redo, rechoose
         weights = judging_weights(parts.specs, settings.rerank)
         self._judging = Judging(parts, weights)
         self._summariser = Summariser(parts, next(iter(weights), None))
@@ -126,30 +104,30 @@ class _CaptionRun:
         return f"{self._model}#{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}"
 
     def video(self, video_id: str, path: Path, step: Step) -> CaptionedVideo:
+        """Caption one video and sum it up."""
         clips = self._parts.catalog.videos.clips(video_id)
         known = {caption.clip.clip_id: caption for caption in self._parts.catalog.captions.get(video_id)}
         todo = [c for c in clips if not self._is_done(known.get(c.clip_id))]
         failures: list[Failure] = []
         if todo:
             self._judging.look_up(clips)
-            results = self._rechosen(todo, known) if self._request.rechoose else self._new(path, clips, todo, known)
+            results = self._rechosen(todo, known) if self._rechoose else self._new(path, clips, todo, known)
             for done, result in enumerate(self._saved(results, path, failures), start=len(clips) - len(todo) + 1):
                 known[result.clip.clip_id] = result
                 step(min(done, len(clips)))
         captions = tuple(known[clip.clip_id] for clip in clips if clip.clip_id in known)
-        summary, failure = self._summariser.make(
-            captions, writer=self._writer, seed=self._settings.seed, redo=self._request.redo
-        )
+        seed = self._settings.seed
+        summary, failure = self._summariser.make(captions, writer=self._writer, seed=seed, redo=self._redo)
         failures += [failure] if failure else []
         cues = self._summariser.cues(captions)
         return CaptionedVideo(video_id, path, captions, summary, tuple(failures), unchanged=not todo, cues=cues)
 
     def _is_done(self, caption: Caption | None) -> bool:
-        if self._request.rechoose:
+        if self._rechoose:
             return caption is None or caption.human or not caption.candidates
         if caption is None:
             return False
-        return caption.human or (caption.model == self.producer and not self._request.redo)
+        return caption.human or (caption.model == self.producer and not self._redo)
 
     def _saved(self, results: Iterator[Caption | Failure], path: Path, failures: list[Failure]) -> Iterator[Caption]:
         """The captions, saved in portions; failures, and what breaks the whole file, go into the list."""
@@ -221,7 +199,7 @@ class _CaptionRun:
 
     def _writer(self) -> Writer | None:
         """The captioner, where it can write of whole videos and shall."""
-        if self._request.rechoose or self._parts.config.caption.summary == "extract":
+        if self._rechoose or self._settings.summary == "extract":
             return None
         captioner = self._captioning.captioner
         return captioner if isinstance(captioner, Writer) and captioner.can_write else None

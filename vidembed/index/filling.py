@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from vidembed.config.load import Overrides, load_config
 from vidembed.config.schema import Config
@@ -258,14 +257,6 @@ def new_specs(
         if name not in wanted.channels:
             raise ConfigError(f"no channel {name!r} in these settings", hint=did_you_mean(name, wanted.channels))
     return {name: channel_spec(name, wanted.channels[name]) for name in names}
-
-
-def with_run(config: Config, **changes: Any) -> Config:
-    """The settings with these of `run` replaced, where they are not None. Raises ConfigError when out of bounds."""
-    given = {key: value for key, value in changes.items() if value is not None}
-    if not 1 <= given.get("workers", 1) <= 256 or given.get("on_error", "record") not in ("record", "raise"):
-        raise ConfigError(f"need 1 <= workers <= 256 and on_error record or raise, got {given}")
-    return config.model_copy(update={"run": config.run.model_copy(update=given)}) if given else config
 
 
 def _under(inputs: Iterable[str | Path], *, globs: bool = False) -> Callable[[str], bool]:

@@ -27,7 +27,7 @@ VERSION = 1  # of how summaries are put together
 
 
 def judging_weights(specs: Mapping[str, ChannelSpec], rerank: Mapping[str, float]) -> dict[str, float]:
-    """channel -> weight in choosing captions: as set, or 1 for all of picture or sound whose model takes text.
+    """Weight of each channel in choosing captions: as set, or 1 for all of picture or sound whose model takes text.
 
     Raises ConfigError for a channel in `rerank` that cannot compare a clip with text.
     """
@@ -66,6 +66,7 @@ class Judging:
         self._others: dict[str, tuple[list[str], Floats]] = {}
 
     def judges(self) -> dict[str, Judge]:
+        """The judges by channel."""
         return {name: self._judge(name, weight) for name, weight in self._weights.items()}
 
     def look_up(self, clips: Sequence[Clip]) -> None:

@@ -162,7 +162,7 @@ def _reencode(folder: Path, channels: Sequence[str]) -> str:
 
 
 def _differences(one: Mapping[str, Any], other: Mapping[str, Any], at: str = "") -> dict[str, tuple[Any, Any]]:
-    """dotted path -> (value in one, value in the other)"""
+    """Values in one and in the other by dotted path, where they differ."""
     found: dict[str, tuple[Any, Any]] = {}
     for key in sorted({*one, *other}):
         path, a, b = f"{at}{key}", one.get(key), other.get(key)

@@ -18,7 +18,7 @@ from vidembed.index.catalog import Catalog
 from vidembed.index.channels import ChannelFactory, ChannelSpec, LazyChannels, channel_spec
 from vidembed.index.manifest import Manifest
 from vidembed.index.media import Thumbnails
-from vidembed.index.searching import CatalogLookup, QueryLoader
+from vidembed.index.searching import CatalogLookup, QueryLoader, Verifier, load_verifier
 from vidembed.index.stores import move, open_store
 from vidembed.protocols import Channel, Store
 from vidembed.search.calibration import BankVectors, read_bank
@@ -48,6 +48,7 @@ class IndexParts:
         self._store: Store | None = None
         self._lookup: CatalogLookup | None = None
         self._searcher: Searcher | None = None
+        self._verifiers: dict[str | None, Verifier] = {}
         self._mutex = threading.RLock()
         self._write_mutex = threading.RLock()
 
@@ -145,9 +146,17 @@ class IndexParts:
         folder = self.path / "cache" if os.access(self.path, os.W_OK) else None
         return BankVectors(read_bank(self.config.search.calibration.bank), folder=folder)
 
+    def verifier(self, model: str | None) -> Verifier:
+        """The model that checks moments (`searching.load_verifier`), loaded once."""
+        with self._mutex:
+            if model not in self._verifiers:
+                self._verifiers[model] = load_verifier(self.config, model)
+            return self._verifiers[model]
+
     # -- what the catalog knows of one thing -------------------------------------------------------------------------
 
     def clip(self, clip_id: str) -> Clip:
+        """One clip. Raises BadQuery for an unknown id."""
         found = self.catalog.videos.clips_by_id([clip_id])
         if clip_id not in found:
             raise BadQuery(f"no clip {clip_id!r} in this index", hint="clip ids are in the results of a search")

@@ -54,6 +54,7 @@ class CatalogLookup:
         self._kind_of = {name: _TEXT_KINDS[source] for name, source in sources.items() if source in _TEXT_KINDS}
 
     def resolve(self, wanted: Filter | None) -> Where:
+        """What a filter allows, among the videos that have a file."""
         gone = self._catalog.videos.gone()
         plain = replace(wanted, within=None) if wanted is not None else None
         if not gone and plain in (None, Filter()):
@@ -64,17 +65,21 @@ class CatalogLookup:
         return resolve(wanted, self._facts())
 
     def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]:
+        """Clips by id."""
         return self._catalog.videos.clips_by_id(clip_ids)
 
     def clips_of(self, video_ids: Sequence[str]) -> Mapping[str, Sequence[Clip]]:
+        """All clips of each video."""
         return self._catalog.videos.clips_of_many(video_ids)
 
     def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
+        """A file of each video."""
         return {
             video_id: Path(rows[0].path) for video_id, rows in self._catalog.videos.paths_of_many(video_ids).items()
         }
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
+        """What each channel of texts has of each clip."""
         found = self._catalog.texts.of_many(clip_ids)
         captions = self._catalog.captions.of_many(clip_ids) if "caption" in self._kind_of.values() else {}
         answer: dict[str, dict[str, TimedText]] = {}
@@ -87,6 +92,7 @@ class CatalogLookup:
         return answer
 
     def captions(self, clip_ids: Sequence[str]) -> Mapping[str, str]:
+        """Texts of captions by clip id."""
         return self._catalog.captions.texts_of(clip_ids)
 
     def _facts(self) -> Iterable[VideoFacts]:
@@ -101,13 +107,14 @@ class CatalogLookup:
 class QueryLoader:
     """Opens the pictures, sounds and videos of a query (`search.query.Load`).
 
-    A call raises BadQuery, MediaNotFound, MediaUnreadable.
+    Calls raise BadQuery, MediaNotFound, MediaUnreadable.
     """
 
     def __init__(self, config: Config) -> None:
         self._config = config
 
     def __call__(self, term: Term) -> Item:
+        """The item that a term's value names."""
         if term.modality == "image":
             return self._image(term.value)
         if term.modality == "audio":

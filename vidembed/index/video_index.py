@@ -1,4 +1,4 @@
-"""`VideoIndex`: add videos, search them, look at what is in them, take them out."""
+"""`VideoIndex`: add videos, search them, caption them, see what is in the index, remove them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.captions.run import CaptionedVideo
-from vidembed.config.load import Overrides
+from vidembed.config.load import Overrides, with_values
 from vidembed.config.schema import Config, Fusion
 from vidembed.errors import BadQuery
-from vidembed.index import contents, searching
-from vidembed.index.captioning import CaptionRequest, caption_videos, captioned_videos
-from vidembed.index.catalog import Catalog
+from vidembed.index import contents
+from vidembed.index.captioning import caption_videos, captioned_videos
 from vidembed.index.channels import wanted_specs
 from vidembed.index.contents import IndexInfo, VideoRecord
-from vidembed.index.filling import Filling, Paths, new_specs, select, with_run
+from vidembed.index.filling import Filling, Paths, new_specs, select
 from vidembed.index.manifest import check_specs
 from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.progress import ProgressCallback
+from vidembed.index.searching import check
 from vidembed.index.watching import watch
 from vidembed.search.duplicates import Duplicate, duplicates
 from vidembed.search.query import SearchOptions
@@ -34,35 +34,26 @@ _PER_STEP = 200  # moments of one query that a sequence is looked for in
 
 
 class VideoIndex:
-    """One index, open. Made by `vidembed.open_index`; a context manager.
+    """An open index; `vidembed.open_index` makes it. A context manager.
 
-    Safe for many threads: searches may go on while one thread adds. Models and vectors are loaded when first needed.
+    Safe for many threads: searches go on while one thread adds. Models and vectors are loaded when first needed. All
+    that changes the index raises StoreError when it is open for reading only, and IndexBusy while another process
+    changes it. `videos` are named by path, folder, glob or id.
 
     Attributes:
         path: The index's folder.
+        readonly: Whether the index is open for reading only.
+        catalog: Videos, clips, texts, captions, failures; to be read, not written.
         parts: What the index is made of, for tools that build on it.
     """
 
     def __init__(self, parts: IndexParts) -> None:
-        self.path = parts.path
-        self.parts = parts
-        self._verifiers: dict[str | None, searching.Verifier] = {}
-        self._verifiers_mutex = threading.Lock()
+        self.path, self.readonly, self.catalog, self.parts = parts.path, parts.readonly, parts.catalog, parts
 
     @property
     def config(self) -> Config:
-        """The settings that hold."""
+        """The settings in use."""
         return self.parts.config
-
-    @property
-    def catalog(self) -> Catalog:
-        """Videos, clips, texts, captions, failures; to be read, not written."""
-        return self.parts.catalog
-
-    @property
-    def readonly(self) -> bool:
-        """Whether whatever changes the index is refused."""
-        return self.parts.readonly
 
     # -- adding and changing -----------------------------------------------------------------------------------------
 
@@ -76,23 +67,23 @@ class VideoIndex:
         on_error: str | None = None,
         prune: bool = False,
     ) -> RunReport:
-        """Index a folder, file, glob, list file or several of them; does only what is missing.
-
-        Further columns of a list (.csv with a header, .jsonl, .parquet) become the videos' tags; see `tag`.
-        A file that fails keeps what the index had of it.
+        """Index what is missing of these files. A file that fails keeps what the index had of it.
 
         Args:
-            paths: What to index.
+            paths: Folders, files, globs, list files. Further columns of a list (.csv with a header, .jsonl, .parquet)
+                become the videos' tags; see `tag`.
             channels: Channels to fill, ["vision"], or on top of the profile's ["+speech", "+ocr", "-sound"].
             progress: Called as clips are done.
-            workers: Videos decoded side by side.
+            workers: Videos decoded in parallel.
             on_error: "record" (the default) or "raise".
             prune: Forget videos whose files are gone; otherwise they are only hidden.
 
         Raises:
-            MediaNotFound, ConfigError, ModelError, StoreError: At once; errors of single files are in the report.
+            MediaNotFound: There is nothing to index. Errors of single files are in the report.
+            ConfigError: A channel is unknown, or a value is out of bounds.
+            ModelError: A model cannot be loaded.
         """
-        config = with_run(self.config, workers=workers, on_error=on_error)
+        config = with_values(self.config, "run", workers=workers, on_error=on_error)
         specs = wanted_specs(self.config, channels)
         check_specs(self.parts.manifest, specs, self.path)
         with self.parts.writing():
@@ -110,13 +101,13 @@ class VideoIndex:
         progress: ProgressCallback | None = None,
         workers: int | None = None,
     ) -> RunReport:
-        """Encode channels anew, with the models and settings that these name for them; old vectors stay live meanwhile.
+        """Re-encode channels, with the models and settings that these arguments of `open_index` name for them.
 
-        The new vectors take over once every video that the old ones cover is done; an interrupted or partly failed
-        run leaves the old ones live, and the next call goes on where it stopped. Arguments as of `open_index`.
+        Old vectors stay live meanwhile. The new ones take over once every video that the old ones cover is done; after
+        an interrupted or partly failed run, the next call goes on where it stopped.
         """
         specs = new_specs(self.parts, channels, profile, config, overrides)
-        run = with_run(self.config, workers=workers)
+        run = with_values(self.config, "run", workers=workers)
         with self.parts.writing():
             report = Filling(self.parts).reencode(specs, config=run, progress=progress)
             self.parts.refresh(report)
@@ -131,11 +122,11 @@ class VideoIndex:
         channels: Sequence[str] | None = None,
         report: Callable[[RunReport], None] | None = None,
     ) -> None:
-        """Add now and whenever something changes, until `stop` is set or Ctrl-C. report: called after each run."""
+        """Add now and whenever nothing has changed any more for `interval_s`, until `stop` is set or Ctrl-C."""
         watch(paths, lambda: self.add(paths, channels=channels), interval_s=interval_s, stop=stop, report=report)
 
     def remove(self, paths_or_ids: Videos) -> int:
-        """Take videos out of the index, by path, folder, glob or video id; how many were found. Files stay."""
+        """Remove videos from the index, by path, folder, glob or video id; files stay. Returns how many were found."""
         given = [paths_or_ids] if isinstance(paths_or_ids, str | Path) else list(paths_or_ids)
         with self.parts.writing():
             removed = Filling(self.parts).remove([str(item) for item in given])
@@ -143,9 +134,9 @@ class VideoIndex:
         return removed
 
     def tag(self, videos: Videos | None, changes: Mapping[str, str | None]) -> int:
-        """Set tags of videos, by path, folder, glob or id (None: all); a value of None takes a tag away.
+        """Tag videos (None: all), value by tag; a value of None removes the tag. Returns how many videos these are.
 
-        How many videos were meant. `Filter(tags=["camera=front"])` searches by them. Raises MediaNotFound, BadQuery.
+        `Filter(tags=["camera=front"])` searches by tags. Raises MediaNotFound, BadQuery for an invalid name of a tag.
         """
         for key in changes:
             if not key.strip() or any(sign in key for sign in "=!<>"):
@@ -168,32 +159,44 @@ class VideoIndex:
         options: Mapping[str, Any] | None = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> Iterator[CaptionedVideo]:
-        """Caption videos of the index; yields each as it is done and saved.
+        """Caption videos; yields each as it is done and saved, errors of single clips and files included.
 
-        What the same captioner with the same settings has done is kept, a person's captions always. Captions are
-        searchable at once, in the `caption` channels. Errors of single clips and files are in
-        `CaptionedVideo.failures`; ConfigError and model errors are raised.
+        A person's captions are kept, and so are those of the same captioner with the same settings. Captions are
+        searchable at once, in the channels of captions.
 
         Args:
-            videos: By path, folder, glob or id; None = all.
-            model, candidates, prompt, seed, options: In place of the index's settings (`caption.*`).
-            redo: Caption anew what is captioned.
-            rechoose: Re-rank stored candidates, by the vectors and settings of now; no model call.
+            videos: None = all.
+            model: The captioner; as each of the next three, None = the setting under `caption`.
+            candidates: Captions proposed for each clip.
+            prompt: For captioners that take one.
+            seed: Of the sampling.
+            redo: Caption again what is captioned.
+            rechoose: Re-rank stored candidates, with the vectors and settings of now; no model call.
+            options: For the captioner's loader, on top of `caption.options`.
             progress: Called with (path, clips done, clips in all).
+
+        Raises:
+            ConfigError: No captioner is set, or a value is out of bounds.
+            ModelError: The captioner cannot be loaded.
         """
-        request = CaptionRequest(model, candidates, prompt, seed, redo, rechoose, dict(options) if options else None)
+        merged = {**self.config.caption.options, **options} if options else None
+        config = with_values(
+            self.config, "caption", model=model, candidates=candidates, prompt=prompt, seed=seed, options=merged
+        )
         chosen = select(self.catalog, videos)
-        yield from caption_videos(self.parts, chosen, request, save=self.save_captions, progress=progress)
+        yield from caption_videos(
+            self.parts, chosen, config.caption, save=self.save_captions, redo=redo, rechoose=rechoose, progress=progress
+        )
 
     def save_captions(self, captions: Sequence[Caption]) -> list[Caption]:
-        """Save and make searchable; those that were saved. A model's caption never replaces a person's."""
+        """Save captions and make them searchable. A model's caption never replaces a person's; returns those saved."""
         with self.parts.writing():
             saved = Filling(self.parts).save_captions(captions)
             self.parts.invalidate()
         return saved
 
     def move_store(self, to: str) -> dict[str, int]:
-        """Copy all vectors to a Qdrant server (its address) or back ("edge"), compare, use it from now on.
+        """Copy all vectors to a Qdrant server (its address) or to "edge", compare, and use it from now on.
 
         Returns clips per collection. The old vectors stay where they are.
         """
@@ -220,10 +223,22 @@ class VideoIndex:
         offset: int = 0,
         fusion: Fusion | None = None,
     ) -> list[Moment]:
-        """The k best moments, best first. A plain string is text. See `search.query.SearchOptions` for the options.
+        """The k best moments, best first; one with a confidence below `search.min_confidence` is no good match.
 
-        `moment.confidence` below `config.search.min_confidence` means that it is no good match.
-        Raises BadQuery, MediaNotFound and MediaUnreadable for what cannot be asked.
+        Args:
+            query: Text, or a `Query` of texts, pictures, sounds, videos and clips.
+            k: Moments wanted.
+            channels: Names of the channels to search; None = all.
+            weights: Channel -> weight, on top of `search.weights`; 0 leaves a channel out.
+            where: Which videos and stretches may be answers; None = the query's own filter.
+            group_by_video: At most one moment of each video.
+            diversity: 0..1, how much answers must differ from those before; scores then no longer fall.
+            offset: Moments left out before, for paging; pages are stable.
+            fusion: In place of `search.fusion`.
+
+        Raises:
+            BadQuery: The query is empty, or no channel understands it.
+            MediaUnreadable: A file of the query cannot be read.
         """
         options = SearchOptions(
             k=k, offset=offset, channels=channels, weights=weights, where=where, group_by_video=group_by_video,
@@ -234,37 +249,34 @@ class VideoIndex:
     def search_sequence(
         self, queries: Sequence[str | Query], *, gap_s: float = 60.0, k: int = 10, **options: Any
     ) -> list[Chain]:
-        """Moments that follow each other in one video: the first query's, then the second's at most `gap_s` later, ...
+        """Find moments of one video that follow each other, one of each query, at most `gap_s` apart.
 
-        options: as of `search`, for every step. Raises BadQuery as `search` does, and for fewer than two queries.
+        Returns the k best chains. options: as for `search`, for every query. Raises BadQuery for less than two queries.
         """
         return follow([self.search(query, k=_PER_STEP, **options) for query in queries], gap_s=gap_s, k=k)
 
     def check(self, claim: str, moments: Sequence[Moment], *, model: str | None = None) -> list[Moment]:
-        """The moments with their `agreement`, best first: a vision-language model is shown each and says yes or no.
+        """The moments with their `agreement`, best first: a vision-language model tells whether they show the claim.
 
-        Slow and sharp, for the best of a search: `index.check(words, index.search(words, k=20), model="qwen3-vl-2b")`.
-        model: a captioner that answers questions; None: the index's own. Ties keep their order. Raises ConfigError,
-        model errors, and what reading the files raises.
+        Slow and precise, for the best of a search: `check(words, index.search(words, k=20), model="qwen3-vl-2b")`.
+        model: a captioner that answers questions; None = the index's own. Raises ConfigError, ModelError.
         """
-        with self._verifiers_mutex:
-            if model not in self._verifiers:
-                self._verifiers[model] = searching.load_verifier(self.config, model)
-        return searching.check(self.config, claim, moments, self._verifiers[model])
+        return check(self.config, claim, moments, self.parts.verifier(model))
 
     def curve(
         self, query: str | Query, video_id: str, **options: Any
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(times_s, scores) of one video, (N,) float64 each: how well each time fits the query.
 
-        options: channels and weights, as of `search`.
+        options: channels and weights, as for `search`.
         """
         return self.parts.searcher.curve(query, video_id, **options)
 
     def duplicates(self, *, channel: str = "vision", above: float = 0.8, min_s: float = 2.0) -> Iterator[Duplicate]:
-        """Pairs of videos that are duplicates, whole or in part, with the stretches they share, found frame by frame.
+        """Find pairs of videos that share stretches: other encodings, excerpts, common intros.
 
-        above: least cosine of two frames that are the same; min_s: shortest stretch that counts. Raises BadQuery.
+        above: cosine of a channel's vectors from which two frames are the same; min_s: shortest stretch that counts.
+        Raises BadQuery for a channel that is unknown or holds words.
         """
         spec = self.parts.spec(channel)
         if spec.model.kind == "words":
@@ -278,7 +290,7 @@ class VideoIndex:
         infos = {record.info.video_id: record.info for record in records}
         yield from duplicates(self.parts.store, spec.collection, infos, self.clips(), above=above, min_s=min_s)
 
-    # -- looking -----------------------------------------------------------------------------------------------------
+    # -- what is in it -----------------------------------------------------------------------------------------------
 
     def videos(self) -> list[VideoRecord]:
         """Every video with its files, state, coverage and failures, by path."""
@@ -301,11 +313,11 @@ class VideoIndex:
         return self.parts.clip(clip_id)
 
     def path_of(self, video_id: str) -> Path:
-        """Where the video lies; one of its places when there are copies. Raises MediaNotFound."""
+        """A file of the video, one that is there where it has several. Raises MediaNotFound."""
         return self.parts.path_of(video_id)
 
     def texts(self, clip_id: str) -> dict[str, TimedText]:
-        """channel -> what was said, written or captioned in the clip"""
+        """What was said, written or captioned in the clip, by channel."""
         return dict(self.parts.lookup.texts([clip_id])[clip_id])
 
     def captions(self, video_id: str | None = None) -> list[Caption]:
@@ -313,11 +325,11 @@ class VideoIndex:
         return self.catalog.captions.get(video_id)
 
     def captioned(self, videos: Videos | None = None) -> Iterator[CaptionedVideo]:
-        """What is captioned already, video by video; nothing is captioned."""
+        """The captioned videos, with captions as they are stored."""
         yield from captioned_videos(self.parts, select(self.catalog, videos))
 
     def rows(self, channel: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
-        """clip_id -> the stored vectors; clips without any are left out. units: with those of frames or windows."""
+        """clip_id -> stored vectors; clips without any are left out. units: with those of frames, windows or lines."""
         return self.parts.store.rows(self.parts.spec(channel).collection, clip_ids, units=units)
 
     def thumbnail(self, clip_id: str) -> Path | None:

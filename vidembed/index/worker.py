@@ -62,6 +62,7 @@ class Worker:
     thumbnails: bool
 
     def __call__(self, order: Order) -> Delivery:
+        """Do the work of one video."""
         pictures: dict[str, bytes] = {}
         given = self.config.thumbnails
 

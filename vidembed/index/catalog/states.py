@@ -29,12 +29,12 @@ class ChannelStates:
         self._db = db
 
     def of(self, video_id: str) -> dict[str, ChannelState]:
-        """collection -> state; a collection that is not there was never tried."""
+        """State by collection; a collection that is not there was never tried."""
         rows = self._db.rows("SELECT collection, state FROM channel_states WHERE video_id = ?", (video_id,))
         return {row["collection"]: row["state"] for row in rows}
 
     def all(self) -> dict[str, dict[str, ChannelState]]:
-        """video_id -> collection -> state"""
+        """State by video id and collection."""
         found: dict[str, dict[str, ChannelState]] = {}
         for row in self._db.rows("SELECT video_id, collection, state FROM channel_states"):
             found.setdefault(row["video_id"], {})[row["collection"]] = row["state"]
@@ -80,7 +80,7 @@ class ChannelStates:
                 self._db.run(sql, (collection, video_id))
 
     def counts(self) -> dict[str, ChannelCounts]:
-        """collection -> coverage"""
+        """Coverage by collection."""
         sql = "SELECT collection, state, count(*) n, sum(stored) s FROM channel_states GROUP BY 1, 2"
         found: dict[str, dict[str, int]] = {}
         for row in self._db.rows(sql):

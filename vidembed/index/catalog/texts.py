@@ -28,7 +28,7 @@ class Texts:
         )
 
     def of_many(self, clip_ids: Iterable[str]) -> dict[str, dict[str, TimedText]]:
-        """clip_id -> kind -> text"""
+        """Text by clip id and kind."""
         found: dict[str, dict[str, TimedText]] = {}
         sql = "SELECT clip_id, kind, body FROM texts WHERE body IS NOT NULL AND clip_id IN ({})"
         for row in self._db.rows_in(sql, clip_ids):
@@ -71,12 +71,12 @@ class Captions:
         return [_caption(row) for row in self._db.rows(sql, args)]
 
     def of_many(self, clip_ids: Iterable[str]) -> dict[str, Caption]:
-        """clip_id -> caption, for the clips that have one."""
+        """Caption by clip id, for the clips that have one."""
         rows = self._db.rows_in("SELECT * FROM captions JOIN clips c USING (clip_id) WHERE clip_id IN ({})", clip_ids)
         return {row["clip_id"]: _caption(row) for row in rows}
 
     def texts_of(self, clip_ids: Iterable[str]) -> dict[str, str]:
-        """clip_id -> text of the caption, for the clips that have one."""
+        """Text of the caption by clip id, for the clips that have one."""
         rows = self._db.rows_in("SELECT clip_id, text FROM captions WHERE clip_id IN ({})", clip_ids)
         return {row["clip_id"]: row["text"] for row in rows}
 

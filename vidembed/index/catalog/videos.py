@@ -132,7 +132,7 @@ class Videos:
             self._db.run("DELETE FROM videos WHERE video_id = ?", (video_id,))
 
     def totals(self) -> tuple[int, int, float]:
-        """(videos, clips, seconds of video)"""
+        """Count videos, clips and seconds of video."""
         sql = "SELECT count(*), (SELECT count(*) FROM clips), coalesce(sum(duration_s), 0) FROM videos"
         (row,) = self._db.rows(sql)
         return int(row[0]), int(row[1]), float(row[2])

@@ -56,6 +56,7 @@ class Job:
 
     @property
     def path(self) -> str:
+        """Of the file."""
         return self.file.path
 
 

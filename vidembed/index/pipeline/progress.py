@@ -94,6 +94,7 @@ class HeapTrimmer:
         self._last = time.monotonic()
 
     def __call__(self) -> None:
+        """Trim the heap if it is time."""
         if time.monotonic() - self._last >= EVERY_S:
             trim_heap()
             self._last = time.monotonic()
