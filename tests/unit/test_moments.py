@@ -32,6 +32,12 @@ class Curve:
         return (self.edges[:-1] + self.edges[1:]) / 2
 
 
+def axis_of(edges: Sequence[Seconds]) -> Axis:
+    """From the (n + 1,) edges of each stretch."""
+    bounds = np.cumsum([0, *(len(one) - 1 for one in edges)])
+    return Axis(np.concatenate([e[:-1] for e in edges]), np.concatenate([e[1:] for e in edges]), bounds)
+
+
 def smooth(curve: Curve, sigma_s: float) -> Curve:
     return Curve(curve.edges, smooth_rows(curve.edges, curve.scores[None], sigma_s)[0])
 
@@ -46,7 +52,7 @@ def propose(curve: Curve, *, shots: Sequence[Span] = (), settings: MomentSetting
     """The spans of one curve, smoothed all through."""
     settings = settings or MomentSettings()
     smoothed = smooth(curve, settings.smooth_s).scores
-    return propose_each(Axis.of([curve.edges]), curve.scores, smoothed, [shots], settings=settings)[0]
+    return propose_each(axis_of([curve.edges]), curve.scores, smoothed, [shots], settings=settings)[0]
 
 
 def sampled(starts: Seconds, ends: Seconds, z: np.ndarray) -> Pieces:
@@ -142,7 +148,7 @@ def test_overlapping_pieces_are_averaged() -> None:
 def test_spans_are_scored_as_they_are_proposed() -> None:
     curve = steps((20, 0), (10, 4), (30, 1))
     best = propose(curve, settings=PLAIN)[0]
-    assert score_spans(Axis.of([curve.edges]), curve.scores[None], [0], [best.span], PLAIN)[0, 0] == pytest.approx(
+    assert score_spans(axis_of([curve.edges]), curve.scores[None], [0], [best.span], PLAIN)[0, 0] == pytest.approx(
         best.score
     )
 
@@ -220,7 +226,7 @@ def test_curves_side_by_side_are_answered_as_each_alone(parts: list[list[tuple[i
     curves = [Curve(edge, score) for edge, score in zip(edges, scores, strict=True)]
     smoothed = [smooth(curve, sigma).scores for curve in curves]
     shots = [[Span(0.0, float(edge[-1]))] for edge in edges]
-    together = propose_each(Axis.of(edges), np.concatenate(scores), np.concatenate(smoothed), shots, settings=chosen)
+    together = propose_each(axis_of(edges), np.concatenate(scores), np.concatenate(smoothed), shots, settings=chosen)
     for found, curve, own in zip(together, curves, shots, strict=True):
         alone = propose(curve, shots=own, settings=chosen)
         assert [p.score for p in found] == pytest.approx([p.score for p in alone], abs=1e-6)
@@ -258,6 +264,6 @@ def test_a_window_of_which_nothing_is_left_takes_its_pieces_along() -> None:
 
 def test_a_curve_smoothed_elsewhere_is_taken_as_it_is() -> None:
     curve = steps((10, 0), (4, 4), (1, 1), (5, 4), (10, 0))
-    axis = Axis.of([curve.edges])
+    axis = axis_of([curve.edges])
     best = propose_each(axis, curve.scores, curve.scores, [()], settings=MomentSettings(smooth_s=5.0))[0][0]
     assert best.span == propose(curve, settings=PLAIN)[0].span

@@ -202,14 +202,12 @@ def maximal_marginal_relevance(
 ) -> list[int]:
     """Positions in the order to show: each next one has the best (1 - diversity) x relevance - diversity x likeness.
 
-    relevance: (N,) any scale, brought to 0..1. vectors: (N, D) unit rows; likeness is the largest cosine with what was
-    chosen before. diversity 0 keeps the order of relevance, 1 looks at likeness only. Ties keep the given order.
+    relevance: (N,) any scale, N >= 1. vectors: (N, D) unit rows; likeness is the largest cosine with what was chosen
+    before. diversity 0 keeps the order of relevance, 1 looks at likeness only. Ties keep the given order.
     Source: Carbonell and Goldstein, SIGIR 1998.
     """
     worth = np.asarray(relevance, dtype=np.float64)
     n = len(worth)
-    if n == 0:
-        return []
     spread = worth.max() - worth.min()
     worth = (worth - worth.min()) / spread if spread > 0 else np.ones(n)
     likeness = np.zeros(n)

@@ -67,12 +67,6 @@ class Axis:
     ends: Seconds
     bounds: Places
 
-    @classmethod
-    def of(cls, edges: Sequence[Seconds]) -> Axis:
-        """From the (n + 1,) edges of each stretch."""
-        bounds = np.cumsum([0, *(len(one) - 1 for one in edges)])
-        return cls(np.concatenate([e[:-1] for e in edges]), np.concatenate([e[1:] for e in edges]), bounds)
-
     def __len__(self) -> int:
         return len(self.starts)
 

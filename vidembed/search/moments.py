@@ -79,7 +79,7 @@ def propose_each(
     stretch = axis.stretch[first]
     starts, ends = axis.starts[first], axis.ends[last - 1]
     # Equal ones are equal, whatever their sums round to.
-    score = _inside_and_around(axis, smoothed[None], stretch, starts, ends, settings)[0].round(9)
+    score = _scored(axis, smoothed[None], stretch, np.stack([starts, ends]), settings)[0].round(9)
     # Of equal candidates the longest one is kept, then the earliest: a level stretch is one answer, not many.
     order = np.lexsort((first, first - last, -score, stretch))
     borders = stretch[order].searchsorted(np.arange(len(axis.bounds))).tolist()
@@ -173,31 +173,26 @@ def _cells(
 
 
 def score_spans(
-    axis: Axis,
-    rows: NDArray[np.float64],
-    stretch: Sequence[int],
-    spans: Sequence[Span],
-    settings: MomentSettings,
+    axis: Axis, rows: NDArray[np.float64], stretch: Sequence[int], spans: Sequence[Span], settings: MomentSettings
 ) -> NDArray[np.float64]:
     """(L, S) what `propose_each` would score S spans with, on each of L curves (L, N). stretch: of each span."""
-    starts = np.array([span.start_s for span in spans], dtype=np.float64)
-    ends = np.array([span.end_s for span in spans], dtype=np.float64)
-    own = np.asarray(stretch, dtype=np.int64)
-    return _inside_and_around(axis, rows, own, starts, ends, settings)
+    times = np.array([(span.start_s, span.end_s) for span in spans], dtype=np.float64).T
+    return _scored(axis, rows, np.asarray(stretch, dtype=np.int64), times, settings)
 
 
-def _inside_and_around(
-    axis: Axis, rows: NDArray[np.float64], stretch: Places, starts: Seconds, ends: Seconds, settings: MomentSettings
+def _scored(
+    axis: Axis, rows: NDArray[np.float64], stretch: Places, times_s: Seconds, settings: MomentSettings
 ) -> NDArray[np.float64]:
-    """(L, S) score of each span on each curve, through the integral of the curves."""
+    """(L, S) score of each span on each curve, through the integral of the curves. times_s: (2, S) starts and ends."""
+    starts, ends = times_s
     lengths = ends - starts
     # Context as long as the span itself on either side, within limits. Beyond the video's ends the curve counts as 0,
     # the background level, so that a video that matches all through is answered as a whole. Stretches below the
     # background count as 0 too: what lies beside an event makes it no better by fitting less than nothing.
     reach = np.minimum(np.maximum(lengths, settings.min_s), max(settings.context_s, settings.min_s))
-    times = np.stack([starts, ends, starts - reach, ends + reach])
-    inside = axis.until(rows, times[:2], stretch)
-    above = axis.until(np.maximum(rows, 0.0), times, stretch)
+    inside = axis.until(rows, times_s, stretch)
+    around_s = np.stack([starts, ends, starts - reach, ends + reach])
+    above = axis.until(np.maximum(rows, 0.0), around_s, stretch)
     level = (inside[:, 1] - inside[:, 0]) / lengths
     around = (above[:, 0] - above[:, 2]) + (above[:, 3] - above[:, 1])
     contrast = level - around / (2 * reach)

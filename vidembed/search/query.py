@@ -106,10 +106,6 @@ def example_clips(query: Query) -> frozenset[str]:
     return frozenset(term.value for term in query.terms if term.modality == "clip")
 
 
-def _text_key(_: object, text: str, channel: Channel) -> tuple[str, str]:
-    return channel.collection, text
-
-
 class QueryEncoder:
     """Makes channel queries; texts are remembered, so that paging does not encode again. Safe for many threads."""
 
@@ -166,7 +162,9 @@ class QueryEncoder:
         modality: Modality = term.modality
         return channel.encoder.encode_query(modality, items[id(term)])
 
-    @cachedmethod(lambda self: self._texts, key=_text_key, lock=lambda self: self._lock)
+    @cachedmethod(
+        lambda self: self._texts, key=lambda _, text, channel: (channel.collection, text), lock=lambda self: self._lock
+    )
     def _text(self, text: str, channel: Channel) -> Floats | SparseVector | None:
         plain = _QUOTE.sub(" ", text)
         return channel.encoder.encode_query("text", " ".join(plain.split()))

@@ -78,8 +78,8 @@ class Searcher:
         calibration = self.settings.calibration
         bank: Bank = self.bank if calibration.enabled and self.bank is not None else lambda _: None
         self._encoder = QueryEncoder(self.store, self.load)
-        self._collections = Collections(self.store, bank, calibration)
-        self._tools = ChannelTools(self.store, self._collections, BackgroundCache(), bank, self.settings)
+        collections = Collections(self.store, bank, calibration)
+        self._tools = ChannelTools(self.store, collections, BackgroundCache(), bank, self.settings)
 
     def search(self, query: str | Query, options: SearchOptions | None = None) -> list[Moment]:
         """Find the moments that answer a query.
@@ -124,7 +124,7 @@ class Searcher:
 
     def invalidate(self) -> None:
         """Forget what was remembered of the index: its size, samples, backgrounds. To be called after it changed."""
-        self._collections.clear()
+        self._tools.collections.clear()
         self._tools.backgrounds.clear()
 
 
