@@ -1,1 +1,1 @@
-"""Captions: candidates are proposed by a captioner, chosen by embeddings, written as subtitles, JSONL or sidecars."""
+"""Captions: a captioner proposes candidates, embeddings choose, and they are exported as records and subtitles."""

@@ -1,14 +1,14 @@
-"""Choosing among candidate captions by comparing embeddings. Pure numpy: texts and clips come as vectors.
+"""Choose among candidate captions by comparing embeddings.
 
-A raw cosine favours sentences that are near everything ("a video of something"). So a candidate is judged three ways:
+A raw cosine favours sentences that are close to everything ("a video of something"). So a candidate is scored by
 
 fit         its cosine with the clip,
-baseline    how well ordinary sentences fit the clip (mean and spread over a bank): turns fit into a z-score, which is
-            comparable between clips and channels (the per-query score normalisation of Pang et al., QB-Norm's cousin),
-specificity how much better it fits this clip than the other clips of the run (the inverted-softmax idea of Smith et
-            al., ICLR 2017, with a mean in place of the log-sum-exp: few clips make the latter jump).
+baseline    how well ordinary sentences fit the clip (mean and spread over a bank), which makes the fit a z-score,
+            comparable between clips and channels (per-query score normalisation, related to QB-Norm),
+specificity how much better it fits this clip than other clips of the index (the inverted-softmax idea of Smith et al.,
+            ICLR 2017, with a mean in place of the log-sum-exp, which jumps when clips are few).
 
-What the candidates agree on can count too (minimum Bayes risk, Kumar and Byrne, NAACL 2004, with the cosine of two
+Agreement among the candidates can count too (minimum Bayes risk, Kumar and Byrne, NAACL 2004, with the cosine of two
 candidates as the gain). It is off: with the starter captioner it changes CIDEr-D by no more than chance.
 """
 
@@ -47,12 +47,19 @@ class JudgeVectors:
 
 @dataclass(frozen=True)
 class Choice:
-    """The order of the candidates, best first, and how sure the best is."""
+    """A ranking of candidates.
+
+    Attributes:
+        order: Places of the candidates, best first.
+        score: Confidence in the best, 0..1.
+        confident: Whether the score reaches `caption.min_confidence`.
+        candidates: In the captioner's order, with the cosine per channel.
+    """
 
     order: tuple[int, ...]
-    score: float  # 0..1 of the best
+    score: float
     confident: bool
-    candidates: tuple[Candidate, ...]  # in the captioner's order, with the cosine per channel
+    candidates: tuple[Candidate, ...]
 
 
 def choose(
@@ -61,7 +68,7 @@ def choose(
     settings: CaptionSettings,
     origins: Sequence[str] | None = None,
 ) -> Choice:
-    """Rank the candidates of one clip. Ties go to the captioner's own order.
+    """Rank the candidates of one clip. Ties keep the captioner's order.
 
     Args:
         texts: The candidates, at least one.
@@ -92,14 +99,14 @@ def choose(
 def _preferred(
     z: Floats, views: Mapping[str, JudgeVectors], rule: ChoiceSettings, from_bank: NDArray[np.bool_]
 ) -> Floats:
-    """(N,) what decides: the z-scores with the captioner's own order and the agreement of its candidates."""
+    """(N,) what candidates are ranked by: z-scores, the captioner's order, agreement."""
     places = np.where(from_bank, np.cumsum(from_bank) - 1, np.cumsum(~from_bank) - 1)
     ranked = z - rule.prior * places + rule.consensus * agreement(views, ~from_bank)
     return np.asarray(ranked, dtype=np.float32)
 
 
 def agreement(views: Mapping[str, JudgeVectors], own: NDArray[np.bool_]) -> Floats:
-    """(N,) mean cosine of each text with the captioner's `own` others, over channels; 0 where there is no other."""
+    """(N,) mean cosine of each text with the captioner's `own` other texts, over channels; 0 without any."""
     total, weights = np.zeros(len(own)), 0.0
     for view in views.values():
         cosines = view.texts @ view.texts[own].T  # (N, own)
@@ -111,7 +118,7 @@ def agreement(views: Mapping[str, JudgeVectors], own: NDArray[np.bool_]) -> Floa
 
 
 def z_scores(views: Mapping[str, JudgeVectors], count: int, specificity: float) -> Floats:
-    """(count,) z-scores of that many texts: the weighted mean over the channels; zeros where none is."""
+    """(count,) weighted mean of the channels' z-scores of that many texts; zeros without a channel."""
     total = np.zeros(count, dtype=np.float32)
     for view in views.values():
         total += view.weight * _z_scores(view, specificity)
@@ -119,17 +126,17 @@ def z_scores(views: Mapping[str, JudgeVectors], count: int, specificity: float) 
 
 
 def logistic(z: float, rule: ChoiceSettings) -> float:
-    """A z-score as 0..1."""
+    """Map a z-score to 0..1."""
     return float(1.0 / (1.0 + np.exp(-rule.slope * (z - rule.middle_z))))
 
 
 def _z_scores(view: JudgeVectors, specificity: float) -> Floats:
-    """(N,) spreads above what ordinary sentences reach on this clip, less what the candidate reaches on other clips."""
+    """(N,) spreads above ordinary sentences on this clip, less `specificity` times the same on other clips."""
     ordinary = view.bank @ view.clip
     spread = max(float(ordinary.std()), 1e-3)
     z = (view.texts @ view.clip - float(ordinary.mean())) / spread
     if len(view.others):
-        # The same z-score on the other clips: a sentence that beats the bank everywhere says little about this one.
+        # A sentence that beats the bank on every clip says little about this one.
         bank_elsewhere = view.bank @ view.others.T  # (B, M)
         spread_elsewhere = np.maximum(bank_elsewhere.std(axis=0), 1e-3)
         z_elsewhere = (view.texts @ view.others.T - bank_elsewhere.mean(axis=0)) / spread_elsewhere

@@ -36,7 +36,7 @@ CSV_FIELDS = ("path", "start_s", "end_s", "text", "score", "confident", "human",
 
 
 def caption_record(caption: Caption, path: Path | str) -> dict[str, Any]:
-    """One clip's caption as a record of the schema."""
+    """A clip's caption as a record of the schema."""
     return {
         "schema": SCHEMA,
         "kind": "caption",
@@ -55,7 +55,7 @@ def caption_record(caption: Caption, path: Path | str) -> dict[str, Any]:
 
 
 def summary_record(summary: VideoSummary, path: Path | str, video_id: str) -> dict[str, Any]:
-    """A whole video's words as a record of the schema."""
+    """A video's summary as a record of the schema."""
     return {
         "schema": SCHEMA,
         "kind": "summary",
@@ -72,13 +72,13 @@ def summary_record(summary: VideoSummary, path: Path | str, video_id: str) -> di
 
 
 def summary_from_record(record: Mapping[str, Any]) -> VideoSummary:
-    """What `summary_record` was given."""
+    """The summary in a record."""
     chapters = tuple(Cue(Span(c["start_s"], c["end_s"]), c["text"]) for c in record["chapters"])
     return VideoSummary(record["title"], record["sentence"], chapters, record.get("model", ""))
 
 
 def failure_record(failure: Failure, path: Path | str) -> dict[str, Any]:
-    """What could not be captioned, and why, as a record of the schema."""
+    """A failure as a record of the schema."""
     return {
         "schema": SCHEMA,
         "kind": "failure",
@@ -92,12 +92,12 @@ def failure_record(failure: Failure, path: Path | str) -> dict[str, Any]:
 
 
 def dump(record: Mapping[str, Any]) -> str:
-    """One line of JSON, without the newline."""
+    """A record as one line of JSON, without the newline."""
     return json.dumps(record, ensure_ascii=False, allow_nan=False)
 
 
 def read_records(path: Path) -> Iterator[dict[str, Any]]:
-    """The records of a file. A half-written last line (a crash) is left out; anything else wrong names its line."""
+    """The records of a file, without a half-written last line. Raises InputError, naming the line, for others."""
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.endswith("\n"):
@@ -106,7 +106,7 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
                 record = json.loads(line)
                 schema = record["schema"]
             except (ValueError, KeyError, TypeError) as error:
-                raise InputError(f"{path}:{number} is no caption record") from error
+                raise InputError(f"{path}:{number} is not a caption record") from error
             if schema != SCHEMA:
                 raise InputError(
                     f"{path}:{number} has schema {schema}, this version writes {SCHEMA}",
@@ -116,14 +116,14 @@ def read_records(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def append_records(handle: TextIO, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write records and hand them to the system, so that a crash costs at most the line in hand."""
+    """Write records and flush them, so that a crash costs at most the current line."""
     for record in records:
         handle.write(dump(record) + "\n")
     handle.flush()
 
 
 def open_for_append(path: Path) -> TextIO:
-    """The file, open at its end; a half line left by a crash is cut off first. Raises InputError."""
+    """Open JSON Lines for appending, without a half line left by a crash. Raises InputError."""
     with _writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as handle:
@@ -133,7 +133,7 @@ def open_for_append(path: Path) -> TextIO:
 
 
 def open_table(path: Path) -> TextIO:
-    """A CSV file, begun anew with its header. Raises InputError when it cannot be written."""
+    """Open a new CSV file and write its header. Raises InputError."""
     with _writable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.open("w", encoding="utf-8", newline="")
@@ -151,7 +151,7 @@ def _writable(path: Path) -> Iterator[None]:
 
 
 def append_rows(handle: TextIO, rows: Iterable[tuple[Caption, Path]]) -> None:
-    """One caption a row."""
+    """Write one caption per row."""
     writer = csv.writer(handle)
     for caption, path in rows:
         record = caption_record(caption, path)
@@ -165,17 +165,16 @@ def _safe_cell(value: Any) -> Any:
 
 
 class Outputs:
-    """Open for a run; a context manager. In memory are a few bytes a clip, and some thousand rows for parquet.
+    """Output files of a run; a context manager. Memory: a few bytes per clip, some thousand rows for Parquet.
 
     Args:
-        jsonl: Appended to; a clip that has the same text there already is not written again, so a resumed run leaves
-            every clip once.
-        srt, vtt: Folders; one file a video, named like it.
-        csv, parquet: Tables, begun anew by every run (.parquet stands when the run ends).
-        sidecar: VIDEO.captions.srt beside each video.
+        jsonl: Appended to; unchanged records are not written again, so a resumed run leaves every clip once.
+        srt, vtt: Folders; one file per video, with its name.
+        csv, parquet: Tables, begun anew by every run; the Parquet file appears when the run ends.
+        sidecar: Write VIDEO.captions.srt beside each video.
 
     Raises:
-        InputError: A place cannot be written.
+        InputError: A path cannot be written.
     """
 
     def __init__(
@@ -205,10 +204,11 @@ class Outputs:
 
     @property
     def any(self) -> bool:
+        """Whether anything is to be written."""
         return bool(self._jsonl or self._table or self._rows or self._srt or self._vtt or self._sidecar)
 
     def write(self, video: CaptionedVideo) -> None:
-        """All that is asked for of one video."""
+        """Write one video's captions to all outputs."""
         lines = [caption_record(caption, video.path) for caption in video.captions]
         if self._rows is not None:
             self._rows.add([{name: line[name] for name in PARQUET_COLUMNS} for line in lines])
@@ -233,12 +233,12 @@ class Outputs:
             write_srt(cues, video.path.with_suffix(".captions.srt"))
 
     def failures(self, failed: Sequence[Failure]) -> int:
-        """Files that could not even be indexed; how many."""
+        """Record files that could not be indexed; returns their number."""
         self._append([failure_record(failure, failure.item) for failure in failed])
         return len(failed)
 
     def close(self, *, whole: bool = True) -> None:
-        """whole False: the run broke off, so that no table of half of it takes the place of the last one."""
+        """Close the files. whole: False: the run broke off, so keep the previous Parquet file."""
         self._files.close()
         if self._rows is not None:
             self._rows.close(keep=whole)
@@ -258,7 +258,7 @@ class Outputs:
         self._written |= {_key(line): _content(line) for line in new}
 
     def _name(self, path: Path) -> str:
-        """The video's own name; a second one of that name in another folder gets a number."""
+        """The video's name; a second one of that name, from another folder, gets a number."""
         if path not in self._names:
             name, number = path.stem, 2
             while name in self._taken:

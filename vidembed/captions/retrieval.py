@@ -1,10 +1,9 @@
-"""A captioner without a language model: sentences of a bank, found by comparing embeddings.
+"""A captioner without a language model: retrieves sentences of a bank by comparing embeddings.
 
-In the way of MeaCap (Zeng et al., CVPR 2024, arXiv 2403.03715): the sentences nearest to the clip are its memory; the
-memory's words are kept where several of its sentences agree on them, and sentences of kept words go first. Where
-MeaCap writes with a language model, this can put the first half of one remembered sentence before the place of
-another, if the clip fits the result better than either (`compose`). Nothing is trained and no frame is decoded: the
-clip's stored vectors are compared with the bank's.
+After MeaCap (Zeng et al., CVPR 2024, arXiv 2403.03715): the sentences closest to the clip are its memory, and those
+whose words several of them share go first. Where MeaCap writes with a language model, `compose` joins the first half of
+one sentence with the place of another, if the result fits the clip better than either. Nothing is trained and no frame
+is decoded: the clip's stored vectors are compared with the bank's.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from vidembed.models.spec import ModelSpec
 from vidembed.protocols import ClipMedia
 from vidembed.types import Clip, Floats
 
-HALVED = 6  # memories that are put together anew: up to 30 new sentences to embed
+HALVED = 6  # memories to compose from: up to 30 new sentences to embed
 # Where the place begins in a sentence such as "two dogs run | across the grass"; English only: others stay whole.
 _PLACE = regex.compile(
     r"(?<=\p{L})\s+(?=(?:in|on|at|along|across|through|under|behind|beside|near|over|above|by|next to|in front of)\s)"
@@ -43,12 +42,16 @@ _EMPTY = frozenset(_LITTLE.split())
 
 
 class RetrievalCaptioner:
-    """Sentences for clips by their vectors. Implements `protocols.Captioner` and `captions.run.VectorCaptioner`.
+    """Sentences for clips by their vectors. A `protocols.Captioner` and a `captions.run.VectorCaptioner`.
 
-    memories: how many nearest sentences are looked at; compose: whether halves of them are put together;
-    agreement: z-score units that a sentence gains when all its words are shared by other memories. On 160 pictures of
-    Flickr8k neither changed CIDEr-D beyond chance with the bundled bank (0.29; composing -0.02, agreement of 0.5 0.00),
-    so composing, which costs up to 30 sentences to embed a clip, waits to be asked for.
+    On 160 pictures of Flickr8k neither `compose` nor `agreement` changed CIDEr-D beyond chance with the bundled bank
+    (0.29; composing -0.02, agreement of 0.5 0.00), so composing, which embeds up to 30 sentences a clip, is off.
+
+    Args:
+        sentences: The bank.
+        memories: Closest sentences to look at.
+        compose: Whether to join halves of them.
+        agreement: z-score units added if other memories share all words of a sentence.
     """
 
     name = "retrieval"
@@ -68,15 +71,16 @@ class RetrievalCaptioner:
         self._bank: dict[str, Floats] = {}  # channel -> (sentences, D), made when the first clip has a vector there
 
     def compare_by(self, judges: Mapping[str, Judge], settings: ChoiceSettings) -> None:
+        """Called once, before the first clip."""
         self._judges, self._specificity, self._bank = judges, settings.specificity, {}
 
     def candidates(
         self, clips: Sequence[ClipMedia], *, n: int, prompt: str | None = None, seed: int = 0
     ) -> list[list[str]]:
-        """Up to n sentences a clip, the best first; the seed changes nothing. NoSuchStream: the clip has no vector."""
+        """Up to n sentences per clip, best first. Raises NoSuchStream for a clip without a vector."""
         if prompt:
             raise ConfigError(
-                "the retrieval captioner takes no prompt: it finds sentences",
+                "the retrieval captioner takes no prompt",
                 hint="leave caption.prompt empty, or choose a vision-language model as caption.model",
             )
         return [self._of_one(media.clip, n) for media in clips]
@@ -108,13 +112,13 @@ class RetrievalCaptioner:
 
 
 def agreed(memory: Sequence[str]) -> frozenset[str]:
-    """The stems that at least two of the sentences have."""
+    """Stems that at least two of the sentences have."""
     counts = Counter(stem for sentence in memory for stem in _stems(sentence))
     return frozenset(stem for stem, count in counts.items() if count > 1)
 
 
 def _share(sentence: str, shared: frozenset[str]) -> float:
-    """0..1: how many of the sentence's words others have too."""
+    """Share of the sentence's words, 0..1, that others have too."""
     stems = _stems(sentence)
     return len(stems & shared) / len(stems) if stems else 0.0
 
@@ -124,7 +128,7 @@ def _stems(sentence: str) -> set[str]:
 
 
 def _composed(memory: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """New sentences of one memory's beginning and another's place, with the two they are from."""
+    """New sentences from the first half of one and the place of another, with the two they are from."""
     halves = [(text, parts) for text in memory if len(parts := _PLACE.split(text, maxsplit=1)) == 2][:HALVED]
     new: dict[str, tuple[str, str]] = {}
     for one, (begin, _) in halves:
@@ -143,7 +147,7 @@ def _stemmer() -> Any:
 
 
 def read_sentences(path: str | Path | None = None) -> tuple[str, ...]:
-    """The sentences of a bank file, or of the bank that comes along; see `files.read_bank`."""
+    """The sentences of a file, or of the bundled bank; see `files.read_bank`."""
     return read_bank(path, resources.files("vidembed.captions") / "bank.txt", kind="caption bank")
 
 
@@ -151,5 +155,5 @@ def load(
     spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_dir: Path | None = None,
     offline: bool = False, bank: str | None = None, memories: int = 12, compose: bool = False, agreement: float = 0.25,
 ) -> RetrievalCaptioner:  # fmt: skip
-    """bank: a file of one's own sentences, one a line; None = the bank that comes along. Others: the class."""
+    """Load it. bank: a file, one sentence a line; None = the bundled bank. Others: see the class."""
     return RetrievalCaptioner(read_sentences(bank), memories=memories, compose=compose, agreement=agreement)

@@ -1,6 +1,6 @@
-"""Clips in, captions out: propose, drop what is degenerate, choose by embeddings, reuse for near-identical clips.
+"""Caption clips: propose candidates, drop degenerate ones, choose by embeddings, reuse for near-identical clips.
 
-Knows no files and no models: readers, vectors and encoders are handed in.
+Readers, vectors and encoders are handed in.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from vidembed.errors import ConfigError, EncodingError, NoSuchStream, StoreError
 from vidembed.protocols import Captioner, ClipMedia
 from vidembed.types import Caption, Clip, Failure, Floats
 
-_LOOK_BACK = 32  # captions of the video in which a similar clip is looked for
+_LOOK_BACK = 32  # earlier captions among which a similar clip is looked for
 
 
 @dataclass(frozen=True)
 class CaptionedVideo:
-    """One video's answer.
+    """Captions of one video.
 
     Attributes:
         captions: Of all its clips that have one, new or kept, in order of time.
-        unchanged: The captioner was asked nothing.
-        cues: The captions as subtitles; neighbours that mean the same are one.
+        unchanged: The captioner was not called.
+        cues: The captions as subtitles; neighbours that mean the same are merged.
     """
 
     video_id: str
@@ -46,14 +46,14 @@ class CaptionedVideo:
 
 @dataclass(frozen=True)
 class Judge:
-    """One channel's help in choosing.
+    """What one channel contributes to choosing.
 
     Attributes:
         embed: Texts -> (N, D) unit rows in the channel's space.
-        bank: (B, D) ordinary sentences there.
-        vector: Clip -> (D,), or None where the channel has none.
-        others: Clip -> (M, D) of unlike clips of the index.
-        weight: Of the channel in choosing, above 0.
+        bank: (B, D) ordinary sentences.
+        vector: Clip -> (D,), or None if the channel lacks it.
+        others: Clip -> (M, D) of dissimilar clips of the index.
+        weight: Above 0.
     """
 
     embed: Callable[[Sequence[str]], Floats]
@@ -63,27 +63,27 @@ class Judge:
     weight: float = 1.0
 
     def view(self, clip: Clip, texts: Callable[[], Floats]) -> JudgeVectors | None:
-        """The channel's view of a clip and of the (N, D) texts; None where it has no vector of the clip."""
+        """The channel's view of a clip; None if it lacks the clip. texts: gives (N, D), called if needed."""
         vector = self.vector(clip)
         return None if vector is None else JudgeVectors(texts(), vector, self.bank, self.others(clip), self.weight)
 
 
 @runtime_checkable
 class VectorCaptioner(Protocol):
-    """A captioner that looks at the clips' stored vectors: it is told, before its first clip, how to compare."""
+    """A captioner that looks at stored vectors, not at media."""
 
-    def compare_by(self, judges: Mapping[str, Judge], settings: ChoiceSettings) -> None: ...
+    def compare_by(self, judges: Mapping[str, Judge], settings: ChoiceSettings) -> None:
+        """Called once, before the first clip."""
 
 
 @runtime_checkable
 class SingleClipCaptioner(Protocol):
-    """A captioner that looks at one clip at a time: one that fails costs the others nothing."""
+    """A captioner that looks at one clip per call, so that a clip that fails costs no other."""
 
     def each(
         self, clips: Sequence[ClipMedia], *, n: int, prompt: str | None = None, seed: int = 0
     ) -> list[list[str] | Exception]:
-        """As `Captioner.candidates`, with what went wrong in the place of a clip's texts."""
-        ...
+        """As `Captioner.candidates`, with the exception in place of a failed clip's texts."""
 
 
 class ClipCaptioning:
@@ -99,15 +99,15 @@ class ClipCaptioning:
         producer: str | None = None,
         bank: Captioner | None = None,
     ) -> None:
-        """Make one run's captioning.
+        """Set up a run.
 
         Args:
-            captioner: Proposes texts.
-            judges: Channel -> what it chooses by.
+            captioner: Proposes candidates.
+            judges: By channel.
             settings: The settings under `caption`.
-            batch_size: Clips handed to the captioner at once.
-            producer: What is saved as the captions' model; None = the captioner's name.
-            bank: Proposes `settings.bank_candidates` further texts a clip.
+            batch_size: Clips per call of the captioner.
+            producer: Saved as the captions' model; None = the captioner's name.
+            bank: Proposes `settings.bank_candidates` more per clip.
         """
         self.captioner = captioner
         self._judges, self._settings, self._batch_size = judges, settings, batch_size
@@ -122,7 +122,7 @@ class ClipCaptioning:
 
         Args:
             clips: Of one video after the other.
-            known: Captions of the first video that an earlier run left, for its clips that look the same.
+            known: Captions of the first video from an earlier run, to reuse for similar clips.
 
         Yields:
             One Caption or Failure per clip, in order. ConfigError and StoreError stop the run.
@@ -148,12 +148,12 @@ class ClipCaptioning:
                 yield results[media.clip.clip_id]
 
     def rechoose(self, caption: Caption) -> Caption | Failure:
-        """Choose among a caption's candidates again (another encoder, other weights), without asking the captioner."""
+        """Choose again among a caption's candidates, with other encoders or settings; no model call."""
         texts, origins = [c.text for c in caption.candidates], [c.origin for c in caption.candidates]
         return self._choose(caption.clip, texts, origins, model=caption.model)
 
     def _propose(self, clips: Sequence[ClipMedia]) -> list[list[str] | Failure]:
-        """Candidates per clip; a batch that fails is split until the bad clip is alone."""
+        """Candidates per clip; a failing batch is split until the failing clip is alone."""
         given, captioner = self._settings, self.captioner
         answers: Sequence[list[str] | Exception | Failure]
         if isinstance(captioner, SingleClipCaptioner):
@@ -173,7 +173,7 @@ class ClipCaptioning:
         return f"caption:{self.captioner.name}"
 
     def _usable(self, clip: Clip, answer: list[str] | Exception | Failure) -> list[str] | Failure:
-        """Clean, different, not degenerate texts in their order; a Failure when none is left."""
+        """Clean, distinct, non-degenerate texts in order; a Failure if none is left."""
         if isinstance(answer, ConfigError | StoreError):
             raise answer
         if isinstance(answer, Exception):
@@ -189,13 +189,13 @@ class ClipCaptioning:
             return list(kept.values())
         sample = clean(answer[0])[:60] if answer else ""
         error = EncodingError(
-            f"no usable caption: {len(answer)} candidates, all empty or repeating themselves, such as {sample!r}",
+            f"no usable caption: {len(answer)} candidates, all empty or repetitive, such as {sample!r}",
             hint="try another captioner, prompt or seed",
         )
         return failure_of(error, item=clip.clip_id, stage=self._stage)
 
     def _pooled(self, media: ClipMedia, texts: list[str]) -> tuple[list[str], list[str]]:
-        """The captioner's texts and the bank's, with their origins."""
+        """The captioner's texts, then the bank's, with their origins."""
         if self._bank is None:
             return texts, [""] * len(texts)
         try:
@@ -227,7 +227,7 @@ class ClipCaptioning:
         )
 
     def _similar(self, clip: Clip, done: Sequence[Caption]) -> Caption | None:
-        """An earlier caption of a clip that looks and sounds the same in every channel that judges."""
+        """An earlier caption of a clip that is similar in every channel that judges."""
         above = self._settings.reuse_above
         own = [judge.vector(clip) for judge in self._judges.values()] if above <= 1 else []
         if not any(vector is not None for vector in own):

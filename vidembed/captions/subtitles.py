@@ -1,7 +1,4 @@
-"""From clip captions to cues: what a viewer reads, one after the other, without stutter.
-
-SubRip and WebVTT, exact to the millisecond.
-"""
+"""Subtitles from clip captions: SubRip and WebVTT, exact to the millisecond."""
 
 from __future__ import annotations
 
@@ -24,12 +21,12 @@ class Cue:
 
 
 def clean(text: str) -> str:
-    """One line, single spaces, no control characters: what a model returns, made fit for a subtitle."""
+    """One line, single spaces, no control characters."""
     return re.sub(r"\s+", " ", "".join(ch for ch in text if ch.isprintable() or ch.isspace())).strip()
 
 
 def is_degenerate(text: str) -> bool:
-    """True for an empty text or one that repeats itself: a word five times running or a phrase four times."""
+    """Whether a text is empty or repeats a word five times or a phrase four times in a row."""
     words = clean(text).casefold().split()
     if not words:
         return True
@@ -48,10 +45,13 @@ def to_cues(
     same_above: float = 0.95,
     max_gap_s: float = 1.0,
 ) -> list[Cue]:
-    """Captions of one video in time order; neighbours that say the same become one cue.
+    """Turn captions of one video into cues in order of time; neighbours that mean the same become one.
 
-    The same: equal words, or cosine of `embed` (texts -> (N, D) unit rows) at or above `same_above`. The text that
-    stays is the better-scored one. Overlapping clips are cut where the next begins.
+    Args:
+        captions: Overlapping clips are cut where the next begins.
+        embed: Texts -> (N, D) unit rows; None = only equal words mean the same.
+        same_above: Least cosine of texts that mean the same; the text with the better score stays.
+        max_gap_s: Longest gap between cues that may be merged.
     """
     ordered = sorted(captions, key=lambda caption: (caption.clip.span, caption.clip.clip_id))
     texts = [clean(caption.text) for caption in ordered]
@@ -87,8 +87,7 @@ def timestamp(seconds: float, *, mark: str) -> str:
 
 
 def srt(cues: Iterable[Cue]) -> str:
-    """SubRip text. An arrow inside a caption would read as a timing line, so it becomes a real arrow character;
-    angle brackets become look-alikes, since players read them as styling and SubRip knows no escapes."""
+    """SubRip text. It has no escapes, so arrows and angle brackets become similar characters that players ignore."""
     blocks = []
     for number, cue in enumerate(cues, start=1):
         text = clean(cue.text).replace("-->", "→").replace("<", "‹").replace(">", "›")
@@ -99,7 +98,7 @@ def srt(cues: Iterable[Cue]) -> str:
 
 
 def vtt(cues: Iterable[Cue], *, chapters: bool = False) -> str:
-    """WebVTT text (W3C, section 4.2): `&`, `<` and `>` are escaped, which also disarms `-->`."""
+    """WebVTT text (W3C, section 4.2): `&`, `<` and `>` are escaped, which covers `-->` too."""
     head = "WEBVTT\n\nNOTE chapters\n" if chapters else "WEBVTT\n"
     blocks = [head]
     for cue in cues:
@@ -109,10 +108,10 @@ def vtt(cues: Iterable[Cue], *, chapters: bool = False) -> str:
 
 
 def write_srt(cues: Sequence[Cue], path: Path | str) -> None:
-    """Write SubRip, whole or not at all. Raises InputError when the place cannot be written."""
+    """Write SubRip, all or nothing. Raises InputError."""
     write_text(Path(path), srt(cues))
 
 
 def write_vtt(cues: Sequence[Cue], path: Path | str, *, chapters: bool = False) -> None:
-    """Write WebVTT, whole or not at all. Raises InputError when the place cannot be written."""
+    """Write WebVTT, all or nothing. Raises InputError."""
     write_text(Path(path), vtt(cues, chapters=chapters))

@@ -1,6 +1,7 @@
-"""A whole video in words: one sentence, a title, chapters. Extractive, by embeddings: nothing is invented.
+"""Summarise a video: title, sentence, chapters.
 
-A whole video in a language model's words: title, sentence and chapter names, where the captioner can write.
+Extracted from its captions by embeddings, so that nothing is invented; or written by a captioner that is a language
+model.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ Embed = Callable[[Sequence[str]], Floats]  # texts -> (N, D) unit rows
 
 @dataclass(frozen=True)
 class VideoSummary:
-    """What a whole video is about. chapters cover it from its first to its last caption, in order.
+    """Summary of a video.
 
-    model: the language model that wrote it; "" where it is put together from the captions.
+    Attributes:
+        chapters: In order, from the first caption to the last.
+        model: The language model that wrote it; "" if it was extracted.
     """
 
     title: str
@@ -42,10 +45,17 @@ def summarise(
     max_chapters: int = 12,
     min_chapter_s: float = 20.0,
 ) -> VideoSummary | None:
-    """Title, sentence and chapters of one video from its clip captions; None when there is no caption.
+    """Extract a summary from a video's captions.
 
-    extra: transcript or on-screen lines; they take part in finding the centre, and a short on-screen line that is
-    near the centre may become the title. The sentence is the caption nearest to the duration-weighted centre.
+    Args:
+        captions: Of its clips.
+        embed: Texts -> (N, D) unit rows.
+        extra: Transcript or on-screen lines; a short one close to the centre may become the title.
+        max_chapters: Most chapters.
+        min_chapter_s: Shortest chapter.
+
+    Returns:
+        The sentence is the caption closest to the centre, weighted by duration and score. None without captions.
     """
     ordered = [c for c in sorted(captions, key=lambda caption: caption.clip.span) if clean(c.text)]
     if not ordered:
@@ -66,10 +76,10 @@ def summarise(
 
 
 def chapters(captions: Sequence[Caption], vectors: Floats, most: int, min_s: float) -> list[Cue]:
-    """Cut where neighbouring captions differ most, by merging the most alike neighbours first (agglomerative, in time).
+    """Merge the most similar neighbouring captions into chapters (agglomerative clustering, in order of time).
 
-    Stops when at most `most` chapters are left, each at least `min_s` long, and no two neighbours are alike (cosine of
-    their centres at or above 0.8). Each is named by its caption nearest to its centre.
+    Stops when at most `most` chapters are left, each at least `min_s` long, and no two neighbours are similar (cosine
+    of their centres at or above 0.8). Each is named by the caption closest to its centre.
     """
     groups = [[i] for i in range(len(captions))]
 
@@ -113,9 +123,9 @@ _JOINTS = re.compile(
 
 
 def title_of(sentence: str, *, max_words: int = 9) -> str:
-    """A sentence as a title: no leading article, no "is" before what somebody does, no full stop, first letter large.
+    """Shorten a sentence to a title: no leading article, no "is" before a participle, no full stop, capitalised.
 
-    A long one ends before the last place or further thing that does not fit, else after so many words with "…".
+    A long one ends before the last phrase that does not fit, else after `max_words` words with "…".
     """
     text = re.sub(r"^(a|an|the)\s+", "", sentence.rstrip(" .!"), flags=re.IGNORECASE)
     text = re.sub(r"\b(?:is|are)\s+(?=\w+ing\b)", "", text, count=1)
@@ -141,25 +151,32 @@ _PART = re.compile(r"^\W*(title|summary|chapter\s+(\d+))\W*[:：]\s*(.+?)\s*$", 
 
 @runtime_checkable
 class Writer(Protocol):
-    """A captioner that also answers requests in words alone."""
+    """A captioner that also answers text requests."""
 
     name: str
 
     @property
-    def can_write(self) -> bool: ...
+    def can_write(self) -> bool:
+        """Whether the loaded model can."""
 
     def write(self, request: str, *, seed: int = 0) -> str:
-        """The answer; the same for the same seed where the model allows it."""
-        ...
+        """The answer; the same for the same seed if the model allows it."""
 
 
 def write_summary(
     writer: Writer, extracted: VideoSummary, cues: Sequence[Cue], lines: Sequence[str] = (), *, seed: int = 0
 ) -> VideoSummary:
-    """The extracted summary in the writer's words; where its chapters lie stays, and so does what it does not name.
+    """Rewrite an extracted summary with a language model. Chapters keep their times; parts not answered stay extracted.
 
-    cues: the clips' captions; lines: what is said or written in the video. Raises EncodingError when the answer has
-    none of the parts asked for.
+    Args:
+        writer: The model.
+        extracted: The summary to rewrite.
+        cues: The clips' captions.
+        lines: What is said or written in the video.
+        seed: Of the sampling.
+
+    Raises:
+        EncodingError: The answer has none of the parts asked for.
     """
     answer = writer.write(request(extracted, cues, lines), seed=seed)
     title, sentence = "", ""
@@ -187,7 +204,7 @@ def write_summary(
 
 
 def request(extracted: VideoSummary, cues: Sequence[Cue], lines: Sequence[str]) -> str:
-    """What the model is asked."""
+    """The prompt."""
     parts = ["Captions of one video, clip by clip, made by a machine, so some may be wrong:"]
     parts += [f"{_clock(cue.span.start_s)} {cue.text}" for cue in thinned(cues)]
     if lines:
@@ -206,7 +223,7 @@ def request(extracted: VideoSummary, cues: Sequence[Cue], lines: Sequence[str]) 
 
 
 def thinned(items: Sequence[T], most: int = MAX_SHOWN) -> list[T]:
-    """At most so many of them, evenly spread."""
+    """At most so many items, evenly spaced."""
     if len(items) <= most:
         return list(items)
     return [items[i] for i in evenly_spaced(len(items), most, ends=False)]

@@ -1,1 +1,1 @@
-"""Query -> hits per channel -> fused clips -> moments. Pure functions and `Searcher`, which works on protocols."""
+"""From a query to moments: rank clips in each channel, fuse, find spans. `Searcher` works on protocols."""

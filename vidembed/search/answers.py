@@ -1,4 +1,4 @@
-"""From ranked clips to answers: spans on the curves around the best clips, ranked over all channels."""
+"""From ranked clips to answers: spans of the curves around the best clips, ranked over all channels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vidembed.types import Clip, Floats, Hit, Moment, Span
 def candidates(
     sheet: Sheet, seeds: Mapping[str, Sequence[Clip]], channels: Sequence[ChannelSearch], settings: SearchSettings
 ) -> list[Candidate]:
-    """Spans of the windows that overlap a found clip, with what each channel makes of them. seeds: by video."""
+    """Spans that overlap a found clip, scored in each channel of the sheet. seeds: video id -> its clips found."""
     found = list(_spans(sheet, seeds, channels, settings.moments))
     if not found:
         return []
@@ -36,7 +36,7 @@ def candidates(
 def _spans(
     sheet: Sheet, seeds: Mapping[str, Sequence[Clip]], channels: Sequence[ChannelSearch], settings: MomentSettings
 ) -> Iterator[Candidate]:
-    """The windows' spans with the found clips they overlap; a found clip that none reaches is one by itself, last."""
+    """Candidates with their seeds; last, each seed that no candidate overlaps, as a span of its own."""
     trust = {channel.name: channel.trust for channel in channels}
     curve, smoothed = sheet.joined(trust), sheet.joined(trust, smooth_s=settings.smooth_s)
     shots = [[clip.span for clip in clips] for clips in sheet.windows]
@@ -72,7 +72,7 @@ def _judged(
     channels: Sequence[ChannelSearch],
     clip_share: float,
 ) -> Candidate:
-    """With its values and confidence. worths, highest: of each channel, the span's score and its highest z."""
+    """The candidate with values and confidence. worths, highest: each channel's span score and highest z in it."""
     values: dict[str, float] = {}
     odds: dict[str, float] = {}
     phrase = False
@@ -82,7 +82,7 @@ def _judged(
             continue
         clip_z = max((hit.z for hit in hits), default=top)
         values[channel.name] = clip_share * min(clip_z, top + 1) + (1 - clip_share) * worth
-        # A span without the clip's best part is no surer than what it has.
+        # A span that lacks the clip's best part is as sure as what it has.
         odds[channel.name] = channel.odds(min(clip_z, top) + channel.lift)
         phrase |= any(hit.phrase for hit in hits) and top >= 6
     confidence = confidence_of(odds, channels) if values else 0.0
@@ -92,7 +92,7 @@ def _judged(
 def ranked(
     found: Sequence[Candidate], channels: Sequence[ChannelSearch], settings: SearchSettings, *, phrase_first: bool
 ) -> list[Candidate]:
-    """By fused score down, then video and time; spans that mostly repeat a better one are left out."""
+    """Candidates by fused score down, then video and time, without those that mostly repeat a better one."""
     by_key = {candidate.key: candidate for candidate in found}
     rankings = {}
     for channel in channels:
@@ -105,13 +105,13 @@ def ranked(
         fused.sort(key=lambda pair: (-pair[1], pair[0]))
     better = Deduplicator()
     kept = [replace(by_key[key], score=score) for key, score in fused if better.add(by_key[key])]
-    # Each is at least as sure as those after it: an answer put first because of its span is not the less sure one.
+    # Confidence never rises down the list, so raise that of an answer whose span alone put it first.
     surest = list(accumulate((candidate.confidence for candidate in reversed(kept)), max))[::-1]
     return [replace(candidate, confidence=sure) for candidate, sure in zip(kept, surest, strict=True)]
 
 
 class Deduplicator:
-    """The answers so far, by video; each is to show something else than those before it."""
+    """The answers so far, by video; rejects those that mostly repeat an earlier one."""
 
     def __init__(self) -> None:
         self._spans: dict[str, list[Span]] = {}
@@ -121,7 +121,7 @@ class Deduplicator:
         return video_id in self._spans
 
     def add(self, candidate: Candidate) -> bool:
-        """False, and nothing is added, for a span that mostly repeats an earlier one of its video."""
+        """Whether the candidate is new; if so, it is added."""
         earlier = self._spans.get(candidate.video_id, [])
         if any(_same(candidate.span, other) for other in earlier):
             return False
@@ -130,12 +130,12 @@ class Deduplicator:
 
 
 def _same(a: Span, b: Span) -> bool:
-    """Whether two spans show mostly the same: half of their union, or nearly all of the shorter one."""
+    """Whether two spans are mostly the same: over half of their union, or nearly all of the shorter one."""
     return a.iou(b) > 0.5 or a.overlap_s(b) > 0.8 * min(a.duration_s, b.duration_s)
 
 
 def moment_of(candidate: Candidate, sheet: Sheet, channels: Sequence[ChannelSearch], path: Path) -> Moment:
-    """The answer for a candidate, with the best hit of each channel and the lines of text that matched."""
+    """The answer for a candidate, with the best hit and the best line of text of each channel."""
     hits: list[Hit] = []
     words: dict[str, str] = {}
     for channel in channels:
@@ -160,14 +160,14 @@ def moment_of(candidate: Candidate, sheet: Sheet, channels: Sequence[ChannelSear
 
 
 def _origin(candidate: Candidate, hits: Sequence[Hit]) -> Clip:
-    """The found clip that shows the best time; of several, or where none does, the best ranked one."""
+    """The seed that has the best time; of several, or if none has, the best ranked one."""
     ranks = {hit.clip_id: hit.rank for hit in sorted(hits, key=lambda hit: -hit.rank)}
     shown = [clip for clip in candidate.seeds if clip.span.contains(candidate.best_s)]
     return min(shown or candidate.seeds, key=lambda clip: (ranks.get(clip.clip_id, 1 << 30), clip.span, clip.clip_id))
 
 
 def _best_text(pieces: Pieces, candidate: Candidate) -> str:
-    """The line of a text channel that fits best inside the span, if it stands out at all."""
+    """The line of a text channel with the highest z in the span, above 0.5."""
     best, text, span = 0.5, "", candidate.span
     first, last = pieces.window.searchsorted([candidate.window, candidate.window + 1]).tolist()
     for i in range(first, last):
@@ -177,12 +177,12 @@ def _best_text(pieces: Pieces, candidate: Candidate) -> str:
 
 
 def diverse(order: Sequence[Candidate], channels: Sequence[ChannelSearch], diversity: float) -> list[Candidate]:
-    """The same candidates in the order of maximal marginal relevance, by the vectors of the first dense channel."""
+    """Reorder candidates by maximal marginal relevance over the vectors of the first dense channel."""
     for channel in channels:
         vectors = [_vector(candidate, channel) for candidate in order]
         there = [vector for vector in vectors if vector is not None]
         if there:
-            blank = np.zeros_like(there[0])  # like nothing else: never held back
+            blank = np.zeros_like(there[0])  # similar to nothing
             rows = np.stack([blank if vector is None else vector for vector in vectors])
             relevance = [candidate.score for candidate in order]
             return [order[i] for i in maximal_marginal_relevance(relevance, rows, diversity=diversity)]
@@ -200,11 +200,10 @@ def _vector(candidate: Candidate, channel: ChannelSearch) -> Floats | None:
 def maximal_marginal_relevance(
     relevance: Sequence[float] | NDArray[np.float64], vectors: Floats, *, diversity: float
 ) -> list[int]:
-    """Positions in the order to show: each next one has the best (1 - diversity) x relevance - diversity x likeness.
+    """Places in a new order: each next item has the highest (1 - diversity) x relevance - diversity x similarity.
 
-    relevance: (N,) any scale, N >= 1. vectors: (N, D) unit rows; likeness is the largest cosine with what was chosen
-    before. diversity 0 keeps the order of relevance, 1 looks at likeness only. Ties keep the given order.
-    Source: Carbonell and Goldstein, SIGIR 1998.
+    relevance: (N,) any scale, N >= 1. vectors: (N, D) unit rows; similarity is the largest cosine with an item before.
+    Ties keep the given order. Source: Carbonell and Goldstein, SIGIR 1998.
     """
     worth = np.asarray(relevance, dtype=np.float64)
     n = len(worth)

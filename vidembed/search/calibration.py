@@ -1,9 +1,9 @@
-"""What a score is worth: against ordinary queries, against the rest of the index, and as a confidence 0..1.
+"""Calibrate scores against ordinary queries and the rest of the index, and turn them into confidences 0..1.
 
-Raw cosines of contrastive models are no probabilities: they have another level in each model, and some clips ("hubs")
-are near every query. A bank of ordinary queries gives every clip its background; a clip answers a query when it stands
-out from that. Only the clips a search has found are looked at, and their backgrounds are kept, so the cost of a query
-does not grow with the index.
+Raw cosines of contrastive models are no probabilities: their level differs between models, and some clips ("hubs") are
+close to every query. A bank of ordinary queries gives every clip a background; a clip answers a query when it stands
+out from it. Only clips that were found are looked at, and their backgrounds are cached, so the cost of a query does
+not grow with the index.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ NEAR = 10  # of the bank's queries, how many a query is compared with; 30 does n
 
 @cache
 def read_bank(path: str | None = None) -> tuple[str, ...]:
-    """The queries of a bank file, or of the bank that comes along; see `files.read_bank`."""
+    """The queries of a file, or of the bundled bank; see `files.read_bank`."""
     return files.read_bank(path, resources.files("vidembed.search") / "query_bank.txt", kind="query bank")
 
 
 class BankVectors:
     """The bank in each channel's space, encoded once and kept in memory and, with a folder, on disk.
 
-    A call gives (B, D) float32 unit rows, or None for a channel that takes no text or is sparse. Files are plain
-    `.npy` without pickle, named by channel, fingerprint, bank and prompts, so that others have another file.
+    A call gives (B, D) float32 unit rows, or None for a channel that is sparse or takes no text. Files are plain `.npy`
+    without pickle, named by channel, fingerprint, bank and prompts.
     """
 
     def __init__(self, queries: Sequence[str], *, folder: Path | None = None) -> None:
@@ -72,7 +72,7 @@ class BankVectors:
             try:
                 rows = np.load(file, allow_pickle=False)
             except (OSError, ValueError):
-                rows = None  # cut short by a power loss: it is made again
+                rows = None  # cut short by a power loss: encode again
             if rows is not None and rows.shape == shape and rows.dtype == np.float32 and np.isfinite(rows).all():
                 return rows
         rows = encode_texts(channel, self._queries)
@@ -83,7 +83,7 @@ class BankVectors:
 
 
 def encode_texts(channel: Channel, texts: Sequence[str]) -> Floats | None:
-    """(N, D) query vectors of texts, in batches where the encoder has `encode_queries`; None where it takes no text."""
+    """(N, D) float32 query vectors, in batches if the encoder has `encode_queries`; None if it takes no text."""
     batched = getattr(channel.encoder, "encode_queries", None)
     if batched is not None:
         rows = batched("text", list(texts))
@@ -139,6 +139,7 @@ class Scale:
         return plain - self.hubness * (background - self.background) if self.hubness else plain
 
     def z(self, corrected: NDArray[np.floating]) -> Doubles:
+        """z-scores of corrected scores."""
         return (np.asarray(corrected, dtype=np.float64) - self.mean) / self.spread
 
     @classmethod
@@ -204,16 +205,25 @@ def expected_largest(n: int) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """A channel's collection in numbers: how many clips, a sample of them, and what ordinary queries score there."""
+    """Statistics of a channel's collection.
+
+    Attributes:
+        count: Clips in it.
+        sample: (S, D) vectors of some of them.
+        scale: None without a bank.
+        null: Of z.
+        near_null: Of deviations above each clip's `near_level`.
+    """
 
     count: int
-    sample: Floats  # (S, D)
-    scale: Scale | None = None  # None without a bank
-    null: Null | None = None  # in z
-    near_null: Null | None = None  # in usual deviations above each clip's `near_level`
+    sample: Floats
+    scale: Scale | None = None
+    null: Null | None = None
+    near_null: Null | None = None
 
     @classmethod
     def of(cls, count: int, sample: Floats, bank: Floats | None, *, temperature: float, hubness: float) -> Collection:
+        """From a sample of the collection and the bank in its space, (B, D)."""
         if bank is None or not len(sample):
             return cls(count, sample)
         scores = bank @ sample.T
@@ -226,7 +236,7 @@ class Collection:
         return cls(count, sample, scale, null, near_null)
 
     def for_query(self, vector: Floats) -> tuple[Scale, Null | None]:
-        """Scale and null of this very query from its cosines over the sample, for queries that no bank fits."""
+        """Scale and null from this query's cosines over the sample, for queries that no bank fits."""
         scores = self.sample @ vector
         null = null_of_sample(scores, indexed=self.count)
         if null is None:
@@ -236,7 +246,7 @@ class Collection:
 
 
 class Collections:
-    """`Collection` of each channel, made when first asked for and again when its number of clips changes."""
+    """`Collection` of each channel, computed when first needed and again when its number of clips changes."""
 
     def __init__(self, store: Store, bank: Bank, settings: CalibrationSettings) -> None:
         self._store, self._bank, self._settings = store, bank, settings
@@ -244,6 +254,7 @@ class Collections:
         self._lock = threading.Lock()
 
     def get(self, channel: Channel) -> Collection:
+        """Statistics of the channel as it is now."""
         count = self._store.count(channel.collection)
         with self._lock:
             known = self._known.get(channel.collection)
@@ -272,17 +283,14 @@ class Collections:
 
 
 class BackgroundCache:
-    """What ordinary queries score on clips already seen, by collection and clip; the oldest go when it is full.
-
-    Thread-safe. A clip has one number or a row of them, as `make` gives.
-    """
+    """Backgrounds of clips seen before, by collection and clip; the oldest go first. Thread-safe."""
 
     def __init__(self, limit: int = 500_000) -> None:
         self._known: FIFOCache[tuple[str, str], float | list[float]] = FIFOCache(limit)
         self._lock = threading.Lock()
 
     def get(self, collection: str, clip_ids: Sequence[str], make: Callable[[list[str]], Doubles]) -> Doubles:
-        """(N,) or (N, M), the clips in order; `make` is asked once for those that are not known."""
+        """(N,) or (N, M) float64, in order; `make` computes the unknown ones in one call, a number or row each."""
         with self._lock:
             known = {clip_id: self._known.get((collection, clip_id)) for clip_id in clip_ids}
         missing = [clip_id for clip_id, value in known.items() if value is None]

@@ -1,6 +1,6 @@
-"""One query in one channel: ranks clips, and says how well each stretch of a clip fits. It lives for one search.
+"""One query in one channel: ranks clips, and scores each stretch of a clip. Lives for one search.
 
-All channels give z-scores, deviations above what an ordinary query gets, so 0 is "as any query".
+All channels give z-scores: standard deviations above what an ordinary query gets, so 0 means "like any query".
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vidembed.vectors import UnitScore
 
 Texts = Mapping[str, Mapping[str, TimedText]]  # clip id -> channel -> text
 TextsOf = Callable[[Sequence[str]], Texts]
-_BEST = 5  # hits by which a channel is judged as a whole
+_BEST = 5  # hits that say how sure a channel is
 
 
 @dataclass(frozen=True)
@@ -32,32 +32,32 @@ class Found:
     """A clip in a channel's ranking.
 
     Attributes:
-        score: As people see it (cosine, BM25).
-        value: What the ranking goes by.
-        z: Deviations above an ordinary query.
-        sure: Whether it is a match at all goes by this, on the scale of z.
-        phrase: It has the query's very words, one after the other.
+        score: Raw score, shown to users: cosine or BM25.
+        value: Corrected score, which the channel ranks by.
+        z: z-score of `value`.
+        match_z: z-score against the clip's own closest ordinary queries; confidence is computed from it.
+        phrase: The clip's text has the query's exact words.
     """
 
     clip_id: str
     score: float
     value: float
     z: float
-    sure: float
+    match_z: float
     phrase: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Pieces:
-    """Stretches of the clips of W windows, each with its z; they may overlap. Those of one window lie together.
+    """Stretches of the clips of W windows, each with its z-score. They may overlap; those of one window are adjacent.
 
     Attributes:
         window: (P,) number of each stretch's window, rising.
         starts, ends: (P,) seconds.
         z: (P,) float64.
-        what: (P,) the text of each, "" without one.
-        sampled: (W,) whether a window's stretches are frames or windows of sound, taken here and there from what goes
-            on; lines of text have borders of their own, which no smoothing may blur.
+        what: (P,) text of each, "" for none.
+        sampled: (W,) True: frames or sound windows, samples of what goes on between them, so their scores are smoothed;
+            False: lines of text, whose borders are exact.
     """
 
     window: NDArray[np.int64]
@@ -69,7 +69,7 @@ class Pieces:
 
     @classmethod
     def of_lines(cls, windows: Sequence[Sequence[tuple[float, float, float, str]]]) -> Pieces:
-        """From each window's (start_s, end_s, z, text)."""
+        """Lines of text, from each window's (start_s, end_s, z, text)."""
         parts = [part for window in windows for part in window]
         table = np.array([part[:3] for part in parts], dtype=np.float64).reshape(-1, 3)
         number = np.repeat(np.arange(len(windows)), [len(window) for window in windows])
@@ -77,7 +77,7 @@ class Pieces:
         return cls(number, table[:, 0], table[:, 1], table[:, 2], what, np.zeros(len(windows), dtype=bool))
 
     def only(self, kept: NDArray[np.bool_]) -> Pieces:
-        """Those of the kept windows, numbered anew. kept: (W,)."""
+        """Pieces of the kept windows, numbered anew. kept: (W,)."""
         if kept.all():
             return self
         inside = kept[self.window]
@@ -88,7 +88,7 @@ class Pieces:
 
 @dataclass(frozen=True, eq=False)
 class ChannelTools:
-    """What the searches of an index share. bank: vectors of ordinary queries in a channel's space, or None."""
+    """What all searches of an index share. bank: see `Searcher.bank`."""
 
     store: Store
     collections: Collections
@@ -102,15 +102,15 @@ class ChannelSearch(ABC):
 
     Attributes:
         name: Of the channel.
-        stored: Clips that the channel holds in all.
-        weight: Asked for.
-        trust: weight x how sure the channel is that it has an answer.
-        share: Of its weight, what its evidence counts beside that of the surest channel.
-        found: The clips found, best first, a total order; `rank` fills it.
+        stored: Number of clips in the channel.
+        weight: Weight asked for.
+        trust: `weight` times the channel's confidence in its best hits, relative to the most confident channel.
+        share: Factor on `weight` in evidence fusion, 1 for the most confident channel.
+        found: Clips found, best first, in a total order; filled by `rank`.
     """
 
-    guesses: ClassVar[bool]  # it goes by likeness, where any query is a little like any clip
-    units: ClassVar[bool]  # it looks at the vectors of frames and windows
+    guesses: ClassVar[bool]  # ranks by similarity, which is never zero; exact words either match or do not
+    units: ClassVar[bool]  # needs the vectors of frames, sound windows, lines
 
     def __init__(self, query: ChannelQuery, tools: ChannelTools, *, stored: int, weight: float) -> None:
         self.name = query.channel.name
@@ -122,22 +122,22 @@ class ChannelSearch(ABC):
 
     @abstractmethod
     def rank(self, need: int, where: Where | None, texts: TextsOf) -> None:
-        """Find clips, so many that `need` answers can be made of them. texts: what the clips say, by channel."""
+        """Find clips, enough for `need` answers. texts: gives clips' texts by channel."""
 
     @abstractmethod
     def pieces(self, windows: Sequence[Sequence[Clip]], texts: Texts) -> Pieces:
-        """How well each stretch of each window's clips fits; clips that the channel lacks give none."""
+        """Score each stretch of the windows' clips, which were given to `load`; clips it lacks give none."""
 
     @abstractmethod
     def odds(self, z: float) -> float:
-        """Logarithm of the odds that a hit with this z is an answer: what channels are compared and fused by."""
+        """Log-odds that a hit with this z is an answer; channels are compared and fused by them."""
 
     @abstractmethod
     def confidence(self, z: float) -> float:
-        """0..1: how sure a hit with this z is an answer."""
+        """Probability, 0..1, that a hit with this z is an answer."""
 
     def load(self, clip_ids: Sequence[str]) -> None:
-        """Fetch the rows of these clips, at once."""
+        """Fetch the rows of these clips in one call."""
         missing = [clip_id for clip_id in clip_ids if clip_id not in self._rows]
         if missing:
             self._rows.update(self._tools.store.rows(self.collection, missing, units=self.units))
@@ -149,12 +149,12 @@ class ChannelSearch(ABC):
 
     @cached_property
     def best(self) -> float:
-        """How sure the surest of the best hits is, on the scale of z."""
-        return max(hit.sure for hit in self.found[:_BEST])
+        """Highest `match_z` of the best hits."""
+        return max(hit.match_z for hit in self.found[:_BEST])
 
     @cached_property
     def lift(self) -> float:
-        """What the best hits are surer of being a match than their z says; the same for all hits."""
+        """How much `match_z` of the best hits exceeds their z; added to the z of every hit."""
         return self.best - max(hit.z for hit in self.found[:_BEST])
 
     @cached_property
@@ -171,7 +171,7 @@ class ChannelSearch(ABC):
 
 
 class DenseChannelSearch(ChannelSearch):
-    """In a channel of unit vectors."""
+    """In a channel of dense unit vectors."""
 
     guesses = True
     units = True
@@ -201,10 +201,10 @@ class DenseChannelSearch(ChannelSearch):
         level = self._levels(head)
         value = self._scale.corrected(scores, level[:, 0])
         z = self._scale.z(value)
-        sure = self._sure(scores, level, z)
-        found = [Found(*row) for row in zip(head, scores.tolist(), value.tolist(), z.tolist(), sure, strict=True)]
+        match_z = self._match_z(scores, level, z)
+        found = [Found(*row) for row in zip(head, scores.tolist(), value.tolist(), z.tolist(), match_z, strict=True)]
         found.sort(key=lambda hit: (-hit.value, hit.clip_id))
-        # The tail keeps the store's order and goes below: it was not looked at closely.
+        # The tail keeps the store's order, below the head: its units were not scored.
         last, edge = found[-1], hits[:rescore][-1][1]
         for clip_id, score in hits[rescore:]:
             below = edge - score
@@ -239,19 +239,19 @@ class DenseChannelSearch(ChannelSearch):
     def confidence(self, z: float) -> float:
         return 0.5 if self._null is None else self._null.confidence(z)
 
-    def _sure(self, scores: NDArray[np.floating], level: NDArray[np.float64], z: NDArray[np.float64]) -> list[float]:
-        """By how far the scores are above the clips' near levels, brought to where that lies among z."""
+    def _match_z(self, scores: NDArray[np.floating], level: NDArray[np.float64], z: NDArray[np.float64]) -> list[float]:
+        """Scores above the clips' near levels, mapped from the null of such differences to the null of z."""
         if self._bank is None or self._null is None or self._near_null is None:
             return [float(one) for one in z]
         above = (scores - level[:, 1]) / self._scale.spread
         return [self._null.as_in(self._near_null, float(one)) for one in above]
 
     def _background(self, clip_ids: Sequence[str]) -> NDArray[np.float64]:
-        """(N,) soft maximum of ordinary queries on these clips; zeros when the ranking is not corrected."""
+        """(N,) soft maximum of ordinary queries on these clips; zeros when hubs are not corrected."""
         return self._levels(clip_ids)[:, 0] if self._scale.hubness else np.zeros(len(clip_ids))
 
     def _levels(self, clip_ids: Sequence[str]) -> NDArray[np.float64]:
-        """(N, 2) what ordinary queries score on these clips: soft maximum, near level; zeros without a bank."""
+        """(N, 2) soft maximum and near level of ordinary queries on these clips; zeros without a bank."""
         bank, settings = self._bank, self._tools.settings
         if bank is None:
             return np.zeros((len(clip_ids), 2))
@@ -266,19 +266,16 @@ class DenseChannelSearch(ChannelSearch):
 
 
 def unit_matrix(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
-    """All units of the rows one below the other, (U, D) float32, and where each row's begin, (N,).
-
-    A row without units is its own vector. The rows are dense, at least one.
-    """
+    """(U, D) float32 units of N >= 1 dense rows, and (N,) where each row's begin. No units: the vector is one."""
     parts = [row.units if row.units is not None and len(row.units) else row.vector[None] for row in rows]  # type: ignore[index]
     starts = np.cumsum([0, *(len(part) for part in parts)])[:-1]
     return np.concatenate(parts).astype(np.float32), starts
 
 
 def pool_scores(scores: NDArray[np.float32], starts: NDArray[np.int64], how: UnitScore) -> NDArray[np.float32]:
-    """(Q, U) cosines of queries with units into (Q, N) of clips seen through their units.
+    """(Q, N) cosines of queries with clips, from (Q, U) cosines with units. starts: (N,) where each clip's units begin.
 
-    max: the best unit (MaxSim); topk: the mean of the three best; softmax: the mean weighed by exp(cosine / 0.1).
+    how: max: the best unit (MaxSim); topk: mean of the best three; softmax: mean weighted by exp(cosine / 0.1).
     """
     if how == "max":
         return np.maximum.reduceat(scores, starts, axis=1)
@@ -296,7 +293,7 @@ def pool_scores(scores: NDArray[np.float32], starts: NDArray[np.int64], how: Uni
 def _stretches(
     clips: Sequence[Clip], rows: Sequence[Row], starts: NDArray[np.int64], counts: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Where each unit of the clips begins and ends: half-way to its neighbours in the clip, or the clip's borders."""
+    """Borders of each unit: half-way to its neighbours in the clip, or the clip's own."""
     times = np.concatenate(
         [[clip.span.middle_s] if row.unit_times_s is None else row.unit_times_s for clip, row in zip(clips, rows)]
     )
@@ -310,7 +307,7 @@ def _stretches(
 
 
 def _lines_of(text: TimedText | None, row: Row, count: int) -> list[tuple[float, float, str]]:
-    """The lines that a text channel's units stand for, where they do one by one; else the clip's text as a whole."""
+    """The lines that a text channel's units stand for, if one unit is one line; else the clip's whole text."""
     if text is None:
         return []
     spoken = [line for line in text.lines if line.text.strip()]

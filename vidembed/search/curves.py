@@ -1,8 +1,7 @@
-"""Score curves: windows of videos around found clips, side by side on one axis, with each channel's scores over them.
+"""Score curves: windows of videos around found clips, side by side on one axis, with each channel's scores over time.
 
-A curve is piecewise constant: cells `[edges[i], edges[i + 1])` in rising seconds, with one score each. A search looks
-at dozens of short curves; what is done to all of them is done at once, on one `Axis`, because numpy is slow on short
-arrays.
+A curve is piecewise constant: cells `[edges[i], edges[i + 1])` in rising seconds, one score each. A search scores
+dozens of short curves; they share one `Axis` and are computed together, because numpy is slow on short arrays.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ _STRETCH = 1 << 44  # above every time in milliseconds
 def windows(
     seeds: Sequence[Clip], clips_of: Mapping[str, Sequence[Clip]], *, context_s: float, around: int
 ) -> list[list[Clip]]:
-    """The seeds and up to `around` neighbours on either side within context_s, by video, cut where clips lack.
+    """Windows of adjacent clips of one video: the seeds and up to `around` neighbours on either side within context_s.
 
-    So the work is bounded by the number of seeds, however long the video is.
+    So the work does not grow with the length of videos. clips_of: video id -> its clips.
     """
     answer: list[list[Clip]] = []
     for video_id in dict.fromkeys(seed.video_id for seed in seeds):
@@ -77,6 +76,7 @@ class Axis:
 
     @cached_property
     def lengths_s(self) -> Seconds:
+        """(N,) seconds."""
         return self.ends - self.starts
 
     @cached_property
@@ -95,17 +95,18 @@ class Axis:
         return self.ends[self.bounds[1:] - 1]
 
     def edges(self, stretch: int) -> Seconds:
-        """(n + 1,) of one stretch."""
+        """(n + 1,) seconds, of one stretch."""
         cells = self.cells(stretch)
         return np.append(self.starts[cells], self.ends[cells.stop - 1])
 
     def cells(self, stretch: int) -> slice:
+        """Places of one stretch's cells on the axis."""
         return slice(int(self.bounds[stretch]), int(self.bounds[stretch + 1]))
 
     def until(self, rows: NDArray[np.float64], times_s: Seconds, stretch: Places) -> NDArray[np.float64]:
-        """(L, ...) integral of L curves, (L, N), up to these times of these stretches (...), from the axis' beginning.
+        """(L, ...) integrals of curves, (L, N), from the axis' beginning to times_s (...), each in its stretch (...).
 
-        Outside its stretch a curve counts as 0; only differences within one stretch mean something.
+        A curve counts as 0 outside its stretch; only differences within one stretch are meaningful.
         """
         joined = self._joined
         low, high = self.low[stretch], self.high[stretch]
@@ -128,11 +129,11 @@ class Sheet:
     Cells lie between neighbouring borders of pieces and clips.
 
     Attributes:
-        windows: The clips of each window, of one video, in order.
+        windows: The clips of each window, in order of time.
         pieces: Channel -> its pieces over the windows; at least one channel.
         axis: N cells.
-        z: (L, N) float64, in the order of `pieces`; 0 where a channel says nothing.
-        cover: (L, N) how many pieces of a channel lie over each cell.
+        z: (L, N) float64, in the order of `pieces`; 0 where a channel has no piece.
+        cover: (L, N) number of a channel's pieces over each cell.
     """
 
     windows: Sequence[Sequence[Clip]]
@@ -145,7 +146,7 @@ class Sheet:
     def of(
         cls, windows: Sequence[Sequence[Clip]], pieces: Mapping[str, Pieces], within: Span | None = None
     ) -> Sheet | None:
-        """The windows, less those of which `within` leaves nothing; None when it leaves nothing at all."""
+        """Lay out the windows, without those that lie outside `within`; None if none is left."""
         low = np.array([min(clip.span.start_s for clip in clips) for clips in windows], dtype=np.float64)
         high = np.array([max(clip.span.end_s for clip in clips) for clips in windows], dtype=np.float64)
         if within is not None:
@@ -179,10 +180,10 @@ class Sheet:
         return cls(windows, pieces, axis, z.round(9), cover)
 
     def joined(self, trust: Mapping[str, float], *, smooth_s: float = 0.0) -> NDArray[np.float64]:
-        """(N,) the channels' mean, weighed by trust; a channel that says nothing of a stretch counts 0 there.
+        """(N,) weighted mean of the channels' curves. trust: channel -> weight; smooth_s: standard deviation, 0 = none.
 
-        smooth_s: of the channels of pictures and sounds alone; lines of text keep their borders, and one that fits
-        less than nothing at all counts like nothing, or the silence around it would seem the better answer.
+        Smoothing is for sampled channels. Lines of text keep their borders, and their negative scores count as 0, or
+        silence beside them would look like an answer.
         """
         sampled = np.array([own.sampled for own in self.pieces.values()])
         rows = np.where(sampled[:, self.axis.stretch], self.z, np.maximum(self.z, 0.0))
@@ -196,7 +197,7 @@ class Sheet:
         return np.asarray(mean.round(9), dtype=np.float64)
 
     def highest(self, windows: Sequence[int], spans: Sequence[Span]) -> NDArray[np.float64]:
-        """(L, S) each channel's highest z inside each span of these windows; minus infinity where it says nothing."""
+        """(L, S) each channel's highest z in each span of these windows; -inf without a piece."""
         z = np.where(self.cover > 0, self.z, -np.inf)
         starts, ends = self.axis.starts.tolist(), self.axis.ends.tolist()
         columns = []
@@ -211,7 +212,7 @@ class Sheet:
 def _over(
     cuts: Places, cells: int, starts: Places, ends: Places, z: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """z and cover, (N,) each, of a channel's pieces over the cells between the cuts."""
+    """(N,) z and cover of a channel's pieces over the cells between the cuts."""
     inside = ends > starts
     starts, ends = starts[inside], ends[inside]
     window = starts // _STRETCH  # each window has one cut more than cells
@@ -221,9 +222,9 @@ def _over(
 def merge_pieces(
     first: ArrayLike, last: ArrayLike, scores: ArrayLike, cells: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean score of the pieces over each of N cells, and how many pieces cover it (0 pieces: score 0), (N,) each.
+    """(N,) mean score of the pieces over each cell, 0 without any, and (N,) their number.
 
-    first, last, scores: (P,), piece i covers the cells `[first[i], last[i])`; they may overlap.
+    first, last, scores: (P,), piece i covers the cells `[first[i], last[i])`; pieces may overlap.
     """
     begin, end = np.asarray(first, dtype=np.int64), np.asarray(last, dtype=np.int64)
     values = np.asarray(scores, dtype=np.float64)
@@ -234,9 +235,9 @@ def merge_pieces(
 
 
 def smooth_rows(edges: Seconds, rows: NDArray[np.float64], sigma_s: float) -> NDArray[np.float64]:
-    """(L, N) Gaussian smoothing in seconds of L curves over the same (N + 1,) edges. sigma_s 0: unchanged.
+    """(L, N) Gaussian smoothing in seconds of curves over (N + 1,) edges. sigma_s 0: unchanged.
 
-    Each cell is weighted by its length, which is right for uneven times.
+    Each cell is weighted by its length, which is right for uneven cells.
     """
     n = rows.shape[1]
     if sigma_s < 1e-3 or n < 2:

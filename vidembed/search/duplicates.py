@@ -1,8 +1,8 @@
-"""Videos that are duplicates, whole or in part: other encodings, excerpts, common intros, found by their frame vectors.
+"""Find videos that are duplicates, whole or in part (re-encodings, excerpts, shared intros), by their frame vectors.
 
-Pairs of frames that are alike vote for the lag between the videos; only what goes on being alike at one lag counts, so
-two videos of the same kind of scene, or with one picture in common, are no copies. Source: temporal Hough voting,
-Douze, Jegou, Schmid, "An image-based approach to video copy detection", IEEE Trans. Multimedia 2010.
+Pairs of similar frames vote for the time lag between two videos. Only what stays similar at one lag counts, so videos
+of the same kind of scene, or with one picture in common, are no duplicates. Source: temporal Hough voting, Douze,
+Jegou, Schmid, "An image-based approach to video copy detection", IEEE Trans. Multimedia 2010.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from vidembed.types import Clip, Floats, Row, Span, VideoInfo
 
 _MAX_STRETCHES = 20  # of one pair of videos
 _NEIGHBOURS = 50  # clips looked at around each clip
-_CLIP_SLACK = 0.25  # a clip's mean vector may be this much less alike than its best frames
-_WHOLE = 0.75  # share of a video from which it counts as whole: titles and ends are often cut off or added
+_CLIP_SLACK = 0.25  # cosine that clips' mean vectors may lack against their best frames
+_WHOLE = 0.75  # share from which a video counts as whole: titles and ends are often cut or added
 
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """A video's frames in order. rows: (N, D) float32 unit rows; starts_s, ends_s: (N,) what each stands for."""
+    """A video's frames in order. rows: (N, D) float32 unit rows; starts_s, ends_s: (N,) the time each stands for."""
 
     rows: Floats
     starts_s: NDArray[np.float64]
@@ -34,7 +34,7 @@ class Track:
 
     @classmethod
     def of_rows(cls, rows: Sequence[Row]) -> Track:
-        """From the stored rows of one video's clips; a frame stands for the time until the next, or the clip's end."""
+        """From one video's stored rows; a frame stands for the time until the next, or the clip's end."""
         vectors, starts, ends = [], [], []
         for row in sorted(rows, key=lambda row: row.clip.span):
             span = row.clip.span
@@ -50,7 +50,7 @@ class Track:
 
 @dataclass(frozen=True)
 class SharedStretch:
-    """The same content in two videos. similarity: mean cosine of the frames that belong together."""
+    """The same content in two videos. similarity: mean cosine of the matching frames."""
 
     one: Span
     other: Span
@@ -59,7 +59,7 @@ class SharedStretch:
 
 @dataclass(frozen=True, eq=False)
 class _Run:
-    """Pairs of frames at about one lag, one after the other. places: into the arrays of all pairs."""
+    """Matching pairs of frames at about one lag, in order. places: into the arrays of all pairs."""
 
     places: NDArray[np.int64]
     duration_s: float
@@ -68,12 +68,18 @@ class _Run:
 def shared_stretches(
     one: Track, other: Track, *, above: float = 0.8, min_s: float = 2.0, slack_s: float = 2.0, gap_s: float = 4.0
 ) -> list[SharedStretch]:
-    """The stretches of at least `min_s` that both videos hold, longest first, at most 20.
+    """Find what two videos share.
 
-    above: least cosine of two frames that are the same. Frames of different videos of one kind of scene reach 0.7 with
-    the starter, a frame and another encoding of it 0.9. slack_s: how far lags may differ, twice the time between two
-    frames, as each may lie anywhere in its second. gap_s: longest time without such a pair inside a stretch (a
-    caption laid over, a damaged second).
+    Args:
+        one, other: The videos.
+        above: Least cosine of two matching frames. With the starter, frames of different videos of one kind of scene
+            reach 0.7, a frame and a re-encoding of it 0.9.
+        min_s: Shortest stretch.
+        slack_s: How far lags may differ: twice the time between two frames, as each may lie anywhere in its second.
+        gap_s: Longest time without a match inside a stretch (an overlaid caption, a damaged second).
+
+    Returns:
+        At most 20 stretches, longest first.
     """
     cosines = one.rows @ other.rows.T
     i, j = (axis.astype(np.int64) for axis in np.nonzero(cosines >= above))
@@ -98,7 +104,7 @@ def shared_stretches(
 def _runs(
     one: Track, other: Track, i: NDArray[np.int64], j: NDArray[np.int64], *, slack_s: float, gap_s: float
 ) -> Iterator[_Run]:
-    """The longest run of every lag; windows of lags overlap by half, so that no lag is cut in two."""
+    """The longest run at each lag; windows of lags overlap by half, so that none is cut in two."""
     lags = other.starts_s[j] - one.starts_s[i]
     order = np.argsort(lags, kind="stable")
     step = slack_s / 2
@@ -121,15 +127,20 @@ def _length(one: Track, other: Track, i: NDArray[np.int64], j: NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Two videos that hold the same content. kind: "same file" (byte for byte, by size and ends), "whole" (each is in
-    the other), "part" (one is whole in the other), "shared" (both have more besides).
+    """Two videos with the same content.
+
+    Attributes:
+        kind: "same file" (byte for byte, by size and ends), "whole" (each is in the other), "part" (one is in the
+            other), "shared" (both have more).
+        stretches: Longest first; none for the same file.
+        shares: Of each video's duration, 0..1.
     """
 
     one: Path
     other: Path
     kind: str
-    stretches: tuple[SharedStretch, ...] = ()  # longest first; empty for the same file
-    shares: tuple[float, float] = (1.0, 1.0)  # of each video's duration
+    stretches: tuple[SharedStretch, ...] = ()
+    shares: tuple[float, float] = (1.0, 1.0)
 
 
 def duplicates(
@@ -141,10 +152,7 @@ def duplicates(
     above: float = 0.8,
     min_s: float = 2.0,
 ) -> Iterator[Duplicate]:
-    """Pairs of videos that share stretches, by path. See `shared_stretches` for `above` and `min_s`.
-
-    infos: by video id; clips: of all these videos; collection: of their dense vectors.
-    """
+    """Find pairs of videos that share stretches, by path. infos: by video id."""
     ids: dict[str, list[str]] = {}
     for clip in clips:
         ids.setdefault(clip.video_id, []).append(clip.clip_id)
@@ -164,7 +172,7 @@ def duplicates(
 
 
 def _alike(store: Store, collection: str, video_of: Mapping[str, str], *, least: float) -> set[frozenset[str]]:
-    """Pairs of videos with clips that are alike."""
+    """Pairs of videos that have similar clips."""
     pairs: set[frozenset[str]] = set()
     for rows in store.scan(collection):
         for row in rows:

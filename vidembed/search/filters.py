@@ -1,11 +1,11 @@
-"""A person's `Filter` into what a store can check: the video ids it allows."""
+"""Resolve a `Filter` into what a store can check: the ids of allowed videos."""
 
 from __future__ import annotations
 
 import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from vidembed.errors import BadQuery
@@ -17,21 +17,27 @@ _ORDERS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What filters look at. paths: every place where the same content lies, with "/" between folders."""
+    """What filters look at.
+
+    Attributes:
+        paths: Every path of the video's content, with "/" between folders.
+        modified: POSIX seconds, one per path.
+        tags: Name -> value.
+    """
 
     video_id: str
     paths: tuple[str, ...]
     duration_s: float
-    modified: tuple[float, ...]  # POSIX seconds, one per path
+    modified: tuple[float, ...]
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class TagCondition:
-    """One condition on a tag. sign: "" = the video has it at all.
+    """One condition on a tag. sign "": the video has the tag.
 
-    = and != compare without case and know shell globs ("place=*beach*"); < <= > >= compare as numbers where both are,
-    else as text, which suits dates such as 2026-01-31. A video without the tag meets only !=.
+    = and != ignore case and take shell globs ("place=*beach*"); < <= > >= compare numbers if both are, else text, which
+    suits dates such as 2026-01-31. A video without the tag meets only !=.
     """
 
     key: str
@@ -44,11 +50,12 @@ class TagCondition:
         found = _TAG.fullmatch(text)
         if found is None or (found["sign"] and not found["value"]):
             raise BadQuery(
-                f"no condition on a tag: {text!r}", hint="write camera=front, place!=*beach*, year>=2020, or checked"
+                f"invalid tag condition {text!r}", hint="write camera=front, place!=*beach*, year>=2020, or checked"
             )
         return cls(found["key"], found["sign"] or "", found["value"] or "")
 
     def allows(self, tags: Mapping[str, str]) -> bool:
+        """Whether a video with these tags meets the condition."""
         held = tags.get(self.key)
         if held is None:
             return self.sign == "!="
@@ -66,29 +73,17 @@ def _comparable(one: str, other: str) -> tuple[float, float] | tuple[str, str]:
 
 
 def resolve(wanted: Filter | None, videos: Iterable[VideoFacts]) -> Where:
-    """The `Where` of a filter. video_ids stays None when nothing but `within` is asked, so stores need not check."""
+    """The videos that a filter allows. If it only sets `within`, video_ids is None and stores check no id."""
     if wanted is None:
         return Where()
-    conditions = (
-        wanted.paths,
-        wanted.videos,
-        wanted.min_duration_s,
-        wanted.max_duration_s,
-        wanted.modified_after,
-        wanted.modified_before,
-        wanted.tags,
-    )
     tags = [TagCondition.parse(text) for text in wanted.tags or ()]
-    if all(condition is None for condition in conditions):
+    if replace(wanted, within=None) == Filter():
         return Where(within=wanted.within)
     return Where(video_ids=frozenset(v.video_id for v in videos if allows(wanted, v, tags)), within=wanted.within)
 
 
 def allows(wanted: Filter, video: VideoFacts, tags: Sequence[TagCondition]) -> bool:
-    """Whether the video meets every condition; one at several paths does if one of its copies does.
-
-    tags: those of `wanted`, read once for all videos.
-    """
+    """Whether the video meets every condition, at one of its paths. tags: those of `wanted`, parsed once."""
     if wanted.videos is not None and video.video_id not in wanted.videos:
         return False
     if wanted.min_duration_s is not None and video.duration_s < wanted.min_duration_s:
@@ -106,9 +101,9 @@ def allows(wanted: Filter, video: VideoFacts, tags: Sequence[TagCondition]) -> b
 
 
 def path_matches(path: str, glob: str) -> bool:
-    """Shell glob against the full path, its tail from any folder on, or the file name; "*" also crosses folders.
+    """Match a shell glob against the full path, its end from any folder on, or the file name; "*" also crosses folders.
 
-    "*.mkv", "videos/2024/*", "/home/me/videos/*"; a folder without a glob ("videos/2024") means all in it.
+    Examples: "*.mkv", "videos/2024/*", "/home/me/videos/*"; "videos/2024" means everything in that folder.
     """
     glob = glob.replace("\\", "/")
     if fnmatchcase(path, glob) or fnmatchcase(path, f"*/{glob}"):

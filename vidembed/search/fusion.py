@@ -1,8 +1,8 @@
-"""Several rankings into one, and what each channel counts in it. Ties go by id, so that runs agree.
+"""Fuse rankings into one, and weigh the channels they come from.
 
-A ranking is a sequence of (id, score), best first, no id twice. Every function returns (id, fused score) by score
-down, then id; fusing a single ranking keeps its order. A weight of 0 leaves a ranking out; an id that a ranking lacks
-gets nothing from it. Cosines of different spaces are never added raw.
+A ranking is a sequence of (id, score), best first, no id twice. Every fusion returns (id, fused score) by score down,
+then id, so that runs agree; fusing a single ranking keeps its order. A weight of 0 leaves a ranking out; an id that a
+ranking lacks gets nothing from it. Cosines of different spaces are never added raw.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from vidembed.search.query import FUSIONS
 Ranking: TypeAlias = Sequence[tuple[str, float]]
 Weights: TypeAlias = Mapping[str, float]
 _LEAST_TRUST = 0.1
-# A channel counts by this power of its odds. Chosen on the tuning half of benchmarks/fusion.py: from 0.6 on, captions
-# are found no worse than by the pictures alone; a higher power outvotes channels that are hardly less sure.
+# Exponent of a channel's odds in `share`. Chosen on the tuning half of benchmarks/fusion.py: from 0.6 on, captions are
+# found no worse than by pictures alone; a higher one outvotes channels that are hardly less confident.
 _SHARE_POWER = 0.6
 
 
 def reciprocal_rank_fusion(
     rankings: Mapping[str, Ranking], *, k: int = 60, weights: Weights | None = None
 ) -> list[tuple[str, float]]:
-    """Sum of weight / (k + rank), rank from 1; the scores themselves play no part.
+    """Sum of weight / (k + rank), rank from 1 (Cormack, Clarke, Buettcher, SIGIR 2009; k = 60 as there).
 
-    Source: Cormack, Clarke, Buettcher, SIGIR 2009; k = 60 as there. Raises ConfigError if k < 1.
+    Raises ConfigError if k < 1.
     """
     if k < 1:
         raise ConfigError(f"rrf_k must be at least 1, got {k}")
@@ -39,19 +39,19 @@ def reciprocal_rank_fusion(
 
 
 def zscore_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | None = None) -> list[tuple[str, float]]:
-    """Weighted sum of each ranking's scores minus its lowest one, in its own standard deviations.
+    """Weighted sum of scores in each ranking's standard deviations above its lowest score.
 
-    The z-score shifted so that an item at the bottom of a ranking counts like one that is not in it: otherwise an
-    item below the mean would be punished for having been found at all. A ranking of equal scores gives 0.5 each.
+    Shifted so that the last item of a ranking counts like one that is not in it: otherwise an item below the mean would
+    lose by having been found. A ranking of equal scores gives 0.5 each.
     """
     return _weighted_sum(rankings, weights, _standard_scores)
 
 
 def distribution_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | None = None) -> list[tuple[str, float]]:
-    """Distribution-based score fusion: each ranking scaled so that mean -+ 3 standard deviations become 0 and 1.
+    """Distribution-based score fusion: each ranking is scaled so that mean -+ 3 standard deviations become 0 and 1.
 
-    Source: Mazzeschi 2023, as Qdrant's DBSF has it: sample deviation (n - 1), not clipped, and 0.5 for a single
-    item or equal scores.
+    Source: Mazzeschi 2023, as in Qdrant's DBSF: sample deviation (n - 1), not clipped, 0.5 for a single item or equal
+    scores.
     """
     return _weighted_sum(rankings, weights, _distribution_scores)
 
@@ -59,12 +59,11 @@ def distribution_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | N
 def evidence_fusion(
     rankings: Mapping[str, Ranking], *, main: str | None = None, weights: Weights | None = None
 ) -> list[tuple[str, float]]:
-    """Weighted sum of log(1 + odds); scores are the logarithm of each hit's odds of being an answer.
+    """Weighted sum of log(1 + odds); scores are the log-odds of each hit.
 
-    A ranking in which nothing stands out (odds far below 1) adds next to nothing, so a channel that has no answer
-    cannot outvote one that has, and being in many rankings is worth nothing by itself. The `main` ranking, the one that
-    covers most, adds its scores as they are: they order what no channel is sure of; there, 0 must be worth as much as
-    not being listed.
+    A ranking in which nothing stands out (odds far below 1) adds next to nothing, so a channel without an answer cannot
+    outvote one that has it, and being in many rankings is worth nothing by itself. The `main` ranking, the one that
+    covers most, adds its scores as they are: they order what no channel is sure of, and 0 is worth as much as absence.
     """
     total: dict[str, float] = {}
     for name in sorted(rankings):
@@ -82,7 +81,18 @@ def fuse(
     weights: Weights | None = None,
     main: str | None = None,
 ) -> list[tuple[str, float]]:
-    """The fusion of that name; main: for evidence. Raises ConfigError on an unknown one."""
+    """Fuse by the named method.
+
+    Args:
+        method: rrf, zscore, dbsf or evidence.
+        rankings: Channel -> ranking.
+        rrf_k: For rrf.
+        weights: Channel -> weight; 1 where not named.
+        main: For evidence: the channel that covers most.
+
+    Raises:
+        ConfigError: The method is unknown, or a weight is negative or not finite.
+    """
     if method == "rrf":
         return reciprocal_rank_fusion(rankings, k=rrf_k, weights=weights)
     if method == "zscore":
@@ -132,11 +142,11 @@ def _distribution_scores(scores: _Scores) -> _Scores:
 
 
 def weigh(channels: Sequence[ChannelSearch]) -> None:
-    """Set trust and share by how sure each channel is of its best hits.
+    """Set `trust` and `share` of each channel by its confidence in its best hits.
 
-    The surest channel counts in full, so that a lone channel's scores do not depend on how sure it is. A channel in
-    which nothing stands out must not decide the order with what it is not sure of: asked for a sound, the pictures,
-    which cover most, would otherwise outvote the sound.
+    The most confident channel counts in full, so that scores of a lone channel do not depend on its confidence. A
+    channel in which nothing stands out must not decide the order: asked for a sound, the pictures, which cover most,
+    would otherwise outvote the sound.
     """
     odds = [channel.odds(channel.best) for channel in channels]
     sure = [max(channel.confidence(channel.best), _LEAST_TRUST) for channel in channels]
@@ -148,15 +158,15 @@ def weigh(channels: Sequence[ChannelSearch]) -> None:
 def fuse_channels(
     rankings: Mapping[str, Ranking], channels: Sequence[ChannelSearch], settings: SearchSettings
 ) -> list[tuple[str, float]]:
-    """(id, fused score), best first, of each channel's (id, score), best first; for evidence the scores are z."""
+    """Fuse the channels' rankings by `search.fusion`. rankings: by channel; for evidence the scores are z."""
     if settings.fusion != "evidence" or not channels:
         trust = {channel.name: channel.trust for channel in channels}
         return fuse(settings.fusion, rankings, rrf_k=settings.rrf_k, weights=trust)
-    # How sure a channel is of one hit is in the odds already; the share says how sure it is of the query at all.
+    # The odds hold the confidence in one hit; the share holds that in the query at all.
     main = max(channels, key=lambda channel: channel.stored)  # the first of equals, so the profile's order decides
     odds = {}
     for channel in channels:
-        # The main channel is measured from an ordinary query, the others from what makes a match.
+        # The main channel's zero is an ordinary query, the others' zero is an even chance of a match.
         lift, less = (0.0, channel.odds(0.0)) if channel is main else (channel.lift, 0.0)
         odds[channel.name] = [(key, channel.odds(z + lift) - less) for key, z in rankings[channel.name]]
     weights = {channel.name: channel.weight * channel.share for channel in channels}
@@ -164,11 +174,11 @@ def fuse_channels(
 
 
 def confidence_of(odds: Mapping[str, float], channels: Sequence[ChannelSearch]) -> float:
-    """0..1 from each channel's odds. Words that are there are there; of the channels that guess, any may be meant.
+    """Probability, 0..1, that a moment is an answer. odds: channel -> log-odds, where it has any.
 
-    So the odds of guessing channels are averaged by how many clips each holds: what sounds like an elephant and does
-    not look like one may still be one, but less surely than where both channels agree, and a channel of few clips, in
-    which something is near everything, does not make an answer of it.
+    Exact words count by themselves. Channels that guess by similarity are averaged by the clips they hold: what sounds
+    like an elephant but does not look like one may be one, but less surely than where both agree, and a channel of few
+    clips, in which something is close to everything, does not decide alone.
     """
     parts = [odds[c.name] for c in channels if not c.guesses and c.name in odds]
     held = {c.name: c.stored * c.weight for c in channels if c.guesses}

@@ -1,7 +1,6 @@
-"""From scores over time to spans: a smoothed curve, proposals at several levels, inside against context, soft-NMS.
+"""From score curves to spans: proposals at several levels, scored against their context, overlaps suppressed.
 
-Scores are best given as z-scores against the background, so that 0 means "as any query" and stretches outside the video
-count as 0.
+Scores should be z-scores against the background: outside the video a curve counts as 0, "like any query".
 """
 
 from __future__ import annotations
@@ -30,15 +29,14 @@ class Candidate:
     """A span of a score curve that may become an answer.
 
     Attributes:
-        window: Number of its stretch on the axis, of its window on the sheet.
-        span: Seconds in the video.
-        best_s: Where the curve, before smoothing, is highest inside the span.
-        score: What it is ranked by: on its curve the share of contrast and level, lowered where better spans overlap
-            it; once the channels are fused, their fused score.
-        seeds: The found clips that it overlaps.
-        values: Channel -> worth, for the fusion.
+        window: Number of its stretch on the axis, which is its window on the sheet.
+        span: In the video.
+        best_s: Time of the curve's maximum inside the span, before smoothing.
+        score: What it is ranked by: on its curve, lowered where better spans overlap it; after fusion, the fused score.
+        seeds: Clips found that it overlaps.
+        values: Channel -> score, for the fusion.
         confidence: 0..1.
-        phrase: The query's very words are in it.
+        phrase: It has the query's exact words.
     """
 
     window: int
@@ -52,11 +50,12 @@ class Candidate:
 
     @property
     def video_id(self) -> str:
+        """Of its seeds."""
         return self.seeds[0].video_id
 
     @cached_property
     def key(self) -> str:
-        """Sorts by video and time, of spans that begin together the longest first: its parts are no other answers."""
+        """Sorts by video, start, then the longest first: of equal answers, shorter parts are duplicates."""
         return f"{self.video_id}:{self.span.start_s:012.3f}:{_LAST_S - self.span.end_s:012.3f}"
 
 
@@ -68,12 +67,21 @@ def propose_each(
     *,
     settings: MomentSettings,
 ) -> list[list[Candidate]]:
-    """The best spans of each of W curves, by score down, then start; at least one each, none empty, best time inside.
+    """Find the best spans of each of W curves.
 
-    Candidates are the stretches above each of `levels` thresholds (a watershed, as in Zhao et al., TAG, ICCV 2017),
-    and unions of up to eight neighbouring shots or clips (as in Diwan et al., 2022). A candidate's score is
-    (1 - context_share) x its mean + context_share x (its mean - the mean around it); overlaps are suppressed softly.
-    scores, smoothed: (N,) over the axis; shots: of each stretch.
+    Candidates are the stretches above each of `levels` thresholds (a watershed, as in Zhao et al., TAG, ICCV 2017), and
+    unions of up to eight neighbouring shots or clips (as in Diwan et al., 2022). A candidate's score is
+    (1 - context_share) x mean + context_share x (mean - mean around it); overlaps are suppressed by `soft_nms`.
+
+    Args:
+        axis: W stretches, N cells.
+        scores: (N,) before smoothing, for `best_s`.
+        smoothed: (N,) after it, for spans.
+        shots: Of each stretch.
+        settings: The settings under `search.moments`.
+
+    Returns:
+        Candidates of each stretch by score down, then start; at least one each, none empty.
     """
     first, last = _cells(axis, smoothed, shots, settings)
     stretch = axis.stretch[first]
@@ -97,11 +105,11 @@ def propose_each(
 def soft_nms(
     starts: Seconds, ends: Seconds, scores: ArrayLike, *, sigma: float, n: int
 ) -> tuple[list[int], list[float]]:
-    """Positions of the n best and their scores, each lowered by what was chosen before it and overlaps it.
+    """Soft non-maximum suppression: places of the n best spans, best first, and their decayed scores.
 
-    Gaussian decay exp(-overlap^2 / sigma) of the distance to the lowest score, so that negative scores shrink rightly
-    too. Source: Bodla et al., Soft-NMS, ICCV 2017; the overlap is the IoU, but at least 1/2 for a span inside another,
-    because a short piece of an answer is no further answer. Ties keep the given order.
+    Scores decay by exp(-overlap^2 / sigma), measured from the lowest score so that negative ones shrink too. The
+    overlap is the IoU, but at least 1/2 for a span inside another: a piece of an answer is no other answer. Ties keep
+    the given order. Source: Bodla et al., Soft-NMS, ICCV 2017.
     """
     values = np.asarray(scores, dtype=np.float64).copy()
     if not len(values):
@@ -130,7 +138,7 @@ def soft_nms(
 
 
 def whole_spans(axis: Axis, scores: NDArray[np.float64], chosen: Sequence[tuple[int, Span]]) -> list[Candidate]:
-    """(stretch, span) of one's own choice as candidates; their score is 0, after all others."""
+    """Candidates of given (stretch, span), with score 0: after all others."""
     spans = _Spans(axis, scores, scores, min_s=0.0)
     return [Candidate(stretch, span, spans.best_time(stretch, span), 0.0) for stretch, span in chosen]
 
@@ -138,7 +146,7 @@ def whole_spans(axis: Axis, scores: NDArray[np.float64], chosen: Sequence[tuple[
 def _cells(
     axis: Axis, scores: NDArray[np.float64], shots: Sequence[Sequence[Span]], settings: MomentSettings
 ) -> tuple[Places, Places]:
-    """First and one-past-last cells of all candidate spans, each pair once, none longer than max_s but single cells."""
+    """First and one-past-last cells of all candidates, each pair once; none longer than max_s but single cells."""
     begins, stretch = axis.bounds[:-1], axis.stretch
     low, high = np.minimum.reduceat(scores, begins), np.maximum.reduceat(scores, begins)
     highest = np.flatnonzero(scores == high[stretch])
@@ -175,7 +183,7 @@ def _cells(
 def score_spans(
     axis: Axis, rows: NDArray[np.float64], stretch: Sequence[int], spans: Sequence[Span], settings: MomentSettings
 ) -> NDArray[np.float64]:
-    """(L, S) what `propose_each` would score S spans with, on each of L curves (L, N). stretch: of each span."""
+    """(L, S) score, as `propose_each` computes it, of S spans on each of L curves (L, N). stretch: of each span."""
     times = np.array([(span.start_s, span.end_s) for span in spans], dtype=np.float64).T
     return _scored(axis, rows, np.asarray(stretch, dtype=np.int64), times, settings)
 
@@ -183,7 +191,7 @@ def score_spans(
 def _scored(
     axis: Axis, rows: NDArray[np.float64], stretch: Places, times_s: Seconds, settings: MomentSettings
 ) -> NDArray[np.float64]:
-    """(L, S) score of each span on each curve, through the integral of the curves. times_s: (2, S) starts and ends."""
+    """(L, S) score of each span on each curve, from integrals. times_s: (2, S) starts and ends."""
     starts, ends = times_s
     lengths = ends - starts
     # Context as long as the span itself on either side, within limits. Beyond the video's ends the curve counts as 0,
@@ -201,7 +209,7 @@ def _scored(
 
 
 class _Spans:
-    """Spans of cells, with their best times. Plain lists: for a few cells each they are faster than arrays."""
+    """Makes spans of cells. Uses lists: for a few cells each they are faster than arrays."""
 
     def __init__(self, axis: Axis, scores: NDArray[np.float64], smoothed: NDArray[np.float64], min_s: float) -> None:
         self._bounds = axis.bounds.tolist()
@@ -214,7 +222,7 @@ class _Spans:
         return Candidate(stretch, span, self.best_time(stretch, span), score)
 
     def _span(self, stretch: int, first: int, last: int) -> Span:
-        """The cells' span, widened to min_s around its best cell where the curve is long enough."""
+        """The cells' span, widened to min_s around its best cell if the curve is long enough."""
         start, end = self._starts[first], self._ends[last - 1]
         if end - start < self._min_s:
             middle = self._times[max(range(first, last), key=self._smoothed.__getitem__)]
@@ -224,7 +232,7 @@ class _Spans:
         return Span(start, end)
 
     def best_time(self, stretch: int, span: Span) -> float:
-        """The middle of the highest cell that has its middle in the span, or the span's own middle."""
+        """Middle of the highest cell that has its middle in the span, else the span's own middle."""
         cells = self._bounds[stretch], self._bounds[stretch + 1]
         first, last = (bisect_left(self._times, time_s, *cells) for time_s in (span.start_s, span.end_s))
         return span.middle_s if first >= last else self._times[max(range(first, last), key=self._scores.__getitem__)]

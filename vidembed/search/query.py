@@ -1,4 +1,4 @@
-"""A query's terms into one vector per channel: weights, negatives, examples from the index."""
+"""Search options, and a query's terms as one vector per channel: weights, negatives, examples from the index."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from vidembed.types import Filter, Floats, Item, Modality, Query, SparseVector, 
 from vidembed.vectors import combine
 
 FUSIONS: tuple[str, ...] = get_args(Fusion)
-Load = Callable[[Term], Item]  # a term's value as encoders take it: paths are opened, pictures decoded
+Load = Callable[[Term], Item]  # opens files, decodes pictures
 _QUOTE = re.compile(r'["“”„«»]')  # for phrases; encoders are not to see them
 _QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """What one search asks for besides its query. None takes the index's setting, or the query's own filter.
+    """Options of one search. None takes the index's setting, or the query's own filter.
 
     Attributes:
-        k: Moments wanted, at least 1.
-        offset: Moments left out before them, for paging; pages are stable.
+        k: Number of moments, at least 1.
+        offset: Moments to skip, for paging; pages are stable.
         channels: Names of the channels to search; None = all.
         weights: Channel -> weight, on top of `search.weights`; 0 leaves a channel out.
-        where: Which videos and stretches may be answers.
+        where: Which videos, and which part of them.
         group_by_video: At most one moment of each video.
-        diversity: 0..1, share of maximal marginal relevance among neighbouring answers; scores then no longer fall.
-        fusion: How the channels' rankings are joined, as in `search.fusion`.
+        diversity: 0..1, of maximal marginal relevance; above 0, scores are not sorted.
+        fusion: How channels are fused, in place of `search.fusion`.
 
     Raises:
         ConfigError: A value is out of bounds.
@@ -62,7 +62,7 @@ class SearchOptions:
 
 @dataclass(frozen=True, eq=False)
 class ChannelQuery:
-    """A query as one channel sees it. ordinary: made of text alone, so that the bank of text queries is its measure."""
+    """A query in one channel's space. ordinary: text alone, so the bank of text queries calibrates it."""
 
     channel: Channel
     vector: Floats | SparseVector
@@ -70,14 +70,14 @@ class ChannelQuery:
 
 
 def checked(query: str | Query) -> Query:
-    """The query; a string is text.
+    """Check a query; a string is text.
 
     Raises:
-        BadQuery: It has no terms, no positive one, an empty text or a weight that is none.
+        BadQuery: It has no term, no positive term, a text without letters or a weight of 0.
     """
     query = Query.text(query) if isinstance(query, str) else query
     if not query.terms:
-        raise BadQuery("the query is empty", hint="give a text, a picture, a sound, a video or a clip")
+        raise BadQuery("the query is empty", hint="give a text, image, sound, video or clip")
     for term in query.terms:
         if not math.isfinite(term.weight) or term.weight == 0:
             raise BadQuery(f"the weight of a {term.modality} term must be finite and not 0, got {term.weight}")
@@ -85,29 +85,31 @@ def checked(query: str | Query) -> Query:
             if not isinstance(term.value, str):
                 raise BadQuery(f"a {term.modality} term takes a string, got {type(term.value).__name__}")
             if not any(letter.isalnum() for letter in term.value):
-                raise BadQuery(f"the query text {term.value!r} has no letter or digit in it", hint="describe the scene")
+                raise BadQuery(
+                    f"the query text {term.value!r} has no letter or digit in it", hint="describe the scene in words"
+                )
     if all(term.weight < 0 for term in query.terms):
-        raise BadQuery("the query has only negative terms", hint="say what to look for besides what to leave out")
+        raise BadQuery("the query has only negative terms", hint="add what to look for")
     return query
 
 
 def positive_text(query: Query) -> str:
-    """The texts that are looked for, joined; empty when there is none."""
+    """The texts to look for, joined; "" without any."""
     return " ".join(term.value for term in query.terms if term.modality == "text" and term.weight > 0)
 
 
 def quoted(text: str) -> tuple[str, ...]:
-    """The parts of a query's text in quotation marks: the user insists on them."""
+    """Parts of a query's text in quotation marks, which must match exactly."""
     return tuple(part.strip() for part in _QUOTED.findall(text) if part.strip())
 
 
 def example_clips(query: Query) -> frozenset[str]:
-    """The clips of the index that the query gives as examples; they are no answer to it."""
+    """Clips of the index given as examples; they are no answers."""
     return frozenset(term.value for term in query.terms if term.modality == "clip")
 
 
 class QueryEncoder:
-    """Makes channel queries; texts are remembered, so that paging does not encode again. Safe for many threads."""
+    """Encodes queries for channels and caches texts, so that paging does not encode again. Thread-safe."""
 
     def __init__(self, store: Store, load: Load, *, remembered: int = 512) -> None:
         self._store = store
@@ -116,9 +118,13 @@ class QueryEncoder:
         self._lock = threading.Lock()
 
     def encode(self, query: Query, channels: Sequence[Channel]) -> list[ChannelQuery]:
-        """One entry per channel that understands at least one positive term; unknown terms are left out there.
+        """Encode a query for each channel.
 
-        Raises BadQuery when no channel does, naming what they understand, or the error of the last that tried.
+        Returns:
+            One entry per channel that understands a positive term; it ignores terms that it does not understand.
+
+        Raises:
+            BadQuery: No channel understands the query.
         """
         items: dict[int, Item] = {}  # a picture is decoded once, not once per channel
         made: list[ChannelQuery] = []
@@ -149,7 +155,9 @@ class QueryEncoder:
         try:
             return ChannelQuery(channel, _combined(vectors, weights), ordinary)
         except EncodingError as error:
-            raise BadQuery("the terms of the query cancel each other out", hint="lower a negative weight") from error
+            raise BadQuery(
+                "the terms of the query cancel each other out", hint="lower the weight of a negative term"
+            ) from error
 
     def _term(self, term: Term, channel: Channel, items: dict[int, Item]) -> Floats | SparseVector | None:
         if term.modality == "clip":
@@ -175,17 +183,17 @@ class QueryEncoder:
         if "clip" in asked:
             return BadQuery(
                 f"the clip {next(t.value for t in query.terms if t.modality == 'clip')} is not in this index",
-                hint="clip ids are in the results of a search and in `vidembed info`",
+                hint="search results list clip ids",
             )
         names = ", ".join(f"{c.name} ({c.encoder.space.name})" for c in channels) or "none"
         return BadQuery(
             f"no channel of this index understands {' or '.join(asked)} queries; channels: {names}",
-            hint="add a channel whose model takes it (vidembed models), or describe it in words",
+            hint="add a channel whose model understands it (see vidembed models), or search by text",
         )
 
 
 def _combined(vectors: Sequence[Floats | SparseVector], weights: Sequence[float]) -> Floats | SparseVector:
-    """The weighted sum of dense vectors as a unit row, or of sparse ones, words that fall to 0 or below dropped."""
+    """Weighted sum: of dense vectors as a unit row; of sparse ones without words at or below 0."""
     if not any(isinstance(vector, SparseVector) for vector in vectors):
         dense = [vector for vector in vectors if isinstance(vector, np.ndarray)]
         return dense[0] if len(dense) == 1 else combine(dense, weights)
@@ -203,7 +211,11 @@ def _combined(vectors: Sequence[Floats | SparseVector], weights: Sequence[float]
 def chosen_channels(
     channels: Mapping[str, Channel], names: Sequence[str] | None, weights: Mapping[str, float]
 ) -> list[Channel]:
-    """The channels to ask, in their given order, without those of weight 0. Raises BadQuery on an unknown name."""
+    """The channels to search, in the given order, without those of weight 0.
+
+    Raises:
+        BadQuery: A name is unknown, a weight is negative or not finite, or no channel is left.
+    """
     for name in [*(names or ()), *weights]:
         if name not in channels:
             raise BadQuery(f"no channel {name!r} in this index", hint=did_you_mean(name, channels))
@@ -213,5 +225,5 @@ def chosen_channels(
     wanted = channels if names is None else dict.fromkeys(names)
     chosen = [channels[name] for name in wanted if weights.get(name, 1.0) > 0]
     if not chosen:
-        raise BadQuery("no channel is left to ask: all are left out or have weight 0")
+        raise BadQuery("no channel is left to search", hint="give at least one channel a weight above 0")
     return chosen

@@ -1,4 +1,4 @@
-"""A query in, moments out. The index is known only through what is handed in: a store, channels and a catalog."""
+"""Search an index: a query in, moments out. The index is known only by its store, channels and catalog."""
 
 from __future__ import annotations
 
@@ -36,35 +36,35 @@ from vidembed.types import Clip, Filter, Moment, Query, SparseVector, TimedText,
 
 
 class Catalog(Protocol):
-    """What a search looks up beside vectors. Unknown ids are left out of the answers."""
+    """What a search looks up besides vectors. Answers leave out unknown ids."""
 
-    def resolve(self, wanted: Filter | None) -> Where: ...
+    def resolve(self, wanted: Filter | None) -> Where:
+        """The videos that a filter allows, and the part of each."""
 
-    def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]: ...
+    def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]:
+        """Clip id -> clip."""
 
     def clips_of(self, video_ids: Sequence[str]) -> Mapping[str, Sequence[Clip]]:
-        """All clips of each video."""
-        ...
+        """Video id -> all its clips."""
 
     def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
-        """Where each video lies; one that was taken out since its clips were found is left out."""
-        ...
+        """Video id -> its file; a video removed since its clips were found is left out."""
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
-        """clip id -> channel name -> the text that this channel indexed of the clip (speech, on-screen text...)"""
-        ...
+        """Clip id -> channel -> the text that the channel indexed of it (speech, on-screen text, caption)."""
 
-    def captions(self, clip_ids: Sequence[str]) -> Mapping[str, str]: ...
+    def captions(self, clip_ids: Sequence[str]) -> Mapping[str, str]:
+        """Clip id -> caption."""
 
 
 @dataclass(eq=False)
 class Searcher:
-    """Answers queries over one index. Safe for many threads. `dataclasses.replace` makes one with other settings.
+    """Searches one index. Thread-safe. `dataclasses.replace` gives one with other settings.
 
     Attributes:
         channels: By name, in the order of the profile.
         load: Opens the value of an image, audio or video term.
-        bank: The vectors of ordinary text queries in a channel's space (see `calibration.BankVectors`).
+        bank: Vectors of ordinary text queries in a channel's space (see `calibration.BankVectors`).
     """
 
     store: Store
@@ -85,14 +85,14 @@ class Searcher:
         """Find the moments that answer a query.
 
         Args:
-            query: What is looked for; a string is text.
-            options: How many, in which channels and videos, in what order.
+            query: What to look for; a string is text.
+            options: How many moments, from which channels and videos.
 
         Returns:
-            Moments by fused score down, then video and time; [] in an empty index or when the filter allows nothing.
+            Moments by fused score down, then video and time; [] for an empty index or a filter that allows nothing.
 
         Raises:
-            BadQuery: The query or a channel name makes no sense. Store errors pass through.
+            BadQuery: The query or a channel name is invalid. Store errors pass through.
         """
         query, options = checked(query), options or SearchOptions()
         where = self.catalog.resolve(options.where if options.where is not None else query.where)
@@ -110,10 +110,10 @@ class Searcher:
         """Score the whole of one video against a query.
 
         Returns:
-            (times_s, scores), (N,) float64 both: how well each stretch fits; 0 is the background level.
+            (times_s, scores), (N,) float64 each; a score of 0 is the background level.
 
         Raises:
-            BadQuery: The video is not in the index, besides what `search` raises.
+            BadQuery: As `search`, or the video is not in the index.
         """
         query = checked(query)
         clips = list(self.catalog.clips_of([video_id]).get(video_id, ()))
@@ -123,13 +123,13 @@ class Searcher:
         return Search(self, query, options, Where(video_ids=frozenset([video_id]))).curve(clips)
 
     def invalidate(self) -> None:
-        """Forget what was remembered of the index: its size, samples, backgrounds. To be called after it changed."""
+        """Drop what is cached of the index: its size, samples, backgrounds. Call it after the index changed."""
         self._tools.collections.clear()
         self._tools.backgrounds.clear()
 
 
 class Search:
-    """One search in progress. where: in place of the query's and the options' filters, resolved."""
+    """One search in progress. where: the filters of query and options, resolved."""
 
     def __init__(self, searcher: Searcher, query: Query, options: SearchOptions, where: Where) -> None:
         self._searcher, self._catalog = searcher, searcher.catalog
@@ -141,7 +141,7 @@ class Search:
         self._texts: dict[str, Mapping[str, TimedText]] = {}
 
     def moments(self) -> list[Moment]:
-        """The answers from `offset` on, at most k."""
+        """The answers after `offset`, at most k."""
         options = self._options
         answers: list[Moment] = []
         shown = Deduplicator()
@@ -167,7 +167,7 @@ class Search:
         return [replace(m, caption=captions[m.clip_id]) if m.clip_id in captions else m for m in answers]
 
     def curve(self, clips: Sequence[Clip]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(times_s, scores) of these clips of one video; empty where no channel holds one."""
+        """(times_s, scores) of these clips of one video; empty if no channel has any."""
         sheet = self._sheet([clips]) if self.channels else None
         if sheet is None:
             return np.zeros(0), np.zeros(0)
@@ -176,7 +176,7 @@ class Search:
 
     @cached_property
     def channels(self) -> list[ChannelSearch]:
-        """The channels asked, with what they found; those that found nothing are left out."""
+        """The channels that found something, ranked and weighed."""
         searcher, options, where = self._searcher, self._options, self._where
         weights = {name: weight for name, weight in self._settings.weights.items() if name in searcher.channels}
         weights.update(options.weights or {})
@@ -194,7 +194,7 @@ class Search:
         return found
 
     def _channel(self, query: ChannelQuery, weight: float) -> ChannelSearch | None:
-        """None for a channel without a single clip."""
+        """None for an empty channel."""
         tools = self._searcher._tools
         stored = tools.store.count(query.channel.collection)
         if stored == 0:
@@ -204,7 +204,7 @@ class Search:
         return DenseChannelSearch(query, tools, stored=stored, weight=weight)
 
     def _rounds(self) -> Iterator[tuple[Sheet, list[Candidate]]]:
-        """Ranked candidates from rounds of `seeds` fused clips: a further page does not change the ones before."""
+        """Ranked candidates of each round of `seeds` clips, so that a further page does not change those before."""
         by_z = self._settings.fusion == "evidence"
         rankings = {c.name: [(hit.clip_id, hit.z if by_z else hit.value) for hit in c.found] for c in self.channels}
         fused = fuse_channels(rankings, self.channels, self._settings)
@@ -216,7 +216,7 @@ class Search:
                 yield sheet, order
 
     def _round(self, seeds: Sequence[Clip]) -> tuple[Sheet | None, list[Candidate]]:
-        """One round: candidates made from these clips, ranked over all channels."""
+        """Candidates made from these clips, ranked over all channels; no sheet if the filter leaves nothing."""
         settings, diversity = self._settings, self._options.diversity
         per_video: dict[str, list[Clip]] = {}
         for seed in seeds:
@@ -234,7 +234,7 @@ class Search:
         return sheet, diverse(order, self.channels, diversity) if diversity else order
 
     def _sheet(self, groups: Sequence[Sequence[Clip]]) -> Sheet | None:
-        """Windows of these clips, with what each channel says of them."""
+        """Windows of these clips with each channel's scores."""
         ids = [clip.clip_id for clips in groups for clip in clips]
         texts = self._texts_of(ids)
         for channel in self.channels:
@@ -243,7 +243,7 @@ class Search:
         return Sheet.of(groups, pieces, self._where.within)
 
     def _texts_of(self, clip_ids: Sequence[str]) -> Texts:
-        """Texts of clips by channel, read from the catalog once each."""
+        """Texts of clips by channel, read from the catalog once."""
         missing = [clip_id for clip_id in dict.fromkeys(clip_ids) if clip_id not in self._texts]
         if missing:
             found = self._catalog.texts(missing)
@@ -252,7 +252,7 @@ class Search:
 
 
 def _allowed(clips: Sequence[Clip], where: Where) -> Sequence[Clip]:
-    """Those of one video's clips that may be shown. The video itself was allowed, or it had no hit."""
+    """One video's clips that the filter allows; the video itself was checked before."""
     if where.within is None and not where.not_clips:
         return clips
     return [clip for clip in clips if where.allows(clip)]

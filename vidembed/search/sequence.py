@@ -1,4 +1,4 @@
-"""One thing after another: moments of several queries that follow each other in one video."""
+"""Moments of several queries that follow each other in one video."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ _SAME = 0.5  # chains that overlap this much tell of the same happening
 
 @dataclass(frozen=True)
 class Chain:
-    """Moments of one video, one a step, in the order asked for."""
+    """Moments of one video, one per step, in the order of the queries."""
 
     moments: tuple[Moment, ...]
 
     @property
     def video_id(self) -> str:
+        """Of all steps."""
         return self.moments[0].video_id
 
     @property
     def path(self) -> Path:
+        """Of the video."""
         return self.moments[0].path
 
     @property
@@ -35,24 +37,31 @@ class Chain:
 
     @property
     def confidence(self) -> float:
-        """0..1, of the weakest step."""
+        """0..1, of the least certain step."""
         return min(moment.confidence for moment in self.moments)
 
     @property
     def score(self) -> float:
-        """Sum of the logarithms of the steps' confidences: what chains are ranked by."""
+        """Sum of the steps' log confidences; chains are ranked by it."""
         return sum(math.log(max(moment.confidence, _LEAST)) for moment in self.moments)
 
 
 def follow(steps: Sequence[Sequence[Moment]], *, gap_s: float = 60.0, k: int = 10) -> list[Chain]:
-    """The k best chains with one moment of every step, best first, then by video and time.
+    """Find the best chains of one moment per step, without those that overlap a better one of their video by half.
 
-    steps: the moments found for each query, in the order in which things are to happen. A step's best frame comes
-    after the one of the step before, and it starts at most `gap_s` after that one's end. Chains that overlap a better
-    one of their video by half are left out. Raises BadQuery when there are fewer than two steps or gap_s < 0.
+    Args:
+        steps: Moments found for each query, in order. A step's best frame must come after that of the step before.
+        gap_s: Most seconds between the end of one step and the start of the next.
+        k: Most chains.
+
+    Returns:
+        Chains by score down, then video and time.
+
+    Raises:
+        BadQuery: There are fewer than two steps, or gap_s < 0.
     """
     if len(steps) < 2 or not gap_s >= 0:
-        raise BadQuery(f"a sequence takes two steps or more and a gap of 0 or more, got {len(steps)} and {gap_s}")
+        raise BadQuery(f"a sequence needs at least 2 steps and a gap of at least 0 s, got {len(steps)} and {gap_s}")
     chains = [Chain((moment,)) for moment in steps[0]]
     for step in steps[1:]:
         by_video: dict[str, list[Chain]] = {}

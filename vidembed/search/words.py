@@ -1,4 +1,4 @@
-"""A query in a channel of weighted words: exact phrases first, then BM25; and when the words were said or shown."""
+"""A query in a channel of sparse word vectors: exact phrases first, then BM25; when words were said or shown."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from vidembed.search.channels import ChannelSearch, ChannelTools, Found, Pieces,
 from vidembed.search.query import ChannelQuery, quoted
 from vidembed.types import Clip, Span, SparseVector, TimedText, Where
 
-NEAR = 0.6  # what a misspelt word that still shares something with the text counts, against 1 for the word itself
+NEAR = 0.6  # weight of a similar word, such as a misspelt one, against 1 for the word itself
 
 
 class WordChannelSearch(ChannelSearch):
-    """In a channel of weighted words. What the query has in quotes must occur word for word, else the whole of it."""
+    """In a channel of sparse word vectors. Quoted parts of the query, or else all of it, count as phrases."""
 
     guesses = False
     units = False
@@ -52,12 +52,12 @@ class WordChannelSearch(ChannelSearch):
         return float(1 / (1 + np.exp(-self.odds(z))))
 
     def _share(self, clip_id: str) -> float | None:
-        """Of the query's words, in the clip; None for a clip that the channel lacks."""
+        """Share of the query's words in the clip; None for a clip that the channel lacks."""
         row = self._rows.get(clip_id)
         return self._match.share(row.vector) if row is not None and isinstance(row.vector, SparseVector) else None
 
     def _lines(self, clip: Clip, texts: Texts) -> Iterator[tuple[float, float, float, str]]:
-        """The stretch of each phrase, to the word where word times are known, and the lines beside them."""
+        """(start_s, end_s, z, text) of each phrase, to the word if word times are known, and of the other lines."""
         share = self._share(clip.clip_id)
         if share is None:
             return
@@ -80,12 +80,12 @@ class WordChannelSearch(ChannelSearch):
 
 
 def _words_z(share: float, phrase: bool) -> float:
-    """Words that are literally there, on the scale of z-scores: 5 for all of them, 6.5 for the phrase, 0 for none."""
+    """z-score of words found: 5 for all of them, 6.5 for the exact phrase, 0 for none."""
     return 6.5 if phrase else 5.0 * share**1.3
 
 
 class WordMatch:
-    """What share of a query's words a text has, seen through the channel's own word encoder (stems, misspellings)."""
+    """Share of a query's words in a text, by the channel's own word encoder (stems, misspellings)."""
 
     def __init__(self, text: str, encoder: ClipEncoder, whole: SparseVector) -> None:
         """text: the query; whole: its vector, which says which of the words count (stop words are not in it)."""
@@ -103,7 +103,7 @@ class WordMatch:
             self._words = [(frozenset(counted), frozenset(counted))]
 
     def share(self, document: SparseVector) -> float:
-        """0..1: the mean over the query's words of 1 for the word, NEAR for a near one, 0 for none."""
+        """Mean over the query's words, 0..1: 1 for an exact word, NEAR for a similar one, 0 for none."""
         there = set(document.indices.tolist())
         values = []
         for keys, near in self._words:
@@ -112,22 +112,23 @@ class WordMatch:
         return float(np.mean(values))
 
     def share_of_text(self, text: str) -> float:
-        """The same for a line of text; 0 for a line without words."""
+        """`share` of a line of text; 0 for a line without words."""
         vector = self._encoder.encode_query("text", text)
         return self.share(vector) if isinstance(vector, SparseVector) else 0.0
 
 
 def contains_phrase(text: str, phrase: str) -> bool:
-    """Whether the phrase's words stand in the text in this order without gaps; case and accents do not count."""
+    """Whether the text has the phrase's words in order, without gaps; case and accents do not count."""
     wanted = tokens.words(phrase)
     return bool(wanted) and _find(tokens.words(text), wanted) is not None
 
 
 def match_span(text: TimedText, query: str) -> Span | None:
-    """When the query's words are said or shown: the exact phrase if it is there, else the line with most of them,
-    else the line with words that are nearly them.
+    """When the query's words are said or shown.
 
-    With word times the span is that of the words, else that of the line. None when no line has a word of the query.
+    Returns:
+        The span of the exact phrase, else of the line with most of its words, else of the line with most similar words;
+        None if no line has any. Of the words themselves if word times are known, else of the line.
     """
     wanted = tokens.words(" ".join(quoted(query)) or query)
     timed = _timed_words(text)
@@ -144,13 +145,13 @@ def match_span(text: TimedText, query: str) -> Span | None:
 
 
 def _shared_words(words: Sequence[str], wanted: Sequence[Set[str]], keys_of: Callable[[str], Set[str]]) -> int:
-    """How many of the wanted words are among these, going by their keys."""
+    """How many of the wanted words are among these, by their keys."""
     found = set().union(*map(keys_of, words)) if words else set()
     return sum(not found.isdisjoint(keys) for keys in wanted)
 
 
 def _timed_words(text: TimedText) -> list[tuple[str, float, float]]:
-    """(folded word, start_s, end_s) in order; a line without word times lends its own span to each word."""
+    """(folded word, start_s, end_s) in order; words of a line without word times get the line's span."""
     found: list[tuple[str, float, float]] = []
     for line in text.lines:
         given = line.words or ((line.span.start_s, line.span.end_s, line.text),)
