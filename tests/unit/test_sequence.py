@@ -47,7 +47,7 @@ def test_one_happening_is_told_once() -> None:
 
 
 def test_what_is_no_sequence_is_said() -> None:
-    with pytest.raises(BadQuery, match="two steps or more"):
+    with pytest.raises(BadQuery, match="at least 2 steps"):
         follow([[]])
     with pytest.raises(BadQuery, match="gap"):
         follow([[], []], gap_s=-1)
