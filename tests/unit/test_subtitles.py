@@ -173,7 +173,7 @@ def test_another_schema_is_refused_with_file_and_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"old.jsonl:2 has schema 99"):
         list(export.read_records(path))
     path.write_text("not json\n")
-    with pytest.raises(InputError, match=r"old.jsonl:1 is no caption record"):
+    with pytest.raises(InputError, match=r"old.jsonl:1 is not a caption record"):
         list(export.read_records(path))
 
 
