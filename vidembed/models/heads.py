@@ -47,6 +47,7 @@ class HeadSpec:
             )
 
     def as_dict(self) -> dict[str, Any]:
+        """As plain values, for the manifest."""
         return asdict(self)
 
 
@@ -99,6 +100,7 @@ class Head(nn.Module):
         return mean, torch.cat([mean, looks], 1)
 
     def forward(self, features: Tensor) -> Tensor:
+        """Map (N, D) features, or (N, T, D) tokens for "attention", to (N, dim)."""
         x = (features - self.mean) * self.scale
         if self.spec.kind == "low_rank":
             y = x + self.up(self.down(self.dropout(x)))

@@ -98,6 +98,7 @@ class ToyEncoder:
     modalities: frozenset[Modality] = frozenset({"text", "image", "audio", "video"})
 
     def encode(self, modality: Modality, items: Sequence[Item]) -> Floats:
+        """Encode items of one modality; see `vidembed.protocols.Encoder`."""
         if modality not in self.modalities:
             raise ValueError(f"the toy encoder understands {', '.join(sorted(self.modalities))}, not {modality!r}")
         if not len(items):

@@ -56,6 +56,7 @@ class BankVectors:
 
     def __call__(self, channel: Channel) -> Floats | None:
         # Prompts are no part of a collection's fingerprint, but queries in other ones are other vectors.
+        """The query bank in a channel's space, (B, D) unit rows; None where it takes no text or is sparse."""
         texts = (*self._queries, *getattr(channel.encoder, "templates", ()))
         key = f"{channel.collection}-{hashlib.blake2b(chr(10).join(texts).encode(), digest_size=4).hexdigest()}"
         with self._lock:
@@ -270,6 +271,7 @@ class Collections:
             return known
 
     def clear(self) -> None:
+        """Forget all."""
         with self._lock:
             self._known.clear()
 
@@ -302,5 +304,6 @@ class BackgroundCache:
         return np.array([known[clip_id] for clip_id in clip_ids], dtype=np.float64)
 
     def clear(self) -> None:
+        """Forget all."""
         with self._lock:
             self._known.clear()

@@ -71,7 +71,8 @@ def shared_stretches(
     """Find what two videos share.
 
     Args:
-        one, other: The videos.
+        one: The frames of a video.
+        other: The frames of another one.
         above: Least cosine of two matching frames. With the starter, frames of different videos of one kind of scene
             reach 0.7, a frame and a re-encoding of it 0.9.
         min_s: Shortest stretch.

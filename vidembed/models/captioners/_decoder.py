@@ -40,7 +40,7 @@ class _Attention(nn.Module):
         self.out = nn.Linear(shape.width, shape.width)
 
     def keys_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, S, W) -> two of (B, heads, S, W / heads)"""
+        """(B, S, W) -> two of (B, heads, S, W / heads)."""
         k, v = self.key_value(x).chunk(2, dim=-1)
         return self._split(k), self._split(v)
 

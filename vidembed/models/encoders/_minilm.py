@@ -77,7 +77,7 @@ class Tokenizer:
 
 
 def mean_pool(states: Tensor, mask: Tensor) -> Tensor:
-    """The mean of the token states: MiniLM's own sentence vector before normalising. (B, L, D) -> (B, D)"""
+    """The mean of the token states, (B, L, D) -> (B, D): MiniLM's own sentence vector before normalising."""
     weights = mask.unsqueeze(-1).to(states.dtype)
     return (states * weights).sum(1) / weights.sum(1)
 
