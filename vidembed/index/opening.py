@@ -6,11 +6,10 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vidembed._version import __version__
 from vidembed.batching import batched
-from vidembed.captions.run import CaptionedVideo
 from vidembed.config.load import Overrides, file_layer, load_config, merged_layers, override_layer
 from vidembed.config.schema import Config
 from vidembed.errors import InputError
@@ -19,6 +18,9 @@ from vidembed.index.manifest import Manifest, check_layout, check_specs, layout_
 from vidembed.index.parts import IndexParts
 from vidembed.index.video_index import VideoIndex
 from vidembed.media.files import find_videos
+
+if TYPE_CHECKING:
+    from vidembed.captions.run import CaptionedVideo
 
 FILES_AT_ONCE = 16  # indexed before they are captioned, where one call does both
 
@@ -99,6 +101,8 @@ def caption(
     `VideoIndex.caption`. Files are indexed and captioned 16 at a time, so that answers come early; progress counts
     the clips of those. A file that cannot be indexed is yielded with its failure and no caption.
     """
+    from vidembed.captions.run import CaptionedVideo
+
     given: list[str | Path] = [paths] if isinstance(paths, str | Path) else list(paths)
     with ExitStack() as stack:
         folder = Path(index or stack.enter_context(tempfile.TemporaryDirectory(prefix="vidembed-")))

@@ -5,17 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.captions.run import CaptionedVideo
 from vidembed.config.load import Overrides, with_values
 from vidembed.config.schema import Config, Fusion
 from vidembed.errors import BadQuery
 from vidembed.index import contents
-from vidembed.index.captioning import caption_videos, captioned_videos
 from vidembed.index.channels import wanted_specs
 from vidembed.index.contents import IndexInfo, VideoRecord
 from vidembed.index.filling import Filling, Paths, new_specs, select
@@ -28,6 +26,9 @@ from vidembed.search.duplicates import Duplicate, duplicates
 from vidembed.search.query import SearchOptions
 from vidembed.search.sequence import Chain, follow
 from vidembed.types import Caption, Clip, Failure, Filter, Moment, Query, Row, RunReport, TimedText
+
+if TYPE_CHECKING:
+    from vidembed.captions.run import CaptionedVideo  # captions are imported when asked for: searches need none
 
 Videos = str | Path | Iterable[str | Path]  # by path, folder, glob or video id
 _PER_STEP = 200  # moments of one query that a sequence is looked for in
@@ -179,6 +180,8 @@ class VideoIndex:
             ConfigError: No captioner is set, or a value is out of bounds.
             ModelError: The captioner cannot be loaded.
         """
+        from vidembed.index.captioning import caption_videos
+
         merged = {**self.config.caption.options, **options} if options else None
         config = with_values(
             self.config, "caption", model=model, candidates=candidates, prompt=prompt, seed=seed, options=merged
@@ -196,10 +199,7 @@ class VideoIndex:
         return saved
 
     def move_store(self, to: str) -> dict[str, int]:
-        """Copy all vectors to a Qdrant server (its address) or to "edge", compare, and use it from now on.
-
-        Returns clips per collection. The old vectors stay where they are.
-        """
+        """Copy all vectors to a Qdrant server (its address) or "edge", and use that; returns clips per collection."""
         with self.parts.writing():
             return self.parts.move_store(to)
 
@@ -266,10 +266,7 @@ class VideoIndex:
     def curve(
         self, query: str | Query, video_id: str, **options: Any
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(times_s, scores) of one video, (N,) float64 each: how well each time fits the query.
-
-        options: channels and weights, as for `search`.
-        """
+        """(times_s, scores) of one video, (N,) float64 each; options: channels and weights, as for `search`."""
         return self.parts.searcher.curve(query, video_id, **options)
 
     def duplicates(self, *, channel: str = "vision", above: float = 0.8, min_s: float = 2.0) -> Iterator[Duplicate]:
@@ -326,6 +323,8 @@ class VideoIndex:
 
     def captioned(self, videos: Videos | None = None) -> Iterator[CaptionedVideo]:
         """The captioned videos, with captions as they are stored."""
+        from vidembed.index.captioning import captioned_videos
+
         yield from captioned_videos(self.parts, select(self.catalog, videos))
 
     def rows(self, channel: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
