@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from vidembed.config.load import Overrides, load_config
@@ -54,7 +55,7 @@ class Filling:
                 hint="folders are searched for the usual video and sound extensions; name other files directly",
             )
         self.repair(specs)
-        report = self._run(files, specs, config=config, prepare=self._prepare, progress=progress)
+        report = self._run(files, specs, config=config, prepare=self._use, progress=progress)
         self._tag(list_tags(inputs))
         self._settle_gone(under, {path.as_posix() for path in files}, prune=prune)
         return report
@@ -67,14 +68,9 @@ class Filling:
         present = self._catalog.videos.present_paths()
         files = [Path(rows[0].path) for rows in present.values() if os.path.exists(rows[0].path)]
 
-        def prepare(spec: ChannelSpec) -> Channel:
-            channel = self._parts.load(spec)
-            self._parts.store.create(spec.collection, channel.encoder.space)
-            return channel
-
         for spec in specs.values():
-            prepare(spec)
-        report = self._run(files, specs, config=config, prepare=prepare, progress=progress)
+            self._create(spec)
+        report = self._run(files, specs, config=config, prepare=self._create, progress=progress)
         states = self._catalog.states.all()
         reached = {path.as_posix() for path in files}
         videos = [video_id for video_id, rows in present.items() if rows[0].path in reached]
@@ -82,7 +78,7 @@ class Filling:
             old = self._parts.manifest.collection(spec.name)
             covered = [v for v in videos if old is None or states.get(v, {}).get(old) in FINISHED]
             if all(states.get(v, {}).get(spec.collection) in FINISHED for v in covered):
-                self._serve(spec)
+                self._replace(spec)
         return report
 
     def repair(self, specs: Mapping[str, ChannelSpec]) -> None:
@@ -169,13 +165,6 @@ class Filling:
         progress: ProgressCallback | None,
     ) -> RunReport:
         parts = self._parts
-        ready: dict[str, Channel] = {}
-
-        def load(name: str) -> Channel:
-            if name not in ready:
-                ready[name] = prepare(specs[name])
-            return ready[name]
-
         thumbnails = parts.thumbnails if config.thumbnails.enabled else None
         encode_frames = frame_encoder({**parts.specs, **specs}, parts.load)
         indexer = Indexer(
@@ -188,7 +177,7 @@ class Filling:
                 encode_frames=encode_frames,
             ),
             {name: spec.collection for name, spec in specs.items()},
-            load,
+            cache(lambda name: prepare(specs[name])),
             executor=make_executor(config.run),
             settings=config.run,
             forget=self.forget,
@@ -199,21 +188,25 @@ class Filling:
             parts.store.optimize()
         return report
 
-    def _prepare(self, spec: ChannelSpec) -> Channel:
-        """Load the channel and put its collection to use."""
+    def _create(self, spec: ChannelSpec) -> Channel:
+        """Load the channel and make its collection."""
         channel = self._parts.load(spec)
-        store = self._parts.store
-        store.create(spec.collection, channel.encoder.space)
+        self._parts.store.create(spec.collection, channel.encoder.space)
+        return channel
+
+    def _use(self, spec: ChannelSpec) -> Channel:
+        """The same, and put the collection to use."""
+        channel, store = self._create(spec), self._parts.store
         if store.aliases().get(spec.name) != spec.collection:
             store.set_alias(spec.name, spec.collection)
         self._parts.serve(spec)
         return channel
 
-    def _serve(self, spec: ChannelSpec) -> None:
+    def _replace(self, spec: ChannelSpec) -> None:
+        """Put the collection to use, and drop those that it replaces."""
         store = self._parts.store
         store.flush()
-        store.set_alias(spec.name, spec.collection)
-        self._parts.serve(spec)
+        self._use(spec)
         for collection in store.collections():
             if collection.startswith(f"{spec.name}.") and collection != spec.collection:
                 self._catalog.states.forget(collection)
