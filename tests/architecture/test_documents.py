@@ -1,17 +1,18 @@
-"""What documents and comments point to is there: files, modules, and the layers as the layer test has them."""
+"""What documents point to is there (files, modules, layers), and public functions describe their arguments."""
 
 from __future__ import annotations
 
+import inspect
 import re
-import sys
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from test_layers import LAYERS
+
+import vidembed
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -86,3 +87,25 @@ def test_what_is_not_there_is_found() -> None:
     }  # fmt: skip
     names = ("types.Clip.span", "open_index", "nothing.Clip", "types.Nothing")
     assert [exists(f"vidembed.{name}") for name in names] == [True, True, False, False]
+
+
+def public_functions() -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Each public function, and each public method of a public class, with its name."""
+    for name in vidembed.__all__:
+        value = getattr(vidembed, name)
+        if inspect.isfunction(value):
+            yield name, value
+        elif inspect.isclass(value):
+            for inner, method in vars(value).items():
+                method = getattr(method, "__func__", method)
+                if not inner.startswith("_") and inspect.isfunction(method):
+                    yield f"{name}.{inner}", method
+
+
+@pytest.mark.parametrize("function", [pytest.param(function, id=name) for name, function in public_functions()])
+def test_public_functions_describe_their_arguments(function: Callable[..., Any]) -> None:
+    names = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
+    told = inspect.getdoc(function) or ""
+    assert told
+    if len(names) >= 3:
+        assert [name for name in names if not re.search(rf"^    \*{{0,2}}{name}: \S", told, re.MULTILINE)] == []

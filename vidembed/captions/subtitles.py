@@ -113,5 +113,14 @@ def write_srt(cues: Sequence[Cue], path: Path | str) -> None:
 
 
 def write_vtt(cues: Sequence[Cue], path: Path | str, *, chapters: bool = False) -> None:
-    """Write WebVTT, all or nothing. Raises InputError."""
+    """Write WebVTT, all or nothing.
+
+    Args:
+        cues: In order of time.
+        path: The file to write or replace.
+        chapters: Note in the head that the cues are chapters.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
     write_text(Path(path), vtt(cues, chapters=chapters))

@@ -48,12 +48,21 @@ def load_config(
     environ: Mapping[str, str] | None = None,
     stored: Mapping[str, Any] | None = None,
 ) -> Config:
-    """The settings that hold, checked.
+    """Merge and check settings: defaults < profile < stored < config < environment < overrides.
 
-    profile: a bundled name or the path of a .yaml (default "starter"). config: your own YAML on top of it.
-    overrides: {"search.rrf_k": 30} or ["search.rrf_k=30"]. stored: what an index remembers; lies between the profile
-    and your file. environ: defaults to the process environment.
-    Raises ConfigError naming the dotted path, the value, what is allowed and where the value came from.
+    Args:
+        profile: A bundled name or the path of a .yaml; None = "starter".
+        config: Your YAML on top of the profile.
+        overrides: {"search.rrf_k": 30} or ["search.rrf_k=30"].
+        environ: Variables such as VIDEMBED__SEARCH__RRF_K; None = those of the process.
+        stored: What an index remembers of its settings.
+
+    Returns:
+        The settings; `Config.origin` tells where each came from.
+
+    Raises:
+        ConfigError: A setting is unknown, out of bounds or unreadable; the message names the dotted path, the value,
+            what is allowed and where the value came from.
     """
     name = profile or DEFAULT_PROFILE
     merged: dict[str, Any] = {}

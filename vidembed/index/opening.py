@@ -37,14 +37,24 @@ def open_index(
 ) -> VideoIndex:
     """Open the index in a folder; a context manager.
 
-    profile: a bundled name or a .yaml; None = the one that made the index ("starter" for a new one). config: your own
-    YAML on top. overrides: {"search.rrf_k": 30} or ["search.rrf_k=30"]. create: make it where there is none.
-    readonly: the catalog is never written. outdated: open it also where the models of some channels have changed
-    since, with a newer vidembed say; these channels stay out until `reencode` has filled them anew.
     No model is loaded before it is needed.
 
-    Raises InputError where there is no index to open, ConfigError, UnknownModel, IndexMismatch when it was made with
-    other models or settings than these, StoreError when it cannot be read.
+    Args:
+        path: The folder.
+        profile: A bundled name or a .yaml; None = the one that made the index ("starter" for a new one).
+        config: Your YAML on top of it.
+        overrides: {"search.rrf_k": 30} or ["search.rrf_k=30"].
+        create: Make an index where there is none.
+        readonly: Never write to the catalog.
+        outdated: Open the index even if models of some channels have changed since, with a newer vidembed for example.
+            These channels stay out until `VideoIndex.reencode` has filled them.
+
+    Raises:
+        InputError: There is no index to open.
+        ConfigError: A setting is wrong.
+        UnknownModel: A channel names a model that is not known.
+        IndexMismatch: The index was made with other models or settings than these.
+        StoreError: The index cannot be read.
     """
     folder = Path(path).expanduser()
     manifest = read_manifest(folder)
@@ -96,10 +106,19 @@ def caption(
 ) -> Iterator[CaptionedVideo]:
     """Caption videos in one call; yields each as it is done. `vidembed.caption("videos/")`.
 
-    index: a folder that keeps what was done, so that the next call goes on where this one stopped, and searches find
-    it; None: a temporary one. request: model, candidates, prompt, seed, redo, rechoose, options, progress of
-    `VideoIndex.caption`. Files are indexed and captioned 16 at a time, so that answers come early; progress counts
-    the clips of those. A file that cannot be indexed is yielded with its failure and no caption.
+    Files are indexed and captioned 16 at a time, so that answers come early.
+
+    Args:
+        paths: Videos, folders or globs.
+        index: Folder of an index, so that the next call continues where this one stopped; None = a temporary one.
+        profile: As for `open_index`, like the next two.
+        config: Your YAML on top of it.
+        overrides: Single settings on top.
+        **request: model, candidates, prompt, seed, redo, rechoose, options, progress of `VideoIndex.caption`;
+            progress counts the clips of 16 files.
+
+    Yields:
+        One record per video; a file that cannot be indexed with its failure and no caption.
     """
     from vidembed.captions.run import CaptionedVideo
 

@@ -102,10 +102,20 @@ class VideoIndex:
         progress: ProgressCallback | None = None,
         workers: int | None = None,
     ) -> RunReport:
-        """Re-encode channels, with the models and settings that these arguments of `open_index` name for them.
+        """Re-encode channels with other models or settings; old vectors stay live meanwhile.
 
-        Old vectors stay live meanwhile. The new ones take over once every video that the old ones cover is done; after
-        an interrupted or partly failed run, the next call goes on where it stopped.
+        The new ones take over once every video that the old ones cover is done. Call again after a run that broke off.
+
+        Args:
+            channels: Names of the channels.
+            profile: With the new models; None = the index's own. This and the next two as for `vidembed.open_index`.
+            config: Your YAML on top.
+            overrides: Single settings on top.
+            progress: Called as clips are done.
+            workers: Videos decoded in parallel.
+
+        Raises:
+            ConfigError, ModelError, StoreError: At once; errors of single files are in the report.
         """
         specs = new_specs(self.parts, channels, profile, config, overrides)
         run = with_values(self.config, "run", workers=workers)
@@ -123,7 +133,15 @@ class VideoIndex:
         channels: Sequence[str] | None = None,
         report: Callable[[RunReport], None] | None = None,
     ) -> None:
-        """Add now and whenever nothing has changed any more for `interval_s`, until `stop` is set or Ctrl-C."""
+        """Add now, and again when files have changed, until `stop` is set or Ctrl-C.
+
+        Args:
+            paths: What to index, as for `add`.
+            interval_s: Seconds without a further change before files are added.
+            stop: Ends the watching when set.
+            channels: Channels to fill, as for `add`.
+            report: Called after each run.
+        """
         watch(paths, lambda: self.add(paths, channels=channels), interval_s=interval_s, stop=stop, report=report)
 
     def remove(self, paths_or_ids: Videos) -> int:
@@ -249,9 +267,16 @@ class VideoIndex:
     def search_sequence(
         self, queries: Sequence[str | Query], *, gap_s: float = 60.0, k: int = 10, **options: Any
     ) -> list[Chain]:
-        """Find moments of one video that follow each other, one of each query, at most `gap_s` apart.
+        """The k best chains of moments of one video that follow each other, one of each query.
 
-        Returns the k best chains. options: as for `search`, for every query. Raises BadQuery for less than two queries.
+        Args:
+            queries: What happens, in this order; two or more.
+            gap_s: Most seconds between the end of one moment and the start of the next.
+            k: Chains wanted.
+            **options: As for `search`, for every query.
+
+        Raises:
+            BadQuery: There are less than two queries, or one cannot be asked.
         """
         return follow([self.search(query, k=_PER_STEP, **options) for query in queries], gap_s=gap_s, k=k)
 
@@ -259,21 +284,40 @@ class VideoIndex:
         """The moments with their `agreement`, best first: a vision-language model tells whether they show the claim.
 
         Slow and precise, for the best of a search: `check(words, index.search(words, k=20), model="qwen3-vl-2b")`.
-        model: a captioner that answers questions; None = the index's own. Raises ConfigError, ModelError.
+
+        Args:
+            claim: What the moments should show.
+            moments: Of a search; ties keep their order.
+            model: A captioner that answers questions; None = the index's own.
+
+        Raises:
+            ConfigError: The captioner cannot answer questions, or none is set.
+            ModelError: The captioner cannot be loaded.
         """
         return check(self.config, claim, moments, self.parts.verifier(model))
 
     def curve(
         self, query: str | Query, video_id: str, **options: Any
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(times_s, scores) of one video, (N,) float64 each; options: channels and weights, as for `search`."""
+        """(times_s, scores) of one video, (N,) float64 each: how well each time fits; 0 is as any query.
+
+        Args:
+            query: As for `search`.
+            video_id: The video.
+            **options: channels and weights, as for `search`.
+        """
         return self.parts.searcher.curve(query, video_id, **options)
 
     def duplicates(self, *, channel: str = "vision", above: float = 0.8, min_s: float = 2.0) -> Iterator[Duplicate]:
-        """Find pairs of videos that share stretches: other encodings, excerpts, common intros.
+        """Pairs of videos that share stretches: other encodings, excerpts, common intros.
 
-        above: cosine of a channel's vectors from which two frames are the same; min_s: shortest stretch that counts.
-        Raises BadQuery for a channel that is unknown or holds words.
+        Args:
+            channel: The channel whose frame vectors are compared.
+            above: Cosine from which two frames count as the same.
+            min_s: Shortest stretch, in seconds.
+
+        Raises:
+            BadQuery: The channel is unknown, or holds words.
         """
         spec = self.parts.spec(channel)
         if spec.model.kind == "words":
@@ -328,7 +372,13 @@ class VideoIndex:
         yield from captioned_videos(self.parts, select(self.catalog, videos))
 
     def rows(self, channel: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
-        """clip_id -> stored vectors; clips without any are left out. units: with those of frames, windows or lines."""
+        """Stored vectors by clip id; clips without vectors are left out.
+
+        Args:
+            channel: The channel.
+            clip_ids: The clips.
+            units: With the segment vectors: of frames, sound windows or lines.
+        """
         return self.parts.store.rows(self.parts.spec(channel).collection, clip_ids, units=units)
 
     def thumbnail(self, clip_id: str) -> Path | None:

@@ -61,7 +61,13 @@ class Clip:
 
     @classmethod
     def make(cls, video_id: str, index: int, span: Span) -> Clip:
-        """The clip of a video at a span, with its stable id."""
+        """The clip of a video at a span, with its stable id.
+
+        Args:
+            video_id: The video, 32 hex digits.
+            index: Position in the video, from 0.
+            span: In seconds; the id depends on it in whole milliseconds.
+        """
         start_ms, end_ms = round(span.start_s * 1000), round(span.end_s * 1000)
         return cls(str(uuid.uuid5(_CLIP_NAMESPACE, f"{video_id}:{start_ms}:{end_ms}")), video_id, index, span)
 
