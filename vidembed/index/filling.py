@@ -26,7 +26,7 @@ from vidembed.sources.basic import caption_text
 from vidembed.types import Caption, Failure, Row, RunReport
 
 _log = logging.getLogger(__name__)
-Paths = str | Path | Iterable[str | Path]
+Paths = str | Path | Iterable[str | Path]  # folders, files, globs, list files; of what is indexed also ids
 
 
 class Filling:
@@ -270,7 +270,7 @@ def _under(inputs: Iterable[str | Path], *, globs: bool = False) -> Callable[[st
     return under
 
 
-def select(catalog: Catalog, given: str | Path | Iterable[str | Path] | None) -> list[str]:
+def select(catalog: Catalog, given: Paths | None) -> list[str]:
     """Ids of videos that have a file, ordered by path.
 
     Args:

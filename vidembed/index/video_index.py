@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,7 +30,6 @@ from vidembed.types import Caption, Clip, Failure, Filter, Moment, Query, Row, R
 if TYPE_CHECKING:
     from vidembed.captions.run import CaptionedVideo  # captions are imported when asked for: searches need none
 
-Videos = str | Path | Iterable[str | Path]  # by path, folder, glob or video id
 _PER_STEP = 200  # moments of one query that a sequence is looked for in
 
 
@@ -144,7 +143,7 @@ class VideoIndex:
         """
         watch(paths, lambda: self.add(paths, channels=channels), interval_s=interval_s, stop=stop, report=report)
 
-    def remove(self, paths_or_ids: Videos) -> int:
+    def remove(self, paths_or_ids: Paths) -> int:
         """Remove videos from the index, by path, folder, glob or video id; files stay. Returns how many were found."""
         given = [paths_or_ids] if isinstance(paths_or_ids, str | Path) else list(paths_or_ids)
         with self.parts.writing():
@@ -152,7 +151,7 @@ class VideoIndex:
             self.parts.invalidate()
         return removed
 
-    def tag(self, videos: Videos | None, changes: Mapping[str, str | None]) -> int:
+    def tag(self, videos: Paths | None, changes: Mapping[str, str | None]) -> int:
         """Tag videos (None: all), value by tag; a value of None removes the tag. Returns how many videos these are.
 
         `Filter(tags=["camera=front"])` searches by tags. Raises MediaNotFound, BadQuery for an invalid name of a tag.
@@ -167,7 +166,7 @@ class VideoIndex:
 
     def caption(
         self,
-        videos: Videos | None = None,
+        videos: Paths | None = None,
         *,
         model: str | None = None,
         candidates: int | None = None,
@@ -365,7 +364,7 @@ class VideoIndex:
         """The captions of one video, or of all, in order of time."""
         return self.catalog.captions.get(video_id)
 
-    def captioned(self, videos: Videos | None = None) -> Iterator[CaptionedVideo]:
+    def captioned(self, videos: Paths | None = None) -> Iterator[CaptionedVideo]:
         """The captioned videos, with captions as they are stored."""
         from vidembed.index.captioning import captioned_videos
 

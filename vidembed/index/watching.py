@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vidembed.errors import ConfigError, MediaNotFound
+from vidembed.index.filling import Paths
 from vidembed.media.files import find_videos
 from vidembed.types import RunReport
 
-Paths = str | Path | Iterable[str | Path]
 Snapshot = dict[str, tuple[int, int]]  # path -> (size, mtime in ns)
 POLL_EVERY = 12  # intervals: the system reports no changes on network drives, so they are polled
 
