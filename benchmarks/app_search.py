@@ -86,11 +86,11 @@ def fill(index: VideoIndex, count: int) -> None:
 
 def row(clip: Clip, centres: Any, generator: np.random.Generator) -> Row:
     around = centres[generator.integers(len(centres))]
-    units = around + 0.7 * generator.standard_normal((UNITS, len(around))).astype(np.float32)
-    units /= np.linalg.norm(units, axis=1, keepdims=True)
-    whole = units.mean(axis=0)
+    segments = around + 0.7 * generator.standard_normal((UNITS, len(around))).astype(np.float32)
+    segments /= np.linalg.norm(segments, axis=1, keepdims=True)
+    whole = segments.mean(axis=0)
     times = clip.span.start_s + (np.arange(UNITS) + 0.5) * CLIP_S / UNITS
-    return Row(clip, (whole / np.linalg.norm(whole)).astype(np.float32), units.astype(np.float16), times)
+    return Row(clip, (whole / np.linalg.norm(whole)).astype(np.float32), segments.astype(np.float16), times)
 
 
 def latency(ask: Callable[[str], Any], rounds: int) -> dict[str, float]:

@@ -210,22 +210,22 @@ class Frames:
 
     def __init__(self, index: VideoIndex, names: dict[str, str]) -> None:
         self.channel = index.parts.channels["vision"]
-        self.units: list[np.ndarray] = []
+        self.segments: list[np.ndarray] = []
         self.rows: list[np.ndarray] = []
         self.spans: list[Stretch] = []
         self.places: list[tuple[str, float]] = []
-        for batch in index.parts.store.scan(self.channel.collection, units=True):
+        for batch in index.parts.store.scan(self.channel.collection, segments=True):
             for row in batch:
                 assert isinstance(row.vector, np.ndarray)
                 video, span = names[row.clip.video_id], row.clip.span
                 self.rows.append(row.vector)
                 self.spans.append(Stretch(video, span.start_s, span.end_s))
-                if row.units is not None and row.unit_times_s is not None:
-                    self.units.extend(row.units.astype(np.float32))
-                    self.places.extend((video, float(t)) for t in row.unit_times_s)
+                if row.segments is not None and row.segment_times_s is not None:
+                    self.segments.extend(row.segments.astype(np.float32))
+                    self.places.extend((video, float(t)) for t in row.segment_times_s)
 
     def gap_merged(self, text: str, *, k: int) -> list[Stretch]:
-        scores = np.stack(self.units) @ self._vector(text)
+        scores = np.stack(self.segments) @ self._vector(text)
         best = np.argsort(-scores, kind="stable")[: max(8 * k, 32)]
         per_video: dict[str, list[tuple[float, float]]] = defaultdict(list)
         for i in best:

@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=100_000, help="clip vectors")
     parser.add_argument("--dim", type=int, default=512)
-    parser.add_argument("--units", type=int, default=0, help="float16 unit vectors kept with each clip")
+    parser.add_argument("--segments", type=int, default=0, help="float16 unit vectors kept with each clip")
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--quantization", choices=["scalar", "binary", "turbo1", "turbo2", "turbo4"])
     parser.add_argument("--hnsw-ef", type=int, default=256)
@@ -144,10 +144,10 @@ def rows_of(args: argparse.Namespace, start: int) -> list[Row]:
     for offset, vector in enumerate(vectors_of(args, start)):
         video, index = divmod(start + offset, CLIPS_PER_VIDEO)
         clip = Clip.make(video_id(video), index, Span(index * CLIP_S, (index + 1) * CLIP_S))
-        if args.units:
-            noise = 0.2 * rng.normal(size=(args.units, args.dim)) / np.sqrt(args.dim)
-            units = unit(vector + noise).astype(np.float16)
-            rows.append(Row(clip, vector, units, clip.span.start_s + np.arange(args.units, dtype=np.float64)))
+        if args.segments:
+            noise = 0.2 * rng.normal(size=(args.segments, args.dim)) / np.sqrt(args.dim)
+            segments = unit(vector + noise).astype(np.float16)
+            rows.append(Row(clip, vector, segments, clip.span.start_s + np.arange(args.segments, dtype=np.float64)))
         else:
             rows.append(Row(clip, vector))
     return rows

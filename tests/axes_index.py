@@ -78,8 +78,8 @@ class Index:
             clip = Clip.make(video, i, Span(float(start), float(min(start + clip_s, duration))))
             self.all_clips[clip.clip_id] = clip
             inside = [j for j, t in enumerate(times) if clip.span.contains(t)]
-            units = np.stack([meaning(frames[j]) for j in inside])
-            rows.append(Row(clip, pool(units), units.astype(np.float16), times[inside]))
+            segments = np.stack([meaning(frames[j]) for j in inside])
+            rows.append(Row(clip, pool(segments), segments.astype(np.float16), times[inside]))
         self.store.put(self.channels[channel].collection, rows)
 
     def say(self, channel: str, video: str, text: TimedText) -> None:

@@ -216,7 +216,7 @@ class Bench:
 
     def vectors(self, name: str = "vision") -> dict[str, tuple[float, ...]]:
         found = {}
-        for rows in self.store.scan(self.channels[name].collection, units=True):
+        for rows in self.store.scan(self.channels[name].collection, segments=True):
             found |= {row.clip.clip_id: tuple(row.vector.tolist()) for row in rows}  # type: ignore[union-attr]
         return found
 

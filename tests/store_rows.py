@@ -22,15 +22,15 @@ def unit(values: np.ndarray) -> np.ndarray:
     return (values / np.linalg.norm(values, axis=-1, keepdims=True)).astype(np.float32)
 
 
-def make_rows(n: int, *, seed: int = 0, videos: int = 5, units: int = 0, length_s: float = 2.0) -> list[Row]:
+def make_rows(n: int, *, seed: int = 0, videos: int = 5, segments: int = 0, length_s: float = 2.0) -> list[Row]:
     """n clips, the i-th in video i % videos, one after another there."""
     rng = np.random.default_rng(seed)
     rows = []
     for i in range(n):
         index = i // videos
         clip = Clip.make(f"video-{i % videos}", index, Span(index * length_s, (index + 1) * length_s))
-        many = unit(rng.normal(size=(units, 8))).astype(np.float16) if units else None
-        times = (index * length_s + 0.1 * np.arange(units)) if units else None
+        many = unit(rng.normal(size=(segments, 8))).astype(np.float16) if segments else None
+        times = (index * length_s + 0.1 * np.arange(segments)) if segments else None
         rows.append(Row(clip, unit(rng.normal(size=8)), many, times))
     return rows
 

@@ -25,8 +25,8 @@ def filled(folder: Path, videos: Path) -> Iterator[VideoIndex]:
 def all_vectors(index: VideoIndex) -> dict[tuple[str, str], Any]:
     found = {}
     for name, spec in index.parts.specs.items():
-        for rows in index.parts.store.scan(spec.collection, units=True):
+        for rows in index.parts.store.scan(spec.collection, segments=True):
             for row in rows:
-                units = None if row.units is None else row.units.tobytes()
-                found[name, row.clip.clip_id] = (row.clip, np.asarray(row.vector).tobytes(), units)
+                segments = None if row.segments is None else row.segments.tobytes()
+                found[name, row.clip.clip_id] = (row.clip, np.asarray(row.vector).tobytes(), segments)
     return found

@@ -164,8 +164,8 @@ class Drawn:
 def report_val(head: SoundHead, drawn: Drawn, rows: Tensor, groups: list[NDArray[np.int64]], silent: Tensor) -> None:
     """Prints how often a validation file's best phrase, among those of our sounds, is one of its own sound; and where
     texts without a sound lie, in deviations of what phrases of other sounds get."""
-    units = F.normalize(head(torch.from_numpy(drawn.val.astype(np.float32))), dim=1)
-    vectors = torch.stack([part.mean(0) for part in units.split(drawn.val_counts.tolist())])
+    segments = F.normalize(head(torch.from_numpy(drawn.val.astype(np.float32))), dim=1)
+    vectors = torch.stack([part.mean(0) for part in segments.split(drawn.val_counts.tolist())])
     vectors = F.normalize(vectors, dim=1)
     best = torch.stack([(vectors @ rows[g].T).amax(1) for g in groups[: len(LABELS)]], dim=1)
     own = torch.from_numpy(drawn.val_labels)

@@ -195,11 +195,11 @@ class Store(Protocol):
         """
         ...
 
-    def rows(self, collection: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
+    def rows(self, collection: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
         """The stored rows of these clips; ids that are not there are left out."""
         ...
 
-    def scan(self, collection: str, *, units: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
+    def scan(self, collection: str, *, segments: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
         """All rows, by clip_id, in batches: for moving, maps and background levels."""
         ...
 
@@ -253,12 +253,12 @@ class Encoded:
     """One clip's vectors in one channel, as a `ClipEncoder` makes them. Fields as in `types.Row`."""
 
     vector: Floats | SparseVector
-    units: NDArray[np.float16] | None = None
-    unit_times_s: NDArray[np.float64] | None = None
+    segments: NDArray[np.float16] | None = None
+    segment_times_s: NDArray[np.float64] | None = None
 
 
 class ClipEncoder(Protocol):
-    """Encodes whole clips: splits an item into units (frames, windows, lines), encodes them together, pools."""
+    """Encodes whole clips: splits an item into segments (frames, windows, lines), encodes them together, pools."""
 
     space: Space
 

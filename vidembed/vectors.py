@@ -43,35 +43,35 @@ def check(rows: NDArray[Any], *, n: int, dim: int, who: str) -> Floats:
     return rows
 
 
-def pool(units: NDArray[Any], how: Pooling = "mean", *, k: int = 4, temperature: float = 0.1) -> Floats:
+def pool(segments: NDArray[Any], how: Pooling = "mean", *, k: int = 4, temperature: float = 0.1) -> Floats:
     """One (D,) unit row from (U, D) unit rows, U >= 1.
 
     mean: their centre (CLIP4Clip's meanP, Luo et al. 2021). max: the largest value per dimension.
-    topk: the centre of the k units nearest to the common centre. attention: a softmax of each unit's cosine with the
+    topk: centre of the k segments nearest to the common centre. attention: a softmax of each segment's cosine with the
     centre, divided by `temperature`, weighs it, so that outliers (blurred, black frames) count less.
     """
-    units = np.asarray(units, dtype=np.float32)
-    if units.ndim != 2 or not len(units):
-        raise EncodingError(f"pooling needs (U, D) with U >= 1, got {units.shape}")
+    segments = np.asarray(segments, dtype=np.float32)
+    if segments.ndim != 2 or not len(segments):
+        raise EncodingError(f"pooling needs (U, D) with U >= 1, got {segments.shape}")
     if how == "max":
-        return unit_rows(units.max(axis=0)[None])[0]
-    centre = units.mean(axis=0)
-    if len(units) > 1 and how in ("topk", "attention"):
-        agreement = units @ centre / max(float(np.linalg.norm(centre)), 1e-12)
+        return unit_rows(segments.max(axis=0)[None])[0]
+    centre = segments.mean(axis=0)
+    if len(segments) > 1 and how in ("topk", "attention"):
+        agreement = segments @ centre / max(float(np.linalg.norm(centre)), 1e-12)
         if how == "topk":
             best = np.argsort(-agreement, kind="stable")[:k]
-            centre = units[best].mean(axis=0)
+            centre = segments[best].mean(axis=0)
         else:
             weights = np.exp((agreement - agreement.max()) / temperature)
-            centre = (weights / weights.sum()) @ units
+            centre = (weights / weights.sum()) @ segments
     elif how not in POOLINGS:
         raise ConfigError(f"unknown pooling {how!r}; allowed: {', '.join(POOLINGS)}")
-    if float(np.linalg.norm(centre)) < 1e-6:  # opposite units cancel out; any one of them is a fair stand-in
-        centre = units[0]
+    if float(np.linalg.norm(centre)) < 1e-6:  # opposite segments cancel out; any one of them is a fair stand-in
+        centre = segments[0]
     return unit_rows(centre[None])[0]
 
 
-UnitScore = Literal["max", "softmax", "topk"]
+SegmentScore = Literal["max", "softmax", "topk"]
 
 
 def top_k(scores: NDArray[Any], ids: Sequence[str], k: int) -> list[tuple[str, float]]:

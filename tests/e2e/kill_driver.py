@@ -121,7 +121,7 @@ def check_claims(index: Any) -> None:
         ids = [clip.clip_id for clip in index.catalog.videos.clips(video_id)]
         assert ids, f"{video_id} has channel states and no clips"
         for collection in states:
-            there = len(index.parts.store.rows(collection, ids, units=False)) if collection in stored else 0
+            there = len(index.parts.store.rows(collection, ids, segments=False)) if collection in stored else 0
             assert there == index.catalog.states.stored(video_id, collection), (video_id, collection, there)
 
 

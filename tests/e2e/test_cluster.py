@@ -60,10 +60,10 @@ def made(folder: Path, videos: Path, overrides: dict[str, Any]) -> tuple[RunRepo
 def vectors(index: VideoIndex) -> dict[Any, Any]:
     found = {}
     for name, spec in index.parts.specs.items():
-        for rows in index.parts.store.scan(spec.collection, units=True):
+        for rows in index.parts.store.scan(spec.collection, segments=True):
             for row in rows:
-                units = None if row.units is None else row.units.tobytes()
-                found[name, row.clip] = (np.asarray(row.vector).tobytes(), units)
+                segments = None if row.segments is None else row.segments.tobytes()
+                found[name, row.clip] = (np.asarray(row.vector).tobytes(), segments)
     return found
 
 
@@ -104,7 +104,7 @@ def test_captions_cross_over(tmp_path: Path, videos: Path) -> None:
         clip = index.clips()[0]
         index.save_captions([Caption(clip, "red", 1.0, (Candidate("red", {}),), "person", human=True)])
         before = index.parts.store.count(index.parts.specs["caption"].collection)
-        index.reencode("caption", overrides={"channels.caption.keep_units": False})
+        index.reencode("caption", overrides={"channels.caption.keep_segments": False})
         assert index.parts.store.count(index.parts.specs["caption"].collection) == before == 1
 
 

@@ -53,10 +53,10 @@ def contents(index: VideoIndex) -> dict[str, Any]:
     assert catalog.states.pending() == []
     vectors = {}
     for name, spec in index.parts.specs.items():
-        for rows in index.parts.store.scan(spec.collection, units=True):
+        for rows in index.parts.store.scan(spec.collection, segments=True):
             for row in rows:
-                units = None if row.units is None else (row.units.tobytes(), row.unit_times_s.tobytes())
-                vectors[name, row.clip.clip_id] = (row.clip, np.asarray(row.vector).tobytes(), units)
+                segments = None if row.segments is None else (row.segments.tobytes(), row.segment_times_s.tobytes())
+                vectors[name, row.clip.clip_id] = (row.clip, np.asarray(row.vector).tobytes(), segments)
     return {
         "videos": catalog.videos.all(),
         "paths": catalog.videos.paths(),

@@ -52,7 +52,7 @@ def test_a_fingerprint_is_eight_hex_digits_and_stays_the_same() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"pool": "max"}, {"keep_units": False}, {"short_side_px": 64}, {"options": {"x": 1}}, {"source": "av"},
+    [{"pool": "max"}, {"keep_segments": False}, {"short_side_px": 64}, {"options": {"x": 1}}, {"source": "av"},
      {"source_options": {"model": "small"}}],
 )  # fmt: skip
 def test_what_changes_vectors_changes_the_fingerprint(changes: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ from vidembed.search.calibration import (
     read_bank,
     soft_maximum,
 )
-from vidembed.search.channels import pool_scores, unit_matrix
+from vidembed.search.channels import pool_scores, segment_matrix
 from vidembed.types import Clip, Row, Space, Span
 from vidembed.vectors import unit_rows
 
@@ -99,9 +99,9 @@ def test_a_hub_no_longer_wins() -> None:
     assert int(np.argmax(Scale(hubness=1.0).corrected(query, background))) == 1
 
 
-def clip_score(units: np.ndarray, query: np.ndarray, how: str) -> float:
-    """The cosine of a query with a clip seen through its units, one clip at a time."""
-    scores = units.astype(np.float32) @ query
+def clip_score(segments: np.ndarray, query: np.ndarray, how: str) -> float:
+    """The cosine of a query with a clip seen through its segments, one clip at a time."""
+    scores = segments.astype(np.float32) @ query
     if how == "max":
         return float(scores.max())
     if how == "topk":
@@ -115,16 +115,16 @@ def test_scores_through_units_agree_with_the_plain_rule() -> None:
     rows = []
     for i, count in enumerate([1, 4, 0, 7]):
         clip = Clip.make("v", i, Span(i, i + 1))
-        units = unit_rows(rng.normal(size=(count, 6))).astype(np.float16) if count else None
+        segments = unit_rows(rng.normal(size=(count, 6))).astype(np.float16) if count else None
         vector = unit_rows(rng.normal(size=(1, 6)))[0]
-        rows.append(Row(clip, vector, units, np.arange(count, dtype=np.float64) if count else None))
+        rows.append(Row(clip, vector, segments, np.arange(count, dtype=np.float64) if count else None))
     queries = unit_rows(rng.normal(size=(3, 6)))
-    units, starts = unit_matrix(rows)
+    segments, starts = segment_matrix(rows)
     for how in ("max", "softmax", "topk"):
-        got = pool_scores(queries @ units.T, starts, how)  # type: ignore[arg-type]
+        got = pool_scores(queries @ segments.T, starts, how)  # type: ignore[arg-type]
         for q, query in enumerate(queries):
             for n, row in enumerate(rows):
-                own = row.units if row.units is not None else row.vector[None]
+                own = row.segments if row.segments is not None else row.vector[None]
                 assert got[q, n] == pytest.approx(clip_score(own, query, how), abs=1e-5)  # type: ignore[arg-type]
 
 

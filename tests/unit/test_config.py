@@ -161,8 +161,8 @@ def test_config_is_frozen_and_flat_lists_every_leaf() -> None:
 
 
 def test_overrides_given_as_a_mapping_may_be_nested_or_dotted() -> None:
-    config = load("toy", overrides={"search": {"rrf_k": 9}, "search.seeds": 3, "channels.vision.keep_units": False})
-    assert (config.search.rrf_k, config.search.seeds, config.channels["vision"].keep_units) == (9, 3, False)
+    config = load("toy", overrides={"search": {"rrf_k": 9}, "search.seeds": 3, "channels.vision.keep_segments": False})
+    assert (config.search.rrf_k, config.search.seeds, config.channels["vision"].keep_segments) == (9, 3, False)
 
 
 def test_values_of_one_section_are_replaced_and_checked() -> None:

@@ -64,8 +64,8 @@ def test_too_short_a_stretch_does_not_count() -> None:
 def test_frames_stand_until_the_next_one() -> None:
     """Repeats are not stored: the frame at 10 s stands for 10 to 14 s, the last one until the clip's end."""
     clips = [Clip.make("0" * 32, 0, Span(10, 16)), Clip.make("0" * 32, 1, Span(16, 20))]
-    units = np.stack([A, B]).astype(np.float16)
-    rows = [Row(clips[1], C), Row(clips[0], A, units, np.array([10.2, 14.0]))]
+    segments = np.stack([A, B]).astype(np.float16)
+    rows = [Row(clips[1], C), Row(clips[0], A, segments, np.array([10.2, 14.0]))]
     made = Track.of_rows(rows)
     assert made.starts_s.tolist() == [10, 14, 16]
     assert made.ends_s.tolist() == [14, 16, 20]

@@ -1,4 +1,4 @@
-"""Clip encoders over the toy space: what is pooled, where the units are, and that no clip suffers for another."""
+"""Clip encoders over the toy space: what is pooled, where the segments are, and that no clip suffers for another."""
 
 from __future__ import annotations
 
@@ -85,9 +85,9 @@ def test_mean_pools_frames_and_keeps_them_with_their_times() -> None:
     [answer] = PooledEncoder(ToyEncoder(), "image").encode_clips([frames(RED, RED, BLUE, start_s=5)], clips(1))
     # mean (2/3, 1/3) has length sqrt(5)/3
     assert named(encoded(answer).vector) == {"red": 0.894, "blue": 0.447}
-    assert answer.units.dtype == np.float16
-    assert [named(u) for u in answer.units.astype(np.float32)] == [{"red": 1}, {"red": 1}, {"blue": 1}]
-    assert answer.unit_times_s.tolist() == [5, 6, 7]
+    assert answer.segments.dtype == np.float16
+    assert [named(u) for u in answer.segments.astype(np.float32)] == [{"red": 1}, {"red": 1}, {"blue": 1}]
+    assert answer.segment_times_s.tolist() == [5, 6, 7]
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_each_pooling(how: str, expected: dict[str, float]) -> None:
 
 
 def test_units_are_left_out_on_request() -> None:
-    [answer] = PooledEncoder(ToyEncoder(), "image", keep_units=False).encode_clips([frames(RED)], clips(1))
-    assert encoded(answer).units is None
-    assert encoded(answer).unit_times_s is None
+    [answer] = PooledEncoder(ToyEncoder(), "image", keep_segments=False).encode_clips([frames(RED)], clips(1))
+    assert encoded(answer).segments is None
+    assert encoded(answer).segment_times_s is None
 
 
 def test_batches_are_full_across_clips() -> None:
@@ -129,10 +129,10 @@ def test_what_equals_the_frame_before_it_is_encoded_once() -> None:
     first, broken, last = PooledEncoder(encoder, "image", batch_size=1).encode_clips(items, clips(3))
     assert encoder.batches == [1, 1, 1, 1], "red, blue, green (which fails), red"
     assert named(encoded(first).vector) == {"red": 0.894, "blue": 0.447}
-    units, times_s = encoded(first).units, encoded(first).unit_times_s
-    assert units is not None
+    segments, times_s = encoded(first).segments, encoded(first).segment_times_s
+    assert segments is not None
     assert times_s is not None
-    assert [named(row) for row in units.astype(np.float32)] == [{"red": 1}, {"red": 1}, {"blue": 1}]
+    assert [named(row) for row in segments.astype(np.float32)] == [{"red": 1}, {"red": 1}, {"blue": 1}]
     assert times_s.tolist() == [0.0, 1.0, 2.0]
     assert isinstance(broken, Failure)
     assert broken.item == clips(3)[1].clip_id
@@ -184,8 +184,8 @@ def test_windows_of_sound_hop_and_end_with_it() -> None:
     encoder = PooledEncoder(ToyEncoder(), "audio", windows=AudioWindows(1.0))
     [answer] = encoder.encode_clips([sound], clips(1))
     # windows 10-11, 11-12 and, moved back to end with the sound, 11.5-12.5: half middle, half high energy
-    assert encoded(answer).unit_times_s.tolist() == [10.5, 11.5, 12.0]
-    assert [named(u) for u in answer.units.astype(np.float32)] == [
+    assert encoded(answer).segment_times_s.tolist() == [10.5, 11.5, 12.0]
+    assert [named(u) for u in answer.segments.astype(np.float32)] == [
         {"low": 1.0},
         {"middle": 1.0},
         {"middle": 0.707, "high": 0.707},
@@ -203,15 +203,15 @@ def test_windows_of_sound_hop_and_end_with_it() -> None:
     ],
 )
 def test_window_middles(seconds: float, window_s: float | None, hop_s: float | None, middles_s: list[float]) -> None:
-    units, times_s = AudioWindows(window_s, hop_s).cut(tone(440, seconds))
+    segments, times_s = AudioWindows(window_s, hop_s).cut(tone(440, seconds))
     assert times_s == pytest.approx(middles_s)
-    assert sum(u.duration_s for u in units) >= seconds - 1e-9  # type: ignore[union-attr]
+    assert sum(u.duration_s for u in segments) >= seconds - 1e-9  # type: ignore[union-attr]
 
 
 def test_silent_windows_are_dropped_and_a_silent_clip_is_absent() -> None:
     encoder = PooledEncoder(ToyEncoder(), "audio", windows=AudioWindows(1.0))
     loud, silent = encoder.encode_clips([joined(SILENCE, tone(200)), SILENCE], clips(2))
-    assert encoded(loud).unit_times_s.tolist() == [1.5]
+    assert encoded(loud).segment_times_s.tolist() == [1.5]
     assert silent is None
 
 
@@ -219,7 +219,7 @@ def test_lines_of_text_are_segments() -> None:
     encoder = PooledEncoder(ToyEncoder(), "text")
     [answer] = encoder.encode_clips([text("a red car", " ", "blue sky")], clips(1))
     assert named(encoded(answer).vector) == {"red": 0.707, "blue": 0.707}
-    assert answer.unit_times_s.tolist() == [0.5, 4.5]
+    assert answer.segment_times_s.tolist() == [0.5, 4.5]
 
 
 def test_an_audio_visual_item_is_taken_apart() -> None:
@@ -236,7 +236,7 @@ def test_native_encoder_gives_one_vector_and_no_units() -> None:
     item = AudioVisual(frames(RED, RED), tone(200))
     whole, nothing, sound = WholeClipEncoder(ToyEncoder()).encode_clips([item, None, tone(3000)], clips(3))
     assert named(encoded(whole).vector) == {"red": 0.707, "low": 0.707}
-    assert encoded(whole).units is None
+    assert encoded(whole).segments is None
     assert nothing is None
     assert named(encoded(sound).vector) == {"high": 1}
 

@@ -88,8 +88,8 @@ WRITER = """
         name = f"vision.{i % 3:08x}"
         store.create(name, Space("toy", 4))
         clips = [Clip.make(f"v{i}", j, Span(j, j + 1)) for j in range(20)]
-        units = np.full((2, 4), 0.5, np.float16)
-        store.put(name, [Row(c, np.array([1, i % 7, 2, 3], np.float32), units, np.arange(2.0)) for c in clips])
+        segments = np.full((2, 4), 0.5, np.float16)
+        store.put(name, [Row(c, np.array([1, i % 7, 2, 3], np.float32), segments, np.arange(2.0)) for c in clips])
         store.set_alias("vision", name)
         print(i, flush=True)  # from here on these rows must survive
         if i % 4 == 0:
@@ -125,7 +125,7 @@ def test_killed_while_writing_it_opens_again_with_all_that_was_put(folder: Path)
             clips = [Clip.make(f"v{last}", j, Span(j, j + 1)) for j in range(20)]
             found = store.rows(name, [c.clip_id for c in clips])
             assert len(found) == 20
-            assert all(r.units is not None and r.units.shape == (2, 4) for r in found.values())
+            assert all(r.segments is not None and r.segments.shape == (2, 4) for r in found.values())
             hits = store.search(name, np.array([1, last % 7, 2, 3], np.float32), k=20)
             assert len(hits) == 20
             assert sum(len(page) for page in store.scan(name)) == store.count(name)

@@ -68,7 +68,7 @@ def test_changed_rows_are_sent_again() -> None:
     source, target = filled(), Breaking(writes=99)
     move(source, target)
     first = source.rows(NAME, [rows(1)[0].clip.clip_id]).popitem()[1]
-    source.put(NAME, [Row(first.clip, np.array([0, 0, 1], np.float32), first.units, first.unit_times_s)])
+    source.put(NAME, [Row(first.clip, np.array([0, 0, 1], np.float32), first.segments, first.segment_times_s)])
     move(source, target)
     assert target.written == 11
     np.testing.assert_array_equal(target.rows(NAME, [first.clip.clip_id]).popitem()[1].vector, [0, 0, 1])

@@ -133,9 +133,9 @@ def test_large_rows_are_sent_in_small_requests() -> None:
     client.upsert = counting  # type: ignore[method-assign]
     store = QdrantServerStore(client=client)
     store.create(NAME, Space("toy", 512))
-    units = np.full((100, 512), 0.044, np.float16)
+    segments = np.full((100, 512), 0.044, np.float16)
     rows = [
-        Row(Clip.make("v", i, Span(i, i + 1)), np.ones(512, np.float32), units, np.arange(100.0)) for i in range(25)
+        Row(Clip.make("v", i, Span(i, i + 1)), np.ones(512, np.float32), segments, np.arange(100.0)) for i in range(25)
     ]
     store.put(NAME, rows)
     assert sum(sizes) == 25

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from vidembed.vectors import Pooling, UnitScore
+from vidembed.vectors import Pooling, SegmentScore
 
 
 def _finite(value: float) -> float:
@@ -92,7 +92,9 @@ class ChannelSettings(Section):
     short_side_px: int | None = Field(
         default=None, ge=16, le=4096, description="size of decoded frames; null = the model's own"
     )
-    keep_units: bool = Field(default=True, description="store the vectors of frames and windows, for precise moments")
+    keep_segments: bool = Field(
+        default=True, description="store the vectors of frames and windows, for precise moments"
+    )
     silence_rms: Share = Field(default=0.0005, description="sound below this level (root mean square) counts as absent")
     batch_size: int | None = Field(
         default=None, ge=1, le=4096, description="frames, windows or lines encoded at once; null = run.batch_size"
@@ -177,7 +179,7 @@ class SearchSettings(Section):
     rrf_k: int = Field(default=60, ge=1, le=10_000, description="rrf: its constant (Cormack et al. 2009)")
     weights: dict[ChannelName, Weight] = Field(default={}, description="channel: weight; 1 where not named")
     per_channel: int = Field(default=100, ge=1, le=100_000, description="candidate clips of each channel")
-    unit_score: UnitScore = Field(
+    segment_score: SegmentScore = Field(
         default="softmax", description="a clip's score from its frames' or windows': max, softmax, topk"
     )
     rescore: int = Field(

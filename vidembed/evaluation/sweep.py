@@ -152,17 +152,17 @@ def _made_anew(index: OpenIndex, how: Pooling | None, window_s: float | None) ->
     store = MemoryStore()
     for channel in index.parts.channels.values():
         store.create(channel.collection, channel.encoder.space)
-        units: dict[str, list[tuple[float, Any]]] = {}
-        for batch in index.parts.store.scan(channel.collection, units=True):
+        segments: dict[str, list[tuple[float, Any]]] = {}
+        for batch in index.parts.store.scan(channel.collection, segments=True):
             if channel.encoder.space.kind != "dense":
                 if window_s is None:
                     store.put(channel.collection, batch)
                 continue
             for row in batch:
-                times = row.unit_times_s if row.unit_times_s is not None else np.array([row.clip.span.middle_s])
-                rows = row.units if row.units is not None else np.asarray(row.vector)[None]
-                units.setdefault(row.clip.video_id, []).extend(zip(times.tolist(), rows, strict=True))
-        for video_id, parts in units.items():
+                times = row.segment_times_s if row.segment_times_s is not None else np.array([row.clip.span.middle_s])
+                rows = row.segments if row.segments is not None else np.asarray(row.vector)[None]
+                segments.setdefault(row.clip.video_id, []).extend(zip(times.tolist(), rows, strict=True))
+        for video_id, parts in segments.items():
             parts.sort(key=lambda part: part[0])
             times_s = np.array([time for time, _ in parts])
             vectors = np.stack([vector for _, vector in parts]).astype(np.float32)

@@ -105,7 +105,7 @@ def vector_settings(settings: ChannelSettings, model: ModelSpec) -> dict[str, An
         "revision": model.revision,
         "weights": dict(model.files),
         "options": {**model.options, **settings.options},
-        "keep_units": settings.keep_units,
+        "keep_units": settings.keep_segments,
     }
     if model.kind != "words":
         facts["pool"] = settings.pool
@@ -190,7 +190,7 @@ class ChannelFactory:
         if whole and modality in ("video", "image", "audio"):
             return WholeClipEncoder(encoder, **how)
         _check_modality(spec, modality, encoder.modalities)
-        how |= {"pool": settings.pool, "keep_units": settings.keep_units}
+        how |= {"pool": settings.pool, "keep_segments": settings.keep_segments}
         if modality == "text":
             # Prompts such as "a photo of {}" are for pictures, not for sentences against sentences.
             how["templates"] = settings.templates or _PLAIN

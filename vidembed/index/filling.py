@@ -146,13 +146,13 @@ class Filling:
             if isinstance(answer, Failure):
                 raise VidembedError(f"the caption of clip {clip.clip_id} cannot be encoded: {answer.message}")
             if answer is not None:
-                rows.append(Row(clip, answer.vector, answer.units, answer.unit_times_s))
+                rows.append(Row(clip, answer.vector, answer.segments, answer.segment_times_s))
         if rows:
             store.put(spec.collection, rows)
         store.flush()
         for video_id in videos:
             captioned = [caption.clip.clip_id for caption in self._catalog.captions.get(video_id)]
-            stored = len(store.rows(spec.collection, captioned, units=False))
+            stored = len(store.rows(spec.collection, captioned, segments=False))
             self._catalog.states.finish(video_id, spec.collection, "done" if stored else "absent", stored)
 
     def _run(

@@ -16,14 +16,14 @@ from vidembed.files import write_text
 from vidembed.index.channels import ChannelSpec, vector_settings
 from vidembed.protocols import collection_name
 
-FORMAT = 1
+FORMAT = 2
 FILE = "index.json"
 _OURS = {
     "catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "vectors", "thumbnails", "cache", "write.lock",
 }  # fmt: skip
 # What an index remembers of a channel. The rest (prompts, device, batch size) follows the profile and the machine.
 _KEPT = {
-    "source", "model", "pool", "window_s", "hop_s", "short_side_px", "keep_units", "silence_rms", "options",
+    "source", "model", "pool", "window_s", "hop_s", "short_side_px", "keep_segments", "silence_rms", "options",
     "source_options",
 }  # fmt: skip
 
@@ -100,13 +100,31 @@ def read_manifest(folder: Path) -> Manifest | None:
                 f"the index {str(folder)!r} has format {data['format']}, this vidembed reads up to {FORMAT}",
                 hint="a newer vidembed made it: upgrade with pip install -U vidembed",
             )
-        return Manifest(**data)
+        return Manifest(**(_renamed(data) if data["format"] == 1 else data))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError) as error:
         raise StoreUnavailable(
             f"{file} cannot be read: {error}", hint="restore it from a backup, or index again into a new folder"
         ) from error
+
+
+def _renamed(data: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of format 1 with the names that settings have since format 2."""
+
+    def channel(settings: dict[str, Any]) -> dict[str, Any]:
+        return {"keep_segments" if name == "keep_units" else name: value for name, value in settings.items()}
+
+    settings = dict(data.get("settings", {}))
+    if "search" in settings:
+        search = dict(settings["search"])
+        if "unit_score" in search:
+            search["segment_score"] = search.pop("unit_score")
+        settings["search"] = search
+    if "channels" in settings:
+        settings["channels"] = {name: channel(given) for name, given in settings["channels"].items()}
+    channels = {name: {**entry, "settings": channel(entry["settings"])} for name, entry in data["channels"].items()}
+    return {**data, "settings": settings, "channels": channels, "format": FORMAT}
 
 
 def check_layout(manifest: Manifest, config: Config, folder: Path) -> None:

@@ -99,7 +99,7 @@ class IndexParts:
 
     def vectors(self, channel: str, clip_ids: Sequence[str]) -> dict[str, Floats]:
         """clip_id -> (D,) float32 of a dense channel; clips without one are left out."""
-        rows = self.store.rows(self.specs[channel].collection, clip_ids, units=False)
+        rows = self.store.rows(self.specs[channel].collection, clip_ids, segments=False)
         return {clip_id: np.asarray(row.vector) for clip_id, row in rows.items()}
 
     # -- searches ----------------------------------------------------------------------------------------------------

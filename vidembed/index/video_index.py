@@ -370,15 +370,15 @@ class VideoIndex:
 
         yield from captioned_videos(self.parts, select(self.catalog, videos))
 
-    def rows(self, channel: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
+    def rows(self, channel: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
         """Stored vectors by clip id; clips without vectors are left out.
 
         Args:
             channel: The channel.
             clip_ids: The clips.
-            units: With the segment vectors: of frames, sound windows or lines.
+            segments: With the segment vectors: of frames, sound windows or lines.
         """
-        return self.parts.store.rows(self.parts.spec(channel).collection, clip_ids, units=units)
+        return self.parts.store.rows(self.parts.spec(channel).collection, clip_ids, segments=segments)
 
     def thumbnail(self, clip_id: str) -> Path | None:
         """The clip's JPEG, made now if it is not there; None for a clip without pictures."""

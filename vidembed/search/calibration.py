@@ -278,7 +278,7 @@ class Collections:
     def _sample(self, channel: Channel) -> Floats:
         if channel.encoder.space.kind != "dense":
             return np.zeros((0, 1), dtype=np.float32)
-        scan = self._store.scan(channel.collection, units=False, batch=SAMPLE)
+        scan = self._store.scan(channel.collection, segments=False, batch=SAMPLE)
         rows = next(iter(scan), [])
         vectors = [row.vector for row in rows if isinstance(row.vector, np.ndarray)]
         return np.stack(vectors) if vectors else np.zeros((0, channel.encoder.space.dim), dtype=np.float32)

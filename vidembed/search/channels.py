@@ -20,7 +20,7 @@ from vidembed.protocols import Store
 from vidembed.search.calibration import BackgroundCache, Bank, Collections, near_level, soft_maximum
 from vidembed.search.query import ChannelQuery
 from vidembed.types import Clip, Floats, Row, TimedText, Where
-from vidembed.vectors import UnitScore
+from vidembed.vectors import SegmentScore
 
 Texts = Mapping[str, Mapping[str, TimedText]]  # clip id -> channel -> text
 TextsOf = Callable[[Sequence[str]], Texts]
@@ -110,7 +110,7 @@ class ChannelSearch(ABC):
     """
 
     guesses: ClassVar[bool]  # ranks by similarity, which is never zero; exact words either match or do not
-    units: ClassVar[bool]  # needs the vectors of frames, sound windows, lines
+    segments: ClassVar[bool]  # needs the vectors of frames, sound windows, lines
 
     def __init__(self, query: ChannelQuery, tools: ChannelTools, *, stored: int, weight: float) -> None:
         self.name = query.channel.name
@@ -140,7 +140,7 @@ class ChannelSearch(ABC):
         """Fetch the rows of these clips in one call."""
         missing = [clip_id for clip_id in clip_ids if clip_id not in self._rows]
         if missing:
-            self._rows.update(self._tools.store.rows(self.collection, missing, units=self.units))
+            self._rows.update(self._tools.store.rows(self.collection, missing, segments=self.segments))
 
     def vector_of(self, clip_id: str) -> Floats | None:
         """The clip's dense vector, if it was loaded."""
@@ -174,7 +174,7 @@ class DenseChannelSearch(ChannelSearch):
     """In a channel of dense unit vectors."""
 
     guesses = True
-    units = True
+    segments = True
 
     def __init__(self, query: ChannelQuery, tools: ChannelTools, *, stored: int, weight: float) -> None:
         super().__init__(query, tools, stored=stored, weight=weight)
@@ -196,15 +196,15 @@ class DenseChannelSearch(ChannelSearch):
         head = [clip_id for clip_id in head if clip_id in self._rows]
         if not head:
             return
-        units, starts = unit_matrix([self._rows[clip_id] for clip_id in head])
-        scores = pool_scores((units @ self._vector)[None], starts, self._tools.settings.unit_score)[0]
+        segments, starts = segment_matrix([self._rows[clip_id] for clip_id in head])
+        scores = pool_scores((segments @ self._vector)[None], starts, self._tools.settings.segment_score)[0]
         level = self._levels(head)
         value = self._scale.corrected(scores, level[:, 0])
         z = self._scale.z(value)
         match_z = self._match_z(scores, level, z)
         found = [Found(*row) for row in zip(head, scores.tolist(), value.tolist(), z.tolist(), match_z, strict=True)]
         found.sort(key=lambda hit: (-hit.value, hit.clip_id))
-        # The tail keeps the store's order, below the head: its units were not scored.
+        # The tail keeps the store's order, below the head: its segments were not scored.
         last, edge = found[-1], hits[:rescore][-1][1]
         for clip_id, score in hits[rescore:]:
             below = edge - score
@@ -218,12 +218,12 @@ class DenseChannelSearch(ChannelSearch):
         if not here:
             return Pieces.of_lines([()] * len(windows))
         rows = [self._rows[clip.clip_id] for clip in here]
-        units, starts = unit_matrix(rows)
-        counts = np.diff([*starts.tolist(), len(units)])
+        segments, starts = segment_matrix(rows)
+        counts = np.diff([*starts.tolist(), len(segments)])
         background = np.repeat(self._background([clip.clip_id for clip in here]), counts)
-        z = self._scale.z(self._scale.corrected(units @ self._vector, background))
+        z = self._scale.z(self._scale.corrected(segments @ self._vector, background))
         starts_s, ends_s = _stretches(here, rows, starts, counts)
-        what = [""] * len(units)
+        what = [""] * len(segments)
         for clip, row, start, count in zip(here, rows, starts.tolist(), counts.tolist()):
             text = texts.get(clip.clip_id, {}).get(self.name)
             for i, line in enumerate(_lines_of(text, row, count), start=start):
@@ -257,25 +257,25 @@ class DenseChannelSearch(ChannelSearch):
             return np.zeros((len(clip_ids), 2))
 
         def make(missing: list[str]) -> NDArray[np.float64]:
-            units, starts = unit_matrix([self._rows[i] for i in missing])
-            scores = pool_scores(bank @ units.T, starts, settings.unit_score)
+            segments, starts = segment_matrix([self._rows[i] for i in missing])
+            scores = pool_scores(bank @ segments.T, starts, settings.segment_score)
             highest = soft_maximum(scores, temperature=settings.calibration.temperature)
             return np.stack([highest, near_level(scores)], axis=1)
 
         return self._tools.backgrounds.get(self.collection, clip_ids, make)
 
 
-def unit_matrix(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
-    """(U, D) float32 units of N >= 1 dense rows, and (N,) where each row's begin. No units: the vector is one."""
-    parts = [row.units if row.units is not None and len(row.units) else row.vector[None] for row in rows]  # type: ignore[index]
+def segment_matrix(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
+    """(U, D) float32 segment embeddings of N >= 1 dense rows (the vector where there are none), and (N,) starts."""
+    parts = [row.segments if row.segments is not None and len(row.segments) else row.vector[None] for row in rows]  # type: ignore[index]
     starts = np.cumsum([0, *(len(part) for part in parts)])[:-1]
     return np.concatenate(parts).astype(np.float32), starts
 
 
-def pool_scores(scores: NDArray[np.float32], starts: NDArray[np.int64], how: UnitScore) -> NDArray[np.float32]:
-    """(Q, N) cosines of queries with clips, from (Q, U) cosines with units. starts: (N,) where each clip's units begin.
+def pool_scores(scores: NDArray[np.float32], starts: NDArray[np.int64], how: SegmentScore) -> NDArray[np.float32]:
+    """(Q, N) cosines of queries with clips, from (Q, U) cosines with segments. starts: (N,) each clip's first segment.
 
-    how: max: the best unit (MaxSim); topk: mean of the best three; softmax: mean weighted by exp(cosine / 0.1).
+    how: max: the best segment (MaxSim); topk: mean of the best three; softmax: mean weighted by exp(cosine / 0.1).
     """
     if how == "max":
         return np.maximum.reduceat(scores, starts, axis=1)
@@ -293,9 +293,9 @@ def pool_scores(scores: NDArray[np.float32], starts: NDArray[np.int64], how: Uni
 def _stretches(
     clips: Sequence[Clip], rows: Sequence[Row], starts: NDArray[np.int64], counts: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Borders of each unit: half-way to its neighbours in the clip, or the clip's own."""
+    """Borders of each segment: half-way to its neighbours in the clip, or the clip's own."""
     times = np.concatenate(
-        [[clip.span.middle_s] if row.unit_times_s is None else row.unit_times_s for clip, row in zip(clips, rows)]
+        [[clip.span.middle_s] if row.segment_times_s is None else row.segment_times_s for clip, row in zip(clips, rows)]
     )
     low = np.array([clip.span.start_s for clip in clips])
     high = np.array([clip.span.end_s for clip in clips])
@@ -307,10 +307,10 @@ def _stretches(
 
 
 def _lines_of(text: TimedText | None, row: Row, count: int) -> list[tuple[float, float, str]]:
-    """The lines that a text channel's units stand for, if one unit is one line; else the clip's whole text."""
+    """The lines that a text channel's segments stand for, if one segment is one line; else the clip's whole text."""
     if text is None:
         return []
     spoken = [line for line in text.lines if line.text.strip()]
-    if row.unit_times_s is not None and len(spoken) == count:
+    if row.segment_times_s is not None and len(spoken) == count:
         return [(line.span.start_s, line.span.end_s, line.text.strip()) for line in spoken]
-    return [(row.clip.span.start_s, row.clip.span.end_s, text.text)] if row.unit_times_s is None else []
+    return [(row.clip.span.start_s, row.clip.span.end_s, text.text)] if row.segment_times_s is None else []

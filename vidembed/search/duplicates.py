@@ -38,11 +38,11 @@ class Track:
         vectors, starts, ends = [], [], []
         for row in sorted(rows, key=lambda row: row.clip.span):
             span = row.clip.span
-            units, times = row.units, row.unit_times_s
-            if units is None or times is None or not len(units):
-                units, times = np.asarray(row.vector, np.float16)[None], np.array([span.start_s])
+            segments, times = row.segments, row.segment_times_s
+            if segments is None or times is None or not len(segments):
+                segments, times = np.asarray(row.vector, np.float16)[None], np.array([span.start_s])
             edges = np.concatenate([[span.start_s], times[1:], [span.end_s]])
-            vectors.append(np.asarray(units, np.float32))
+            vectors.append(np.asarray(segments, np.float32))
             starts.append(edges[:-1])
             ends.append(edges[1:])
         return cls(np.concatenate(vectors), np.concatenate(starts), np.concatenate(ends))

@@ -161,7 +161,7 @@ class QueryEncoder:
 
     def _term(self, term: Term, channel: Channel, items: dict[int, Item]) -> Floats | SparseVector | None:
         if term.modality == "clip":
-            row = self._store.rows(channel.collection, [term.value], units=False).get(term.value)
+            row = self._store.rows(channel.collection, [term.value], segments=False).get(term.value)
             return None if row is None else row.vector
         if term.modality == "text":
             return self._text(str(term.value), channel)

@@ -19,7 +19,7 @@ class WordChannelSearch(ChannelSearch):
     """In a channel of sparse word vectors. Quoted parts of the query, or else all of it, count as phrases."""
 
     guesses = False
-    units = False
+    segments = False
 
     def __init__(self, query: ChannelQuery, tools: ChannelTools, *, stored: int, weight: float, text: str) -> None:
         """text: the query's positive text."""

@@ -42,17 +42,21 @@ class Row:
     """What a store keeps of one clip in one channel.
 
     vector: (D,) float32 unit row (dense channel) or SparseVector (sparse channel).
-    units: (U, D) float16 unit rows, the vectors the clip vector was pooled from (frames, windows, lines), or None.
-    unit_times_s: (U,) float64, the middle of each unit in seconds of the video; None exactly when units is None.
+    segments: (U, D) float16 unit rows, the vectors the clip vector was pooled from (frames, windows, lines), or None.
+    segment_times_s: (U,) float64, the middle of each segment in seconds of the video; None when segments is.
     """
 
     clip: Clip
     vector: Floats | SparseVector
-    units: NDArray[np.float16] | None = None
-    unit_times_s: NDArray[np.float64] | None = None
+    segments: NDArray[np.float16] | None = None
+    segment_times_s: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
-        if (self.units is None) != (self.unit_times_s is None):
-            raise ValueError("units and unit_times_s come together")
-        if self.units is not None and self.unit_times_s is not None and len(self.units) != len(self.unit_times_s):
-            raise ValueError(f"need one time per unit, got {len(self.unit_times_s)} for {len(self.units)}")
+        if (self.segments is None) != (self.segment_times_s is None):
+            raise ValueError("segments and segment_times_s come together")
+        if (
+            self.segments is not None
+            and self.segment_times_s is not None
+            and len(self.segments) != len(self.segment_times_s)
+        ):
+            raise ValueError(f"need one time per segment, got {len(self.segment_times_s)} for {len(self.segments)}")

@@ -56,7 +56,7 @@ def vectors(site: Site, channel: str, limit: int) -> tuple[list[Clip], Floats, i
     total = len(clips)
     if total > limit:
         clips = [clips[i] for i in evenly_spaced(total, limit)]
-    rows = site.index.rows(channel, [clip.clip_id for clip in clips], units=False)
+    rows = site.index.rows(channel, [clip.clip_id for clip in clips], segments=False)
     held = [clip for clip in clips if clip.clip_id in rows]
     if not held:
         return [], np.zeros((0, 1), np.float32), total

@@ -14,21 +14,21 @@ from vidembed.types import Row, SparseVector
 
 
 def test_put_replaces_by_clip_id(store: Store) -> None:
-    rows = make_rows(10, units=3)
+    rows = make_rows(10, segments=3)
     store.create(NAME, DENSE)
     store.put(NAME, rows)
     for _ in range(2):  # read, and perhaps remembered
-        assert store.rows(NAME, [rows[0].clip.clip_id])[rows[0].clip.clip_id].units is not None
-    fresh = make_rows(10, seed=1)  # same clips, other vectors, no units
+        assert store.rows(NAME, [rows[0].clip.clip_id])[rows[0].clip.clip_id].segments is not None
+    fresh = make_rows(10, seed=1)  # same clips, other vectors, no segments
     store.put(NAME, [rows[0], fresh[0]])  # the last one wins
     store.put(NAME, fresh[1:])
     assert store.count(NAME) == 10
     agree(store.search(NAME, rows[4].vector, k=10), oracle(fresh).search(NAME, rows[4].vector, k=10))
-    assert store.rows(NAME, [rows[0].clip.clip_id])[rows[0].clip.clip_id].units is None
+    assert store.rows(NAME, [rows[0].clip.clip_id])[rows[0].clip.clip_id].segments is None
 
 
 def test_rows_come_back_as_they_went_in(store: Store) -> None:
-    rows = [*make_rows(6, units=4), *make_rows(12)[6:]]
+    rows = [*make_rows(6, segments=4), *make_rows(12)[6:]]
     store.create(NAME, DENSE)
     store.put(NAME, rows)
     asked = [r.clip.clip_id for r in reversed(rows)]
@@ -40,31 +40,31 @@ def test_rows_come_back_as_they_went_in(store: Store) -> None:
         assert isinstance(got.vector, np.ndarray)
         assert got.vector.dtype == np.float32
         np.testing.assert_allclose(got.vector, row.vector, atol=1e-6)
-        if row.units is None:
-            assert got.units is None
+        if row.segments is None:
+            assert got.segments is None
             continue
-        assert got.units is not None
-        assert got.units.dtype == np.float16
-        np.testing.assert_array_equal(got.units, row.units)
-        np.testing.assert_array_equal(got.unit_times_s, row.unit_times_s)
-    bare = store.rows(NAME, asked, units=False)
-    assert all(row.units is None and row.unit_times_s is None for row in bare.values())
+        assert got.segments is not None
+        assert got.segments.dtype == np.float16
+        np.testing.assert_array_equal(got.segments, row.segments)
+        np.testing.assert_array_equal(got.segment_times_s, row.segment_times_s)
+    bare = store.rows(NAME, asked, segments=False)
+    assert all(row.segments is None and row.segment_times_s is None for row in bare.values())
     assert store.rows(NAME, []) == {}
 
 
 @pytest.mark.parametrize("batch", [1, 4, 7, 100])
 def test_scan_pages_through_all_rows_by_id(store: Store, batch: int) -> None:
-    rows = make_rows(21, units=2)
+    rows = make_rows(21, segments=2)
     store.create(NAME, DENSE)
     store.put(NAME, rows)
     store.set_alias("vision", NAME)
     pages = list(store.scan("vision", batch=batch))
     assert all(0 < len(page) <= batch for page in pages)
     assert [r.clip.clip_id for page in pages for r in page] == sorted(r.clip.clip_id for r in rows)
-    assert all(r.units is None for page in pages for r in page)
-    with_units = {r.clip.clip_id: r for page in store.scan(NAME, units=True, batch=batch) for r in page}
+    assert all(r.segments is None for page in pages for r in page)
+    with_units = {r.clip.clip_id: r for page in store.scan(NAME, segments=True, batch=batch) for r in page}
     for row in rows:
-        np.testing.assert_array_equal(with_units[row.clip.clip_id].units, row.units)
+        np.testing.assert_array_equal(with_units[row.clip.clip_id].segments, row.segments)
 
 
 def test_delete_removes_one_video_from_one_or_all_collections(store: Store) -> None:
@@ -108,7 +108,7 @@ def test_bad_vectors_are_refused_and_nothing_is_written(store: Store, bad: str) 
 def test_bad_units_are_refused(store: Store) -> None:
     store.create(NAME, DENSE)
     row = make_rows(1)[0]
-    for units in (np.ones((2, 7), np.float16), np.zeros((1, 8), np.float16), np.full((1, 8), np.nan, np.float16)):
+    for segments in (np.ones((2, 7), np.float16), np.zeros((1, 8), np.float16), np.full((1, 8), np.nan, np.float16)):
         with pytest.raises(EncodingError):
-            store.put(NAME, [Row(row.clip, row.vector, units, np.zeros(len(units)))])
+            store.put(NAME, [Row(row.clip, row.vector, segments, np.zeros(len(segments)))])
     assert store.count(NAME) == 0

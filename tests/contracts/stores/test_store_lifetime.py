@@ -18,7 +18,7 @@ def test_reopening_finds_everything(opener: Opener) -> None:
     first = opener()
     if isinstance(first, MemoryStore):
         return  # nothing to reopen
-    rows = make_rows(30, units=2)
+    rows = make_rows(30, segments=2)
     first.create(NAME, DENSE)
     first.create(SPEECH, WORDS)
     first.put(NAME, rows)
@@ -68,7 +68,7 @@ def test_threads_may_search_while_one_writes(store: Store, request: pytest.Fixtu
 
 
 def test_move_there_and_back(store: Store) -> None:
-    rows, words = make_rows(23, units=3), word_rows([[1], [1, 2], [5]])
+    rows, words = make_rows(23, segments=3), word_rows([[1], [1, 2], [5]])
     source, back = MemoryStore(), MemoryStore()
     source.create(NAME, DENSE)
     source.create(SPEECH, WORDS)
@@ -81,6 +81,6 @@ def test_move_there_and_back(store: Store) -> None:
     for row in rows:
         got = back.rows(NAME, [row.clip.clip_id])[row.clip.clip_id]
         assert got.clip == row.clip
-        np.testing.assert_array_equal(got.units, row.units)
-        np.testing.assert_array_equal(got.unit_times_s, row.unit_times_s)
+        np.testing.assert_array_equal(got.segments, row.segments)
+        np.testing.assert_array_equal(got.segment_times_s, row.segment_times_s)
     agree(back.search("vision", rows[1].vector, k=5), source.search("vision", rows[1].vector, k=5))

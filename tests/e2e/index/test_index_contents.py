@@ -81,6 +81,6 @@ def test_rows_are_the_stored_vectors(shared: VideoIndex) -> None:
     ids = [clip.clip_id for clip in shared.clips()]
     rows = shared.rows("vision", ids)
     assert set(rows) == set(ids)
-    assert all(row.units is not None and len(row.units) == len(row.unit_times_s) for row in rows.values())
+    assert all(row.segments is not None and len(row.segments) == len(row.segment_times_s) for row in rows.values())
     with pytest.raises(BadQuery, match="no channel"):
         shared.rows("vison", ids)

@@ -56,8 +56,8 @@ def test_other_settings_are_refused_with_the_way_out(index: VideoIndex) -> None:
 def test_damage_and_newer_formats_are_said(index: VideoIndex) -> None:
     manifest = index.path / "index.json"
     text = manifest.read_text()
-    manifest.write_text(text.replace('"format": 1', '"format": 2'))
-    with pytest.raises(IndexMismatch, match="has format 2, this vidembed reads up to 1"):
+    manifest.write_text(text.replace('"format": 2', '"format": 3'))
+    with pytest.raises(IndexMismatch, match="has format 3, this vidembed reads up to 2"):
         open_index(index.path)
     manifest.write_text("{")
     with pytest.raises(StoreUnavailable, match="index.json cannot be read"):

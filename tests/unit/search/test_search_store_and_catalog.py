@@ -49,8 +49,8 @@ def _random_index(n_videos: int, clips_each: int) -> Index:
         for i in range(clips_each):
             clip = Clip.make(f"v{v}", i, Span(i * 5.0, i * 5.0 + 5))
             index.all_clips[clip.clip_id] = clip
-            units = unit_rows(rng.normal(size=(5, DIM)))
-            rows.append(Row(clip, pool(units), units.astype(np.float16), clip.span.start_s + np.arange(5) + 0.5))
+            segments = unit_rows(rng.normal(size=(5, DIM)))
+            rows.append(Row(clip, pool(segments), segments.astype(np.float16), clip.span.start_s + np.arange(5) + 0.5))
     index.store.put(index.channels["vision"].collection, rows)
     return index
 
@@ -64,10 +64,10 @@ def test_the_work_beside_the_store_does_not_grow_with_the_index(monkeypatch: pyt
     fetched = 0
     rows: Callable[..., dict[str, Row]] = index.store.rows
 
-    def counted(collection: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
+    def counted(collection: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
         nonlocal fetched
         fetched += len(clip_ids)
-        return rows(collection, clip_ids, units=units)
+        return rows(collection, clip_ids, segments=segments)
 
     searcher = index.searcher()
     searcher.search("bell", SearchOptions(k=10))  # takes the sample

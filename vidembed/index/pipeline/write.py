@@ -139,7 +139,7 @@ class Writer:
                     self._on_failure(answer)
             elif answer is not None:
                 tally.stored += 1
-                rows.append(Row(clip, answer.vector, answer.units, answer.unit_times_s))
+                rows.append(Row(clip, answer.vector, answer.segments, answer.segment_times_s))
         if rows:
             self._store.put(channel.collection, rows)
 
@@ -204,7 +204,7 @@ def recover(catalog: Catalog, store: Store, *, only: str | None = None) -> int:
 def _count(catalog: Catalog, store: Store, video_id: str, collection: str, known: Mapping[str, object]) -> int:
     if collection not in known:
         return 0
-    return len(store.rows(collection, [clip.clip_id for clip in catalog.videos.clips(video_id)], units=False))
+    return len(store.rows(collection, [clip.clip_id for clip in catalog.videos.clips(video_id)], segments=False))
 
 
 def encoded(

@@ -124,7 +124,7 @@ def move(
 
 def _copy(source: Store, target: Store, name: str, batch: int, progress: Callable[[str, int, int], None] | None) -> int:
     total, done = source.count(name), 0
-    for rows in source.scan(name, units=True, batch=batch):
+    for rows in source.scan(name, segments=True, batch=batch):
         there = target.rows(name, [row.clip.clip_id for row in rows])
         missing = [row for row in rows if not _same(row, there.get(row.clip.clip_id))]
         if missing:
@@ -138,7 +138,7 @@ def _copy(source: Store, target: Store, name: str, batch: int, progress: Callabl
 def _same(row: Row, other: Row | None) -> bool:
     if other is None or row.clip != other.clip:
         return False
-    if not (_close(row.units, other.units, 1e-3) and _close(row.unit_times_s, other.unit_times_s)):
+    if not (_close(row.segments, other.segments, 1e-3) and _close(row.segment_times_s, other.segment_times_s)):
         return False
     one, two = row.vector, other.vector
     if isinstance(one, SparseVector) and isinstance(two, SparseVector):

@@ -42,7 +42,7 @@ def shard_config(space: Space, *, quantization: str | None, index_above_kb: int)
         words = edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)
         return edge.EdgeConfig(sparse_vectors={WORDS: words}, optimizers=optimizers)
     clip = edge.EdgeVectorParams(space.dim, edge.Distance.Cosine, quantization_config=quantization_config(quantization))
-    units = edge.EdgeVectorParams(
+    segments = edge.EdgeVectorParams(
         space.dim,
         # Unit rows already; cosine would scale them again and change float16's last bit.
         edge.Distance.Dot,
@@ -51,7 +51,7 @@ def shard_config(space: Space, *, quantization: str | None, index_above_kb: int)
         hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=16, full_scan_threshold=10_000),
         memory=edge.Memory.Cold,
     )
-    return edge.EdgeConfig(vectors={DENSE: clip, UNITS: units}, optimizers=optimizers)
+    return edge.EdgeConfig(vectors={DENSE: clip, UNITS: segments}, optimizers=optimizers)
 
 
 def search_params(quantization: str | None, *, hnsw_ef: int) -> edge.SearchParams:

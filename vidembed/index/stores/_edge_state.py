@@ -121,4 +121,4 @@ class RowCache:
 
 def _size(row: Row) -> int:
     vector = row.vector.values if isinstance(row.vector, SparseVector) else row.vector
-    return 500 + vector.nbytes + (0 if row.units is None else row.units.nbytes)
+    return 500 + vector.nbytes + (0 if row.segments is None else row.segments.nbytes)

@@ -118,8 +118,8 @@ def checked(rows: Sequence[Row], space: Space, *, uuids: bool = True) -> list[Ro
         if uuids:
             _check_uuid(row.clip.clip_id)
         vector = check_vector(row.vector, space, who=f"the vector of clip {row.clip.clip_id}")
-        if row.units is not None:
-            _check_units(row.units, space, row.clip.clip_id)
+        if row.segments is not None:
+            _check_segments(row.segments, space, row.clip.clip_id)
         ready.pop(row.clip.clip_id, None)
         ready[row.clip.clip_id] = replace(row, vector=vector)
     return list(ready.values())
@@ -144,14 +144,16 @@ def check_vector(
         raise EncodingError(f"{who} is zero or not finite", hint=error.hint) from error
 
 
-def _check_units(units: NDArray[Any], space: Space, clip_id: str) -> None:
+def _check_segments(segments: NDArray[Any], space: Space, clip_id: str) -> None:
     if space.kind == "sparse":
-        raise EncodingError(f"clip {clip_id} brings units, but the space {space.name!r} is sparse")
-    if units.ndim != 2 or units.shape[1] != space.dim or not len(units):
-        raise EncodingError(f"units of clip {clip_id} are {units.shape}, the space needs (U >= 1, {space.dim})")
-    norms = np.linalg.norm(units.astype(np.float32), axis=1)
+        raise EncodingError(f"clip {clip_id} brings segment embeddings, but the space {space.name!r} is sparse")
+    if segments.ndim != 2 or segments.shape[1] != space.dim or not len(segments):
+        raise EncodingError(
+            f"segment embeddings of clip {clip_id} are {segments.shape}, the space needs (U >= 1, {space.dim})"
+        )
+    norms = np.linalg.norm(segments.astype(np.float32), axis=1)
     if not np.all(norms > 1e-6) or not np.all(np.isfinite(norms)):
-        raise EncodingError(f"units of clip {clip_id} hold rows that are zero or not finite")
+        raise EncodingError(f"segment embeddings of clip {clip_id} hold rows that are zero or not finite")
 
 
 def _check_uuid(clip_id: str) -> None:
@@ -183,24 +185,24 @@ def payload(row: Row) -> dict[str, Any]:
         "end_s": clip.span.end_s,
         "index": clip.index,
     }
-    if row.unit_times_s is not None:
-        entry["unit_times_s"] = [float(t) for t in row.unit_times_s]
+    if row.segment_times_s is not None:
+        entry["unit_times_s"] = [float(t) for t in row.segment_times_s]
     return entry
 
 
-def vector_names(space: Space, *, units: bool) -> list[str]:
+def vector_names(space: Space, *, segments: bool) -> list[str]:
     """What to ask for when rows are read."""
     if space.kind == "sparse":
         return [WORDS]
-    return [DENSE, UNITS] if units else [DENSE]
+    return [DENSE, UNITS] if segments else [DENSE]
 
 
 def vectors_of(row: Row, words: Callable[[list[int], list[float]], Any]) -> dict[str, Any]:
     """A point's vectors by name. words: makes the engine's sparse vector from indices and values."""
     if isinstance(row.vector, SparseVector):
         return {WORDS: words(row.vector.indices.tolist(), row.vector.values.tolist())}
-    units = {} if row.units is None else {UNITS: row.units.tolist()}
-    return {DENSE: row.vector.tolist(), **units}
+    segments = {} if row.segments is None else {UNITS: row.segments.tolist()}
+    return {DENSE: row.vector.tolist(), **segments}
 
 
 def row_of(clip_id: str, entry: Mapping[str, Any], vectors: Mapping[str, Any]) -> Row:
@@ -217,8 +219,8 @@ def row_of(clip_id: str, entry: Mapping[str, Any], vectors: Mapping[str, Any]) -
             vector = np.asarray(vectors[DENSE], dtype=np.float32)
         if UNITS not in vectors:
             return Row(clip, vector)
-        units = np.asarray(vectors[UNITS], dtype=np.float16)
-        return Row(clip, vector, units, np.asarray(entry["unit_times_s"], dtype=np.float64))
+        segments = np.asarray(vectors[UNITS], dtype=np.float16)
+        return Row(clip, vector, segments, np.asarray(entry["unit_times_s"], dtype=np.float64))
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"the stored entry of clip {clip_id} is not readable: {error!r}",
@@ -232,7 +234,7 @@ def writes(rows: Sequence[Row]) -> Iterator[list[Row]]:
     room = _FLOATS_PER_WRITE
     for row in rows:
         size = (2 * len(row.vector.values) if isinstance(row.vector, SparseVector) else len(row.vector)) + 64
-        size += 0 if row.units is None else row.units.size
+        size += 0 if row.segments is None else row.segments.size
         if piece and (size > room or len(piece) >= 1000):
             yield piece
             piece, room = [], _FLOATS_PER_WRITE

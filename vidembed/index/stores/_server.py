@@ -63,7 +63,7 @@ def vector_settings(
         quantization_config=codes,
         on_disk=on_disk or codes is not None,  # with codes in memory the originals are only read to score again
     )
-    units = models.VectorParams(
+    segments = models.VectorParams(
         size=space.dim,
         distance=models.Distance.DOT,  # unit rows already; cosine would change float16's last bit
         datatype=models.Datatype.FLOAT16,
@@ -71,7 +71,7 @@ def vector_settings(
         hnsw_config=models.HnswConfigDiff(m=0),
         multivector_config=models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM),
     )
-    return {DENSE: clip, UNITS: units}, None
+    return {DENSE: clip, UNITS: segments}, None
 
 
 def space_of(info: models.CollectionInfo, name: str) -> Space:

@@ -87,14 +87,14 @@ class MemoryStore(_points.LockedStore):
         return _search_matrix(ids, matrix, vector, k)
 
     @_points.locked
-    def rows(self, collection: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
+    def rows(self, collection: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
         stored = self._find(collection).rows
-        return {clip_id: _view(stored[clip_id], units) for clip_id in clip_ids if clip_id in stored}
+        return {clip_id: _view(stored[clip_id], segments) for clip_id in clip_ids if clip_id in stored}
 
-    def scan(self, collection: str, *, units: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
+    def scan(self, collection: str, *, segments: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
         ids = self._sorted_ids(collection)
         for start in range(0, len(ids), batch):
-            found = self.rows(collection, ids[start : start + batch], units=units)
+            found = self.rows(collection, ids[start : start + batch], segments=segments)
             if found:
                 yield list(found.values())
 
@@ -151,8 +151,8 @@ class MemoryStore(_points.LockedStore):
         return found
 
 
-def _view(row: Row, units: bool) -> Row:
-    return row if units or row.units is None else Row(row.clip, row.vector)
+def _view(row: Row, segments: bool) -> Row:
+    return row if segments or row.segments is None else Row(row.clip, row.vector)
 
 
 def _search_matrix(ids: list[str], matrix: Floats, vector: Floats, k: int) -> list[tuple[str, float]]:

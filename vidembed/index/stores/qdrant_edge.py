@@ -169,23 +169,23 @@ class QdrantEdgeStore(_points.LockedStore):
 
         return _points.answers(ask, lambda: shard.count(edge.CountRequest()), space, k=k, where=where)
 
-    def rows(self, collection: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
+    def rows(self, collection: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
         name, space, shard = self._find(collection)
-        found, mark = self._cache.find(name, clip_ids) if units else ({}, 0)
+        found, mark = self._cache.find(name, clip_ids) if segments else ({}, 0)
         missing = _points.uuids(clip_id for clip_id in clip_ids if clip_id not in found)
         if missing:
             with mapped(f"reading {name}"):
-                names = _points.vector_names(space, units=units)
+                names = _points.vector_names(space, segments=segments)
                 read = [_row(r) for r in shard.retrieve(list(missing), True, names)]
             found.update((row.clip.clip_id, row) for row in read)
-            if units:
+            if segments:
                 self._cache.keep(name, read, mark)
         return {clip_id: found[clip_id] for clip_id in clip_ids if clip_id in found}
 
-    def scan(self, collection: str, *, units: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
+    def scan(self, collection: str, *, segments: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
         name, space, shard = self._find(collection)
         offset: edge.PointId | None = None
-        names = _points.vector_names(space, units=units)
+        names = _points.vector_names(space, segments=segments)
         while True:
             with mapped(f"reading {name}"):
                 records, offset = shard.scroll(

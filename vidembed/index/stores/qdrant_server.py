@@ -188,10 +188,10 @@ class QdrantServerStore:
 
         return _points.answers(ask, lambda: self.count(collection), space, k=k, where=where)
 
-    def rows(self, collection: str, clip_ids: Sequence[str], *, units: bool = True) -> dict[str, Row]:
+    def rows(self, collection: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
         space = self._space(collection)
         ids = [str(i) for i in _points.uuids(clip_ids)]
-        names = _points.vector_names(space, units=units)
+        names = _points.vector_names(space, segments=segments)
         records = self._call(
             "reading",
             lambda: self._client.retrieve(self._full(collection), ids, with_payload=True, with_vectors=names),
@@ -199,7 +199,7 @@ class QdrantServerStore:
         found = {str(r.id): _row(r) for r in records}
         return {clip_id: found[clip_id] for clip_id in clip_ids if clip_id in found}
 
-    def scan(self, collection: str, *, units: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
+    def scan(self, collection: str, *, segments: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
         space = self._space(collection)
         offset: Any = None
         while True:
@@ -211,7 +211,7 @@ class QdrantServerStore:
                     limit=batch,
                     offset=offset,
                     with_payload=True,
-                    with_vectors=_points.vector_names(space, units=units),
+                    with_vectors=_points.vector_names(space, segments=segments),
                 ),
             )
             if records:

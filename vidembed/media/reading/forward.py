@@ -58,14 +58,14 @@ class ForwardPass:
 
     def _decoded(self) -> Iterator[tuple[Any, float]]:
         """Frames, or scaled pictures, in order, and when they are shown."""
-        units = self._planned()
-        first = list(islice(units, 2))
+        segments = self._planned()
+        first = list(islice(segments, 2))
         decoders = self._decoders if len(first) > 1 else None  # of one group several threads decode a part each
         turns: deque[Callable[[], Iterator[tuple[Any, float]]]] = deque()
         given: list[Future[DecodedGop]] = []
         here = False
         try:
-            for gop, chosen in chain(first, units):
+            for gop, chosen in chain(first, segments):
                 if decoders is not None and self._for_decoders(chosen):
                     if here:
                         turns.append(self._stream.drain)

@@ -154,7 +154,7 @@ class PooledEncoder(_BatchedEncoder):
         *,
         pool: Pooling = "mean",
         batch_size: int = 32,
-        keep_units: bool = True,
+        keep_segments: bool = True,
         windows: AudioWindows | None = None,
         templates: Sequence[str] = ("{}",),
         stage: str = "encode",
@@ -167,7 +167,7 @@ class PooledEncoder(_BatchedEncoder):
                 (TimedText); of an AudioVisual the part that fits is taken.
             pool: See `vectors.pool`.
             batch_size: Segments encoded at once, at most.
-            keep_units: Keep the segment embeddings, as float16 with their times.
+            keep_segments: Keep the segment embeddings, as float16 with their times.
             windows: How sounds are cut; None: one window a sound.
             templates: Prompts for text queries; their vectors are averaged.
             stage: Named in failure records.
@@ -184,7 +184,7 @@ class PooledEncoder(_BatchedEncoder):
             raise ConfigError(f"unknown pooling {pool!r}; allowed: {', '.join(POOLINGS)}")
         self.source_modality = source_modality
         self.pool: Pooling = pool
-        self.keep_units = keep_units
+        self.keep_segments = keep_segments
         self.windows = windows or AudioWindows()
 
     def encode_clips(self, items: Sequence[Item | None], clips: Sequence[Clip]) -> list[Encoded | Failure | None]:
@@ -235,7 +235,7 @@ class PooledEncoder(_BatchedEncoder):
                 return row
         segments = np.stack(rows)  # type: ignore[arg-type]
         vector = pool(segments, self.pool)
-        if not self.keep_units:
+        if not self.keep_segments:
             return Encoded(vector)
         return Encoded(vector, segments.astype(np.float16), np.asarray(times_s, dtype=np.float64))
 
