@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import accumulate
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +28,9 @@ def candidates(
     windows, spans = [candidate.window for candidate in found], [candidate.span for candidate in found]
     worth = score_spans(sheet.axis, sheet.z, windows, spans, settings.moments).round(9).T.tolist()
     highest = sheet.highest(windows, spans).T.tolist()
-    judged = [_judged(*one, channels, settings.clip_share) for one in zip(found, worth, highest, strict=True)]
-    return [candidate for candidate in judged if candidate.values]
+    for candidate, worths, tops in zip(found, worth, highest, strict=True):
+        _judge(candidate, worths, tops, channels, settings.clip_share)
+    return [candidate for candidate in found if candidate.values]
 
 
 def _spans(
@@ -48,45 +48,44 @@ def _spans(
         here = _overlapping(seeds[clips[0].video_id], Span(low, high))
         reached: set[str] = set()
         for candidate in found:
-            inside = _overlapping(here, candidate.span)
-            reached.update(clip.clip_id for clip in inside)
-            if inside:
-                yield replace(candidate, seeds=inside)
+            candidate.seeds = _overlapping(here, candidate.span)
+            reached.update(clip.clip_id for clip in candidate.seeds)
+            if candidate.seeds:
+                yield candidate
         for clip in here:
             if clip.clip_id not in reached:
                 wholes.append((number, Span(max(clip.span.start_s, low), min(clip.span.end_s, high))))
                 overlapping.append(_overlapping(here, wholes[-1][1]))
                 reached.update(other.clip_id for other in overlapping[-1])
     for candidate, inside in zip(whole_spans(sheet.axis, curve, wholes), overlapping, strict=True):
-        yield replace(candidate, seeds=inside)
+        candidate.seeds = inside
+        yield candidate
 
 
 def _overlapping(clips: Sequence[Clip], span: Span) -> list[Clip]:
     return [clip for clip in clips if clip.span.overlap_s(span) > 0]
 
 
-def _judged(
+def _judge(
     candidate: Candidate,
     worths: Sequence[float],
     highest: Sequence[float],
     channels: Sequence[ChannelSearch],
     clip_share: float,
-) -> Candidate:
-    """The candidate with values and confidence. worths, highest: each channel's span score and highest z in it."""
-    values: dict[str, float] = {}
+) -> None:
+    """Fill in values, confidence and phrase. worths, highest: each channel's span score and highest z in it."""
     odds: dict[str, float] = {}
-    phrase = False
     for channel, worth, top in zip(channels, worths, highest, strict=True):
         hits = [channel.found[channel.places[c.clip_id]] for c in candidate.seeds if c.clip_id in channel.places]
         if top == -math.inf or (top <= 0 and not hits):
             continue
         clip_z = max((hit.z for hit in hits), default=top)
-        values[channel.name] = clip_share * min(clip_z, top + 1) + (1 - clip_share) * worth
+        candidate.values[channel.name] = clip_share * min(clip_z, top + 1) + (1 - clip_share) * worth
         # A span that lacks the clip's best part is as sure as what it has.
         odds[channel.name] = channel.odds(min(clip_z, top) + channel.lift)
-        phrase |= any(hit.phrase for hit in hits) and top >= 6
-    confidence = confidence_of(odds, channels) if values else 0.0
-    return replace(candidate, values=values, confidence=confidence, phrase=phrase)
+        candidate.phrase |= any(hit.phrase for hit in hits) and top >= 6
+    if odds:
+        candidate.confidence = confidence_of(odds, channels)
 
 
 def ranked(
@@ -104,10 +103,15 @@ def ranked(
         fused = [(key, score + lift * by_key[key].phrase) for key, score in fused]
         fused.sort(key=lambda pair: (-pair[1], pair[0]))
     better = Deduplicator()
-    kept = [replace(by_key[key], score=score) for key, score in fused if better.add(by_key[key])]
-    # Confidence never rises down the list, so raise that of an answer whose span alone put it first.
-    surest = list(accumulate((candidate.confidence for candidate in reversed(kept)), max))[::-1]
-    return [replace(candidate, confidence=sure) for candidate, sure in zip(kept, surest, strict=True)]
+    kept = []
+    for key, score in fused:
+        by_key[key].score = score
+        if better.add(by_key[key]):
+            kept.append(by_key[key])
+    for after, before in pairwise(reversed(kept)):
+        # Confidence never rises down the list, so raise that of an answer whose span alone put it first.
+        before.confidence = max(before.confidence, after.confidence)
+    return kept
 
 
 class Deduplicator:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -24,9 +24,9 @@ _MAX_PROPOSALS = 400  # the best ones enter the suppression
 _MAX_SHOTS = 8  # neighbouring shots that are joined at most
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Candidate:
-    """A span of a score curve that may become an answer.
+    """A span of a score curve that may become an answer; a search fills in the fields with defaults.
 
     Attributes:
         window: Number of its stretch on the axis, which is its window on the sheet.
@@ -44,7 +44,7 @@ class Candidate:
     best_s: float
     score: float
     seeds: Sequence[Clip] = ()
-    values: Mapping[str, float] = field(default_factory=dict)
+    values: dict[str, float] = field(default_factory=dict)
     confidence: float = 0.0
     phrase: bool = False
 

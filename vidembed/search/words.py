@@ -38,7 +38,7 @@ class WordChannelSearch(ChannelSearch):
         for clip_id, score in hits:
             text = lines.get(clip_id, {}).get(self.name)
             phrase = text is not None and all(contains_phrase(text.text, phrase) for phrase in self._phrases)
-            z = _words_z(self._share(clip_id) or 0.0, phrase)
+            z = _words_z(self._share(clip_id), phrase)
             found.append(Found(clip_id, score, score, z, z, phrase))
         self.found = sorted(found, key=lambda hit: (not hit.phrase, -hit.value, hit.clip_id))
 
@@ -51,19 +51,18 @@ class WordChannelSearch(ChannelSearch):
     def confidence(self, z: float) -> float:
         return float(1 / (1 + np.exp(-self.odds(z))))
 
-    def _share(self, clip_id: str) -> float | None:
-        """Share of the query's words in the clip; None for a clip that the channel lacks."""
+    def _share(self, clip_id: str) -> float:
+        """Share of the query's words in the clip; 0 for a clip that the channel lacks."""
         row = self._rows.get(clip_id)
-        return self._match.share(row.vector) if row is not None and isinstance(row.vector, SparseVector) else None
+        return self._match.share(row.vector) if row is not None and isinstance(row.vector, SparseVector) else 0.0
 
     def _lines(self, clip: Clip, texts: Texts) -> Iterator[tuple[float, float, float, str]]:
         """(start_s, end_s, z, text) of each phrase, to the word if word times are known, and of the other lines."""
-        share = self._share(clip.clip_id)
-        if share is None:
+        if clip.clip_id not in self._rows:
             return
         text = texts.get(clip.clip_id, {}).get(self.name)
         if text is None:
-            yield clip.span.start_s, clip.span.end_s, _words_z(share, False), ""
+            yield clip.span.start_s, clip.span.end_s, _words_z(self._share(clip.clip_id), False), ""
             return
         spoken = [line for line in text.lines if line.text.strip()]
         taken: list[Span] = []
