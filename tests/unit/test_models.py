@@ -137,7 +137,7 @@ def test_registered_models_load_with_their_options(tmp_path: Path) -> None:
     assert registry.load("mine", level=3).level == 3  # type: ignore[attr-defined]
     with pytest.raises(ConfigError, match="no option 'levle'; allowed: level"):
         registry.load("mine", levle=3)
-    with pytest.raises(ConfigError, match="two encoders are called 'mine'"):
+    with pytest.raises(ConfigError, match="two encoders have the name 'mine'"):
         registry.register(mine())
 
 

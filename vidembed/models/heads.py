@@ -1,4 +1,4 @@
-"""Heads: small networks that carry a frozen tower's features into a shared space. Imports torch: import it lazily."""
+"""Heads: small networks from a frozen encoder's features to a shared space. Imports torch: import it lazily."""
 
 from __future__ import annotations
 
@@ -20,11 +20,16 @@ HEAD_KINDS: tuple[str, ...] = get_args(HeadKind)
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """What a head is made of; with its tensors, all that is needed to rebuild it.
+    """The architecture of a head: with its tensors, all that is needed to rebuild it.
 
-    linear: one projection. mlp: a projection plus a hidden layer beside it (the shortcut keeps what is linear).
-    low_rank: the identity plus a product of two thin matrices, for towers that share a space already.
-    attention: (T, in_dim) tokens pooled by `queries` learned looks beside their mean, then as mlp.
+    Kinds: linear: one projection. mlp: a projection plus a parallel hidden layer. low_rank: the identity plus a product
+    of two thin matrices, for encoders that share a space already. attention: (T, in_dim) tokens pooled to their mean
+    and to `queries` learned attention averages, then as mlp.
+
+    Attributes:
+        hidden: Size of the hidden layer (mlp, attention).
+        rank: Size between the two matrices (low_rank).
+        queries: Attention averages (attention).
     """
 
     kind: HeadKind
@@ -39,7 +44,7 @@ class HeadSpec:
         if self.kind not in HEAD_KINDS:
             raise ConfigError(f"unknown head {self.kind!r}; allowed: {', '.join(HEAD_KINDS)}")
         if min(self.in_dim, self.out_dim, self.hidden, self.rank, self.queries) < 1 or not 0 <= self.dropout < 1:
-            raise ConfigError(f"a head needs positive sizes and 0 <= dropout < 1, got {self}")
+            raise ConfigError(f"a head needs sizes of at least 1 and 0 <= dropout < 1, got {self}")
         if self.kind == "low_rank" and self.in_dim != self.out_dim:
             raise ConfigError(
                 f"a low_rank head keeps the size of its space, got {self.in_dim} -> {self.out_dim}",
@@ -52,7 +57,7 @@ class HeadSpec:
 
 
 class Head(nn.Module):
-    """(B, in_dim) features, or (B, T, in_dim) for attention, -> (B, out_dim) unit rows.
+    """(B, in_dim) features, or (B, T, in_dim) for attention -> (B, out_dim) unit rows.
 
     Features are first centred and scaled by buffers that `standardize` sets from the training features.
     """
@@ -83,7 +88,7 @@ class Head(nn.Module):
 
     @torch.no_grad()
     def standardize(self, features: Tensor) -> None:
-        """Take centre and spread from (N, in_dim) or (N, T, in_dim) training features. low_rank keeps its space."""
+        """Set mean and scale from (N, in_dim) or (N, T, in_dim) training features; low_rank keeps its space."""
         if self.spec.kind == "low_rank":
             return
         flat = features.float().reshape(-1, self.spec.in_dim)
@@ -91,13 +96,13 @@ class Head(nn.Module):
         self.scale.copy_(1 / flat.std(0, correction=0).clamp_min(1e-4))
 
     def pooled(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean (B, in_dim), and the mean beside the learned looks, for the hidden layer."""
+        """The mean (B, in_dim), and the hidden layer's input: the mean and the attention averages."""
         if self.spec.kind != "attention":
             return x, x
         mean = x.mean(1)
         weights = self.look(x).softmax(1)  # over tokens
-        looks = torch.einsum("btq,btd->bqd", weights, x).flatten(1)
-        return mean, torch.cat([mean, looks], 1)
+        averages = torch.einsum("btq,btd->bqd", weights, x).flatten(1)
+        return mean, torch.cat([mean, averages], 1)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, D) features, or (N, T, D) tokens for "attention", to (N, dim)."""

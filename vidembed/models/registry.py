@@ -1,4 +1,4 @@
-"""The registry of models: records by name, read without loading anything, and the doors that load them.
+"""The registry of models: finds records by name, without loading anything, and loads models.
 
 A name is one of
 - a record's name: "pe-core-s-16-384";
@@ -6,8 +6,8 @@ A name is one of
 - "open_clip:ARCH/TAG", or "open_clip:ARCH/path/to/weights.safetensors";
 - "hf:org/name" (also "hf-hub:org/name"): any hub repository of a known family.
 
-Our own records come in through the same door as those of others: "module:ATTRIBUTE" strings, from the list below and
-from the entry points of the group `vidembed.models`. The attribute is a sequence of ModelSpec or makes one.
+Records come from "module:ATTRIBUTE" strings: our own, and those of other packages' entry points in the group
+`vidembed.models`. The attribute is a sequence of ModelSpec, or a function that returns one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from vidembed.protocols import Captioner, Encoder, WordEncoder
 __all__ = ["ModelInput", "ModelSpec", "find", "load", "load_captioner", "load_encoder", "register", "specs"]
 
 BUILTIN = "vidembed.models.spec:builtin"
-# A folder's family by the model_type of its config.json, for local folders and hub ids without a record.
+# Factories by the model_type in config.json, for local folders and hub ids without a record.
 FAMILIES = {
     "clip": "vidembed.models.encoders.dual:load",
     "siglip": "vidembed.models.encoders.dual:load",
@@ -60,8 +60,8 @@ def _registry() -> _Registry:
         try:
             _add(found, _read(point.value))
         except Exception as error:
-            # Someone else's broken package must not take our models away.
-            _log.warning("models of the entry point %s (%s) are left out: %s", point.name, point.value, error)
+            # A broken package of somebody else must not hide our models.
+            _log.warning("skipped the models of entry point %s (%s): %s", point.name, point.value, error)
     return found
 
 
@@ -79,22 +79,30 @@ def _add(registry: _Registry, records: Iterable[ModelSpec]) -> None:
     for spec in records:
         key = (_role(spec), spec.name)
         if key in registry:
-            raise ConfigError(f"two {key[0]}s are called {spec.name!r}")
+            raise ConfigError(f"two {key[0]}s have the name {spec.name!r}")
         registry[key] = spec
 
 
 def register(spec: ModelSpec) -> None:
-    """Add a record for this process. Raises ConfigError when the name is taken."""
+    """Add a record for this process. Raises ConfigError for a name that is taken."""
     _add(_registry(), [spec])
 
 
 def specs(kind: Kind | None = None) -> list[ModelSpec]:
-    """All records, or those of one kind, by name, then kind."""
+    """All records, or those of one kind, sorted by name, then kind."""
     return sorted((s for s in _registry().values() if kind in (None, s.kind)), key=lambda s: (s.name, s.kind))
 
 
 def find(name: str, role: Role = "encoder") -> ModelSpec:
-    """The record of a model's name (see the module's doc for the forms). Raises UnknownModel with close names."""
+    """The record of a model.
+
+    Args:
+        name: In one of the forms that the module's docstring lists.
+        role: Whether an encoder or a captioner is meant.
+
+    Raises:
+        UnknownModel: Its hint lists close names.
+    """
     if (role, name) in _registry():
         return _registry()[role, name]
     scheme, _, rest = name.partition(":")
@@ -207,7 +215,7 @@ def _config(path: Path) -> dict[str, Any]:
 
 
 def load_any(spec: ModelSpec, *, weights_dir: Path | None, offline: bool, **options: Any) -> object:
-    """The factory of hub ids without a record: fetches the folder, looks what it is, loads it as that."""
+    """The factory of hub ids without a record: fetches the folder, finds its family, calls that factory."""
     from vidembed.models import weights
 
     at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
@@ -224,9 +232,22 @@ def load(
     offline: bool = False,
     **options: Any,
 ) -> object:
-    """Load a model of any kind. Options are the factory's own; unknown ones are a ConfigError.
+    """Load a model of any kind.
 
-    Raises UnknownModel, WeightsMissing (with the folder and the command) or MissingDependency (with the extra).
+    Args:
+        name: As in `find`, or a record.
+        role: Whether an encoder or a captioner is meant.
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        dtype: "auto", "float32", "bfloat16" or "float16".
+        weights_dir: Folder that is searched for NAME/ before the hub.
+        offline: Never contact the hub.
+        **options: The factory's own.
+
+    Raises:
+        UnknownModel: No such model.
+        WeightsMissing: With the folder and the command that fetches them.
+        MissingDependency: With the extra to install.
+        ConfigError: For an option, device or dtype that does not exist.
     """
     spec = find(name, role) if isinstance(name, str) else name
     if _role(spec) != role:

@@ -1,4 +1,4 @@
-"""What is known of a model before anything is loaded: names, sizes, licence, where the weights are."""
+"""Records of models: names, sizes, licence, where the weights are. Nothing is loaded to read them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict
@@ -20,12 +20,10 @@ from vidembed.types import MODALITIES, Modality, Space
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Options = TypeVar("Options", bound="DataclassInstance")
-
 ASSETS = Path(__file__).parents[1] / "assets" / "starter"
 
 Kind = Literal["encoder", "words", "captioner"]
-# Changed when what is done to pictures and texts before the starter's towers changes.
+# Change it when the preprocessing of the starter's pictures or texts changes.
 _STARTER_PREPARATION = "long pictures are cut towards 4:3, unfinished sentences are read with a full stop too"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
@@ -43,20 +41,20 @@ class ModelInput:
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model's record. Checks itself when made; nothing is imported or read."""
+    """The record of a model. Raises ValueError for values that do not fit together; nothing is imported or read."""
 
     name: str  # what people write in a config; local and hub forms keep their own spelling
     kind: Kind
     factory: str  # "module:function", called as load(spec, *, device, dtype, weights_dir, offline, **options)
     summary: str = ""
     license: str = "unknown"  # SPDX id or the licence's own name
-    commercial: bool = False  # the weights may be used commercially; so are those of laptop, gpu, joint and gemma
+    commercial: bool = False  # the weights may be used commercially
     space: Space | None = None  # None: captioners, and folders whose space only the weights know
     modalities: frozenset[Modality] = frozenset()
     repo: str | None = None  # hub id; None: weights come with a pip package, from `path`, or there are none
     revision: str = "main"
     files: Mapping[str, str] = field(default_factory=dict)  # relative path -> SHA-256, checked before loading
-    path: Path | None = None  # a local folder or file that holds the weights
+    path: Path | None = None  # local folder or file with the weights
     size_gb: float = 0.0  # to download
     min_gpu_gb: float | None = None  # None: runs well on a CPU
     extra: str | None = None  # the extra of ours that brings its packages
@@ -79,8 +77,17 @@ class ModelSpec:
             raise ValueError(f"{self.name}: every template needs exactly one {{}}, got {self.templates}")
 
 
-def read_options(kind: type[Options], given: Mapping[str, Any], name: str) -> Options:
-    """A factory's options as a dataclass. Raises ConfigError for an unknown one; name: the model's, for the message."""
+def read_options(kind: type[DataclassInstance], given: Mapping[str, Any], name: str) -> Any:
+    """A factory's options as a dataclass.
+
+    Args:
+        kind: The dataclass whose fields are the options.
+        given: Options by name, as in the settings.
+        name: Of the model, for the message.
+
+    Raises:
+        ConfigError: For an unknown option, or a value that the dataclass refuses.
+    """
     allowed = [field.name for field in fields(kind)]
     for option in given:
         if option not in allowed:
@@ -94,7 +101,7 @@ def unknown_option(name: str, option: str, allowed: Iterable[str]) -> ConfigErro
 
 
 class _Family(BaseModel):
-    """What records.yaml may say of a model; unknown keys are refused."""
+    """What records.yaml may hold for a family of models; unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -147,7 +154,7 @@ def _spec(record: _Record) -> ModelSpec:
 
 
 def _starter_revision() -> str:
-    """Eight hex digits of the shipped towers: an index made with others must not mix with these."""
+    """8 hex digits of the shipped weights, so that vectors of other weights never mix with theirs."""
     manifest = json.loads((ASSETS / "manifest.json").read_text("utf-8"))
     towers = {name: entry["sha256"] for name, entry in manifest["files"].items() if not name.startswith("captioner")}
     towers["preparation"] = _STARTER_PREPARATION

@@ -1,4 +1,4 @@
-"""Where a model's weights are: a local folder, the user's weights folder, or the hub's cache; never random."""
+"""Finding a model's weights: in a local folder, the user's weights folder, or the hub's cache; never random ones."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ PICKLED = ("*.bin", "*.pt", "*.pth")  # opened with torch's weights-only loader,
 def folder(spec: ModelSpec, *, weights_dir: Path | None = None, offline: bool = False) -> Path:
     """The folder (or file) with the model's weights; downloads them unless offline.
 
-    Looks at spec.path, then weights_dir/<name>, then the hub's cache and the hub itself.
-    Raises WeightsMissing with the places looked in and the command that fetches them; a file of another SHA-256 than
-    the record's is refused the same way.
+    Args:
+        spec: Its `path` is searched first.
+        weights_dir: `weights_dir/NAME` is searched second, then the hub's cache, then the hub.
+        offline: Search the cache only.
+
+    Raises:
+        WeightsMissing: With the places searched and the command that fetches the weights; also for a file whose
+            SHA-256 is not the record's.
     """
     found = _local(spec, weights_dir) or _from_hub(spec, weights_dir, offline)
     for name, expected in spec.files.items():
@@ -34,7 +39,7 @@ def folder(spec: ModelSpec, *, weights_dir: Path | None = None, offline: bool = 
 def _local(spec: ModelSpec, weights_dir: Path | None) -> Path | None:
     if spec.path is not None:
         if not spec.path.exists():
-            raise WeightsMissing(f"there is nothing at {spec.path}, where the weights of {spec.name!r} should be")
+            raise WeightsMissing(f"the weights of {spec.name!r} are not at {spec.path}: no such file or folder")
         return spec.path
     if weights_dir is not None and (weights_dir / spec.name).is_dir():
         return weights_dir / spec.name
@@ -44,7 +49,9 @@ def _local(spec: ModelSpec, weights_dir: Path | None) -> Path | None:
 def _from_hub(spec: ModelSpec, weights_dir: Path | None, offline: bool) -> Path:
     if spec.repo is None:
         where = weights_dir / spec.name if weights_dir else "a weights folder"
-        raise WeightsMissing(f"the weights of {spec.name!r} are not in {where}, and no hub has them")
+        raise WeightsMissing(
+            f"the weights of {spec.name!r} are not in {where}, and no hub repository is known for them"
+        )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -59,7 +66,7 @@ def _from_hub(spec: ModelSpec, weights_dir: Path | None, offline: bool) -> Path:
 
 
 def missing(spec: ModelSpec, weights_dir: Path | None = None, *, reason: str = "") -> WeightsMissing:
-    """The error for weights that are nowhere, with the places looked in and the command to run."""
+    """The error for weights that were not found, with the places searched and the command to run."""
     from huggingface_hub.constants import HF_HUB_CACHE
 
     places = [str(weights_dir / spec.name)] if weights_dir else []
@@ -80,7 +87,7 @@ def fetch_command(spec: ModelSpec, weights_dir: Path | None = None) -> str:
 
 @contextmanager
 def loading(spec: ModelSpec, at: Path) -> Iterator[None]:
-    """Maps what goes wrong while weights are read (absent, cut off, of another shape) to WeightsMissing."""
+    """Turns errors of reading weights (absent, truncated, of another shape) into WeightsMissing."""
     try:
         yield
     except (ModelError, ImportError, MemoryError):
@@ -96,7 +103,7 @@ def loading(spec: ModelSpec, at: Path) -> Iterator[None]:
 
 
 def read_json(path: Path, spec: ModelSpec) -> dict[str, Any]:
-    """A settings file of the model; WeightsMissing when it is absent, broken or no object."""
+    """A JSON object of the model's folder. Raises WeightsMissing when it is absent, broken or no object."""
     with loading(spec, path.parent):
         value = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(value, dict):
@@ -105,7 +112,7 @@ def read_json(path: Path, spec: ModelSpec) -> dict[str, Any]:
 
 
 def find_file(at: Path, names: Sequence[str], spec: ModelSpec) -> Path:
-    """The first of these files that is in the folder; WeightsMissing when none is."""
+    """The first of these files that the folder has. Raises WeightsMissing when it has none."""
     for name in names:
         if (at / name).is_file():
             return at / name
@@ -122,14 +129,14 @@ def check_sha256(path: Path, expected: str, spec: ModelSpec) -> None:
     if actual != expected.lower():
         raise WeightsMissing(
             f"{path} of {spec.name!r} has SHA-256 {actual}, expected {expected}",
-            hint="the file is damaged or another version: delete it and fetch it again",
+            hint="the file is damaged or of another version: delete it and fetch it again",
         )
 
 
 def space_name(spec: ModelSpec, at: Path) -> str:
-    """A space's name for a model without a record: that of the hub id, or of the local weights by their content.
+    """The name of the space of a model without a record: the hub id, or for local weights a hash of their content.
 
-    So a folder may move without its vectors becoming another space's, and new weights in it make a new space.
+    So a folder may move and keep its space, and new weights in it make a new space.
     """
     if spec.path is None:
         return spec.name

@@ -225,7 +225,7 @@ def load(
     import transformers
 
     auto: Any = transformers  # its Auto classes have no types
-    chosen = read_options(VlmOptions, options, spec.name)
+    chosen: VlmOptions = read_options(VlmOptions, options, spec.name)
     where = place(spec, device=device, dtype=dtype, weights_dir=weights_dir, offline=offline)
     model_type = str(weights.read_json(where.folder / "config.json", spec).get("model_type"))
     weights.find_file(where.folder, VOCABULARIES, spec)

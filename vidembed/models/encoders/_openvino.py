@@ -1,4 +1,4 @@
-"""OpenVINO as the CPU engine of an image tower: bfloat16 where the CPU has it, and only where it agrees with torch.
+"""OpenVINO as the CPU engine of an image tower, in bfloat16 where the CPU has it and the vectors agree with torch's.
 
 Measured by benchmarks/image_tower.py: several times torch float32 on CPUs with AVX512-BF16 or AMX.
 """
@@ -77,9 +77,16 @@ def compile_tower(
 ) -> CpuTower:
     """Compile an image tower, (N, 3, *size) float32 -> (N, D), in the fastest precision that agrees with it.
 
-    dtype "auto": the CPU's own half precision where the smallest cosine with float32 on probe pictures is at least
-    AGREEMENT, else float32; a named dtype is taken as it is, and its agreement noted.
-    The converted tower is kept in `cache` (default: cache_folder()), under a hash of its weights.
+    Args:
+        tower: In float32, on the CPU.
+        size: Height and width of its pictures, in pixels.
+        dtype: "auto": the CPU's own half precision where the smallest cosine with float32 on probe pictures is at least
+            AGREEMENT, else float32. A named dtype is taken as it is.
+        cache: Folder for converted towers, each under a hash of its weights; None: cache_folder().
+
+    Raises:
+        MissingDependency: Without the package openvino.
+        ConfigError: For an unknown dtype.
     """
     if not available():
         raise missing_dependency("openvino", extra="openvino", purpose="engine openvino")

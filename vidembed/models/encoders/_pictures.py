@@ -1,6 +1,6 @@
-"""Pictures as a tower wants them: resized like Pillow does, but in batches, straight from uint8 arrays.
+"""Preprocessing of pictures: batches of uint8 arrays resized as Pillow does, and the starter's own preparation.
 
-Pictures as the starter's picture tower sees them; training and inference both come through here.
+Training and inference of the starter share it.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class OpenClipEncoder(Tower):
         dtype: torch.dtype,
         tower: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        """tower: the image tower's engine; None: the model's own."""
+        """tower: the compiled image tower; None: the model's own, in torch."""
         super().__init__(space, model, device, frozenset({"text", "image"}))
         self.dtype, self.prepare = dtype, prepare
         self._tokenizer = tokenizer
@@ -73,12 +73,21 @@ def load(
     tag: str | None = None,
     engine: str = "auto",
 ) -> OpenClipEncoder:
-    """Load from the record's folder, checkpoint file, hub repository, or the pretrained tag's own repository.
+    """The registry's factory: loads the record's folder, checkpoint, or hub repository, or that of the tag.
 
-    arch, tag: open_clip's names; needed where the folder has no open_clip_config.json.
-    engine: who runs the image tower on a CPU. "openvino" takes bfloat16 where the CPU has it and it agrees with
-    float32 (cosine >= 0.999, checked when loaded); "auto" is OpenVINO on a CPU where it is installed, else torch.
-    Raises WeightsMissing, UnknownModel (architecture or tag), ConfigError, MissingDependency.
+    Args:
+        spec: The record.
+        device: See `registry.load`; also dtype, weights_dir, offline.
+        arch: open_clip's name of the architecture; needed where the folder has no open_clip_config.json.
+        tag: open_clip's name of the pretrained weights.
+        engine: What runs the image tower on a CPU. "openvino" takes bfloat16 where the CPU has it and the vectors agree
+            with float32 (cosine >= 0.999, checked when loaded). "auto": OpenVINO where it is installed, else torch.
+
+    Raises:
+        UnknownModel: For an unknown architecture or tag.
+        WeightsMissing: When the weights are not found or do not load.
+        ConfigError: For an unknown engine, device or dtype.
+        MissingDependency: For engine "openvino" without the package.
     """
     if engine not in ENGINES:
         raise ConfigError(f"unknown engine {engine!r}; allowed: {', '.join(ENGINES)}")
@@ -123,7 +132,7 @@ def _build(spec: ModelSpec, at: Path, arch: str | None, cfg: Mapping[str, Any]) 
         weights.find_file(folder, [CONFIG], spec)  # raises: without it, nothing says what the weights are for
     checkpoint = at if at.is_file() else weights.find_file(at, CHECKPOINTS, spec)
     if checkpoint.suffix not in (".safetensors", ".bin", ".pt", ".pth"):
-        raise WeightsMissing(f"{checkpoint} is no weights file", hint="allowed: .safetensors, .bin, .pt, .pth")
+        raise WeightsMissing(f"{checkpoint} is not a weights file", hint="allowed: .safetensors, .bin, .pt, .pth")
     with weights.loading(spec, checkpoint):
         quick = bool(cfg.get("quick_gelu"))  # some tags need it though the architecture's name does not say so
         model = open_clip.create_model(arch, pretrained=str(checkpoint), force_quick_gelu=quick, **strict)
@@ -131,7 +140,7 @@ def _build(spec: ModelSpec, at: Path, arch: str | None, cfg: Mapping[str, Any]) 
 
 
 def _tokenizer(arch: str, folder: Path) -> Any:
-    """The architecture's tokenizer; one that is not in open_clip itself is looked for beside the weights first."""
+    """The architecture's tokenizer: from beside the weights where open_clip itself does not carry it."""
     import open_clip
     from open_clip.tokenizer import HFTokenizer
 
@@ -143,7 +152,7 @@ def _tokenizer(arch: str, folder: Path) -> Any:
 
 
 def _preparation(spec: ModelSpec, at: Path, arch: str | None, cfg: Mapping[str, Any], model: Any) -> Preparation:
-    """Preprocessing as the weights' own settings say; a bare file has those all tags of its architecture share."""
+    """Preprocessing from the weights' own settings; for a bare file what all tags of its architecture share."""
     config = dict(model.visual.preprocess_cfg)
     beside = (at if at.is_dir() else at.parent) / CONFIG
     if beside.is_file():
@@ -188,7 +197,7 @@ def _repo(cfg: Mapping[str, Any], what: str) -> str:
         url = cfg.get("url") or "unknown"
         raise WeightsMissing(
             f"the weights of {what} are in no hub repository; their address is {url}",
-            hint=f"fetch the file yourself and name it: open_clip:{what.split('/')[0]}/PATH/TO/FILE",
+            hint=f"download the file yourself and use open_clip:{what.split('/')[0]}/PATH/TO/FILE",
         )
     return repo
 

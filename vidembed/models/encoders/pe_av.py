@@ -30,7 +30,7 @@ class PeAvEncoder(Tower):
 
     The model has one text head for each of the three, and only their own pairs may be compared: `target` chooses one,
     and each is a space of its own. Channels with different targets share the weights.
-    A clip without sound is seen in "audio_video" with silence, as a muted video is; one without pictures is refused.
+    In "audio_video" a clip without sound gets silence, as a muted video has; one without pictures is refused.
     """
 
     def __init__(
@@ -132,9 +132,17 @@ def load(
     target: Target = "audio_video",
     frames: int | None = 16,
 ) -> PeAvEncoder:
-    """Load model and processor from one folder. frames: of a clip; None: all (for checkpoints without "16-frame").
+    """The registry's factory: loads model and processor from one folder.
 
-    Raises WeightsMissing, ConfigError.
+    Args:
+        spec: The record.
+        device: See `registry.load`; also dtype, weights_dir, offline.
+        target: What text is compared with; each is a space of its own.
+        frames: Of a clip, evenly spaced; None: all (for checkpoints without "16-frame" in their name).
+
+    Raises:
+        WeightsMissing: When the weights are not found or do not load.
+        ConfigError: For an unknown target, device or dtype.
     """
     if target not in _MEDIA:
         raise ConfigError(f"unknown target {target!r} of {spec.name}; allowed: {', '.join(get_args(Target))}")

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from vidembed.models.spec import ModelSpec
 
-FRAMES = 16  # of a clip that a video-language model is shown
+FRAMES = 16  # of a clip
 
 
 class SentenceEncoder(Tower):
     """An `Encoder` of whatever the model understands. Made by `load`.
 
     Matryoshka models may give shorter vectors (`dim`): their first values, scaled to length 1 again
-    (Kusupati et al. 2022). Clips are shown as `frames` frames; with_sound adds the sound to the same vector, which is
-    off by default: on caption queries it hurts as often as it helps, a channel of its own is the better place.
+    (Kusupati et al. 2022). A clip is `frames` frames; with_sound adds its sound to the same vector. That is off by
+    default: on caption queries it hurts as often as it helps; a channel of its own suits sound better.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class SentenceEncoder(Tower):
         return found[:, : self.space.dim]
 
     def _input(self, modality: Modality, item: Item) -> dict[str, Any]:
-        """In the form that names the modality: the library opens bare strings that look like a file or an address."""
+        """The item with its modality named: the library opens bare strings that look like a file or an address."""
         if modality == "text":
             return {"text": texts_of([item])[0]}
         if modality == "image":
@@ -92,9 +92,19 @@ def load(
     frames: int = FRAMES,
     with_sound: bool = False,
 ) -> SentenceEncoder:
-    """Load a sentence-transformers folder; no code from it is run. dim: of shortened (Matryoshka) vectors.
+    """The registry's factory: loads a sentence-transformers folder; no code from it is run.
 
-    Raises WeightsMissing, ConfigError (dim larger than the model's), MissingDependency (extra `sentence`).
+    Args:
+        spec: The record.
+        device: See `registry.load`; also dtype, weights_dir, offline.
+        dim: Of shortened (Matryoshka) vectors; None: the model's.
+        frames: Of a clip, evenly spaced.
+        with_sound: Add a clip's sound to its vector.
+
+    Raises:
+        WeightsMissing: When the weights are not found or do not load.
+        ConfigError: For a dim larger than the model's, an unknown device or dtype.
+        MissingDependency: Without the extra `sentence`.
     """
     try:
         from sentence_transformers import SentenceTransformer
@@ -112,7 +122,7 @@ def load(
     model.eval().requires_grad_(False)
     full = int(model.get_embedding_dimension() or 0) or _measured(model)
     if dim is not None and not 1 <= dim <= full:
-        raise ConfigError(f"{spec.name} has vectors of {full} values, dim may be 1 to {full}, got {dim}")
+        raise ConfigError(f"{spec.name} has vectors of {full} dimensions: dim may be 1 to {full}, got {dim}")
     known = {str(m) for m in model.modalities}
     modalities: frozenset[Modality] = frozenset(m for m in ("text", "image", "audio", "video") if m in known)  # type: ignore[misc]
     space = at.space(spec, full)

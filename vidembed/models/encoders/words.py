@@ -1,9 +1,7 @@
-"""Text to words: one way for documents, queries and phrase checks, for any script.
+"""Words of texts in any script, for documents, queries and phrase checks; and BM25 as sparse vectors.
 
-Exact words as sparse vectors: BM25 without its rarity part, which the store multiplies in (IDF).
-
-A term's dimension is a hash of the word, so there is no vocabulary to keep and nothing to fit. Two ranges of
-dimensions: whole words below 2**31, misspelling keys above.
+The store multiplies the inverse document frequency (IDF) in. A term's dimension is a hash of the word, so there is no
+vocabulary to keep and nothing to fit: whole words below 2**31, misspelling keys above.
 """
 
 from __future__ import annotations
@@ -50,7 +48,7 @@ STOP_WORDS = frozenset(_STOP.split())
 
 
 def fold(text: str) -> str:
-    """Compatibility forms unified (NFKC), case folded, accents of Latin letters dropped, apostrophes alike."""
+    """The text in NFKC, case folded, without the accents of Latin letters, with one kind of apostrophe."""
     folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     if folded.isascii():
         return folded
@@ -119,7 +117,7 @@ _HALF = 2**31
 
 
 class Bm25Words:
-    """Words for exact matches, with keys that let a misspelt word still find its clip.
+    """A `WordEncoder`: BM25 over exact words, with keys by which a misspelt word still matches.
 
     Document value of a term that occurs tf times in a text of `length` words:
         tf * (k1 + 1) / (tf + k1 * (1 - b + b * length / average_length))
@@ -147,9 +145,17 @@ class Bm25Words:
         fuzzy: float = 0.1,
         language: str = "english",
     ) -> None:
-        """language: Snowball's name of the stemmer, or "none". fuzzy: 0 turns misspelling keys off.
+        """Check the parameters.
 
-        Raises ConfigError for values out of bounds or an unknown stemmer.
+        Args:
+            k1: How soon a repeated word stops counting.
+            b: How much a long text counts less, 0 to 1.
+            average_length: Words of an average text.
+            fuzzy: Weight of a misspelling key in a query; 0 turns these keys off.
+            language: Snowball's name of the stemmer, or "none".
+
+        Raises:
+            ConfigError: For a value out of bounds or an unknown stemmer.
         """
         if not (k1 >= 0 and 0 <= b <= 1 and average_length > 0 and 0 <= fuzzy <= 1):
             raise ConfigError(
@@ -193,7 +199,7 @@ class Bm25Words:
 
 
 class WordClipEncoder:
-    """A `ClipEncoder` over a `WordEncoder`: a clip's text in, its weighted words out. Answers text queries only."""
+    """A `ClipEncoder` over a `WordEncoder`: a clip's text in, its weighted words out. For text queries only."""
 
     def __init__(self, encoder: WordEncoder, *, name: str = "words") -> None:
         self.space = encoder.space
@@ -223,7 +229,7 @@ class WordClipEncoder:
 
 def load(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_dir: Any = None, offline: bool = False,
          **options: Any) -> Bm25Words:  # fmt: skip
-    """The registry's factory; there are no weights, so only `options` count (see `Bm25Words`)."""
+    """The registry's factory. Options: the arguments of `Bm25Words`; there are no weights."""
     try:
         return Bm25Words(**options)
     except TypeError as error:
