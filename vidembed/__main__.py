@@ -2,6 +2,6 @@
 
 import sys
 
-from vidembed.cli import main
+from vidembed.cli import run
 
-sys.exit(main())
+sys.exit(run())

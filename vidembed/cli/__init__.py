@@ -12,6 +12,17 @@ from collections.abc import Sequence
 from vidembed.errors import VidembedError
 
 
+def run() -> int:
+    """The console script: `main`, watched over where decoders could end it."""
+    from vidembed.cli import supervising
+
+    argv = sys.argv[1:]
+    if supervising.wanted(argv):
+        return supervising.supervise(argv)
+    supervising.die_with_parent()
+    return main(argv)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never leaves the process, so tests call it directly."""
     from vidembed.cli.app import app

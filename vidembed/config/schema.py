@@ -285,8 +285,9 @@ class MediaSettings(Section):
     """How files are read."""
 
     reader: Literal["pyav", "decord"] = Field(default="pyav", description="pyav or decord")
-    isolate: Literal["never", "always"] = Field(
-        default="never", description="always: decode in a child process, so that a crash costs one file only"
+    isolate: Literal["crashed", "always", "never"] = Field(
+        default="crashed",
+        description="decode apart, in a child process: files a run crashed at, all, or none",
     )
     audio_track: int | None = Field(default=None, ge=0, le=255, description="from 0; null = the file's default")
     limits: LimitSettings = LimitSettings()

@@ -16,6 +16,7 @@ from vidembed.index.catalog.states import FINISHED
 from vidembed.index.channels import ChannelSpec, channel_spec, frame_encoder
 from vidembed.index.media import make_tools
 from vidembed.index.parts import IndexParts
+from vidembed.index.pipeline.in_hand import InHand
 from vidembed.index.pipeline.progress import ProgressCallback
 from vidembed.index.pipeline.run import Indexer
 from vidembed.index.pipeline.write import recover
@@ -175,6 +176,7 @@ class Filling:
                 save_thumbnail=thumbnails.save if thumbnails is not None else None,
                 workers=config.run.workers,
                 encode_frames=encode_frames,
+                in_hand=InHand(parts.path / "in-hand"),
             ),
             {name: spec.collection for name, spec in specs.items()},
             cache(lambda name: prepare(specs[name])),

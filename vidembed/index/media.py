@@ -7,10 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from vidembed.config.schema import Config, ThumbnailSettings
+from vidembed.config.schema import Config, MediaSettings, ThumbnailSettings
 from vidembed.errors import StoreUnavailable
 from vidembed.files import write_bytes
-from vidembed.index.pipeline.jobs import Tools
+from vidembed.index.pipeline.in_hand import InHand
+from vidembed.index.pipeline.jobs import Tools, unnoted
 from vidembed.media.files import video_id
 from vidembed.media.images import jpeg
 from vidembed.media.reading.reader import open_video
@@ -26,6 +27,7 @@ def make_tools(
     save_thumbnail: Callable[[Image, str], None] | None,
     workers: int = 1,
     encode_frames: FrameEncoder | None = None,
+    in_hand: InHand | None = None,
 ) -> Tools:
     """Bind the media services to the settings, for one run.
 
@@ -34,20 +36,28 @@ def make_tools(
         save_thumbnail: Takes (picture, clip_id); None = make no thumbnails.
         workers: Videos decoded side by side.
         encode_frames: The image encoder for segment.kind "changes" (`channels.frame_encoder`).
+        in_hand: Notes the files being decoded; those that an earlier run died of are decoded apart.
     """
     stop = threading.Event()
     threads = 1 if workers > 1 else 0  # several videos at once keep the cores busy by themselves
     # Of one clip at once: enough to choose from, few enough for any length.
     held_frames = max(MAX_CLIP_FRAMES, config.sample.max_frames_per_clip)
 
+    suspects = in_hand.suspects if in_hand is not None else frozenset()
+    apart = config.media.model_copy(update={"isolate": "always"})
+
+    def settings(path: Path) -> MediaSettings:
+        return apart if config.media.isolate == "crashed" and path in suspects else config.media
+
     def info_of(path: Path) -> VideoInfo:
-        with open_video(path, config.media, stop=stop) as video:
+        with open_video(path, settings(path), stop=stop) as video:
             return video.info
 
     return Tools(
         identify=video_id,
         probe=info_of,
-        open=lambda path: open_video(path, config.media, threads=threads, stop=stop),
+        open=lambda path: open_video(path, settings(path), threads=threads, stop=stop),
+        hold=in_hand.hold if in_hand is not None else unnoted,
         stop=stop,
         segmenter=make_segmenter(config.segment, max_frames=held_frames, encode=encode_frames),
         known_spans=partial(KnownSpans, max_frames=held_frames),

@@ -33,6 +33,11 @@ def decode(job: Job, tools: Tools, *, batch_size: int) -> Iterator[Chunk | Outco
 
     Raises `errors.FATAL` only; other errors are in the outcome.
     """
+    with tools.hold(Path(job.path)):
+        yield from _decode(job, tools, batch_size)
+
+
+def _decode(job: Job, tools: Tools, batch_size: int) -> Iterator[Chunk | Outcome]:
     stage, info, backend, counts = "probe", None, "", {}
     wanted = True
     try:

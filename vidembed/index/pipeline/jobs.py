@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from vidembed.index.catalog.states import FINISHED
 from vidembed.index.catalog.videos import PathRow
 from vidembed.protocols import Channel, Encoded, Frame, Segmenter, StreamMode, VideoReader
 from vidembed.types import Clip, Failure, Image, Item, Span, TimedText, VideoInfo
+
+
+def unnoted(path: Path) -> AbstractContextManager[None]:
+    """Where nobody has to know which file was being decoded."""
+    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Tools:
     max_frames_per_clip: int
     save_thumbnail: Callable[[Image, str], None] | None = None  # (picture, clip_id); None = make none
     thumbnail_px: int = 0
+    hold: Callable[[Path], AbstractContextManager[None]] = unnoted  # notes that it is being decoded
     stop: threading.Event = field(default_factory=threading.Event)  # set it, and calls that wait for a decoder end
 
 

@@ -20,6 +20,10 @@ _AHEAD_S = 5.0  # a span further ahead than this is reached by seeking
 _BEGINNING = -(1 << 62)  # before any sample
 _GAP_S = 0.05  # times that differ more than this from a steady clock are a gap; less is rounding of timestamps
 
+# The sample formats of FFmpeg, packed or planar.
+_DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
+_MOST_PLANES = 8  # AV_NUM_DATA_POINTERS
+
 
 class OpenFile:
     """An opened file: its headers and its sound. The readers add the pictures.
@@ -249,10 +253,15 @@ class _Track:
 
 
 def _mean_of_channels(frame: Any) -> Any:
-    """The frame as mono, for channels whose places are not known."""
+    """The frame as mono, for channels whose places are not known.
+
+    Raises:
+        ValueError: The planes do not hold what the frame claims. A damaged file can change the channels between two
+            frames, and PyAV counts planes until it meets an empty one, which with more than eight is beyond the end.
+    """
     from av import AudioFrame
 
-    samples = frame.to_ndarray()
+    samples = np.stack([np.frombuffer(plane, dtype)[: frame.samples * width] for plane, dtype, width in _planes(frame)])
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
     if samples.dtype.kind in "iu":
@@ -262,3 +271,19 @@ def _mean_of_channels(frame: Any) -> Any:
     mono = AudioFrame.from_ndarray(samples.mean(axis=0, dtype=np.float32)[None, :], format="flt", layout="mono")
     mono.sample_rate, mono.pts, mono.time_base = frame.sample_rate, frame.pts, frame.time_base
     return mono
+
+
+def _planes(frame: Any) -> list[tuple[Any, str, int]]:
+    """(plane, dtype, values a sample) of each plane that the frame claims to have."""
+    channels, planar = frame.layout.nb_channels, frame.format.is_planar
+    if planar and channels > _MOST_PLANES:
+        raise ValueError(f"{channels} channels of unknown places, at most {_MOST_PLANES} can be mixed")
+    kind = frame.format.packed.name
+    if kind not in _DTYPES:
+        raise ValueError(f"unknown samples {kind!r}")
+    dtype, width = _DTYPES[kind], 1 if planar else channels
+    planes = frame.planes[: channels if planar else 1]
+    needed = frame.samples * width * np.dtype(dtype).itemsize
+    if len(planes) < (channels if planar else 1) or any(plane.buffer_size < needed for plane in planes):
+        raise ValueError("the frame claims more samples than its planes hold")
+    return [(plane, dtype, width) for plane in planes]

@@ -101,7 +101,7 @@ class DecoderProcess:
     def _gone(self) -> MediaUnreadable:
         self.kill()
         return MediaUnreadable(
-            f"{self.name}: the decoder's process ended ({self._process.returncode})",
+            f"{self.name}: it crashed the decoder (exit {self._process.returncode})",
             hint="the file is damaged, or made to crash decoders; leave it out",
         )
 

@@ -1,0 +1,125 @@
+"""A crash of a decoder costs one file: what was in hand is known to the next run, and decoded apart there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import toy_videos
+
+from vidembed import open_index
+from vidembed.cli import supervising
+from vidembed.index.pipeline.in_hand import InHand
+from vidembed.media.reading.audio import _planes
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
+
+
+def test_what_was_in_hand_is_suspect(tmp_path: Path) -> None:
+    notes = InHand(tmp_path / "in-hand")
+    assert notes.suspects == frozenset()
+    with notes.hold(Path("/videos/good.mp4")):
+        pass
+    left = notes.hold(Path("/videos/ünsafe \udcff.mp4"))
+    left.__enter__()  # a process that dies leaves the block without coming to its end
+    assert InHand(tmp_path / "in-hand").suspects == {Path("/videos/ünsafe \udcff.mp4")}
+    left.__exit__(None, None, None)
+    assert InHand(tmp_path / "in-hand").suspects == frozenset()
+
+
+def test_an_error_in_the_file_is_no_crash(tmp_path: Path) -> None:
+    notes = InHand(tmp_path / "in-hand")
+    with pytest.raises(ValueError, match="damaged"), notes.hold(Path("/videos/a.mp4")):
+        raise ValueError("damaged")
+    assert InHand(tmp_path / "in-hand").suspects == frozenset()
+
+
+# Stands for a decoder that crashes at one file: the process that opens it dies as from a segmentation fault.
+_CRASHING = """
+import os, signal
+from vidembed.media.reading.pyav_reader import PyavReader
+real = PyavReader.__init__
+def opened(self, path, *args, **how):
+    if os.path.basename(path) == "bad.mp4":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    real(self, path, *args, **how)
+PyavReader.__init__ = opened
+"""
+
+
+@POSIX
+def test_a_crash_costs_one_file(tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    for name, colour in (("a.mp4", "red"), ("bad.mp4", "green"), ("z.mp4", "blue")):
+        toy_videos.make(videos / name, colour, colour, hz=200)
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(_CRASHING)
+    command = [sys.executable, "-m", "vidembed", "index", str(videos), "--index", str(tmp_path / "i")]
+    path = os.pathsep.join([str(tmp_path / "site"), str(Path(__file__).parents[2])])
+    environment = {**os.environ, "PYTHONPATH": path}
+    run = subprocess.run(
+        [*command, "--profile", "toy"], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+    assert run.returncode == 3, run.stderr
+    assert "a decoder crashed; going on" in run.stderr
+    assert "Traceback" not in run.stderr
+    with open_index(tmp_path / "i") as index:
+        assert sorted(video.info.path.name for video in index.videos()) == ["a.mp4", "z.mp4"]
+        (failure,) = index.failures()
+        assert Path(failure.item).name == "bad.mp4"
+        assert "it crashed the decoder" in failure.message
+        assert index.search("blue", k=1)[0].path.name == "z.mp4"
+    assert not list((tmp_path / "i" / "in-hand").iterdir())
+
+
+@POSIX
+def test_only_crashes_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = iter([-signal.SIGSEGV, -signal.SIGABRT, 3])
+    monkeypatch.setattr(supervising, "_run", lambda argv: next(codes))
+    assert supervising.supervise(["index"]) == 3
+    for code, expected in ((0, 0), (2, 2), (-signal.SIGTERM, 143), (-signal.SIGKILL, 137)):
+        monkeypatch.setattr(supervising, "_run", lambda argv, code=code: code)
+        assert supervising.supervise(["index"]) == expected
+    starts = []
+    monkeypatch.setattr(supervising, "_run", lambda argv: starts.append(argv) or -signal.SIGSEGV)
+    assert supervising.supervise(["index"]) == 128 + signal.SIGSEGV
+    assert len(starts) == supervising.MOST_CRASHES + 1
+
+
+def test_which_commands_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert supervising.wanted(["index", "videos"])
+    assert not supervising.wanted(["search", "a dog"])
+    assert not supervising.wanted([])
+    monkeypatch.setenv("VIDEMBED_SUPERVISED", "1")
+    assert not supervising.wanted(["index", "videos"])
+
+
+@pytest.mark.parametrize(
+    ("channels", "planar", "planes", "whole"),
+    [
+        (2, True, [4096, 4096], True),
+        (2, True, [4096], False),  # two channels are claimed, one is there
+        (2, True, [4096, 100], False),
+        (2, True, [4096, 4096, 4096], True),  # the third is no channel's
+        (9, True, [4096] * 9, False),
+        (2, False, [8192], True),
+        (6, False, [8192], False),
+    ],
+)
+def test_a_frame_is_as_large_as_it_says(channels: int, planar: bool, planes: list[int], whole: bool) -> None:
+    frame = SimpleNamespace(
+        samples=1024,
+        layout=SimpleNamespace(nb_channels=channels),
+        format=SimpleNamespace(is_planar=planar, packed=SimpleNamespace(name="flt")),
+        planes=[SimpleNamespace(buffer_size=size) for size in planes],
+    )
+    if not whole:
+        with pytest.raises(ValueError, match="channels of unknown places|more samples than its planes hold"):
+            _planes(frame)
+    else:
+        assert [(dtype, width) for _, dtype, width in _planes(frame)] == [("f4", 1)] * 2 if planar else [("f4", 2)]

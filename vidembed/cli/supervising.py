@@ -1,0 +1,65 @@
+"""Runs a command in a child process and starts it again when a crash ends it.
+
+Indexing notes which files it is decoding (`index.pipeline.in_hand`), so the second start decodes those apart: one file
+that crashes its decoder costs that file, not the run.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+COMMANDS = frozenset({"index", "demo"})  # those that decode many files and go on where they stopped
+MOST_CRASHES = 100
+_CHILD = "VIDEMBED_SUPERVISED"
+_CRASHES = frozenset(
+    getattr(signal, name) for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE") if hasattr(signal, name)
+)
+_WINDOWS_CRASH = 0xC0000000  # exit codes from here on are unhandled exceptions
+
+
+def wanted(argv: Sequence[str]) -> bool:
+    """Whether this command is to be watched; its child process is not watched again."""
+    return bool(argv) and argv[0] in COMMANDS and _CHILD not in os.environ
+
+
+def supervise(argv: Sequence[str]) -> int:
+    """Run `vidembed ARGV` in child processes until one ends by itself.
+
+    Returns:
+        Its exit code; 128 + the signal that ended it.
+    """
+    for crashes in range(MOST_CRASHES + 1):
+        code = _run(argv)
+        if not _crashed(code) or crashes == MOST_CRASHES:
+            return code if code >= 0 else 128 - code
+        print("a decoder crashed; going on, with the file in hand decoded apart", file=sys.stderr)
+    raise AssertionError("unreachable")
+
+
+def die_with_parent() -> None:
+    """In the child: end when the supervisor ends, however that happens. Linux only."""
+    if _CHILD in os.environ and sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def _run(argv: Sequence[str]) -> int:
+    child = subprocess.Popen([sys.executable, "-m", "vidembed", *argv], env={**os.environ, _CHILD: "1"})
+    before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    try:
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                continue  # the child got it too, and ends when what is done is safe
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _crashed(code: int) -> bool:
+    return -code in _CRASHES if code < 0 else sys.platform == "win32" and code >= _WINDOWS_CRASH
