@@ -77,7 +77,10 @@ def load(
 
     Args:
         spec: The record.
-        device: See `registry.load`; also dtype, weights_dir, offline.
+        device: See `registry.load`.
+        dtype: See `registry.load`.
+        weights_dir: See `registry.load`.
+        offline: See `registry.load`.
         arch: open_clip's name of the architecture; needed where the folder has no open_clip_config.json.
         tag: open_clip's name of the pretrained weights.
         engine: What runs the image tower on a CPU. "openvino" takes bfloat16 where the CPU has it and the vectors agree

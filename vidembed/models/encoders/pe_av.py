@@ -136,7 +136,10 @@ def load(
 
     Args:
         spec: The record.
-        device: See `registry.load`; also dtype, weights_dir, offline.
+        device: See `registry.load`.
+        dtype: See `registry.load`.
+        weights_dir: See `registry.load`.
+        offline: See `registry.load`.
         target: What text is compared with; each is a space of its own.
         frames: Of a clip, evenly spaced; None: all (for checkpoints without "16-frame" in their name).
 

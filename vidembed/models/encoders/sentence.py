@@ -96,7 +96,10 @@ def load(
 
     Args:
         spec: The record.
-        device: See `registry.load`; also dtype, weights_dir, offline.
+        device: See `registry.load`.
+        dtype: See `registry.load`.
+        weights_dir: See `registry.load`.
+        offline: See `registry.load`.
         dim: Of shortened (Matryoshka) vectors; None: the model's.
         frames: Of a clip, evenly spaced.
         with_sound: Add a clip's sound to its vector.
