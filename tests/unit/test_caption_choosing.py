@@ -197,7 +197,7 @@ def test_empty_and_endless_texts_are_a_failure_with_the_reason(useless: list[str
     assert "no usable caption" in first.message
 
 
-def test_choosing_anew_asks_nobody() -> None:
+def test_choosing_again_calls_no_captioner() -> None:
     captioner = ScriptedCaptioner({c.clip_id: ALL for c in CLIPS})
     work = ClipCaptioning(captioner, {"vision": judge()}, PLAIN)
     first = next(iter(work.run([media(CLIPS[3])])))

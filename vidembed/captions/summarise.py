@@ -20,6 +20,17 @@ from vidembed.types import Caption, Floats, Span
 from vidembed.vectors import evenly_spaced
 
 Embed = Callable[[Sequence[str]], Floats]  # texts -> (N, D) unit rows
+T = TypeVar("T")
+MAX_SHOWN = 60  # cues, and as many lines, in the prompt
+MAX_CHARS = 200  # of one line of the answer
+MAX_WORDS = 12  # of a title
+_PART = re.compile(r"^\W*(title|summary|chapter\s+(\d+))\W*[:：]\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
+# Where a long title may end: before words that begin a place or a further thing. English only; others get "…".
+_JOINTS = re.compile(
+    r"\s+(?=(?:in front of|on top of|next to|in|on|at|with|along|across|through|under|behind|beside|near|over|above|by|"
+    r"into|down|up|from|to|and|while|as|who|that)\s)",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -104,22 +115,11 @@ def chapters(captions: Sequence[Caption], vectors: Floats, most: int, min_s: flo
             break
         groups[at : at + 2] = [groups[at] + groups[at + 1]]
     cues: list[Cue] = []
-    for n, group in enumerate(groups):
-        start_s = captions[group[0]].clip.span.start_s
-        end_s = (
-            captions[groups[n + 1][0]].clip.span.start_s if n + 1 < len(groups) else captions[group[-1]].clip.span.end_s
-        )
+    starts_s = [captions[group[0]].clip.span.start_s for group in groups]
+    for group, start_s, end_s in zip(groups, starts_s, [*starts_s[1:], captions[-1].clip.span.end_s], strict=True):
         name = captions[group[int(np.argmax(vectors[group] @ centre(group)))]].text
         cues.append(Cue(Span(start_s, max(end_s, start_s + 0.001)), title_of(clean(name))))
     return cues
-
-
-# Where a long title may end: before words that begin a place or a further thing. English only; others get "…".
-_JOINTS = re.compile(
-    r"\s+(?=(?:in front of|on top of|next to|in|on|at|with|along|across|through|under|behind|beside|near|over|above|by|"
-    r"into|down|up|from|to|and|while|as|who|that)\s)",
-    re.IGNORECASE,
-)
 
 
 def title_of(sentence: str, *, max_words: int = 9) -> str:
@@ -140,13 +140,6 @@ def title_of(sentence: str, *, max_words: int = 9) -> str:
         words = text.split()
         short = " ".join(words[:max_words]) + ("…" if len(words) > max_words else "")
     return short[:1].upper() + short[1:]
-
-
-T = TypeVar("T")
-MAX_SHOWN = 60  # cues, and as many lines, that the model is shown
-MAX_CHARS = 200  # of one line of the answer
-MAX_WORDS = 12  # of a title
-_PART = re.compile(r"^\W*(title|summary|chapter\s+(\d+))\W*[:：]\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 
 
 @runtime_checkable
@@ -194,7 +187,7 @@ def write_summary(
     if not (title or sentence or names):
         raise EncodingError(
             f"{writer.name} wrote no title, summary or chapter but {clean(answer)[:80]!r}; the extracted one is kept",
-            hint="a larger model follows the form better; caption.summary: extract asks no model",
+            hint="try a larger model, or set caption.summary=extract to call none",
         )
     chapters = tuple(
         replace(cue, text=_headline(names[i])) if i in names else cue

@@ -55,14 +55,12 @@ class CatalogLookup:
 
     def resolve(self, wanted: Filter | None) -> Where:
         """What a filter allows, among the videos that have a file."""
-        gone = self._catalog.videos.gone()
-        plain = replace(wanted, within=None) if wanted is not None else None
-        if not gone and plain in (None, Filter()):
-            return resolve(wanted, ())
-        if plain in (None, Filter()):
-            present = tuple(self._catalog.videos.present_paths())
-            return resolve(replace(wanted or Filter(), videos=present), self._facts())
-        return resolve(wanted, self._facts())
+        wanted = wanted or Filter()
+        if replace(wanted, within=None) != Filter():
+            return resolve(wanted, self._facts())
+        if self._catalog.videos.gone():
+            return Where(frozenset(self._catalog.videos.present_paths()), wanted.within)
+        return Where(within=wanted.within)
 
     def clips(self, clip_ids: Sequence[str]) -> Mapping[str, Clip]:
         """Clips by id."""

@@ -138,7 +138,7 @@ class QueryEncoder:
             if answer is not None:
                 made.append(answer)
         if not made:
-            raise refusal or self._nobody(query, channels)
+            raise refusal or self._not_understood(query, channels)
         return made
 
     def _for_channel(self, query: Query, channel: Channel, items: dict[int, Item]) -> ChannelQuery | None:
@@ -178,7 +178,7 @@ class QueryEncoder:
         return channel.encoder.encode_query("text", " ".join(plain.split()))
 
     @staticmethod
-    def _nobody(query: Query, channels: Sequence[Channel]) -> BadQuery:
+    def _not_understood(query: Query, channels: Sequence[Channel]) -> BadQuery:
         asked = sorted({term.modality for term in query.terms if term.weight > 0})
         if "clip" in asked:
             return BadQuery(

@@ -159,8 +159,6 @@ def _timed_words(text: TimedText) -> list[tuple[str, float, float]]:
 
 
 def _find(words: Sequence[str], wanted: Sequence[str]) -> int | None:
+    """Where the wanted words begin, one after the other."""
     n = len(wanted)
-    for i in range(len(words) - n + 1):
-        if list(words[i : i + n]) == list(wanted):
-            return i
-    return None
+    return next((i for i in range(len(words) - n + 1) if list(words[i : i + n]) == list(wanted)), None)
