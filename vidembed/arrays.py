@@ -1,0 +1,92 @@
+"""What small networks need in numpy: tensors of a safetensors file without copying them, and the usual functions."""
+
+from __future__ import annotations
+
+import json
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.types import Floats
+
+_DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I64": np.dtype("<i8")}
+_AT_ONCE = 1 << 15  # values: what stays in a core's second cache
+# Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: the error function to 1.5e-7
+_ERF = tuple(map(np.float32, (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)))
+_ERF_SCALE = np.float32(0.3275911)
+_HALF, _ROOT_HALF = np.float32(0.5), np.float32(0.5**0.5)
+
+
+def mapped(path: Path) -> dict[str, NDArray[Any]]:
+    """Tensors by name, read-only, read from the disk when they are first touched. Metadata: see `metadata`.
+
+    Raises OSError, and ValueError for a file that is no safetensors file or is cut short.
+    """
+    header, start = _header(path)
+    content = np.memmap(path, np.uint8, "r")
+    return {name: _tensor(np.asarray(content), start, about) for name, about in header.items()}
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """The file's metadata. Raises as `mapped`."""
+    return _header(path, of="__metadata__")[0]
+
+
+def floats(tensors: dict[str, NDArray[Any]], prefix: str = "") -> dict[str, Floats]:
+    """Those with the prefix, without it, as float32; what is float32 already is not copied."""
+    found = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+    return {name: np.asarray(value, np.float32) for name, value in found.items()}
+
+
+def gelu(x: Floats) -> Floats:
+    """x * P(X <= x) of the standard normal distribution, in place; x is (N, M) and contiguous."""
+    step = max(1, _AT_ONCE // x.shape[1])
+    for start in range(0, len(x), step):
+        part = x[start : start + step]
+        y = np.abs(part)
+        y *= _ROOT_HALF
+        t = 1 / (1 + _ERF_SCALE * y)
+        tail = t * _ERF[0]
+        for factor in _ERF[1:]:
+            tail += factor
+            tail *= t
+        y *= y
+        np.negative(y, out=y)
+        tail *= np.exp(y, out=y)  # 1 - erf(|x| / sqrt 2)
+        np.subtract(1, tail, out=tail)
+        np.copysign(tail, part, out=tail)
+        tail += 1
+        tail *= _HALF
+        part *= tail
+    return x
+
+
+def softmax(x: Floats) -> Floats:
+    """Over the last axis, in place."""
+    x -= x.max(-1, keepdims=True)
+    np.exp(x, out=x)
+    x /= x.sum(-1, keepdims=True)
+    return x
+
+
+def _header(path: Path, *, of: str = "") -> tuple[dict[str, Any], int]:
+    """The file's header, its metadata left out or alone, and where the tensors begin."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if not 0 < size <= path.stat().st_size - 8:
+            raise ValueError("it is no safetensors file")
+        header = json.loads(file.read(size))
+    if of:
+        return header.get(of) or {}, 8 + size
+    return {name: about for name, about in header.items() if name != "__metadata__"}, 8 + size
+
+
+def _tensor(content: NDArray[np.uint8], start: int, about: dict[str, Any]) -> NDArray[Any]:
+    begin, end = about["data_offsets"]
+    dtype = _DTYPES.get(about["dtype"])
+    if dtype is None or end - begin != prod(about["shape"]) * dtype.itemsize or not 0 <= begin <= end <= len(content):
+        raise ValueError(f"a tensor {about} does not fit")
+    return content[start + begin : start + end].view(dtype).reshape(about["shape"])
