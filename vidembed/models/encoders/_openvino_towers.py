@@ -1,4 +1,4 @@
-"""OpenVINO as the CPU engine of an image tower, in bfloat16 where the CPU has it and the vectors agree with torch's.
+"""OpenVINO as the CPU engine of a torch image tower: bfloat16 where the CPU has it and it agrees with torch.
 
 Measured by benchmarks/image_tower.py: several times torch float32 on CPUs with AVX512-BF16 or AMX.
 """
@@ -7,36 +7,28 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import importlib
 import json
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.util import find_spec
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from vidembed.errors import ConfigError, missing_dependency
+from vidembed.models.encoders._openvino import Compiled, available, package
+from vidembed.errors import missing_dependency
 from vidembed.vectors import unit_rows
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 AGREEMENT = 0.999  # smallest cosine with torch float32 at which a faster precision may be used by default
-PIECE = 4  # pictures of a batch computed at once, at most: their intermediate values stay small, and near the core
 _FORM = 2  # of what `_translated` makes; raised when that changes, so that towers kept before are made anew
 _log = logging.getLogger(__name__)
-
-
-def available() -> bool:
-    """Whether the package is installed, without importing it."""
-    return find_spec("openvino") is not None
 
 
 def cache_folder() -> Path:
@@ -50,26 +42,12 @@ def cache_folder() -> Path:
 class CpuTower:
     """A compiled tower. Called with (N, 3, H, W) float32, gives (N, D) float32."""
 
-    compiled: Any
-    precision: str  # "bf16", "f16", "f32"
+    compiled: Compiled
+    precision: str  # "float32", "bfloat16", "float16"
     agreement: float  # smallest cosine with torch float32 on the probe
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        # A fresh queue per call: requests are not to be shared between threads.
-        queue = _package().AsyncInferQueue(self.compiled)
-        # As many for each core, and of one size: 12 pictures on two cores are 4 times 3, not 3 times 4.
-        rounds = -(-len(pixels) // (PIECE * len(queue)))
-        pieces = np.array_split(np.ascontiguousarray(pixels.numpy()), max(1, min(rounds * len(queue), len(pixels))))
-        answers = [np.empty(0, dtype=np.float32)] * len(pieces)
-
-        def keep(request: Any, place: int) -> None:
-            answers[place] = np.array(request.get_output_tensor().data, dtype=np.float32)
-
-        queue.set_callback(keep)
-        for place, piece in enumerate(pieces):
-            queue.start_async([piece], place)
-        queue.wait_all()
-        return torch.from_numpy(np.concatenate(answers))
+        return torch.from_numpy(self.compiled(pixels.numpy())[0])
 
 
 def compile_tower(
@@ -90,41 +68,28 @@ def compile_tower(
     """
     if not available():
         raise missing_dependency("openvino", extra="openvino", purpose="engine openvino")
-    core = _package().Core()
-    core.set_property({"CACHE_DIR": str((cache or cache_folder()) / "compiled")})
     path = _converted(tower, size, cache or cache_folder())
+    more = {"CACHE_DIR": str((cache or cache_folder()) / "compiled"), "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     probe = _probe(size)
     reference: np.ndarray[Any, Any] | None = None
-    for precision in _precisions(dtype, core):
-        # THROUGHPUT: each core takes a piece of the batch for itself, so that none waits for one the decoder has taken.
-        compiled = core.compile_model(
-            path,
-            "CPU",
-            {
-                "INFERENCE_PRECISION_HINT": precision,
-                "PERFORMANCE_HINT": "THROUGHPUT",
-                "INFERENCE_NUM_THREADS": torch.get_num_threads(),  # OMP_NUM_THREADS, as clusters set it, holds here too
-            },
-        )
-        candidate = CpuTower(compiled, precision, 1.0)
+    for precision in _precisions(dtype):
+        candidate = CpuTower(Compiled(path, dtype=precision, more=more), precision, 1.0)
         if reference is None:
             with torch.inference_mode():
                 reference = unit_rows(tower(probe).numpy())
         agreement = _agreement(candidate, probe, reference)
-        if dtype != "auto" or precision == "f32" or agreement >= AGREEMENT:
-            return CpuTower(compiled, precision, agreement)
+        if dtype != "auto" or precision == "float32" or agreement >= AGREEMENT:
+            return replace(candidate, agreement=agreement)
         _log.info("OpenVINO %s agrees with float32 to %.5f only; trying the next precision", precision, agreement)
-    raise AssertionError("f32 is always the last choice")
+    raise AssertionError("float32 is always the last choice")
 
 
-def _precisions(dtype: str, core: Any) -> list[str]:
-    if dtype == "auto":
-        able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        return [*[name.lower() for name in ("BF16", "FP16") if name in able][:1], "f32"]
-    names = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
-    if dtype not in names:
-        raise ConfigError(f"unknown dtype {dtype!r}; allowed: auto, {', '.join(names)}")
-    return [names[dtype]]
+def _precisions(dtype: str) -> list[str]:
+    if dtype != "auto":
+        return [dtype]
+    able = package().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    half = {"bfloat16": "BF16", "float16": "FP16"}
+    return [*[name for name, theirs in half.items() if theirs in able][:1], "float32"]
 
 
 def _agreement(candidate: Callable[[Tensor], Tensor], probe: Tensor, reference: np.ndarray[Any, Any]) -> float:
@@ -144,7 +109,7 @@ def _probe(size: tuple[int, int]) -> Tensor:
 
 def _converted(tower: nn.Module, size: tuple[int, int], cache: Path) -> Path:
     """The tower as an OpenVINO file, converted once per set of weights."""
-    version = str(_package().__version__)
+    version = str(package().__version__)
     path = cache / f"{_digest(tower, size, version)}.xml"
     if path.is_file() and path.with_suffix(".bin").is_file() and path.with_suffix(".json").is_file():
         return path
@@ -162,7 +127,7 @@ def _translated(tower: nn.Module, size: tuple[int, int]) -> Any:
     """The tower as an OpenVINO model for any batch size."""
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)  # it still traces with torch.jit
-        return _package().convert_model(_depthwise(tower), example_input=_probe(size)[:2], input=[-1, 3, *size])
+        return package().convert_model(_depthwise(tower), example_input=_probe(size)[:2], input=[-1, 3, *size])
 
 
 def _depthwise(module: nn.Module) -> nn.Module:
@@ -198,23 +163,9 @@ def _part(conv: nn.Conv2d, j: int, count: int) -> nn.Conv2d:
     return part
 
 
-def _package() -> Any:
-    """The package openvino, without its reports: imported as it is, it tells Intel so over the network, unasked.
-
-    Where its telemetry package cannot be imported it uses a stub of its own; None in sys.modules makes it so.
-    """
-    if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-        try:
-            importlib.import_module("openvino")
-        finally:
-            del sys.modules["openvino_telemetry"]
-    return importlib.import_module("openvino")
-
-
 def _save(model: Any, path: Path) -> dict[str, Path]:
     temporary = path.with_name(f"{path.stem}.{os.getpid()}.xml")
-    _package().save_model(model, temporary, compress_to_fp16=False)
+    package().save_model(model, temporary, compress_to_fp16=False)
     return {".bin": temporary.with_suffix(".bin"), ".xml": temporary}
 
 
