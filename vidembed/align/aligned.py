@@ -7,17 +7,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from vidembed.align.features import compute
+from vidembed.arrays import floats, mapped
 from vidembed.errors import ConfigError, WeightsMissing
+from vidembed.models.heads import Head, HeadSpec
 from vidembed.protocols import Encoder
 from vidembed.types import MODALITIES, Floats, Item, Modality, Space
-
-if TYPE_CHECKING:
-    from vidembed.models.heads import Head
 
 FORMAT = 1
 MANIFEST, HEADS, CARD = "align.json", "heads.safetensors", "MODEL_CARD.md"
@@ -104,10 +103,8 @@ class AlignedEncoder:
             raise ValueError(f"{self.space.name} does not understand {modality!r}; known: {sorted(self.modalities)}")
         if not len(items):
             return np.zeros((0, self.space.dim), np.float32)
-        from vidembed.models.heads import project
-
         head = self._heads[modality]
-        return project(head, compute(self._bases[modality], modality, items, tokens=head.spec.kind == "attention"))
+        return head(compute(self._bases[modality], modality, items, tokens=head.spec.kind == "attention"))
 
 
 def load(
@@ -163,11 +160,6 @@ def _registry(name: str) -> Encoder:
 
 
 def _load_heads(folder: Path, manifest: Manifest) -> dict[Modality, Head]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    from vidembed.models.heads import Head, HeadSpec
-
     path = folder / HEADS
     if not path.is_file():
         raise WeightsMissing(f"no {HEADS} in {folder}")
@@ -175,12 +167,9 @@ def _load_heads(folder: Path, manifest: Manifest) -> dict[Modality, Head]:
         raise WeightsMissing(f"{path} does not match the SHA-256 of {MANIFEST}", hint="copy or export the model again")
     heads: dict[Modality, Head] = {}
     try:
-        tensors = load_file(path)
+        tensors = mapped(path)
         for modality, tower in manifest.towers.items():
-            head = Head(HeadSpec(**tower.head))
-            own = {k.split(".", 1)[1]: v.float() for k, v in tensors.items() if k.startswith(f"{modality}.")}
-            head.load_state_dict(own)
-            heads[modality] = head.eval().requires_grad_(False)
-    except (SafetensorError, RuntimeError, TypeError) as error:
+            heads[modality] = Head(HeadSpec(**tower.head), floats(tensors, f"{modality}."))
+    except (ValueError, KeyError, TypeError) as error:
         raise WeightsMissing(f"{path} does not fit {MANIFEST}: {error}") from error
     return heads

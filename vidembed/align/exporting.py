@@ -12,7 +12,7 @@ from vidembed.errors import InputError
 from vidembed.types import Modality
 
 if TYPE_CHECKING:
-    from vidembed.models.heads import Head
+    from vidembed.align.heads import TrainableHead
 
 Precision = Literal["float32", "float16"]
 
@@ -21,7 +21,7 @@ def write_model(
     folder: Path,
     *,
     name: str,
-    heads: Mapping[Modality, Head],
+    heads: Mapping[Modality, TrainableHead],
     towers: Mapping[Modality, Tower],
     about: Mapping[str, Any],
 ) -> Path:

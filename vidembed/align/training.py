@@ -15,10 +15,11 @@ from vidembed.align.aligned import Tower
 from vidembed.align.exporting import write_model
 from vidembed.align.features import FeatureCache, MediaLoader, Progress
 from vidembed.align.fit import Batch, Epoch, Fit, FitSettings, fit
+from vidembed.align.heads import TrainableHead
 from vidembed.align.measuring import Direction, both_ways, unique_texts
 from vidembed.align.pairs import BadRow, Pair, Pairs, read_pairs
 from vidembed.errors import ConfigError, InputError
-from vidembed.models.heads import Head, HeadKind, HeadSpec, project
+from vidembed.models.heads import HeadKind, HeadSpec
 from vidembed.protocols import Encoder
 from vidembed.types import Failure, Floats, Modality
 
@@ -138,7 +139,7 @@ def train(
         )  # fmt: skip
     held_out = job.directions()
     names = dict(models or {})
-    modules: dict[Modality, tuple[str, Encoder, Head]] = {
+    modules: dict[Modality, tuple[str, Encoder, TrainableHead]] = {
         side.modality: (names.get(side.modality, towers[side.modality].space.name), towers[side.modality],
                         heads[side.modality]) for side in sides
     }  # fmt: skip
@@ -169,7 +170,7 @@ class _Job:
         sides: list[_Side],
         text_features: Floats,
         rights: dict[Modality, list[list[int]]],
-        heads: dict[str, Head],
+        heads: dict[str, TrainableHead],
         settings: AlignSettings,
     ) -> None:
         import torch
@@ -211,8 +212,9 @@ class _Job:
                 continue
             texts, right = unique_texts([side.items[i] for i in side.held])
             index = {t: i for i, t in enumerate(self._order)}
-            media = project(self.heads[side.modality], side.features[side.held])
-            out |= both_ways(side.modality, media, project(self.heads["text"], self._of(texts, index)), right)
+            media = self.heads[side.modality].learnt()(side.features[side.held])
+            said = self.heads["text"].learnt()(self._of(texts, index))
+            out |= both_ways(side.modality, media, said, right)
         return out
 
     def validate(self) -> float:
@@ -287,17 +289,17 @@ def _held_out(items: Sequence[Pair], settings: AlignSettings) -> NDArray[np.bool
     return np.array([str(item.path) in held for item in items], bool)
 
 
-def _heads(sides: list[_Side], text_features: Floats, settings: AlignSettings) -> dict[str, Head]:
+def _heads(sides: list[_Side], text_features: Floats, settings: AlignSettings) -> dict[str, TrainableHead]:
     import torch
 
     torch.manual_seed(settings.fit.seed)
     text_kind = settings.text_head or ("mlp" if settings.head == "attention" else settings.head)
     dim = text_features.shape[1] if "low_rank" in (settings.head, text_kind) else settings.dim
-    heads: dict[str, Head] = {}
+    heads: dict[str, TrainableHead] = {}
     wanted: list[tuple[str, HeadKind, Floats]] = [(s.modality, settings.head, s.features[s.train]) for s in sides]
     for name, kind, features in [*wanted, ("text", text_kind, text_features)]:
         spec = HeadSpec(kind, features.shape[-1], dim, settings.hidden, settings.rank, dropout=settings.dropout)
-        heads[name] = Head(spec)
+        heads[name] = TrainableHead(spec)
         heads[name].standardize(torch.from_numpy(features))
     return heads
 

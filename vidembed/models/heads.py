@@ -1,15 +1,14 @@
-"""Heads: small networks from a frozen encoder's features to a shared space. Imports torch: import it lazily."""
+"""Heads: small networks from a frozen encoder's features to a shared space. In numpy; `align.heads` trains them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vidembed.arrays import gelu, softmax
 from vidembed.errors import ConfigError
 from vidembed.types import Floats
 from vidembed.vectors import unit_rows
@@ -55,71 +54,50 @@ class HeadSpec:
         """As plain values, for the manifest."""
         return asdict(self)
 
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The tensors it has, by name."""
+        wide = self.in_dim * (1 + self.queries) if self.kind == "attention" else self.in_dim
+        found: dict[str, tuple[int, ...]] = {"mean": (self.in_dim,), "scale": (self.in_dim,)}
+        if self.kind == "low_rank":
+            return found | {"down.weight": (self.rank, self.in_dim), "up.weight": (self.out_dim, self.rank)}
+        layers = {"straight": (self.out_dim, self.in_dim)}
+        if self.kind == "attention":
+            layers["look"] = (self.queries, self.in_dim)
+        if self.kind != "linear":
+            layers |= {"inner": (self.hidden, wide), "outer": (self.out_dim, self.hidden)}
+        for name, shape in layers.items():
+            found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+        return found
 
-class Head(nn.Module):
-    """(B, in_dim) features, or (B, T, in_dim) for attention -> (B, out_dim) unit rows.
 
-    Features are first centred and scaled by buffers that `standardize` sets from the training features.
-    """
+class Head:
+    """(N, in_dim) features, or (N, T, in_dim) for attention, -> (N, out_dim) float32 unit rows."""
 
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, spec: HeadSpec) -> None:
-        super().__init__()
+    def __init__(self, spec: HeadSpec, tensors: Mapping[str, Floats]) -> None:
+        """Raises ValueError when the tensors are not those of the spec."""
+        shapes = {name: value.shape for name, value in tensors.items()}
+        if shapes != spec.shapes():
+            raise ValueError(f"a head {spec.kind} has the tensors {spec.shapes()}, got {shapes}")
         self.spec = spec
-        self.register_buffer("mean", torch.zeros(spec.in_dim))
-        self.register_buffer("scale", torch.ones(spec.in_dim))
-        wide = spec.in_dim
-        if spec.kind == "attention":
-            self.look = nn.Linear(spec.in_dim, spec.queries)
-            nn.init.zeros_(self.look.weight)  # starts as the plain mean
-            wide = spec.in_dim * (1 + spec.queries)
-        if spec.kind == "low_rank":
-            self.down = nn.Linear(wide, spec.rank, bias=False)
-            self.up = nn.Linear(spec.rank, spec.out_dim, bias=False)
-            nn.init.zeros_(self.up.weight)  # starts as the identity
-        else:
-            self.straight = nn.Linear(spec.in_dim, spec.out_dim)
-        if spec.kind in ("mlp", "attention"):
-            self.inner = nn.Linear(wide, spec.hidden)
-            self.outer = nn.Linear(spec.hidden, spec.out_dim)
-        self.dropout = nn.Dropout(spec.dropout)
+        self._tensors = {name: np.asarray(value, np.float32) for name, value in tensors.items()}
 
-    @torch.no_grad()
-    def standardize(self, features: Tensor) -> None:
-        """Set mean and scale from (N, in_dim) or (N, T, in_dim) training features; low_rank keeps its space."""
+    def __call__(self, features: Floats) -> Floats:
+        tensors = self._tensors
+        x = (np.asarray(features, np.float32) - tensors["mean"]) * tensors["scale"]
         if self.spec.kind == "low_rank":
-            return
-        flat = features.float().reshape(-1, self.spec.in_dim)
-        self.mean.copy_(flat.mean(0))
-        self.scale.copy_(1 / flat.std(0, correction=0).clamp_min(1e-4))
+            return unit_rows(x + x @ tensors["down.weight"].T @ tensors["up.weight"].T)
+        wide = x
+        if self.spec.kind == "attention":
+            weights = softmax(self._layer("look", x).swapaxes(1, 2).copy())  # over tokens: (N, queries, T)
+            averages = (weights @ x).reshape(len(x), -1)
+            x = x.mean(1)
+            wide = np.concatenate([x, averages], axis=1)
+        y = self._layer("straight", x)
+        if self.spec.kind != "linear":
+            y += self._layer("outer", gelu(self._layer("inner", wide)))
+        return unit_rows(y)
 
-    def pooled(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean (B, in_dim), and the hidden layer's input: the mean and the attention averages."""
-        if self.spec.kind != "attention":
-            return x, x
-        mean = x.mean(1)
-        weights = self.look(x).softmax(1)  # over tokens
-        averages = torch.einsum("btq,btd->bqd", weights, x).flatten(1)
-        return mean, torch.cat([mean, averages], 1)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Map (N, D) features, or (N, T, D) tokens for "attention", to (N, dim)."""
-        x = (features - self.mean) * self.scale
-        if self.spec.kind == "low_rank":
-            y = x + self.up(self.down(self.dropout(x)))
-        else:
-            mean, wide = self.pooled(x)
-            y = self.straight(self.dropout(mean))
-            if hasattr(self, "inner"):
-                y = y + self.outer(self.dropout(F.gelu(self.inner(self.dropout(wide)))))
-        return F.normalize(y, dim=-1)
-
-
-def project(head: Head, features: Floats) -> Floats:
-    """(N, F) or (N, T, F) features through a head in inference mode: (N, D) float32 unit rows."""
-    with torch.inference_mode():
-        device = next(head.parameters()).device
-        rows = head.eval()(torch.from_numpy(np.ascontiguousarray(features, dtype=np.float32)).to(device))
-    return unit_rows(rows.cpu().numpy())
+    def _layer(self, name: str, x: Floats) -> Floats:
+        y: Floats = x @ self._tensors[f"{name}.weight"].T
+        y += self._tensors[f"{name}.bias"]
+        return y
