@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vidembed.models.encoders._efficientnet import SIDE_PX
-from vidembed.models.encoders._pictures import network_scale
+from vidembed.models.encoders._efficientnet import CENTRE, SIDE_PX, SPREAD
 
 SMALLEST_AREA = 0.4  # of a crop
 SHAPES = 0.3  # a crop's aspect ratio changes by up to exp(0.6)
@@ -20,7 +19,7 @@ ERASED = 0.4  # share that loses a rectangle
 
 
 def _ready(pixels: Tensor) -> Tensor:
-    return network_scale(pixels).contiguous(memory_format=torch.channels_last)
+    return ((pixels - float(CENTRE)) / float(SPREAD)).contiguous(memory_format=torch.channels_last)
 
 
 def whole(pictures: Tensor) -> Tensor:

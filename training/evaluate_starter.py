@@ -18,7 +18,7 @@ from PIL import Image as PILImage
 from vidembed.align import Direction, Pair, read_pairs
 from vidembed.align.measuring import both_ways, unique_texts
 from vidembed.media.reading.reader import open_video
-from vidembed.models.encoders import _minilm
+from vidembed.models.encoders.minilm import MiniLmEncoder
 from vidembed.models.encoders.starter import FOLDER, StarterEncoder
 from vidembed.types import Floats, Image
 from vidembed.vectors import unit_rows
@@ -31,18 +31,11 @@ class ClassNames:
         from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 
         self.starter = starter
-        self.net, self.tokenizer = _minilm.load()
+        self.sentences = MiniLmEncoder()
         self.names = self.texts([f"a photo of a {name}" for name in IMAGENET_CLASSNAMES])
 
     def texts(self, texts: Sequence[str]) -> Floats:
-        import torch
-
-        with torch.inference_mode():
-            parts = []
-            for start in range(0, len(texts), 64):
-                ids, mask = self.tokenizer(texts[start : start + 64])
-                parts.append(_minilm.mean_pool(self.net(ids, mask), mask).numpy())
-        return unit_rows(np.concatenate(parts))
+        return self.sentences.encode("text", texts)
 
     def pictures(self, pictures: Sequence[Image]) -> Floats:
         return unit_rows(self.starter.class_scores(self.starter.features("image", pictures)) @ self.names)

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vidembed.files import replacing
-from vidembed.models.encoders import _efficientnet, _openvino
-from vidembed.models.encoders._pictures import prepare
+from vidembed.models.encoders._efficientnet import FEATURES
+from vidembed.models.encoders.starter import StarterEncoder
 
 VIEWS = 3  # as it is, two random crops
-SHAPE = (16, _efficientnet.FEATURES)
+SHAPE = (16, FEATURES)
 
 
 def picture_tokens(paths: Sequence[Path], view: int, cache: Path) -> NDArray[np.float16]:
     """(N, 16, 1280) the last map of one view of the pictures in a 4 x 4 grid, kept as cache/tok{view}.npy."""
     file = cache / f"tok{view}.npy"
     if not file.is_file():
-        tower, rng = _fast_tower(cache), np.random.default_rng(100 + view)
+        eyes, rng = StarterEncoder(), np.random.default_rng(100 + view)
         with replacing(file) as part:
             array = np.lib.format.open_memmap(part, "w+", np.float16, (len(paths), *SHAPE))
             for rows in _batches(len(paths), 32):
                 pictures = [varied(np.asarray(Image.open(path).convert("RGB")), view, rng) for path in paths[rows]]
-                with torch.inference_mode():
-                    cells = tower(prepare(pictures).contiguous()).numpy()
-                array[rows] = cells.reshape(-1, *SHAPE[::-1]).swapaxes(1, 2)
+                array[rows] = eyes.features("image", pictures)
             array.flush()
     return np.load(file, mmap_mode="r")  # type: ignore[no-any-return]
 
@@ -64,21 +59,3 @@ def _coarse(picture: NDArray[np.uint8], *, side: int, quality: int) -> NDArray[n
 
 def _batches(count: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
-
-
-class _Tokens(nn.Module):
-    """(B, 3, 256, 256) -> (B, 20480): the untuned tower's last map in a 4 x 4 grid, as channels x cells."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.net = _efficientnet.load().to(memory_format=torch.contiguous_format)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        # plain means: adaptive pooling is slow where the sides are not constants
-        return F.avg_pool2d(self.net(pixels), 2).flatten(1)
-
-
-def _fast_tower(cache: Path) -> Callable[[Tensor], Tensor]:
-    """The tower under OpenVINO where that is installed, twice as fast as torch's float32 on CPUs with AVX2 only."""
-    tower = _Tokens().eval()
-    return _openvino.compile_tower(tower, (256, 256), dtype="float32", cache=cache) if _openvino.available() else tower

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from vidembed.align import Pair, read_pairs
-from vidembed.models.encoders._pictures import squared
+from vidembed.models.encoders._efficientnet import squared
 
 CLASS_PROMPTS = ("a photo of a {}", "{}", "a {} in the picture", "several {}s")
 

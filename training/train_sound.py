@@ -23,12 +23,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from sound_batches import LABELS, Bank, Pool, Sampler
+from sound_net import SoundHead, SoundNet, log_mel
 from sound_texts import texts_of_classes, texts_without_sound
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidembed.models.encoders.starter import FOLDER, MANIFEST, StarterEncoder, add_to_manifest
-from vidembed.models.encoders.starter_sound import FEATURES, LogMel, SoundHead, SoundNet, audible, windows
+from vidembed.models.encoders.starter_sound import FEATURES, audible, windows
 
 
 def mask_bands(mel: Tensor, rng: np.random.Generator) -> Tensor:
@@ -61,13 +62,13 @@ def net_loss(heads: Heads, features: Tensor, goals: tuple[Tensor, ...]) -> Tenso
 
 def file_features(net: SoundNet, bank: Bank, which: list[int]) -> list[Tensor]:
     """(W, 512) features of the windows of each of these rows, not degraded."""
-    mel, out = LogMel(), []
+    out = []
     net.eval()
     with torch.inference_mode():
         for i in which:
             row = bank.rows[i]
             samples = bank.samples[row["start"] : row["start"] + row["count"]].astype(np.float32) / 32768
-            out.append(net(mel(torch.from_numpy(audible(windows(samples))))))
+            out.append(net(log_mel(torch.from_numpy(audible(windows(samples))))))
     return out
 
 
@@ -75,7 +76,7 @@ def train_net(args: argparse.Namespace) -> None:
     bank = Bank.load(args.bank, args.validate_fold)
     torch.manual_seed(args.seed)
     sampler = Sampler(bank, seed=args.seed)
-    pool = Pool(sampler, LogMel())
+    pool = Pool(sampler, log_mel)
     net, heads = SoundNet(), Heads()
     if args.init:
         state = torch.load(args.init, weights_only=True)
@@ -134,12 +135,12 @@ class Drawn:
 
     @classmethod
     def of(cls, net: SoundNet, bank: Bank, *, draws: int, seed: int) -> Drawn:
-        sampler, mel = Sampler(bank, seed=seed + 1, known=0.75), LogMel()
+        sampler = Sampler(bank, seed=seed + 1, known=0.75)
         parts = []
         with torch.inference_mode():
             for _ in range(draws):
                 batch = sampler.draw(256)
-                parts.append((net(mel(batch.samples)), batch.scores, batch.labels))
+                parts.append((net(log_mel(batch.samples)), batch.scores, batch.labels))
         val = [i for i, row in enumerate(bank.rows) if row["split"] == "val"]
         clean = file_features(net, bank, val)
         return cls(

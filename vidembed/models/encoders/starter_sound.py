@@ -8,16 +8,18 @@ business: a silent sound has no meaning, but still gets a vector.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vidembed.arrays import floats, gelu, mapped
 from vidembed.errors import EncodingError, WeightsMissing
+from vidembed.models.encoders._engines import Engine, Ops, engine
 from vidembed.types import AudioSamples, Floats
 from vidembed.vectors import unit_rows
 
@@ -28,7 +30,8 @@ FEATURES = 512
 _FFT, _FRAME, _STEP = 512, 400, 160  # 25 ms frames each 10 ms, as in YAMNet and VGGish
 _LEVEL, _FLOOR = 0.1, 0.002  # windows are brought to -20 dBFS; what is below -54 dBFS is not raised further
 _QUIET = 10 ** (-30 / 20)
-_CHANNELS = ((24, 2), (32, 2), (64, 1), (96, 2), (128, 1), (192, 2), (256, 1))  # output channels, stride
+_BN_EPS = np.float32(1e-5)
+CHANNELS = ((24, 2), (32, 2), (64, 1), (96, 2), (128, 1), (192, 2), (256, 1))  # output channels, stride
 _WINDOW, _HOP = int(WINDOW_S * RATE_HZ), int(HOP_S * RATE_HZ)
 _BATCH = 16  # windows in one pass: log-mel and activations of 16 x 2 s are about 25 MB
 
@@ -42,72 +45,39 @@ def mel_filters() -> NDArray[np.float32]:
     return np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
 
 
-class LogMel(nn.Module):
+def log_mel(samples: Floats) -> Floats:
     """(B, N) samples at 16 kHz -> (B, 1, 64, N / 160) log-mel energies, level-normalised per row."""
-
-    filters: Tensor
-    taper: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("filters", torch.from_numpy(mel_filters()), persistent=False)
-        self.register_buffer("taper", torch.hann_window(_FRAME), persistent=False)
-
-    def forward(self, samples: Tensor) -> Tensor:
-        rms = samples.square().mean(1, keepdim=True).sqrt()
-        samples = samples * (_LEVEL / rms.clamp(min=_FLOOR))
-        samples = F.pad(samples, (_FRAME - _STEP, 0))
-        frames = samples.unfold(1, _FRAME, _STEP) * self.taper
-        power = torch.view_as_real(torch.fft.rfft(frames, n=_FFT)).square().sum(-1)
-        return torch.log(power @ self.filters + 1e-3).transpose(1, 2).unsqueeze(1) / 4.0
+    filters, taper = _filters()
+    rms = np.sqrt(np.square(samples).mean(1, keepdims=True))
+    samples = np.pad(samples * (_LEVEL / np.maximum(rms, _FLOOR)), ((0, 0), (_FRAME - _STEP, 0)))
+    frames = np.lib.stride_tricks.sliding_window_view(samples, _FRAME, axis=1)[:, ::_STEP] * taper
+    spectrum = np.fft.rfft(frames, n=_FFT)
+    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
+    return np.asarray(np.log(power @ filters + np.float32(1e-3)).swapaxes(1, 2)[:, None] / np.float32(4), np.float32)
 
 
-class SoundNet(nn.Module):
-    """(B, 1, 64, T) log-mel -> (B, 512) features: seven 3x3 convolutions, mean over bands, max + mean over time.
-
-    The pooling is that of PANNs (Kong et al. 2020, arXiv:1912.10211).
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        channels_in = 1
-        for channels, stride in _CHANNELS:
-            layers += [nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
-            channels_in = channels
-        self.body = nn.Sequential(*layers)
-        self.out = nn.Linear(channels_in, FEATURES)
-
-    def forward(self, mel: Tensor) -> Tensor:
-        maps = self.body(mel).float().mean(2)
-        return F.relu(self.out(maps.amax(2) + maps.mean(2)))
-
-
-class SoundHead(nn.Module):
-    """(B, 512) features -> (B, D), not normalised: a linear map plus one hidden layer beside it."""
-
-    def __init__(self, dim: int, hidden: int = 512) -> None:
-        super().__init__()
-        self.straight = nn.Linear(FEATURES, dim)
-        self.up = nn.Linear(FEATURES, hidden)
-        self.down = nn.Linear(hidden, dim)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.straight(features) + self.down(F.gelu(self.up(features)))
+@cache
+def _filters() -> tuple[Floats, Floats]:
+    """`mel_filters`, and the Hann window (periodic) of a frame."""
+    return mel_filters(), np.hanning(_FRAME + 1)[:-1].astype(np.float32)
 
 
 class SoundTower:
     """Sounds -> unit vectors of the starter space. Deterministic; does not depend on what else is in the batch.
 
-    device: a torch device.
+    Log-mel, seven 3x3 convolutions (batch norms folded in), mean over bands, max + mean over time as in PANNs (Kong et
+    al. 2020, arXiv:1912.10211), and a head: a linear map plus one hidden layer beside it.
     """
 
-    def __init__(self, net: SoundNet, head: SoundHead, *, device: torch.device | str = "cpu") -> None:
-        self.mel = LogMel().eval().to(device)
-        self.net = net.eval().requires_grad_(False).to(device)
-        self.head = head.eval().requires_grad_(False).to(device)
-        self.device = torch.device(device)
-        self.dim = head.straight.out_features
+    def __init__(self, weights: Mapping[str, Floats], *, device: str = "cpu", dtype: str = "float32") -> None:
+        """weights: conv.I, out, straight, up, down, each .weight and .bias. Raises KeyError, ValueError."""
+        self._weights = weights
+        for name, shape in _shapes(weights).items():
+            if weights[name].shape != shape:
+                raise ValueError(f"{name} is {weights[name].shape}, expected {shape}")
+        self._device, self._dtype = device, dtype
+        self._lock = threading.Lock()
+        self.dim = len(weights["straight.bias"])
 
     def encode(self, sounds: Sequence[AudioSamples]) -> Floats:
         """(N, D) float32 unit rows, row i of sound i; any rate and length, shorter than a window is padded."""
@@ -118,14 +88,50 @@ class SoundTower:
         ends = np.cumsum([len(c) for c in cut])
         return unit_rows(np.stack([part.mean(axis=0) for part in np.split(rows, ends[:-1])]))
 
-    @torch.inference_mode()
     def _rows(self, stacked: NDArray[np.float32]) -> Floats:
         """(W, 32000) windows -> (W, D) unit rows."""
-        parts = [
-            F.normalize(self.head(self.net(self.mel(torch.from_numpy(stacked[i : i + _BATCH]).to(self.device)))), dim=1)
-            for i in range(0, len(stacked), _BATCH)
-        ]
-        return torch.cat(parts).cpu().numpy()
+        with self._lock:
+            run = self._engine
+        parts = [self._placed(run(log_mel(stacked[i : i + _BATCH]))[0]) for i in range(0, len(stacked), _BATCH)]
+        return unit_rows(np.concatenate(parts))
+
+    def _placed(self, maps: Floats) -> Floats:
+        """The maps' features through the head, not normalised."""
+        bands = maps.mean(2)
+        features = np.maximum(self._layer("out", bands.max(2) + bands.mean(2)), 0)
+        return self._layer("straight", features) + self._layer("down", gelu(self._layer("up", features)))
+
+    def _layer(self, name: str, x: Floats) -> Floats:
+        return x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return engine(self._maps, (1, BANDS, _WINDOW // _STEP), device=self._device, dtype=self._dtype)
+
+    def _maps(self, ops: Ops, x: Any) -> list[Any]:
+        for i, (_, stride) in enumerate(CHANNELS):
+            x = ops.relu(
+                ops.conv(
+                    x, self._weights[f"conv.{i}.weight"], self._weights[f"conv.{i}.bias"], stride=stride, pads=(1, 1)
+                )
+            )
+        return [x]
+
+
+def _shapes(weights: Mapping[str, Floats]) -> dict[str, tuple[int, ...]]:
+    dim, hidden = len(weights["straight.bias"]), len(weights["up.bias"])
+    sides = [1, *(channels for channels, _ in CHANNELS)]
+    convolutions = {f"conv.{i}": (sides[i + 1], sides[i], 3, 3) for i in range(len(CHANNELS))}
+    layers = {
+        "out": (FEATURES, sides[-1]),
+        "straight": (dim, FEATURES),
+        "up": (hidden, FEATURES),
+        "down": (dim, hidden),
+    }
+    found: dict[str, tuple[int, ...]] = {}
+    for name, shape in (convolutions | layers).items():
+        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return found
 
 
 def windows(samples: Floats) -> NDArray[np.float32]:
@@ -163,20 +169,24 @@ def at_rate(sound: AudioSamples) -> Floats:
     return np.clip(out, -1, 1).astype(np.float32)
 
 
-def load(path: Path, *, device: torch.device | str = "cpu") -> SoundTower:
+def load(path: Path, *, device: str = "cpu", dtype: str = "float32") -> SoundTower:
     """The tower from a safetensors file with keys net.* and head.*; float16 there, float32 here.
 
     Raises WeightsMissing when the file is damaged or of another version.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
-        state = {key: value.float() for key, value in load_file(path).items()}
-        head = SoundHead(len(state["head.straight.weight"]), len(state["head.up.weight"]))
-        net = SoundNet()
-        for part, module in (("net.", net), ("head.", head)):
-            module.load_state_dict({k.removeprefix(part): v for k, v in state.items() if k.startswith(part)})
-    except (SafetensorError, OSError, KeyError, RuntimeError) as error:
+        return SoundTower(folded(floats(mapped(path))), device=device, dtype=dtype)
+    except (OSError, KeyError, ValueError) as error:
         raise WeightsMissing(f"{path} is no sound tower of this version: {error}", hint="reinstall vidembed") from error
-    return SoundTower(net, head, device=device)
+
+
+def folded(state: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The tower's weights from those of the networks that were trained: batch norms go into the convolutions."""
+    out = {name.removeprefix("head."): value for name, value in state.items() if name.startswith("head.")}
+    for i in range(len(CHANNELS)):
+        norm = f"net.body.{3 * i + 1}"
+        scale = state[f"{norm}.weight"] / np.sqrt(state[f"{norm}.running_var"] + _BN_EPS)
+        out[f"conv.{i}.weight"] = state[f"net.body.{3 * i}.weight"] * scale.reshape(-1, 1, 1, 1)
+        out[f"conv.{i}.bias"] = state[f"{norm}.bias"] - state[f"{norm}.running_mean"] * scale
+    out["out.weight"], out["out.bias"] = state["net.out.weight"], state["net.out.bias"]
+    return out
