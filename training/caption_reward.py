@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import torch
+from caption_net import CaptionNet, Memory
 from torch import Tensor
 
-from vidembed.models.captioners._decoder import END, PAD, SPECIAL, START, UNKNOWN, CaptionNet, Memory
+from vidembed.models.captioners._decoder import END, PAD, SPECIAL, START, UNKNOWN
 
 END_WORD = SPECIAL[END]
 Words = Sequence[str]

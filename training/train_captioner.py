@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from caption_corpus import Corpus, read_corpus, to_ids, vocabulary_of
+from caption_net import CaptionNet
 from caption_reward import Reward, self_critical_loss
 from numpy.typing import NDArray
 from picture_tokens import VIEWS
@@ -31,7 +32,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from vidembed.evaluation.caption_metrics import cider_d, tokens
 
-from vidembed.models.captioners._decoder import PAD, UNKNOWN, CaptionNet, DecoderShape
+from vidembed.models.captioners._decoder import PAD, UNKNOWN, DecoderShape
 from vidembed.models.captioners._sampling import Writing, beam_search
 from vidembed.models.encoders.starter import MANIFEST, add_to_manifest
 
@@ -166,7 +167,7 @@ class Training:
             with torch.inference_mode():
                 losses.append(loss_of(net, pictures, *self._rows(part), smooth=0.0, drop=0.0).item())
                 seen = net.look(pictures)
-            found = beam_search(net, seen, torch.ones(seen.shape[:2], dtype=torch.bool), Writing(beams=3))
+            found = beam_search(net.learnt(), seen.numpy(), np.ones(seen.shape[:2], bool), Writing(beams=3))
             texts += [" ".join(self.words[i] for i in beams[0][0]) for beams in found]
         references = [[tokens(" ".join(words)) for words in self.corpus.captions[i]] for i in val]
         score = float(cider_d([tokens(text) for text in texts], references).mean())

@@ -16,8 +16,7 @@ import torch
 from vidembed.errors import ConfigError, MissingDependency, NoSuchStream, UnknownModel, WeightsMissing
 from vidembed.models import registry
 from vidembed.models.captioners._inputs import AnswerStyle, ChatInputs, ClipInput, read_clip
-from vidembed.models.captioners._sampling import SeededNucleus, uniform_draws
-from vidembed.models.captioners.vlm import VlmCaptioner
+from vidembed.models.captioners.vlm import SeededNucleus, VlmCaptioner, uniform_draws
 from vidembed.protocols import ClipMedia, VideoReader
 from vidembed.types import AudioSamples, Clip, FrameBatch, Span, VideoInfo
 

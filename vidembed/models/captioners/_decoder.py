@@ -1,20 +1,27 @@
 """The network of the starter captioner: picture tokens in, words out. A small transformer (Vaswani et al. 2017).
 
-Pre-norm, tied word embeddings, keys and values cached while writing. Trained by training/train_captioner.py.
+Pre-norm, tied word embeddings, keys and values kept while writing. In numpy; training/caption_net.py is the same
+network in torch, to be trained.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.arrays import gelu, softmax
+from vidembed.types import Floats
 
 PAD, START, END, UNKNOWN = 0, 1, 2, 3
 SPECIAL = ("<pad>", "<start>", "<end>", "<unknown>")
+_EPS = np.float32(1e-5)
+
+Memory = list[tuple[Floats, Floats]]  # per layer: keys and values, (B, heads, S, width / heads)
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -31,122 +38,78 @@ class DecoderShape:
     positions: int = 32  # words of the longest caption, start and end included
 
 
-class _Attention(nn.Module):
-    def __init__(self, shape: DecoderShape, dropout: float) -> None:
-        super().__init__()
-        self.heads, self.dropout = shape.heads, dropout
-        self.query = nn.Linear(shape.width, shape.width)
-        self.key_value = nn.Linear(shape.width, 2 * shape.width)
-        self.out = nn.Linear(shape.width, shape.width)
+class CaptionNet:
+    """Tokens of one or more pictures -> next-word scores."""
 
-    def keys_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, S, W) -> two of (B, heads, S, W / heads)."""
-        k, v = self.key_value(x).chunk(2, dim=-1)
-        return self._split(k), self._split(v)
-
-    def forward(
-        self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None = None, *, causal: bool = False
-    ) -> Tensor:
-        out = F.scaled_dot_product_attention(
-            self._split(self.query(x)), keys, values, mask, self.dropout if self.training else 0.0, causal
-        )
-        return self.out(out.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
-
-    def _split(self, x: Tensor) -> Tensor:
-        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
-
-
-class _Layer(nn.Module):
-    """Self-attention, attention to the picture (decoder only), feed-forward; each with its norm before it."""
-
-    def __init__(self, shape: DecoderShape, dropout: float, *, crosses: bool) -> None:
-        super().__init__()
-        width = shape.width
-        self.norms: Any = nn.ModuleList(nn.LayerNorm(width) for _ in range(3 if crosses else 2))
-        self.own = _Attention(shape, dropout)
-        self.cross: Any = _Attention(shape, dropout) if crosses else None
-        self.up, self.down = nn.Linear(width, shape.inner), nn.Linear(shape.inner, width)
-        self.drop = nn.Dropout(dropout)
-
-    def feed(self, x: Tensor) -> Tensor:
-        return x + self.drop(self.down(self.drop(F.gelu(self.up(self.norms[-1](x))))))
-
-
-Memory = list[tuple[Tensor, Tensor]]  # per layer: keys and values of the picture tokens
-
-
-class CaptionNet(nn.Module):
-    """tokens (B, S, features) of one or more pictures -> next-word scores."""
-
-    def __init__(self, shape: DecoderShape, dropout: float = 0.0) -> None:
-        super().__init__()
+    def __init__(self, tensors: Mapping[str, Floats], shape: DecoderShape) -> None:
+        """tensors: float32 or float16, by the names of the trained network. Raises KeyError, ValueError."""
         self.shape = shape
-        self.mean = nn.Parameter(torch.zeros(shape.features), requires_grad=False)
-        self.spread = nn.Parameter(torch.ones(shape.features), requires_grad=False)
-        self.project = nn.Linear(shape.features, shape.width)
-        self.places = nn.Parameter(torch.zeros(shape.tokens, shape.width))
-        self.encoder = _Layer(shape, dropout, crosses=False)
-        self.encoded = nn.LayerNorm(shape.width)
-        self.words = nn.Embedding(shape.vocabulary, shape.width, padding_idx=PAD)
-        self.positions = nn.Parameter(torch.randn(shape.positions, shape.width) * 0.02)
-        self.layers: Any = nn.ModuleList(_Layer(shape, dropout, crosses=True) for _ in range(shape.layers))
-        self.norm = nn.LayerNorm(shape.width)
-        self.bias = nn.Parameter(torch.zeros(shape.vocabulary))
-        self.drop = nn.Dropout(dropout)
-        nn.init.normal_(self.words.weight, std=shape.width**-0.5)
+        self._tensors = {name: np.asarray(value, np.float32) for name, value in tensors.items()}
+        found = {name: self._tensors[name].shape for name in ("words.weight", "project.weight", "positions")}
+        size = shape.width
+        if found != {
+            "words.weight": (shape.vocabulary, size), "project.weight": (size, shape.features),
+            "positions": (shape.positions, size),
+        } or f"layers.{shape.layers - 1}.up.weight" not in self._tensors:  # fmt: skip
+            raise ValueError(f"the tensors {found} are not those of {asdict(shape)}")
 
-    def look(self, pictures: Tensor) -> Tensor:
-        """(B, P, tokens, features) of P pictures each -> (B, P * tokens, width)."""
-        batch = pictures.shape[0]
-        x = (pictures.flatten(0, 1) - self.mean) / self.spread
-        x = self.drop(self.project(x)) + self.places
-        own = self.encoder.norms[0](x)
-        x = self.encoder.feed(x + self.drop(self.encoder.own(own, *self.encoder.own.keys_values(own))))
-        return self.encoded(x).reshape(batch, -1, self.shape.width)  # type: ignore[no-any-return]
+    def look(self, pictures: Floats) -> Floats:
+        """(P, tokens, features) of P pictures -> (P * tokens, width)."""
+        tensors = self._tensors
+        x = self._linear("project", (pictures - tensors["mean"]) / tensors["spread"]) + tensors["places"]
+        own = self._norm("encoder.norms.0", x)
+        x = x + self._attention("encoder.own", own, *self._keys_values("encoder.own", own))
+        return self._norm("encoded", self._fed("encoder", "norms.1", x)).reshape(-1, self.shape.width)
 
-    def memory(self, seen: Tensor) -> Memory:
-        return [layer.cross.keys_values(seen) for layer in self.layers]
+    def memory(self, seen: Floats) -> Memory:
+        """(B, S, width) -> what the layers look at while writing."""
+        return [self._keys_values(f"layers.{i}.cross", seen) for i in range(self.shape.layers)]
 
-    def forward(self, ids: Tensor, memory: Memory, mask: Tensor | None = None) -> Tensor:
-        """All positions at once, for training. ids (B, L) -> (B, L, vocabulary) scores of the next word.
+    def step(self, ids: Rows, at: int, memory: Memory, past: Memory, mask: Mask | None) -> tuple[Floats, Memory]:
+        """One word further. ids (B,) at position `at`; past: what `step` gave last, [] at first.
 
-        mask: (B, 1, 1, S) bool, True where the memory may be looked at.
+        mask: (B, 1, 1, S), True where the memory may be looked at. -> (B, vocabulary) scores, the new past.
         """
-        return self.scores(self.states(ids, memory, mask))
-
-    def states(self, ids: Tensor, memory: Memory, mask: Tensor | None = None) -> Tensor:
-        """As `forward`, before the words are scored: (B, L, width)."""
-        x = self.drop(self.words(ids) * self.shape.width**0.5 + self.positions[: ids.shape[1]])
-        for layer, kept in zip(self.layers, memory, strict=True):
-            own = layer.norms[0](x)
-            x = x + layer.drop(layer.own(own, *layer.own.keys_values(own), causal=True))
-            x = x + layer.drop(layer.cross(layer.norms[1](x), *kept, mask))
-            x = layer.feed(x)
-        return self.norm(x)  # type: ignore[no-any-return]
-
-    def scores(self, states: Tensor) -> Tensor:
-        """(..., width) -> (..., vocabulary) scores of the next word."""
-        return states @ self.words.weight.T + self.bias
-
-    def step(self, ids: Tensor, at: int, memory: Memory, past: Memory, mask: Tensor | None) -> tuple[Tensor, Memory]:
-        """One word further. ids (B,) at position `at`; past: cached keys and values. -> (B, vocabulary), new past."""
-        x = (self.words(ids) * self.shape.width**0.5 + self.positions[at]).unsqueeze(1)
+        words = self._tensors["words.weight"]
+        x = (words[ids] * np.float32(self.shape.width**0.5) + self._tensors["positions"][at])[:, None]
         now: Memory = []
-        for i, (layer, kept) in enumerate(zip(self.layers, memory, strict=True)):
-            own = layer.norms[0](x)
-            keys, values = layer.own.keys_values(own)
+        for i, kept in enumerate(memory):
+            name = f"layers.{i}"
+            own = self._norm(f"{name}.norms.0", x)
+            keys, values = self._keys_values(f"{name}.own", own)
             if past:
-                keys, values = torch.cat([past[i][0], keys], 2), torch.cat([past[i][1], values], 2)
+                keys, values = np.concatenate([past[i][0], keys], 2), np.concatenate([past[i][1], values], 2)
             now.append((keys, values))
-            x = x + layer.own(own, keys, values)
-            x = x + layer.cross(layer.norms[1](x), *kept, mask)
-            x = layer.feed(x)
-        return self.scores(self.norm(x[:, 0])), now
+            x = x + self._attention(f"{name}.own", own, keys, values)
+            x = x + self._attention(f"{name}.cross", self._norm(f"{name}.norms.1", x), *kept, mask)
+            x = self._fed(name, "norms.2", x)
+        scores: Floats = self._norm("norm", x[:, 0]) @ words.T + self._tensors["bias"]
+        return scores, now
 
+    def _keys_values(self, name: str, x: Floats) -> tuple[Floats, Floats]:
+        """(B, S, width) -> two of (B, heads, S, width / heads)."""
+        keys, values = np.split(self._linear(f"{name}.key_value", x), 2, axis=-1)
+        return self._heads(keys), self._heads(values)
 
-def build(state: Mapping[str, Tensor], shape: DecoderShape) -> CaptionNet:
-    """The network with these weights (float16 there, float32 here), frozen."""
-    net = CaptionNet(shape)
-    net.load_state_dict({key: value.float() for key, value in state.items()})
-    net.requires_grad_(False)
-    return net.eval()
+    def _attention(self, name: str, x: Floats, keys: Floats, values: Floats, mask: Mask | None = None) -> Floats:
+        scores = self._heads(self._linear(f"{name}.query", x)) @ keys.swapaxes(2, 3)
+        scores *= np.float32(keys.shape[-1] ** -0.5)
+        if mask is not None:
+            scores = np.where(mask, scores, np.float32(-np.inf))
+        seen = (softmax(scores) @ values).swapaxes(1, 2)
+        return self._linear(f"{name}.out", seen.reshape(*x.shape))
+
+    def _heads(self, x: Floats) -> Floats:
+        return x.reshape(*x.shape[:2], self.shape.heads, -1).swapaxes(1, 2)
+
+    def _fed(self, name: str, norm: str, x: Floats) -> Floats:
+        inner = self._linear(f"{name}.up", self._norm(f"{name}.{norm}", x))
+        return x + self._linear(f"{name}.down", gelu(inner.reshape(-1, inner.shape[-1])).reshape(inner.shape))
+
+    def _linear(self, name: str, x: Floats) -> Floats:
+        return x @ self._tensors[f"{name}.weight"].T + self._tensors[f"{name}.bias"]
+
+    def _norm(self, name: str, x: Floats) -> Floats:
+        x = x - x.mean(-1, keepdims=True)
+        x /= np.sqrt(np.square(x).mean(-1, keepdims=True) + _EPS)
+        return x * self._tensors[f"{name}.weight"] + self._tensors[f"{name}.bias"]

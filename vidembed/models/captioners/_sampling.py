@@ -1,7 +1,4 @@
-"""Choosing the next word, with random numbers of our own: a seed fixes a text whatever the device or the batch.
-
-For language models of transformers, and for the starter's network: beam search and nucleus sampling without repeats.
-"""
+"""Choosing the words of the starter's captions: beam search and nucleus sampling, without repeats, any batch alike."""
 
 from __future__ import annotations
 
@@ -10,52 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from transformers import LogitsProcessor
 
-from vidembed.models.captioners._decoder import END, PAD, START, UNKNOWN, CaptionNet, Memory
+from vidembed.arrays import softmax
+from vidembed.models.captioners._decoder import END, PAD, START, UNKNOWN, CaptionNet, Mask, Memory, Rows
 from vidembed.types import Floats
-
-
-def uniform_draws(seeds: Sequence[Sequence[int]], per_row: int, steps: int) -> Floats:
-    """(rows * per_row, steps) numbers in [0, 1), rows in turn; the first text of each row gets zeros: no chance in it.
-
-    seeds: one per row; they depend on the clip and the run's seed, not on the clip's place in a batch.
-    """
-    draws = [np.random.default_rng(list(seed)).random((per_row, steps), dtype=np.float32) for seed in seeds]
-    for row in draws:
-        row[0] = 0.0
-    return np.concatenate(draws) if draws else np.zeros((0, steps), np.float32)
-
-
-class SeededNucleus(LogitsProcessor):  # type: ignore[misc]
-    """Leaves one word per text: the one that its number falls on among the likeliest words, sorted.
-
-    Nucleus sampling (Holtzman et al., ICLR 2020) by inverting the cumulative distribution: a number of 0 is the
-    likeliest word, so a row of zeros decodes greedily. draws: (texts, steps), on any device.
-    """
-
-    def __init__(self, draws: Floats, *, temperature: float, top_p: float) -> None:
-        self.draws, self.temperature, self.top_p = draws, temperature, top_p
-        self._start: int | None = None  # tokens before the first new one
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        if self._start is None:
-            self._start = input_ids.shape[1]
-        step = input_ids.shape[1] - self._start
-        number = torch.from_numpy(np.ascontiguousarray(self.draws[:, step])).to(scores.device)[:, None]
-        shares, words = torch.softmax(scores.float() / self.temperature, dim=-1).sort(
-            dim=-1, descending=True, stable=True
-        )
-        before = shares.cumsum(dim=-1) - shares
-        shares = shares.masked_fill(before >= self.top_p, 0.0)  # the likeliest word has nothing before it: it stays
-        reached = shares.cumsum(dim=-1)
-        place = (reached <= number * reached[:, -1:]).sum(dim=-1, keepdim=True)
-        last = (shares > 0).sum(dim=-1, keepdim=True) - 1
-        chosen = words.gather(-1, torch.minimum(place, last))
-        return torch.full_like(scores, -torch.inf).scatter(-1, chosen, 0.0)
 
 
 @dataclass(frozen=True)
@@ -82,43 +38,49 @@ def _banned(words: Sequence[int]) -> list[int]:
     return [last] + [b for a, b in pairwise(words) if a == last]
 
 
-def _scores(raw: Tensor, texts: Sequence[Sequence[int]], writing: Writing) -> Tensor:
+def _scores(raw: Floats, texts: Sequence[Sequence[int]], writing: Writing) -> Floats:
     """(R, V) log-probabilities with what may not follow set to -inf."""
-    raw = raw.float()
-    raw[:, [PAD, START, UNKNOWN]] = -torch.inf
+    raw[:, [PAD, START, UNKNOWN]] = -np.inf
     for row, words in enumerate(texts):
         if len(words) < writing.min_words:
-            raw[row, END] = -torch.inf
+            raw[row, END] = -np.inf
         if banned := _banned(words):
-            raw[row, banned] = -torch.inf
+            raw[row, banned] = -np.inf
         if len(words) >= writing.max_words:
-            end = raw[row, END].clone()
-            raw[row] = -torch.inf
-            raw[row, END] = end if torch.isfinite(end) else 0.0
-    return torch.log_softmax(raw, dim=1)
+            end = raw[row, END]
+            raw[row] = -np.inf
+            raw[row, END] = end if np.isfinite(end) else 0.0
+    raw -= raw.max(1, keepdims=True)
+    return raw - np.log(np.exp(raw).sum(1, keepdims=True))
 
 
-def _pick(kept: Memory, rows: Tensor) -> Memory:
+def _pick(kept: Memory, rows: Rows) -> Memory:
     return [(k[rows], v[rows]) for k, v in kept]
 
 
-@torch.inference_mode()
-def beam_search(net: CaptionNet, seen: Tensor, mask: Tensor, writing: Writing) -> list[list[tuple[list[int], float]]]:
-    """For each of B pictures the finished beams, best first, as (word ids, score). seen (B, S, W), mask (B, S) bool."""
+def _best(scores: Floats, count: int) -> tuple[Floats, Rows]:
+    """(B, count) the highest values of each row, best first, and where they are."""
+    where = np.argpartition(-scores, count, axis=1)[:, :count]
+    where = np.take_along_axis(where, np.lexsort((where, -np.take_along_axis(scores, where, 1))), 1)
+    return np.take_along_axis(scores, where, 1), where
+
+
+def beam_search(net: CaptionNet, seen: Floats, mask: Mask, writing: Writing) -> list[list[tuple[list[int], float]]]:
+    """For each of B pictures the finished beams, best first, as (word ids, score). seen (B, S, W), mask (B, S)."""
     batch, width = len(seen), writing.beams
-    rows = torch.arange(batch).repeat_interleave(width)
+    rows = np.arange(batch).repeat(width)
     memory, wide_mask = _pick(net.memory(seen), rows), mask[rows][:, None, None]
     texts: list[list[int]] = [[] for _ in rows]
-    totals = torch.full((batch, width), -torch.inf)
+    totals = np.full((batch, width), -np.inf, np.float32)
     totals[:, 0] = 0.0
     finished: list[list[tuple[list[int], float]]] = [[] for _ in range(batch)]
     past: Memory = []
-    ids = torch.full((len(rows),), START)
+    ids = np.full(len(rows), START)
     for at in range(writing.max_words + 1):
         raw, past = net.step(ids, at, memory, past, wide_mask)
         steps = _scores(raw, texts, writing).reshape(batch, width, -1) + totals[..., None]
         vocabulary = steps.shape[-1]
-        best, where = steps.flatten(1).topk(2 * width, dim=1)
+        best, where = _best(steps.reshape(batch, -1), 2 * width)
         source, next_texts, next_ids = [], [], []
         for b in range(batch):
             chosen = 0
@@ -130,36 +92,37 @@ def beam_search(net: CaptionNet, seen: Tensor, mask: Tensor, writing: Writing) -
                     source.append(row)
                     next_texts.append([*texts[row], word])
                     next_ids.append(word)
-                    totals[b, chosen] = score if word != END else -torch.inf
+                    totals[b, chosen] = score if word != END else -np.inf
                     chosen += 1
-        texts, ids, past = next_texts, torch.tensor(next_ids), _pick(past, torch.tensor(source))
+        texts, ids, past = next_texts, np.array(next_ids), _pick(past, np.array(source))
         if all(len(done) >= 2 * width for done in finished):
             break
     return [sorted(done, key=lambda t: (-t[1], t[0])) for done in finished]
 
 
-@torch.inference_mode()
 def sample(
-    net: CaptionNet, seen: Tensor, mask: Tensor, draws: Sequence[NDArray[np.float64]], writing: Writing
+    net: CaptionNet, seen: Floats, mask: Mask, draws: Sequence[NDArray[np.float64]], writing: Writing
 ) -> list[list[list[int]]]:
     """For each of B pictures as many word-id lists as its draws have rows; draws[b]: (n, max_words + 1) in [0, 1)."""
     counts = [len(d) for d in draws]
-    rows = torch.repeat_interleave(torch.arange(len(seen)), torch.tensor(counts))
+    rows = np.arange(len(seen)).repeat(counts)
     luck = np.concatenate(draws)
     memory, wide_mask = _pick(net.memory(seen), rows), mask[rows][:, None, None]
     texts: list[list[int]] = [[] for _ in rows]
     past: Memory = []
-    ids = torch.full((len(rows),), START)
+    ids = np.full(len(rows), START)
     open_rows = np.ones(len(rows), bool)
     for at in range(writing.max_words + 1):
         raw, past = net.step(ids, at, memory, past, wide_mask)
-        shares = (_scores(raw, texts, writing) / writing.temperature).softmax(1)
-        ordered, where = shares.sort(dim=1, descending=True, stable=True)
-        sums = ordered.double().cumsum(1)
+        shares = softmax(_scores(raw, texts, writing) / np.float32(writing.temperature))
+        where = np.argsort(-shares, axis=1, kind="stable")
+        ordered = np.take_along_axis(shares, where, 1)
+        sums = ordered.cumsum(1, dtype=np.float64)
         inside = sums - ordered < writing.top_p  # the smallest set of words that reaches top_p
-        sums = (ordered * inside).double().cumsum(1)
-        goal = torch.from_numpy(luck[:, at : at + 1]) * sums[:, -1:]
-        ids = where.gather(1, (sums <= goal).sum(1, keepdim=True).clamp(max=inside.shape[1] - 1))[:, 0]
+        sums = (ordered * inside).cumsum(1, dtype=np.float64)
+        goal = luck[:, at : at + 1] * sums[:, -1:]
+        places = np.minimum((sums <= goal).sum(1, keepdims=True), inside.shape[1] - 1)
+        ids = np.take_along_axis(where, places, 1)[:, 0]
         for row, word in enumerate(ids.tolist()):
             if open_rows[row] and word == END:
                 open_rows[row] = False

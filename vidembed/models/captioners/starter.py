@@ -70,14 +70,13 @@ class StarterCaptioner:
 
     def describe(self, pictures: Sequence[Floats], *, n: int, seeds: Sequence[Sequence[int]]) -> list[list[str]]:
         """As `candidates`, from (P, tokens, features) per clip, P >= 1, and one seed per clip."""
-        import torch
-
         from vidembed.models.captioners._sampling import beam_search, sample
 
-        with torch.inference_mode():
-            rows = [self.net.look(torch.from_numpy(np.asarray(p, np.float32))[None])[0] for p in pictures]
-        seen = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        mask = torch.arange(seen.shape[1])[None] < torch.tensor([len(r) for r in rows])[:, None]
+        rows = [self.net.look(np.asarray(p, np.float32)) for p in pictures]
+        seen = np.zeros((len(rows), max(map(len, rows)), self.net.shape.width), np.float32)
+        mask = np.zeros(seen.shape[:2], bool)
+        for place, row in enumerate(rows):
+            seen[place, : len(row)], mask[place, : len(row)] = row, True
         beams = beam_search(self.net, seen, mask, self.writing)
         if n > self.writing.beams:
             size = (2 * n, self.writing.max_words + 1)  # twice as many as asked for: some come out alike
@@ -114,12 +113,13 @@ def load(
 ) -> StarterCaptioner:
     """The captioner whose weights come with the package; spec.path names another folder with the same files.
 
-    frames and the fields of `Writing` are options. It runs on the CPU: the words come one by one, in small steps.
+    frames and the fields of `Writing` are options. device: where pictures are looked at; the words, which come one by
+    one in small steps, are written on the CPU.
     """
-    from safetensors import SafetensorError, safe_open
-
-    from vidembed.models.captioners._decoder import DecoderShape, build
+    from vidembed.arrays import floats, mapped, metadata
+    from vidembed.models.captioners._decoder import CaptionNet, DecoderShape
     from vidembed.models.captioners._sampling import Writing
+    from vidembed.models.encoders._devices import checked as checked_device
     from vidembed.models.encoders.starter import FOLDER, StarterEncoder, checked, read_manifest
 
     known = list(Writing.__annotations__)
@@ -132,12 +132,10 @@ def load(
     folder = spec.path or FOLDER
     path = checked(folder, FILE, read_manifest(folder))
     try:
-        with safe_open(path, "pt") as file:
-            meta = file.metadata() or {}
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-        net = build(state, DecoderShape(**json.loads(meta["shape"])))
+        meta = metadata(path)
+        net = CaptionNet(floats(mapped(path)), DecoderShape(**json.loads(meta["shape"])))
         words = json.loads(meta["words"])
-    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise WeightsMissing(f"{path} is no captioner of this version: {error}", hint="reinstall vidembed") from error
-    eyes = StarterEncoder(folder)
+    eyes = StarterEncoder(folder, device=checked_device(device))
     return StarterCaptioner(net, words, lambda images: eyes.features("image", images), frames=frames, writing=manner)
