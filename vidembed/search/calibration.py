@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from vidembed import files
 from vidembed.config.schema import CalibrationSettings
 from vidembed.protocols import Channel, Store
+from vidembed.search.query import text_key
 from vidembed.types import Floats
 
 Doubles = NDArray[np.float64]
@@ -42,7 +43,7 @@ def read_bank(path: str | None = None) -> tuple[str, ...]:
 
 
 class BankVectors:
-    """The bank in each channel's space, encoded once and kept in memory and, with a folder, on disk.
+    """The bank in each channel's space, encoded once for channels of the same towers, kept in memory and on disk.
 
     A call gives (B, D) float32 unit rows, or None for a channel that is sparse or takes no text. Files are plain `.npy`
     without pickle, named by channel, fingerprint, bank and prompts.
@@ -52,6 +53,7 @@ class BankVectors:
         self._queries = tuple(queries)
         self._folder = folder
         self._known: dict[str, Floats | None] = {}
+        self._made: dict[object, Floats | None] = {}
         self._lock = threading.Lock()
 
     def __call__(self, channel: Channel) -> Floats | None:
@@ -76,7 +78,10 @@ class BankVectors:
                 rows = None  # cut short by a power loss: encode again
             if rows is not None and rows.shape == shape and rows.dtype == np.float32 and np.isfinite(rows).all():
                 return rows
-        rows = encode_texts(channel, self._queries)
+        towers = text_key(channel)
+        if towers not in self._made:
+            self._made[towers] = encode_texts(channel, self._queries)
+        rows = self._made[towers]
         if rows is not None and file is not None:
             with files.replacing(file) as part:
                 np.save(part, rows, allow_pickle=False)

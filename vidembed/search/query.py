@@ -109,12 +109,12 @@ def example_clips(query: Query) -> frozenset[str]:
 
 
 class QueryEncoder:
-    """Encodes queries for channels and caches texts, so that paging does not encode again. Thread-safe."""
+    """Encodes queries for channels: a text once for all channels of the same towers, and cached. Thread-safe."""
 
     def __init__(self, store: Store, load: Load, *, remembered: int = 512) -> None:
         self._store = store
         self._load = load
-        self._texts: LRUCache[tuple[str, str], Floats | SparseVector | None] = LRUCache(remembered)
+        self._texts: LRUCache[tuple[object, str], Floats | SparseVector | None] = LRUCache(remembered)
         self._lock = threading.Lock()
 
     def encode(self, query: Query, channels: Sequence[Channel]) -> list[ChannelQuery]:
@@ -171,7 +171,7 @@ class QueryEncoder:
         return channel.encoder.encode_query(modality, items[id(term)])
 
     @cachedmethod(
-        lambda self: self._texts, key=lambda _, text, channel: (channel.collection, text), lock=lambda self: self._lock
+        lambda self: self._texts, key=lambda _, text, channel: (text_key(channel), text), lock=lambda self: self._lock
     )
     def _text(self, text: str, channel: Channel) -> Floats | SparseVector | None:
         plain = _QUOTE.sub(" ", text)
@@ -190,6 +190,11 @@ class QueryEncoder:
             f"no channel of this index understands {' or '.join(asked)} queries; channels: {names}",
             hint="add a channel whose model understands it (see vidembed models), or search by text",
         )
+
+
+def text_key(channel: Channel) -> object:
+    """Equal for channels that give texts the same vectors."""
+    return getattr(channel.encoder, "text_key", channel.collection)
 
 
 def _combined(vectors: Sequence[Floats | SparseVector], weights: Sequence[float]) -> Floats | SparseVector:
