@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
+from vidembed.arrays import mapped
 from vidembed.errors import BadQuery, ConfigError, WeightsMissing
-from vidembed.models.encoders import _efficientnet, starter
-from vidembed.models.encoders._pictures import squared
+from vidembed.models.encoders import _devices, _efficientnet, _minilm, starter
+from vidembed.models.encoders._efficientnet import squared
 from vidembed.models.encoders.starter import FOLDER, PICTURE_FILE, SPACE, TEXT_FILE, StarterEncoder, add_to_manifest
 from vidembed.models.registry import load_encoder
 from vidembed.types import Span, TextLine, TimedText
@@ -33,8 +33,10 @@ def test_the_registry_loads_it(encoder: StarterEncoder) -> None:
     assert isinstance(found, StarterEncoder)
     assert found.space == SPACE == encoder.space
     assert {"text", "image"} <= found.modalities
-    with pytest.raises(ConfigError, match="float32 only"):
+    with pytest.raises(ConfigError, match="float32 or bfloat16"):
         load_encoder("starter", device="cpu", dtype="float16")
+    with pytest.raises(ConfigError, match="unknown device 'gpu'"):
+        load_encoder("starter", device="gpu")
 
 
 def test_rows_are_unit_and_do_not_depend_on_the_batch(encoder: StarterEncoder) -> None:
@@ -66,21 +68,6 @@ def test_long_pictures_lose_their_ends(height: int, width: int, first: int, last
     seen = np.asarray(squared(Image.fromarray(np.ascontiguousarray(picture)), 256)).astype(int)
     ends = (seen[0, 128, 0], seen[-1, 128, 0]) if height > width else (seen[128, 0, 0], seen[128, -1, 0])
     assert ends == pytest.approx((first, last), abs=1)
-
-
-def test_only_two_pictures_at_a_time_go_through_the_fine_maps() -> None:
-    net = _efficientnet.load()
-    seen: list[int] = []
-    net.blocks[1].register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
-    x = torch.randn(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    with torch.inference_mode():
-        found = [*net.until(x, (2, 6, 14)), *net.until(x, (4,))]
-        assert seen == [2, 2, 1] * 2
-        plain = [torch.nn.functional.relu6(net.stem(x))]
-        for block in net.blocks[:15]:
-            plain.append(block(plain[-1]))
-    for maps, place in zip(found, (2, 6, 14, 4), strict=True):
-        assert torch.allclose(maps, plain[place + 1], atol=1e-4)
 
 
 def test_unfinished_texts_are_read_with_a_full_stop_too(encoder: StarterEncoder) -> None:
@@ -163,20 +150,18 @@ def test_damaged_weights_are_refused_when_first_used(tmp_path: Path) -> None:
 
 
 def test_a_head_without_a_tail_belongs_to_the_backbone_as_it_comes(tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
+    from safetensors.numpy import load_file, save_file
 
-    from vidembed.models.encoders import _efficientnet
-
-    backbone = _efficientnet.load()
-    untuned = {f"tail.{k}": v for k, v in _efficientnet.Tail(backbone, starter.TUNED_FROM).state_dict().items()}
     shipped = load_file(FOLDER / PICTURE_FILE)
+    backbone = _efficientnet.load()
+    untuned = {name: backbone[starter._untuned_name(name)] for name in shipped if name.startswith("tail.")}
     head = {name: tensor for name, tensor in shipped.items() if name.startswith("head.")}
     spec = json.loads((FOLDER / "manifest.json").read_text())["files"][PICTURE_FILE]["head"]
 
-    def with_tail(name: str, tail: dict[str, torch.Tensor]) -> StarterEncoder:
+    def with_tail(name: str, tail: dict[str, np.ndarray]) -> StarterEncoder:
         folder = tmp_path / name
         folder.mkdir()
-        save_file(head | {key: tensor.contiguous() for key, tensor in tail.items()}, folder / PICTURE_FILE)
+        save_file(head | tail, folder / PICTURE_FILE)
         add_to_manifest(folder, PICTURE_FILE, head=spec)
         return StarterEncoder(folder)
 
@@ -186,7 +171,13 @@ def test_a_head_without_a_tail_belongs_to_the_backbone_as_it_comes(tmp_path: Pat
     moved = untuned | {"tail.head.bias": untuned["tail.head.bias"] + 1}
     assert not np.allclose(plain, with_tail("moved", moved).encode("image", pictures), atol=1e-2)
     with pytest.raises(WeightsMissing, match=r"picture\.safetensors does not fit"):
-        with_tail("wrong", untuned | {"tail.head.bias": torch.zeros(3)}).encode("image", pictures)
+        with_tail("wrong", untuned | {"tail.head.bias": np.zeros(3, np.float32)}).encode("image", pictures)
+
+
+def test_half_precision_is_near_where_it_is_asked_for(encoder: StarterEncoder) -> None:
+    pictures = [noise(64, 48), noise(30, 200, 1)]
+    half = StarterEncoder(dtype="bfloat16").encode("image", pictures)
+    assert (half * encoder.encode("image", pictures)).sum(1).min() > 0.99
 
 
 def test_training_enters_a_file_without_touching_the_others(tmp_path: Path) -> None:
@@ -202,23 +193,28 @@ def test_training_enters_a_file_without_touching_the_others(tmp_path: Path) -> N
     }
 
 
-def test_a_correction_of_the_text_tower_is_the_same_merged_and_beside() -> None:
-    from vidembed.models.encoders import _minilm
+def test_a_correction_is_added_to_its_matrix() -> None:
+    """Beside the matrices, as corrections are kept, and added to them: the same vectors; what does not fit is named."""
+    _, tokenizer = _minilm.load()
+    tensors = {n: v for n, v in mapped(_minilm.weights_file()).items() if v.dtype == np.float32}
+    random = np.random.default_rng(0)
+    name, rows = "layers.5.self_attn.in_proj_weight", {"query": 0, "key": 384, "value": 768}
+    parts = {f"{name}.up": random.normal(0, 0.1, (1152, 2)), f"{name}.down": random.normal(0, 0.1, (2, 384))}
+    parts = {key: value.astype(np.float32) for key, value in parts.items()}
+    merged = dict(tensors)
+    for part, start in rows.items():
+        matrix = f"encoder.layer.5.attention.self.{part}.weight"
+        merged[matrix] = tensors[matrix] + parts[f"{name}.up"][start : start + 384] @ parts[f"{name}.down"]
+    batch = tokenizer(["a dog runs", "snow"])
+    beside = _minilm.MiniLM(tensors, parts)(*batch)
+    assert np.allclose(beside, _minilm.MiniLM(merged)(*batch), atol=1e-5)
+    assert not np.allclose(beside, _minilm.MiniLM(tensors)(*batch), atol=1e-3)
+    with pytest.raises(WeightsMissing, match=r"unknown tensor 'layers\.9\.linear1\.weight\.down'"):
+        _minilm.MiniLM(tensors, {"layers.9.linear1.weight.down": np.zeros((1, 1), np.float32)})
+    with pytest.raises(WeightsMissing, match="does not fit the text tower"):
+        _minilm.MiniLM(tensors, {f"{name}.up": parts[f"{name}.up"], f"{name}.down": np.zeros((3, 384), np.float32)})
 
-    torch.manual_seed(0)
-    beside, tokenizer = _minilm.load()
-    _minilm.add_corrections(beside, first=5, rank=2)
-    with torch.no_grad():
-        for parameter in beside.parameters():
-            if parameter.requires_grad:
-                parameter.add_(0.02)
-    found = _minilm.corrections(beside)
-    assert len(found) == 2 * len(_minilm.CORRECTED)
-    merged, _ = _minilm.load()
-    batch = tokenizer(["a dog runs"])
-    plain = merged(*batch)
-    _minilm.correct(merged, found)
-    assert torch.allclose(beside(*batch), merged(*batch), atol=1e-5)
-    assert not torch.allclose(plain, merged(*batch), atol=1e-3)
-    with pytest.raises(WeightsMissing, match="unknown tensor"):
-        _minilm.correct(merged, {"layers.9.linear1.weight.down": torch.zeros(1, 1)})
+
+def test_the_device_is_told_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_devices, "has_nvidia_gpu", lambda: False)
+    assert [_devices.is_cpu(name) for name in ("auto", "cpu", "cuda", "cuda:1", "mps")] == [True, True] + [False] * 3

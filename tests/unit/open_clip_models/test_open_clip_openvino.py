@@ -13,7 +13,7 @@ import pytest
 import torch
 from open_clip_parts import encoder_of, picture
 
-from vidembed.models.encoders import _openvino
+from vidembed.models.encoders import _openvino, _openvino_towers
 
 
 def _needs_openvino() -> None:
@@ -30,7 +30,7 @@ def test_openvino_agrees_and_is_converted_once(folder: Path, tmp_path: Path, mon
     assert exact.engine == "openvino"
     np.testing.assert_allclose(exact.encode("image", images), expected, atol=1e-4)
     np.testing.assert_allclose(exact.encode("image", images[:1]), expected[:1], atol=1e-4)
-    monkeypatch.setattr(_openvino, "_translated", lambda *_: pytest.fail("converted again"))
+    monkeypatch.setattr(_openvino_towers, "_translated", lambda *_: pytest.fail("converted again"))
     fast = encoder_of(folder, engine="openvino")
     assert (fast.encode("image", images) * expected).sum(axis=1).min() >= 0.998
 
@@ -45,7 +45,7 @@ def test_openvino_gives_torchs_numbers_for_convolutions_with_several_outputs_a_c
     pixels = torch.rand(2 * _openvino.PIECE + 1, 3, 16, 16)
     with torch.inference_mode():
         expected = tower(pixels)
-    compiled = _openvino.compile_tower(tower, (16, 16), dtype="float32", cache=tmp_path)
+    compiled = _openvino_towers.compile_tower(tower, (16, 16), dtype="float32", cache=tmp_path)
     torch.testing.assert_close(compiled(pixels), expected, rtol=1e-4, atol=1e-5)
     assert tower[0] is plain  # the tower itself stays as it was
     assert plain.groups == 3
@@ -56,7 +56,7 @@ def test_openvino_reports_to_nobody(tmp_path: Path) -> None:
     _needs_openvino()
     code = (
         "import sys, torch; from vidembed.models.encoders import _openvino; "
-        "_openvino._package().convert_model(torch.nn.ReLU(), example_input=torch.zeros(1, 2)); "
+        "_openvino.package().convert_model(torch.nn.ReLU(), example_input=torch.zeros(1, 2)); "
         "print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
     )
     home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
@@ -71,6 +71,6 @@ def test_openvino_falls_back_to_float32_where_half_precision_disagrees(
 ) -> None:
     _needs_openvino()
     monkeypatch.setenv("VIDEMBED_CACHE", str(tmp_path))
-    monkeypatch.setattr(_openvino, "AGREEMENT", 1.1)  # nothing agrees that well
+    monkeypatch.setattr(_openvino_towers, "AGREEMENT", 1.1)  # nothing agrees that well
     tower: Any = encoder_of(folder, engine="openvino")._tower
-    assert tower.precision == "f32"
+    assert tower.precision == "float32"
