@@ -6,6 +6,7 @@ Exit codes: 0 all done; 1 a bug (traceback); 2 wrong input; 3 done, but some ite
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -25,6 +26,9 @@ def run() -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never leaves the process, so tests call it directly."""
+    # Numpy's matrix library spins while its threads wait: on a busy machine two do the work of one for five times the
+    # processor time. It reads this when numpy is first imported.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from vidembed.cli.app import app
     from vidembed.cli.common import say_error
 
