@@ -42,7 +42,7 @@ def test_openvino_gives_torchs_numbers_for_convolutions_with_several_outputs_a_c
     plain = torch.nn.Conv2d(3, 12, 3, stride=2, padding=1, groups=3)
     nested = torch.nn.Sequential(torch.nn.Conv2d(12, 24, 3, groups=12, bias=False), torch.nn.ReLU())
     tower = torch.nn.Sequential(plain, nested, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
-    pixels = torch.rand(2 * _openvino.PIECE + 1, 3, 16, 16)
+    pixels = torch.rand(2 * _openvino_towers.PIECE + 1, 3, 16, 16)
     with torch.inference_mode():
         expected = tower(pixels)
     compiled = _openvino_towers.compile_tower(tower, (16, 16), dtype="float32", cache=tmp_path)

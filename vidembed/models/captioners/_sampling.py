@@ -83,10 +83,12 @@ def beam_search(net: CaptionNet, seen: Floats, mask: Mask, writing: Writing) -> 
         best, where = _best(steps.reshape(batch, -1), 2 * width)
         source, next_texts, next_ids = [], [], []
         for b in range(batch):
-            chosen = 0
+            chosen, enough = 0, len(finished[b]) >= 2 * width  # others of the batch may need longer
             for score, place in zip(best[b].tolist(), where[b].tolist(), strict=True):
                 row, word = b * width + place // vocabulary, place % vocabulary
                 if word == END and score > -np.inf:
+                    if enough:
+                        continue
                     finished[b].append((texts[row], score / max(len(texts[row]) + 1, 1) ** writing.length_power))
                 elif chosen < width:
                     source.append(row)

@@ -42,7 +42,7 @@ def engine(network: Network, shape: tuple[int, int, int], *, device: str, dtype:
 
 
 class _OpenVinoOps:
-    """Each call adds to the graph. Weights are taken over without a copy."""
+    """Each call adds to the graph. Weights are taken over without a copy where they can be written."""
 
     def __init__(self) -> None:
         self._op = _openvino.package().opset13
@@ -60,7 +60,7 @@ class _OpenVinoOps:
         return self._op.relu(x) if most == np.inf else self._op.clamp(x, 0.0, most)
 
     def _constant(self, values: Floats) -> Any:
-        return self._op.constant(np.ascontiguousarray(values), shared_memory=True)
+        return self._op.constant(np.require(values, np.float32, ["C", "W"]), shared_memory=True)
 
 
 class TorchOps:

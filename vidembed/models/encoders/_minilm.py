@@ -124,6 +124,7 @@ class Tokenizer:
 
         self._tokenizer: Any = HuggingFaceTokenizer.from_file(str(path))
         self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.no_padding()  # the file asks for 128 tokens
 
     def __call__(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         rows = [self._tokenizer.encode(text).ids for text in texts]  # a batch would start threads: 3 ms for two texts

@@ -15,7 +15,6 @@ import numpy as np
 from vidembed.errors import ConfigError
 from vidembed.types import Floats
 
-PIECE = 4  # items of a batch computed at once, at most: their intermediate values stay small, and near the core
 PRECISIONS = {"float32": "f32", "bfloat16": "bf16", "float16": "f16"}
 
 
@@ -52,8 +51,14 @@ class Compiled:
     decoding has taken.
     """
 
-    def __init__(self, model: Any, *, dtype: str = "float32", more: Mapping[str, Any] | None = None) -> None:
-        """dtype: of the computation. more: properties of OpenVINO. Raises ConfigError for an unknown dtype."""
+    def __init__(
+        self, model: Any, *, dtype: str = "float32", piece: int = 1, more: Mapping[str, Any] | None = None
+    ) -> None:
+        """dtype: of the computation. more: properties of OpenVINO. Raises ConfigError for an unknown dtype.
+
+        piece: items computed at once on each core, at most. For the starter's towers one takes 85 MB less than four and
+        no more time.
+        """
         if dtype not in PRECISIONS:
             raise ConfigError(f"unknown dtype {dtype!r}; allowed: {', '.join(PRECISIONS)}")
         properties = {"INFERENCE_PRECISION_HINT": PRECISIONS[dtype], "PERFORMANCE_HINT": "THROUGHPUT", **(more or {})}
@@ -61,13 +66,13 @@ class Compiled:
             properties["INFERENCE_NUM_THREADS"] = int(threads)
         compiled = package().Core().compile_model(model, "CPU", properties)
         self._queue = package().AsyncInferQueue(compiled)
-        self._outputs = len(compiled.outputs)
+        self._outputs, self._piece = len(compiled.outputs), piece
         self._lock = threading.Lock()  # the queue's requests and their memory are there once
 
     def __call__(self, x: Floats) -> list[Floats]:
         queue = self._queue
         # As many for each core, and of one size: 12 items on two cores are 4 times 3, not 3 times 4.
-        rounds = -(-len(x) // (PIECE * len(queue)))
+        rounds = -(-len(x) // (self._piece * len(queue)))
         pieces = np.array_split(np.ascontiguousarray(x), max(1, min(rounds * len(queue), len(x))))
         answers: list[list[Floats]] = [[] for _ in pieces]
 

@@ -26,6 +26,7 @@ from vidembed.vectors import unit_rows
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+PIECE = 4  # pictures of a batch computed at once, at most: their intermediate values stay small, and near the core
 AGREEMENT = 0.999  # smallest cosine with torch float32 at which a faster precision may be used by default
 _FORM = 2  # of what `_translated` makes; raised when that changes, so that towers kept before are made anew
 _log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ def compile_tower(
     probe = _probe(size)
     reference: np.ndarray[Any, Any] | None = None
     for precision in _precisions(dtype):
-        candidate = CpuTower(Compiled(path, dtype=precision, more=more), precision, 1.0)
+        candidate = CpuTower(Compiled(path, dtype=precision, piece=PIECE, more=more), precision, 1.0)
         if reference is None:
             with torch.inference_mode():
                 reference = unit_rows(tower(probe).numpy())

@@ -96,8 +96,8 @@ class StarterEncoder:
 
     def class_scores(self, tokens: Floats) -> Floats:
         """(N, 1000) ImageNet class probabilities of the backbone's own classifier, from the tokens of `features`."""
-        weights = self._loaded("_backbone_weights")
-        return softmax(tokens.mean(1) @ weights["classifier.weight"].T + weights["classifier.bias"])
+        weight, bias = self._loaded("_classifier")
+        return softmax(tokens.mean(1) @ weight.T + bias)
 
     def sentence_vectors(self, texts: Sequence[str]) -> Floats:
         """(N, 384) unit sentence vectors of the text tower before its head, low-rank correction included."""
@@ -150,20 +150,25 @@ class StarterEncoder:
             return getattr(self, name)
 
     @cached_property
-    def _backbone_weights(self) -> dict[str, Floats]:
+    def _classifier(self) -> tuple[Floats, Floats]:
         from vidembed.models.encoders import _efficientnet
 
-        return _efficientnet.load()
+        weights = _efficientnet.load()
+        return weights["classifier.weight"], weights["classifier.bias"]
 
     @cached_property
     def _backbone_engine(self) -> Engine:
         """Untuned, the last map alone."""
-        return self._engine(self._backbone_weights, 1)
+        from vidembed.models.encoders import _efficientnet
+
+        return self._engine(_efficientnet.load(), 1)
 
     @cached_property
     def _picture_engine(self) -> tuple[Engine, Head]:
+        from vidembed.models.encoders import _efficientnet
+
         head, tensors = self._head(PICTURE_FILE)
-        weights = dict(self._backbone_weights)
+        weights = _efficientnet.load()
         for name, value in tensors.items():  # a head alone belongs to the backbone as it comes
             ours = _untuned_name(name)
             if ours not in weights or weights[ours].shape != value.shape:
