@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from media_factory import Media
+
+from vidembed.cli import main
 
 HEAVY = (
-    "torch", "transformers", "open_clip", "decord", "av", "qdrant_client", "qdrant_edge", "gradio", "ffmpeg", "PIL",
+    "torch", "transformers", "open_clip", "openvino", "onnxruntime", "decord", "av", "qdrant_client", "qdrant_edge",
+    "gradio", "ffmpeg", "PIL",
 )  # fmt: skip
 
 
@@ -49,3 +54,18 @@ def test_public_names_are_lazy_and_complete() -> None:
     assert vidembed.open_index is open_index
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         vidembed.nonsense  # noqa: B018
+
+
+SEARCH_MB = 300  # a third of what it took with torch
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's own account of memory")
+def test_a_search_from_the_prompt_loads_the_text_tower_alone(media: Media, tmp_path: Path) -> None:
+    """With the default profile: no framework, no engine of pictures, no reader of videos; little memory."""
+    index = tmp_path / "index"
+    assert main(["index", str(media.path("tone.mp4")), "--index", str(index)]) == 0
+    code = f"from vidembed.cli import main; assert main(['search', 'a red picture', '--index', {str(index)!r}]) == 0"
+    assert loaded_after(code) == {"qdrant_edge"}
+    peak = "print(*[line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')])"  # in KiB
+    run = subprocess.run([sys.executable, "-c", f"{code}\n{peak}"], capture_output=True, text=True, check=True)
+    assert 30 < int(run.stdout.split()[-1]) / 1024 < SEARCH_MB
