@@ -24,7 +24,7 @@ import torch
 from _machine import facts
 from PIL import Image as PILImage
 
-from vidembed.models.encoders import _openvino_towers
+from vidembed.models.encoders import _openvino
 from vidembed.models.encoders._pictures import Preparation
 from vidembed.models.encoders.open_clip import _fused
 
@@ -51,7 +51,7 @@ def in_torch(tower: torch.nn.Module, pixels: torch.Tensor) -> Run:
 
 def in_openvino(tower: torch.nn.Module, pixels: torch.Tensor, dtype: str, cache: Path) -> Run:
     size = (pixels.shape[2], pixels.shape[3])
-    compiled = _openvino_towers.compile_tower(tower, size, dtype=dtype, cache=cache)
+    compiled = _openvino.compile_tower(tower, size, dtype=dtype, cache=cache)
     return lambda: compiled(pixels).numpy()
 
 

@@ -23,8 +23,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from sound_batches import LABELS, Bank, Pool, Sampler
-from sound_net import SoundHead, SoundNet, log_mel
 from sound_texts import texts_of_classes, texts_without_sound
+from starter_nets import SoundHead, SoundNet, log_mel
 from torch import Tensor, nn
 from torch.nn import functional as F
 

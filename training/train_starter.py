@@ -22,12 +22,12 @@ from typing import cast
 
 import augment
 import numpy as np
-import sentence_net
+import starter_nets
 import torch
 from numpy.typing import NDArray
-from picture_net import Backbone, Tail, pooled_maps
 from safetensors.torch import save_file
 from starter_corpus import Captions, read_captions, read_pictures
+from starter_nets import Backbone, Tail, pooled_maps
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel
@@ -74,12 +74,12 @@ class Texts:
 class Towers(nn.Module):
     """What is trained."""
 
-    def __init__(self, backbone: Backbone, sentences: sentence_net.MiniLM, rank: int) -> None:
+    def __init__(self, backbone: Backbone, sentences: starter_nets.MiniLM, rank: int) -> None:
         super().__init__()
         self.tail = Tail(backbone.weights)
         self.picture_head = TrainableHead(HeadSpec("linear", PICTURE_FEATURES, SPACE.dim, dropout=0.3))
         self.sentences = sentences
-        sentence_net.add_corrections(self.sentences, first=0, rank=rank)
+        starter_nets.add_corrections(self.sentences, first=0, rank=rank)
         self.text_head = TrainableHead(HeadSpec("mlp", _minilm.WIDTH, SPACE.dim, hidden=384, dropout=0.2))
 
     def pictures(self, middle: Tensor, late: Tensor) -> Tensor:
@@ -87,7 +87,7 @@ class Towers(nn.Module):
         return self.picture_head(pooled_maps(self.tail(late), middle))  # type: ignore[no-any-return]
 
     def sentence_vectors(self, ids: Tensor, mask: Tensor) -> Tensor:
-        return F.normalize(sentence_net.mean_pool(self.sentences(ids, mask).float(), mask), dim=-1)
+        return F.normalize(starter_nets.mean_pool(self.sentences(ids, mask).float(), mask), dim=-1)
 
     def texts(self, ids: Tensor, mask: Tensor) -> Tensor:
         return self.text_head(self.sentence_vectors(ids, mask))  # type: ignore[no-any-return]
@@ -114,7 +114,7 @@ class Training:
         self.used = np.sort(order if args.all else order[args.held_out :])
         self.seen = read_pictures([item.path for item in captions.items], PICTURE_SIDE).to(self.device)
         self.backbone = Backbone(self.device)
-        self.sentences = sentence_net.load()
+        self.sentences = starter_nets.load_sentences()
         tokenizer = _minilm.Tokenizer(_minilm.weights_file().with_name("tokenizer.json"))
         self.texts = Texts(captions.texts, tokenizer, self.device)
         features = torch.cat([self._features(part) for part in _parts(self.used)])
@@ -275,7 +275,7 @@ def save(towers: Towers, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     heads: list[tuple[str, TrainableHead, dict[str, Tensor]]] = [
         (PICTURE_FILE, towers.picture_head, towers.tail.tensors()),
-        (TEXT_FILE, towers.text_head, sentence_net.corrections(towers.sentences)),
+        (TEXT_FILE, towers.text_head, starter_nets.corrections(towers.sentences)),
     ]
     for name, head, extra in heads:
         tensors = {f"head.{key}": value for key, value in head.state_dict().items()} | extra

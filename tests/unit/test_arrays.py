@@ -13,8 +13,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from vidembed.arrays import floats, gelu, mapped, metadata, softmax
-from vidembed.models.encoders import _pth
+from vidembed.models.arrays import floats, gelu, mapped, metadata, read_torch, softmax
 
 
 def test_a_safetensors_file_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -56,7 +55,7 @@ def test_an_old_torch_file_is_read_as_torch_reads_it(tmp_path: Path) -> None:
     table = torch.arange(12.0).reshape(3, 4)
     tensors = OrderedDict(whole=table, turned=table.T, row=table[1], number=torch.tensor(7))
     torch.save(tensors, tmp_path / "x.pth", _use_new_zipfile_serialization=False)
-    found = _pth.read(tmp_path / "x.pth")
+    found = read_torch(tmp_path / "x.pth")
     assert list(found) == list(tensors)
     for name, value in tensors.items():
         np.testing.assert_array_equal(found[name], value.numpy())
@@ -72,7 +71,7 @@ def test_an_old_torch_file_runs_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     torch.save({"a": _Sly()}, tmp_path / "x.pth", _use_new_zipfile_serialization=False)
     with pytest.raises(pickle.UnpicklingError, match=r"posix\.mkdir|nt\.mkdir"):
-        _pth.read(tmp_path / "x.pth")
+        read_torch(tmp_path / "x.pth")
     assert not (tmp_path / "made").exists()
 
 
@@ -82,10 +81,10 @@ def test_an_old_torch_file_cut_short_is_refused(tmp_path: Path, cut: int) -> Non
     torch.save({"a": torch.ones(50)}, path, _use_new_zipfile_serialization=False)
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises((pickle.UnpicklingError, EOFError, ValueError)):
-        _pth.read(path)
+        read_torch(path)
 
 
 def test_a_torch_file_of_the_new_format_is_refused(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(2)}, tmp_path / "x.pth")
     with pytest.raises(pickle.UnpicklingError):
-        _pth.read(tmp_path / "x.pth")
+        read_torch(tmp_path / "x.pth")

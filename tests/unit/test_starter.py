@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vidembed.arrays import mapped
 from vidembed.errors import BadQuery, ConfigError, WeightsMissing
-from vidembed.models.encoders import _devices, _efficientnet, _minilm, _openvino, starter
+from vidembed.models.arrays import mapped
+from vidembed.models.encoders import _efficientnet, _engines, _minilm, starter
 from vidembed.models.encoders._efficientnet import squared
 from vidembed.models.encoders.starter import FOLDER, PICTURE_FILE, SPACE, TEXT_FILE, StarterEncoder, add_to_manifest
 from vidembed.models.registry import load_encoder
@@ -216,15 +216,15 @@ def test_a_correction_is_added_to_its_matrix() -> None:
 
 
 def test_the_device_is_told_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_devices, "has_nvidia_gpu", lambda: False)
-    assert [_devices.is_cpu(name) for name in ("auto", "cpu", "cuda", "cuda:1", "mps")] == [True, True] + [False] * 3
+    monkeypatch.setattr(_engines, "has_nvidia_gpu", lambda: False)
+    assert [_engines.is_cpu(name) for name in ("auto", "cpu", "cuda", "cuda:1", "mps")] == [True, True] + [False] * 3
 
 
 def test_torch_takes_the_place_of_an_engine_that_is_not_there(
     encoder: StarterEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What runs on GPUs runs the same network; here on the CPU."""
-    monkeypatch.setattr(_openvino, "available", lambda: False)
+    monkeypatch.setattr(_engines, "available", lambda: False)
     pictures = [noise(64, 48), noise(30, 200, 1)]
     rows = StarterEncoder().encode("image", pictures)
     assert np.allclose(rows, encoder.encode("image", pictures), atol=1e-5)

@@ -34,7 +34,7 @@ def training(monkeypatch: pytest.MonkeyPatch) -> object:
 
     yield load
     for name in set(sys.modules) - before:
-        if "vidembed" not in name and name.endswith("_net"):
+        if "vidembed" not in name and name.endswith(("_net", "_nets")):
             del sys.modules[name]
 
 
@@ -55,7 +55,7 @@ def test_heads(kind: HeadKind) -> None:
 
 
 def test_picture_tower(training) -> None:  # type: ignore[no-untyped-def]
-    nets = training("picture_net")
+    nets = training("starter_nets")
     backbone = nets.Backbone()
     pixels = RANDOM.standard_normal((5, 3, 64, 64)).astype(np.float32)
     last, middle = engine(lambda ops, x: _efficientnet.maps(ops, x, _efficientnet.load()), (3, 64, 64), device="cpu")(
@@ -73,7 +73,7 @@ def test_picture_tower(training) -> None:  # type: ignore[no-untyped-def]
 def test_a_tail_learns_and_is_saved_as_it_is_shipped(training) -> None:  # type: ignore[no-untyped-def]
     from safetensors import safe_open
 
-    nets = training("picture_net")
+    nets = training("starter_nets")
     backbone = nets.Backbone()
     tail = nets.Tail(backbone.weights)
     tail(backbone.fine(torch.randn(1, 3, 64, 64))[1]).sum().backward()
@@ -84,9 +84,9 @@ def test_a_tail_learns_and_is_saved_as_it_is_shipped(training) -> None:  # type:
 
 
 def test_text_tower_with_corrections(training) -> None:  # type: ignore[no-untyped-def]
-    nets = training("sentence_net")
+    nets = training("starter_nets")
     torch.manual_seed(0)
-    net = nets.load()
+    net = nets.load_sentences()
     nets.add_corrections(net, first=4, rank=2)
     with torch.no_grad():
         for parameter in net.parameters():
@@ -106,8 +106,8 @@ def test_text_tower_with_corrections(training) -> None:  # type: ignore[no-untyp
 def test_shipped_corrections_have_the_names_training_gives_them(training) -> None:  # type: ignore[no-untyped-def]
     from safetensors import safe_open
 
-    nets = training("sentence_net")
-    net = nets.load()
+    nets = training("starter_nets")
+    net = nets.load_sentences()
     nets.add_corrections(net, first=0, rank=16)
     with safe_open(FOLDER / TEXT_FILE, "np") as file:
         shipped = {name for name in file.keys() if not name.startswith("head.")}  # noqa: SIM118
@@ -115,7 +115,7 @@ def test_shipped_corrections_have_the_names_training_gives_them(training) -> Non
 
 
 def test_sound_tower(training) -> None:  # type: ignore[no-untyped-def]
-    nets = training("sound_net")
+    nets = training("starter_nets")
     torch.manual_seed(0)
     net, head = nets.SoundNet(), nets.SoundHead(8, 16)
     for _ in range(3):  # so that the norms have seen something

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from vidembed.align.features import compute
-from vidembed.arrays import floats, mapped
 from vidembed.errors import ConfigError, WeightsMissing
+from vidembed.models.arrays import floats, mapped
 from vidembed.models.heads import Head, HeadSpec
 from vidembed.protocols import Encoder
 from vidembed.types import MODALITIES, Floats, Item, Modality, Space

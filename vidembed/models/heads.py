@@ -8,8 +8,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from vidembed.arrays import gelu, softmax
 from vidembed.errors import ConfigError
+from vidembed.models.arrays import gelu, softmax
 from vidembed.types import Floats
 from vidembed.vectors import unit_rows
 
@@ -71,7 +71,7 @@ class HeadSpec:
 
 
 class Head:
-    """(N, in_dim) features, or (N, T, in_dim) for attention, -> (N, out_dim) float32 unit rows."""
+    """A network as its spec says, with the tensors that were trained."""
 
     def __init__(self, spec: HeadSpec, tensors: Mapping[str, Floats]) -> None:
         """Raises ValueError when the tensors are not those of the spec."""
@@ -82,6 +82,7 @@ class Head:
         self._tensors = {name: np.asarray(value, np.float32) for name, value in tensors.items()}
 
     def __call__(self, features: Floats) -> Floats:
+        """(N, in_dim) features, or (N, T, in_dim) tokens for "attention", -> (N, out_dim) unit rows."""
         tensors = self._tensors
         x = (np.asarray(features, np.float32) - tensors["mean"]) * tensors["scale"]
         if self.spec.kind == "low_rank":

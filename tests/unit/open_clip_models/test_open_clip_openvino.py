@@ -13,11 +13,11 @@ import pytest
 import torch
 from open_clip_parts import encoder_of, picture
 
-from vidembed.models.encoders import _openvino, _openvino_towers
+from vidembed.models.encoders import _engines, _openvino
 
 
 def _needs_openvino() -> None:
-    if not _openvino.available():
+    if not _engines.available():
         pytest.skip("the extra openvino is not installed")
 
 
@@ -30,7 +30,7 @@ def test_openvino_agrees_and_is_converted_once(folder: Path, tmp_path: Path, mon
     assert exact.engine == "openvino"
     np.testing.assert_allclose(exact.encode("image", images), expected, atol=1e-4)
     np.testing.assert_allclose(exact.encode("image", images[:1]), expected[:1], atol=1e-4)
-    monkeypatch.setattr(_openvino_towers, "_translated", lambda *_: pytest.fail("converted again"))
+    monkeypatch.setattr(_openvino, "_translated", lambda *_: pytest.fail("converted again"))
     fast = encoder_of(folder, engine="openvino")
     assert (fast.encode("image", images) * expected).sum(axis=1).min() >= 0.998
 
@@ -42,10 +42,10 @@ def test_openvino_gives_torchs_numbers_for_convolutions_with_several_outputs_a_c
     plain = torch.nn.Conv2d(3, 12, 3, stride=2, padding=1, groups=3)
     nested = torch.nn.Sequential(torch.nn.Conv2d(12, 24, 3, groups=12, bias=False), torch.nn.ReLU())
     tower = torch.nn.Sequential(plain, nested, torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()).eval()
-    pixels = torch.rand(2 * _openvino_towers.PIECE + 1, 3, 16, 16)
+    pixels = torch.rand(2 * _openvino.PIECE + 1, 3, 16, 16)
     with torch.inference_mode():
         expected = tower(pixels)
-    compiled = _openvino_towers.compile_tower(tower, (16, 16), dtype="float32", cache=tmp_path)
+    compiled = _openvino.compile_tower(tower, (16, 16), dtype="float32", cache=tmp_path)
     torch.testing.assert_close(compiled(pixels), expected, rtol=1e-4, atol=1e-5)
     assert tower[0] is plain  # the tower itself stays as it was
     assert plain.groups == 3
@@ -55,8 +55,8 @@ def test_openvino_reports_to_nobody(tmp_path: Path) -> None:
     """Imported as it is, it would send an event, for which it makes a client id in the home folder."""
     _needs_openvino()
     code = (
-        "import sys, torch; from vidembed.models.encoders import _openvino; "
-        "_openvino.package().convert_model(torch.nn.ReLU(), example_input=torch.zeros(1, 2)); "
+        "import sys, torch; from vidembed.models.encoders import _engines; "
+        "_engines.package().convert_model(torch.nn.ReLU(), example_input=torch.zeros(1, 2)); "
         "print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
     )
     home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
@@ -71,6 +71,6 @@ def test_openvino_falls_back_to_float32_where_half_precision_disagrees(
 ) -> None:
     _needs_openvino()
     monkeypatch.setenv("VIDEMBED_CACHE", str(tmp_path))
-    monkeypatch.setattr(_openvino_towers, "AGREEMENT", 1.1)  # nothing agrees that well
+    monkeypatch.setattr(_openvino, "AGREEMENT", 1.1)  # nothing agrees that well
     tower: Any = encoder_of(folder, engine="openvino")._tower
     assert tower.precision == "float32"

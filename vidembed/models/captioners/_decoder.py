@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.arrays import gelu, softmax
+from vidembed.models.arrays import gelu, softmax
 from vidembed.types import Floats
 
 PAD, START, END, UNKNOWN = 0, 1, 2, 3

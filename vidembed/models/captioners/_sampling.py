@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.arrays import softmax
+from vidembed.models.arrays import softmax
 from vidembed.models.captioners._decoder import END, PAD, START, UNKNOWN, CaptionNet, Mask, Memory, Rows
 from vidembed.types import Floats
 

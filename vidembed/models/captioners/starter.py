@@ -116,10 +116,10 @@ def load(
     frames and the fields of `Writing` are options. device: where pictures are looked at; the words, which come one by
     one in small steps, are written on the CPU.
     """
-    from vidembed.arrays import floats, mapped, metadata
+    from vidembed.models.arrays import floats, mapped, metadata
     from vidembed.models.captioners._decoder import CaptionNet, DecoderShape
     from vidembed.models.captioners._sampling import Writing
-    from vidembed.models.encoders._devices import checked as checked_device
+    from vidembed.models.encoders._engines import checked_device
     from vidembed.models.encoders.starter import FOLDER, StarterEncoder, checked, read_manifest
 
     known = list(Writing.__annotations__)

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image as PILImage
 
 from vidembed.errors import MissingDependency, WeightsMissing
-from vidembed.models.encoders import _pth
+from vidembed.models.arrays import read_torch
 from vidembed.types import Floats
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def load(path: Path | None = None) -> dict[str, Floats]:
             f"{path} is damaged: its SHA-256 does not start with {expected}", hint="reinstall the package"
         )
     try:
-        return _folded(_pth.read(path))
+        return _folded(read_torch(path))
     except (pickle.UnpicklingError, EOFError, ValueError, KeyError, AttributeError) as error:
         raise WeightsMissing(f"{path} holds no EfficientNet-Lite2: {error}", hint="reinstall the package") from error
 

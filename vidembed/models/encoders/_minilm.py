@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.arrays import gelu, mapped, softmax
 from vidembed.errors import MissingDependency, WeightsMissing
+from vidembed.models.arrays import gelu, mapped, softmax
 from vidembed.types import Floats
 
 WIDTH, LAYERS, HEADS = 384, 6, 12

@@ -61,11 +61,11 @@ def text_of(item: Item) -> str:
 def load(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_dir: Path | None = None,
          offline: bool = False, **options: Any) -> MiniLmEncoder:  # fmt: skip
     """The factory of the registry. device: any; texts are computed on the CPU. dtype: "auto" or "float32"."""
-    from vidembed.models.encoders._devices import checked
+    from vidembed.models.encoders._engines import checked_device
 
     if dtype not in ("auto", "float32"):
         raise ConfigError(f"{spec.name} runs in float32 only, got dtype {dtype!r}", hint="use dtype: auto")
     if options:
         raise ConfigError(f"{spec.name} takes no options, got {', '.join(sorted(options))}")
-    checked(device)
+    checked_device(device)
     return MiniLmEncoder()

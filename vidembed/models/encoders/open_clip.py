@@ -11,7 +11,7 @@ import torch
 
 from vidembed.errors import ConfigError, UnknownModel, WeightsMissing, did_you_mean
 from vidembed.models import weights
-from vidembed.models.encoders import _openvino, _openvino_towers, _torch
+from vidembed.models.encoders import _engines, _openvino, _torch
 from vidembed.models.encoders._pictures import Preparation
 from vidembed.models.encoders._torch import Tower, texts_of
 from vidembed.types import Item, Space
@@ -106,10 +106,10 @@ def load(
     model, tokenizer = _build(spec, at, arch, cfg)
     prepare = _preparation(spec, at, arch, cfg, model)
     model.visual = _fused(model.visual)
-    on_openvino = chosen.type == "cpu" and (engine == "openvino" or (engine == "auto" and _openvino.available()))
+    on_openvino = chosen.type == "cpu" and (engine == "openvino" or (engine == "auto" and _engines.available()))
     kind = torch.float32 if on_openvino else _torch.pick_dtype(dtype, chosen)
     model = _torch.settle(model, chosen, kind)
-    tower = _openvino_towers.compile_tower(model.visual, prepare.size, dtype=dtype) if on_openvino else None
+    tower = _openvino.compile_tower(model.visual, prepare.size, dtype=dtype) if on_openvino else None
     if tower is not None:
         del model.visual  # its memory is the engine's now
     space = spec.space or Space(weights.space_name(spec, at), _dim(spec, at))

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from vidembed.arrays import floats, mapped, softmax
 from vidembed.errors import ConfigError, WeightsMissing
+from vidembed.models.arrays import floats, mapped, softmax
 from vidembed.models.encoders.minilm import text_of
 from vidembed.types import AudioSamples, Floats, Image, Item, Modality, Space
 from vidembed.vectors import unit_rows
@@ -220,7 +220,7 @@ class StarterEncoder:
 def load(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_dir: Path | None = None,
          offline: bool = False, **options: Any) -> StarterEncoder:  # fmt: skip
     """The factory of the registry. dtype: "auto" is float32. weights_dir/starter goes before the bundled files."""
-    from vidembed.models.encoders._devices import checked as checked_device
+    from vidembed.models.encoders._engines import checked_device
 
     if dtype not in ("auto", "float32", "bfloat16"):
         raise ConfigError(f"the starter runs in float32 or bfloat16, got dtype {dtype!r}", hint="use dtype: auto")

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.arrays import floats, gelu, mapped
 from vidembed.errors import EncodingError, WeightsMissing
+from vidembed.models.arrays import floats, gelu, mapped
 from vidembed.models.encoders._engines import Engine, Ops, engine
 from vidembed.types import AudioSamples, Floats
 from vidembed.vectors import unit_rows

@@ -1,11 +1,13 @@
-"""What small networks need in numpy: tensors of a safetensors file without copying them, and the usual functions."""
+"""What small networks need in numpy: tensors of safetensors and old torch files, and the usual functions."""
 
 from __future__ import annotations
 
 import json
+import pickle
+from collections import OrderedDict
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from vidembed.types import Floats
 
 _DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "I64": np.dtype("<i8")}
+_TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _AT_ONCE = 1 << 15  # values: what stays in a core's second cache
 # Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: the error function to 1.5e-7
 _ERF = tuple(map(np.float32, (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)))
@@ -90,3 +93,68 @@ def _tensor(content: NDArray[np.uint8], start: int, about: dict[str, Any]) -> ND
     if dtype is None or end - begin != prod(about["shape"]) * dtype.itemsize or not 0 <= begin <= end <= len(content):
         raise ValueError(f"a tensor {about} does not fit")
     return content[start + begin : start + end].view(dtype).reshape(about["shape"])
+
+
+class _Storage(NamedTuple):
+    key: str
+    dtype: str
+
+
+class _Tensor(NamedTuple):
+    storage: _Storage
+    start: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]  # in values, not bytes
+
+
+def _stored(storage: _Storage, start: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> _Tensor:
+    return _Tensor(storage, start, shape, strides)
+
+
+_KNOWN: dict[tuple[str, str], Any] = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch._utils", "_rebuild_tensor_v2"): _stored,
+    ("torch", "FloatStorage"): "<f4",
+    ("torch", "LongStorage"): "<i8",
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows dictionaries and tensors; whatever else a pickle names is refused."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _KNOWN:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}; allowed are tensors alone")
+        return _KNOWN[module, name]
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        _, dtype, key, *_ = pid
+        return _Storage(key, dtype)
+
+
+def read_torch(path: Path) -> dict[str, NDArray[Any]]:
+    """Tensors by name from a file of `torch.save` before version 1.6, without running what a pickle may ask for.
+
+    Its format: pickles of a magic number, a version, facts of the machine, the tensors by name and the storages' keys,
+    then each storage: its length as int64 and its values.
+
+    Raises UnpicklingError, EOFError or ValueError for a file of another kind, or one cut short.
+    """
+    with path.open("rb") as file:
+        magic, _version, _machine, tensors, keys = (_Unpickler(file).load() for _ in range(5))
+        if magic != _TORCH_MAGIC:
+            raise pickle.UnpicklingError("it is no torch file of the old format")
+        dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
+        storages = {}
+        for key in keys:
+            (length,) = np.fromfile(file, "<i8", 1)
+            storages[key] = np.fromfile(file, dtypes[key], length)
+    return {name: _array(tensor, storages[tensor.storage.key]) for name, tensor in tensors.items()}
+
+
+def _array(tensor: _Tensor, values: NDArray[Any]) -> NDArray[Any]:
+    size = values.itemsize  # numpy itself refuses what would reach outside of the values
+    view: NDArray[Any] = np.ndarray(
+        tensor.shape, values.dtype, values, tensor.start * size, [step * size for step in tensor.strides]
+    )
+    return np.ascontiguousarray(view).reshape(tensor.shape)
