@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -39,7 +39,6 @@ PICTURE_FEATURES = 1760  # 1280 means of the last map, 2 x 2 x 120 of the last o
 TUNED_FROM = 16  # the first block of the picture tower that training changes
 SENTENCE_ENDS = (".", "!", "?")
 _PICTURES = 8  # of each core in one pass: what its caches like, and little memory
-T = TypeVar("T")
 
 
 class StarterEncoder:
