@@ -98,7 +98,7 @@ def clap() -> tuple[Source, ClipEncoder]:
     import torch
     import transformers
 
-    from vidembed.models.encoders.clap import ClapEncoder
+    from vidembed.models.encoders.dual import ClapEncoder
     from vidembed.models.encoders.pooled import AudioWindows, PooledEncoder
     from vidembed.sources.basic import AudioSource
     from vidembed.types import Space

@@ -17,8 +17,7 @@ from vidembed.errors import MediaUnreadable, NoSuchStream
 from vidembed.index.catalog import Catalog
 from vidembed.index.executors import SerialExecutor, ThreadExecutor
 from vidembed.index.pipeline.jobs import Tools
-from vidembed.index.pipeline.progress import Progress
-from vidembed.index.pipeline.run import Indexer
+from vidembed.index.pipeline.run import Indexer, Progress
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.media.segmenting.sampling import distinct
 from vidembed.media.segmenting.segment import FixedWindows, KnownSpans

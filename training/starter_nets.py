@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from vidembed.models.arrays import mapped
-from vidembed.models.encoders import _efficientnet, _minilm, starter_sound
+from vidembed.models.encoders import _efficientnet, minilm, starter_sound
 from vidembed.models.encoders._efficientnet import BLOCKS, MIDDLE
 from vidembed.models.encoders._engines import TorchOps
-from vidembed.models.encoders._minilm import HEADS, LAYERS, WIDTH
+from vidembed.models.encoders.minilm import HEADS, LAYERS, WIDTH
 from vidembed.models.encoders.starter import TUNED_FROM
 from vidembed.models.encoders.starter_sound import CHANNELS, FEATURES
 
@@ -170,7 +170,7 @@ def corrections(net: MiniLM) -> dict[str, Tensor]:
 
 def load_sentences(folder: Path | None = None) -> MiniLM:
     """The network, frozen, from a sentence-transformers folder; None takes the pip package's."""
-    state = {name: torch.from_numpy(value.copy()) for name, value in mapped(_minilm.weights_file(folder)).items()}
+    state = {name: torch.from_numpy(value.copy()) for name, value in mapped(minilm.weights_file(folder)).items()}
     net = MiniLM(*(len(state[f"embeddings.{kind}_embeddings.weight"]) for kind in ("word", "position")))
     net.load_state_dict(_renamed(state))
     net.requires_grad_(False)

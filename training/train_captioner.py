@@ -32,8 +32,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from vidembed.evaluation.caption_metrics import cider_d, tokens
 
-from vidembed.models.captioners._decoder import PAD, UNKNOWN, DecoderShape
-from vidembed.models.captioners._sampling import Writing, beam_search
+from vidembed.models.captioners._decoder import PAD, UNKNOWN, DecoderShape, Writing, beam_search
 from vidembed.models.encoders.starter import MANIFEST, add_to_manifest
 
 LENGTHS = 3  # parts of a batch, by length: less padding

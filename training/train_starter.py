@@ -35,7 +35,7 @@ from torch.optim.swa_utils import AveragedModel
 from vidembed.align.fit import MAX_SCALE, info_nce, warm_cosine
 from vidembed.align.heads import TrainableHead
 from vidembed.align.measuring import both_ways
-from vidembed.models.encoders import _minilm
+from vidembed.models.encoders import minilm
 from vidembed.models.encoders._efficientnet import FEATURES
 from vidembed.models.encoders.starter import (
     FOLDER,
@@ -60,7 +60,7 @@ START_TEMPERATURE = 0.05
 class Texts:
     """All texts as tokens. A call gives (ids, mask) of rows, padded to the longest."""
 
-    def __init__(self, texts: list[str], tokenizer: _minilm.Tokenizer, device: torch.device) -> None:
+    def __init__(self, texts: list[str], tokenizer: minilm.Tokenizer, device: torch.device) -> None:
         ids, mask = map(torch.from_numpy, tokenizer(texts))
         self.ids, self.lengths = ids[:, :MAX_TOKENS].to(device), mask[:, :MAX_TOKENS].sum(1).to(device)
 
@@ -80,7 +80,7 @@ class Towers(nn.Module):
         self.picture_head = TrainableHead(HeadSpec("linear", PICTURE_FEATURES, SPACE.dim, dropout=0.3))
         self.sentences = sentences
         starter_nets.add_corrections(self.sentences, first=0, rank=rank)
-        self.text_head = TrainableHead(HeadSpec("mlp", _minilm.WIDTH, SPACE.dim, hidden=384, dropout=0.2))
+        self.text_head = TrainableHead(HeadSpec("mlp", minilm.WIDTH, SPACE.dim, hidden=384, dropout=0.2))
 
     def pictures(self, middle: Tensor, late: Tensor) -> Tensor:
         """(B, 384) unit rows of the frozen blocks' maps."""
@@ -115,7 +115,7 @@ class Training:
         self.seen = read_pictures([item.path for item in captions.items], PICTURE_SIDE).to(self.device)
         self.backbone = Backbone(self.device)
         self.sentences = starter_nets.load_sentences()
-        tokenizer = _minilm.Tokenizer(_minilm.weights_file().with_name("tokenizer.json"))
+        tokenizer = minilm.Tokenizer(minilm.weights_file().with_name("tokenizer.json"))
         self.texts = Texts(captions.texts, tokenizer, self.device)
         features = torch.cat([self._features(part) for part in _parts(self.used)])
         self.classes = class_features(self.backbone, features)

@@ -32,7 +32,7 @@ _PUBLIC = {
     "Hit": "vidembed.types",
     "IndexInfo": "vidembed.index.contents",
     "Moment": "vidembed.types",
-    "Progress": "vidembed.index.pipeline.progress",
+    "Progress": "vidembed.index.pipeline.run",
     "Query": "vidembed.types",
     "RunReport": "vidembed.types",
     "Span": "vidembed.types",
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from vidembed.errors import VidembedError
     from vidembed.index.contents import IndexInfo, VideoRecord
     from vidembed.index.opening import caption, open_index
-    from vidembed.index.pipeline.progress import Progress
+    from vidembed.index.pipeline.run import Progress
     from vidembed.index.video_index import VideoIndex
     from vidembed.search.duplicates import Duplicate
     from vidembed.types import (

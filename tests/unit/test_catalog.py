@@ -12,7 +12,7 @@ import pytest
 from vidembed.errors import IndexMismatch, StoreError, StoreUnavailable
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.database import MIGRATIONS
-from vidembed.index.catalog.states import ChannelCounts
+from vidembed.index.catalog.texts import ChannelCounts
 from vidembed.types import Candidate, Caption, Clip, Failure, Span, TextLine, TimedText, VideoInfo
 
 VIDEO = "a" * 32

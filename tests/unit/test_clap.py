@@ -13,7 +13,7 @@ import torch
 from vidembed.errors import EncodingError, WeightsMissing
 from vidembed.models import registry
 from vidembed.models.encoders import _torch
-from vidembed.models.encoders.clap import ClapEncoder
+from vidembed.models.encoders.dual import ClapEncoder
 from vidembed.types import AudioSamples, FrameBatch, Space
 from vidembed.vectors import unit_rows
 

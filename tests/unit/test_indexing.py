@@ -14,7 +14,7 @@ import pytest
 from fake_media import Bench, video_id
 
 from vidembed.config.schema import SampleSettings, SegmentSettings
-from vidembed.index.pipeline import progress
+from vidembed.index.pipeline import run as progress
 from vidembed.media.segmenting.sampling import distinct
 from vidembed.media.segmenting.segment import FixedWindows
 from vidembed.protocols import Channel, Frame

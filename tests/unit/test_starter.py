@@ -12,7 +12,7 @@ from PIL import Image
 
 from vidembed.errors import BadQuery, ConfigError, WeightsMissing
 from vidembed.models.arrays import mapped
-from vidembed.models.encoders import _efficientnet, _engines, _minilm, starter
+from vidembed.models.encoders import _efficientnet, _engines, minilm, starter
 from vidembed.models.encoders._efficientnet import squared
 from vidembed.models.encoders.starter import FOLDER, PICTURE_FILE, SPACE, TEXT_FILE, StarterEncoder, add_to_manifest
 from vidembed.models.registry import load_encoder
@@ -195,8 +195,8 @@ def test_training_enters_a_file_without_touching_the_others(tmp_path: Path) -> N
 
 def test_a_correction_is_added_to_its_matrix() -> None:
     """Beside the matrices, as corrections are kept, and added to them: the same vectors; what does not fit is named."""
-    _, tokenizer = _minilm.load()
-    tensors = {n: v for n, v in mapped(_minilm.weights_file()).items() if v.dtype == np.float32}
+    _, tokenizer = minilm.load_network()
+    tensors = {n: v for n, v in mapped(minilm.weights_file()).items() if v.dtype == np.float32}
     random = np.random.default_rng(0)
     name, rows = "layers.5.self_attn.in_proj_weight", {"query": 0, "key": 384, "value": 768}
     parts = {f"{name}.up": random.normal(0, 0.1, (1152, 2)), f"{name}.down": random.normal(0, 0.1, (2, 384))}
@@ -206,13 +206,13 @@ def test_a_correction_is_added_to_its_matrix() -> None:
         matrix = f"encoder.layer.5.attention.self.{part}.weight"
         merged[matrix] = tensors[matrix] + parts[f"{name}.up"][start : start + 384] @ parts[f"{name}.down"]
     batch = tokenizer(["a dog runs", "snow"])
-    beside = _minilm.MiniLM(tensors, parts)(*batch)
-    assert np.allclose(beside, _minilm.MiniLM(merged)(*batch), atol=1e-5)
-    assert not np.allclose(beside, _minilm.MiniLM(tensors)(*batch), atol=1e-3)
+    beside = minilm.MiniLM(tensors, parts)(*batch)
+    assert np.allclose(beside, minilm.MiniLM(merged)(*batch), atol=1e-5)
+    assert not np.allclose(beside, minilm.MiniLM(tensors)(*batch), atol=1e-3)
     with pytest.raises(WeightsMissing, match=r"unknown tensor 'layers\.9\.linear1\.weight\.down'"):
-        _minilm.MiniLM(tensors, {"layers.9.linear1.weight.down": np.zeros((1, 1), np.float32)})
+        minilm.MiniLM(tensors, {"layers.9.linear1.weight.down": np.zeros((1, 1), np.float32)})
     with pytest.raises(WeightsMissing, match="does not fit the text tower"):
-        _minilm.MiniLM(tensors, {f"{name}.up": parts[f"{name}.up"], f"{name}.down": np.zeros((3, 384), np.float32)})
+        minilm.MiniLM(tensors, {f"{name}.up": parts[f"{name}.up"], f"{name}.down": np.zeros((3, 384), np.float32)})
 
 
 def test_the_device_is_told_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from vidembed.errors import ConfigError, NoSuchStream
-from vidembed.models.captioners._decoder import END, CaptionNet, DecoderShape
-from vidembed.models.captioners._sampling import Writing, beam_search, sample
+from vidembed.models.captioners._decoder import END, CaptionNet, DecoderShape, Writing, beam_search, sample
 from vidembed.models.captioners.starter import StarterCaptioner
 from vidembed.protocols import ClipMedia, VideoReader
 from vidembed.types import Clip, Floats, FrameBatch, Image, Span, VideoInfo

@@ -20,7 +20,7 @@ import pytest
 from vidembed.config.schema import StoreSettings
 from vidembed.errors import ConfigError, IndexBusy, IndexMismatch, StoreError, StoreUnavailable
 from vidembed.index.stores import open_store
-from vidembed.index.stores._edge_state import RowCache
+from vidembed.index.stores._edge_engine import RowCache
 from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
 from vidembed.types import Clip, Row, Space, Span, Where
 

@@ -14,7 +14,7 @@ import torch
 
 from vidembed.align.heads import TrainableHead
 from vidembed.models.captioners._decoder import DecoderShape
-from vidembed.models.encoders import _efficientnet, _minilm, starter_sound
+from vidembed.models.encoders import _efficientnet, minilm, starter_sound
 from vidembed.models.encoders._engines import engine
 from vidembed.models.encoders.starter import FOLDER, PICTURE_FILE, TEXT_FILE, StarterEncoder
 from vidembed.models.heads import Head, HeadKind, HeadSpec
@@ -93,13 +93,13 @@ def test_text_tower_with_corrections(training) -> None:  # type: ignore[no-untyp
             if parameter.requires_grad:
                 parameter.add_(0.02)
     corrections = {name: value.detach().numpy() for name, value in nets.corrections(net).items()}
-    ours, tokenizer = _minilm.load(corrections=corrections)
+    ours, tokenizer = minilm.load_network(corrections=corrections)
     ids, mask = tokenizer(["a dog runs", "snow falls on a village in the mountains"])
     with torch.inference_mode():
         states = net(torch.from_numpy(ids), torch.from_numpy(mask))
         expected = torch.nn.functional.normalize(nets.mean_pool(states, torch.from_numpy(mask)), dim=-1)
     np.testing.assert_allclose(ours(ids, mask), expected.numpy(), atol=1e-5)
-    plain, _ = _minilm.load()
+    plain, _ = minilm.load_network()
     assert not np.allclose(plain(ids, mask), expected.numpy(), atol=1e-3)
 
 

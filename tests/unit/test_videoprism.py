@@ -11,7 +11,7 @@ import torch
 
 from vidembed.errors import WeightsMissing
 from vidembed.models import registry
-from vidembed.models.encoders.video import canonical
+from vidembed.models.encoders.dual import canonical
 from vidembed.protocols import Encoder
 from vidembed.types import AudioVisual, FrameBatch
 from vidembed.vectors import unit_rows

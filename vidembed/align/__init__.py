@@ -13,16 +13,15 @@ from vidembed.align.pairs import BadRow, Pair, Pairs, read_pairs
 
 if TYPE_CHECKING:
     from vidembed.align.aligned import AlignedEncoder, Manifest, load
-    from vidembed.align.exporting import export
     from vidembed.align.fit import Epoch, FitSettings
-    from vidembed.align.measuring import Direction, EvalReport, evaluate
+    from vidembed.align.measuring import Direction, EvalReport, evaluate, export
     from vidembed.align.training import AlignSettings, TrainReport, train
 
 # No module has the name of a function: importing it would put the module in the function's place.
 _WHERE = {
     "AlignSettings": "training", "AlignedEncoder": "aligned", "Direction": "measuring", "Epoch": "fit",
     "EvalReport": "measuring", "FitSettings": "fit", "Manifest": "aligned", "TrainReport": "training",
-    "evaluate": "measuring", "export": "exporting", "load": "aligned", "train": "training",
+    "evaluate": "measuring", "export": "measuring", "load": "aligned", "train": "training",
 }  # fmt: skip
 
 __all__ = [

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.align.aligned import Tower
-from vidembed.align.exporting import write_model
 from vidembed.align.features import FeatureCache, MediaLoader, Progress
 from vidembed.align.fit import Batch, Epoch, Fit, FitSettings, fit
 from vidembed.align.heads import TrainableHead
-from vidembed.align.measuring import Direction, both_ways, unique_texts
+from vidembed.align.measuring import Direction, both_ways, unique_texts, write_model
 from vidembed.align.pairs import BadRow, Pair, Pairs, read_pairs
 from vidembed.errors import ConfigError, InputError
 from vidembed.models.heads import HeadKind, HeadSpec

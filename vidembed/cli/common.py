@@ -19,7 +19,7 @@ from vidembed.types import Failure, Moment, format_time
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from vidembed.index.pipeline.progress import Progress, ProgressCallback
+    from vidembed.index.pipeline.run import Progress, ProgressCallback
     from vidembed.index.video_index import VideoIndex
 
 DEFAULT_INDEX = "vidembed-index"

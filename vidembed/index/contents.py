@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vidembed.config.schema import ChannelSettings
 from vidembed.errors import MediaUnreadable, NoSuchStream, UnknownModel
-from vidembed.index.catalog.states import FINISHED, ChannelCounts
+from vidembed.index.catalog.texts import FINISHED, ChannelCounts
 from vidembed.index.channels import channel_spec
 from vidembed.index.parts import IndexParts
 from vidembed.media.reading.reader import open_video

@@ -12,13 +12,12 @@ from vidembed.config.load import Overrides, load_config
 from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, MediaNotFound, VidembedError, did_you_mean
 from vidembed.index.catalog import Catalog
-from vidembed.index.catalog.states import FINISHED
+from vidembed.index.catalog.texts import FINISHED
 from vidembed.index.channels import ChannelSpec, channel_spec, frame_encoder
 from vidembed.index.media import make_tools
 from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.in_hand import InHand
-from vidembed.index.pipeline.progress import ProgressCallback
-from vidembed.index.pipeline.run import Indexer
+from vidembed.index.pipeline.run import Indexer, ProgressCallback
 from vidembed.index.pipeline.write import recover
 from vidembed.index.worker import make_executor, make_remote
 from vidembed.media.files import find_videos, list_tags

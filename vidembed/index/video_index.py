@@ -19,7 +19,7 @@ from vidembed.index.contents import IndexInfo, VideoRecord
 from vidembed.index.filling import Filling, Paths, new_specs, select
 from vidembed.index.manifest import check_specs
 from vidembed.index.parts import IndexParts
-from vidembed.index.pipeline.progress import ProgressCallback
+from vidembed.index.pipeline.run import ProgressCallback
 from vidembed.index.searching import check
 from vidembed.index.watching import watch
 from vidembed.search.duplicates import Duplicate, duplicates

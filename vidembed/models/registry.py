@@ -37,9 +37,9 @@ FAMILIES = {
     "siglip2": "vidembed.models.encoders.dual:load",
     "metaclip_2": "vidembed.models.encoders.dual:load",
     "chinese_clip": "vidembed.models.encoders.dual:load",
-    "clap": "vidembed.models.encoders.clap:load",
-    "xclip": "vidembed.models.encoders.video:load_xclip",
-    "videoprism": "vidembed.models.encoders.video:load_videoprism",
+    "clap": "vidembed.models.encoders.dual:load_clap",
+    "xclip": "vidembed.models.encoders.dual:load_xclip",
+    "videoprism": "vidembed.models.encoders.dual:load_videoprism",
     "pe_audio_video": "vidembed.models.encoders.pe_av:load",
 }
 ALIGNED = "vidembed.align.aligned:load_spec"

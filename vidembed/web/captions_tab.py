@@ -15,7 +15,7 @@ import gradio as gr
 from vidembed.captions.export import caption_record, dump
 from vidembed.captions.subtitles import clean, srt, to_cues, vtt
 from vidembed.errors import BadQuery, InputError, VidembedError
-from vidembed.index.pipeline.progress import Progress, ProgressCallback
+from vidembed.index.pipeline.run import Progress, ProgressCallback
 from vidembed.types import Caption, Clip, Failure, VideoInfo
 from vidembed.web import html
 from vidembed.web.cards import empty_library

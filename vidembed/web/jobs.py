@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidembed.errors import InputError, VidembedError
-from vidembed.index.pipeline.progress import Progress, ProgressCallback
+from vidembed.index.pipeline.run import Progress, ProgressCallback
 from vidembed.types import Caption
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import gradio as gr
 
 from vidembed.demo import demo_channels, demo_videos
 from vidembed.errors import InputError, VidembedError
-from vidembed.index.pipeline.progress import ProgressCallback
+from vidembed.index.pipeline.run import ProgressCallback
 from vidembed.types import RunReport
 from vidembed.web import html
 from vidembed.web.html import html_part

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from vidembed.errors import BadQuery, ConfigError, InputError
-from vidembed.index.pipeline.progress import Progress
+from vidembed.index.pipeline.run import Progress
 from vidembed.types import Clip, Hit, Moment, Query, Span, VideoInfo
 from vidembed.web import cards, export, html, mapping
 from vidembed.web import html as timeline

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vidembed.index.catalog.database import Database
-from vidembed.index.catalog.states import ChannelStates
-from vidembed.index.catalog.texts import Captions, Summaries, Tags, Texts
+from vidembed.index.catalog.texts import Captions, ChannelStates, Summaries, Tags, Texts
 from vidembed.index.catalog.videos import Videos
 from vidembed.types import Failure
 

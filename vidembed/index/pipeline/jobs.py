@@ -12,7 +12,7 @@ from pathlib import Path
 from vidembed.batching import failure_of
 from vidembed.errors import InputError
 from vidembed.index.catalog import Catalog
-from vidembed.index.catalog.states import FINISHED
+from vidembed.index.catalog.texts import FINISHED
 from vidembed.index.catalog.videos import PathRow
 from vidembed.protocols import Channel, Encoded, Frame, Segmenter, StreamMode, VideoReader
 from vidembed.types import Clip, Failure, Image, Item, Span, TimedText, VideoInfo

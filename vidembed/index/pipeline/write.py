@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from vidembed.batching import failure_of
 from vidembed.errors import FATAL
 from vidembed.index.catalog import Catalog
-from vidembed.index.catalog.states import ChannelState
+from vidembed.index.catalog.texts import ChannelState
 from vidembed.index.pipeline.jobs import Chunk, Outcome, text_kind
 from vidembed.protocols import Channel, Encoded, Store
 from vidembed.types import Clip, Failure, Item, Row, TimedText

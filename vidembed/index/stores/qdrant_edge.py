@@ -18,8 +18,11 @@ import vidembed.index.stores._points as _points
 from vidembed.errors import StoreUnavailable
 from vidembed.files import sync_folder
 from vidembed.index.stores._edge_engine import (
+    CollectionTable,
+    RowCache,
     create_shard,
     filter_of,
+    lock,
     mapped,
     quantization_config,
     search_params,
@@ -27,7 +30,6 @@ from vidembed.index.stores._edge_engine import (
     video_filter,
     word_params,
 )
-from vidembed.index.stores._edge_state import CollectionTable, RowCache, lock
 from vidembed.index.stores._points import DENSE, WORDS
 from vidembed.types import Floats, Row, Space, SparseVector, Where
 

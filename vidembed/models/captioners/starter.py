@@ -23,8 +23,7 @@ from vidembed.types import Floats, Image
 from vidembed.vectors import evenly_spaced
 
 if TYPE_CHECKING:
-    from vidembed.models.captioners._decoder import CaptionNet
-    from vidembed.models.captioners._sampling import Writing
+    from vidembed.models.captioners._decoder import CaptionNet, Writing
 
 FILE = "captioner.safetensors"
 Look = Callable[[Sequence[Image]], Floats]
@@ -42,7 +41,7 @@ class StarterCaptioner:
     def __init__(
         self, net: CaptionNet, words: Sequence[str], look: Look, *, frames: int = 4, writing: Writing | None = None
     ) -> None:
-        from vidembed.models.captioners._sampling import Writing
+        from vidembed.models.captioners._decoder import Writing
 
         if len(words) != net.shape.vocabulary:
             raise ConfigError(f"the captioner has {len(words)} words for {net.shape.vocabulary} outputs")
@@ -70,7 +69,7 @@ class StarterCaptioner:
 
     def describe(self, pictures: Sequence[Floats], *, n: int, seeds: Sequence[Sequence[int]]) -> list[list[str]]:
         """As `candidates`, from (P, tokens, features) per clip, P >= 1, and one seed per clip."""
-        from vidembed.models.captioners._sampling import beam_search, sample
+        from vidembed.models.captioners._decoder import beam_search, sample
 
         rows = [self.net.look(np.asarray(p, np.float32)) for p in pictures]
         seen = np.zeros((len(rows), max(map(len, rows)), self.net.shape.width), np.float32)
@@ -117,8 +116,7 @@ def load(
     one in small steps, are written on the CPU.
     """
     from vidembed.models.arrays import floats, mapped, metadata
-    from vidembed.models.captioners._decoder import CaptionNet, DecoderShape
-    from vidembed.models.captioners._sampling import Writing
+    from vidembed.models.captioners._decoder import CaptionNet, DecoderShape, Writing
     from vidembed.models.encoders._engines import checked_device
     from vidembed.models.encoders.starter import FOLDER, StarterEncoder, checked, read_manifest
 

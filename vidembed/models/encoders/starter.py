@@ -26,7 +26,7 @@ from vidembed.vectors import unit_rows
 
 if TYPE_CHECKING:
     from vidembed.models.encoders._engines import Engine
-    from vidembed.models.encoders._minilm import MiniLM, Tokenizer
+    from vidembed.models.encoders.minilm import MiniLM, Tokenizer
     from vidembed.models.encoders.starter_sound import SoundTower
     from vidembed.models.heads import Head
     from vidembed.models.spec import ModelSpec
@@ -100,7 +100,7 @@ class StarterEncoder:
 
     def sentence_vectors(self, texts: Sequence[str]) -> Floats:
         """(N, 384) unit sentence vectors of the text tower before its head, low-rank correction included."""
-        from vidembed.models.encoders._minilm import sentence_vectors
+        from vidembed.models.encoders.minilm import sentence_vectors
 
         net, tokenizer = self._text_tower
         return sentence_vectors(net, tokenizer, texts)
@@ -189,9 +189,9 @@ class StarterEncoder:
 
     @cached_property
     def _text_net(self) -> tuple[MiniLM, Tokenizer]:
-        from vidembed.models.encoders import _minilm
+        from vidembed.models.encoders import minilm
 
-        return _minilm.load(corrections=self._text_tensors[1])
+        return minilm.load_network(corrections=self._text_tensors[1])
 
     @cached_property
     def _sound_tower(self) -> SoundTower:
