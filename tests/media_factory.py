@@ -6,6 +6,7 @@ Colours: ffmpeg's "red" is (255, 0, 0), "lime" (0, 255, 0), "blue" (0, 0, 255).
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -54,6 +55,12 @@ def _truncate(share: float) -> Callable[[Path], None]:
         path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
 
     return cut_off
+
+
+def _subtitles(*texts: str) -> str:
+    """SubRip as an input of ffmpeg: each text from .5 to .9 s of its second."""
+    cues = [f"{n + 1}\n00:00:0{n},500 --> 00:00:0{n},900\n<i>{text}</i>\n" for n, text in enumerate(texts) if text]
+    return "data:application/x-subrip;base64," + base64.b64encode("\n".join(cues).encode()).decode()
 
 
 def _flip_bytes(path: Path) -> None:
@@ -125,6 +132,12 @@ SAMPLES = (
               "[0:v][1:v]vstack[v]", "-map", "[v]", *H264), 0.5, after=_rotate(degrees),
              size=(96, 48) if degrees == 180 else (48, 96)) for degrees in (90, 180, 270)),
     Sample("wide_pixels.mp4", (*colour("red", 0.5), "-vf", "setsar=4/3", *H264), 0.5, size=(85, 48)),
+    # Two tracks of text; time stamps begin at 5 s.
+    *(Sample(name, (*SHOTS, "-f", "srt", "-i", _subtitles("one", "two, too"), "-f", "srt", "-i", _subtitles("sign", ""),
+                    *JOIN, "-map", "3:s", "-map", "4:s", *H264, "-c:s", codec, "-metadata:s:s:0", "language=ger",
+                    "-disposition:s:0", "default", "-disposition:s:1", "forced", *more), 3.0)
+      for name, codec, more in (("subtitled.mkv", "subrip", ("-output_ts_offset", "5")),
+                                ("subtitled.mp4", "mov_text", ()), ("subtitled_ass.mkv", "ass", ()))),
     # Time stamps begin at 5 s; t = 0 must be the first picture all the same. Half a second of each colour.
     Sample("offset.mkv", (*SHOTS, *tone(440, 3), *JOIN, "-map", "3:a", *H264, "-c:a", "aac", "-output_ts_offset", "5"),
            3.0, colours=THREE, times_s=TENTHS, audio_rate_hz=16000),

@@ -22,6 +22,7 @@ from vidembed.types import (
     Space,
     Span,
     SparseVector,
+    SubtitleTrack,
     VideoInfo,
     Where,
 )
@@ -81,6 +82,13 @@ class VideoReader(Protocol):
         """Mono sound of the span, on the video's clock; zeros where the track has a gap inside the span.
 
         Raises NoSuchStream when there is no sound track or it has no sample in the span.
+        """
+        ...
+
+    def subtitles(self) -> list[SubtitleTrack]:
+        """The subtitles that come with the video: files beside it, then text tracks inside, on the video's clock.
+
+        A file that cannot be read is left out with a warning. Raises MediaUnreadable.
         """
         ...
 

@@ -18,7 +18,7 @@ from vidembed.protocols import ClipMedia
 from vidembed.sources import _transcript, speech
 from vidembed.sources._transcript import Thresholds, Transcript, Utterance, Word, is_loop, sentences, without_echoes
 from vidembed.sources.speech import RATE_HZ, SpeechSource
-from vidembed.types import AudioSamples, Clip, Span, TimedText, VideoInfo
+from vidembed.types import AudioSamples, Clip, Span, SubtitleTrack, TextLine, TimedText, VideoInfo
 
 BELIEVED = {
     "logprob": -0.3,
@@ -125,6 +125,7 @@ class Track:
         self.info = info(duration_s)
         self.sound = sound
         self.asked: list[Span] = []
+        self.tracks: list[SubtitleTrack] = []
 
     def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
         assert rate_hz == RATE_HZ
@@ -136,6 +137,9 @@ class Track:
             raise made
         return AudioSamples(made.astype(np.float32), rate_hz, span.start_s)
 
+    def subtitles(self) -> list[SubtitleTrack]:
+        return self.tracks
+
     def media(self, span: Span) -> ClipMedia:
         return ClipMedia(Clip.make(self.info.video_id, 0, span), self.info, None, self)  # type: ignore[arg-type]
 
@@ -145,9 +149,56 @@ def silence(span: Span) -> np.ndarray:
 
 
 def test_no_track_is_absent_and_nothing_is_loaded() -> None:
-    source = SpeechSource()
-    media = ClipMedia(Clip.make("a" * 32, 0, Span(0, 5)), info(5, audio=False), None, None)  # type: ignore[arg-type]
-    assert source.item(media) is None
+    track = Track(5.0, silence)
+    track.info = info(5, audio=False)
+    assert SpeechSource().item(track.media(Span(0, 5))) is None
+    assert track.asked == []
+
+
+def subtitles(*spans: tuple[float, float], language: str | None = "en") -> SubtitleTrack:
+    lines = tuple(TextLine(Span(*span), f"line {number}") for number, span in enumerate(spans, 1))
+    return SubtitleTrack(lines, "talk.en.srt", language)
+
+
+class TestSubtitles:
+    def test_they_are_what_is_said_and_nothing_is_recognised(self) -> None:
+        track = Track(60.0, silence)
+        track.tracks = [subtitles((4, 9), (9, 12))]
+        source = SpeechSource(model="/nowhere/at/all")
+        first = source.item(track.media(Span(0, 8)))
+        assert first == TimedText((TextLine(Span(4, 9), "line 1"),), "en", "talk.en.srt")  # its middle lies here
+        second = source.item(track.media(Span(8, 16)))
+        assert second is not None
+        assert second.text == "line 2"
+        assert source.item(track.media(Span(16, 24))) is None
+        assert track.asked == []
+
+    def test_long_stretches_without_any_are_listened_to(self) -> None:
+        track = Track(1000.0, silence)
+        track.tracks = [subtitles((130, 140), (700, 810))]
+        SpeechSource().item(track.media(Span(0, 8)))
+        assert track.asked == [Span(0, 130), Span(810, 1000)]
+
+    def test_a_video_without_sound_has_its_subtitles(self) -> None:
+        track = Track(10.0, silence)
+        track.info = info(10, audio=False)
+        track.tracks = [subtitles((1, 2))]
+        found = SpeechSource().item(track.media(Span(0, 10)))
+        assert found is not None
+        assert found.text == "line 1"
+
+    def test_only_and_ignore(self) -> None:
+        track = Track(10.0, silence)
+        assert SpeechSource(subtitles="only").item(track.media(Span(0, 10))) is None
+        assert track.asked == []
+        track.tracks = [subtitles((1, 2))]
+        assert SpeechSource(subtitles="ignore").item(track.media(Span(0, 10))) is None
+        assert track.asked == [Span(0, 10)]
+        with pytest.raises(ConfigError, match="sometimes"):
+            SpeechSource(subtitles="sometimes")  # type: ignore[arg-type]
+
+    def test_texts_made_without_them_have_another_producer(self) -> None:
+        assert len({SpeechSource(subtitles=use).producer for use in ("prefer", "only", "ignore")}) == 3
 
 
 def test_three_hours_of_silence_load_no_model_and_are_read_in_chunks_once() -> None:

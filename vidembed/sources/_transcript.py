@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from vidembed.errors import VidembedError
-from vidembed.types import Span, TextLine, TimedText
+from vidembed.types import Span, SubtitleTrack, TextLine, TimedText
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Utterance:
 
     words: tuple[Word, ...]
     language: str | None = None
+    whole: bool = False  # a subtitle: only its own start and end are known, and it goes to one clip
 
     @property
     def text(self) -> str:
@@ -43,27 +44,38 @@ class Utterance:
     def line(self) -> TextLine:
         # Whisper gives some words no length; a span may not be empty.
         span = Span(self.words[0].start_s, max(self.words[-1].end_s, self.words[0].start_s + 0.01))
+        if self.whole:
+            return TextLine(span, self.text)
         words = tuple((w.start_s, max(w.end_s, w.start_s + 0.01), w.text.strip()) for w in self.words)
         return TextLine(span, self.text, min(1.0, self.probability), words)
 
 
 @dataclass(frozen=True)
 class Transcript:
-    """One video's speech. heard_s: seconds in which a voice was detected, understood or not."""
+    """One video's speech. heard_s: seconds in which a voice was detected, understood or not. origin: its subtitles."""
 
     utterances: tuple[Utterance, ...] = ()
     heard_s: float = 0.0
     failed: tuple[tuple[Span, VidembedError], ...] = field(default=())  # stretches whose sound could not be read
+    origin: str = ""
 
     def of(self, span: Span) -> TimedText | None:
         """The words whose middle lies in the span, so that clips that meet share none; None without any."""
         parts = [
-            (utterance.language, Utterance(words))
+            (utterance.language, replace(utterance, words=words))
             for utterance in self.utterances
             if (words := tuple(word for word in utterance.words if span.contains(word.middle_s)))
         ]
         lines = tuple(part.line() for _, part in parts if part.text)
-        return TimedText(lines, parts[0][0]) if lines else None
+        return TimedText(lines, parts[0][0], self.origin) if lines else None
+
+
+def subtitled(track: SubtitleTrack) -> list[Utterance]:
+    """The cues of subtitles as utterances."""
+    return [
+        Utterance((Word(line.span.start_s, line.span.end_s, line.text),), track.language, whole=True)
+        for line in track.lines
+    ]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from cachetools import LRUCache, cached
@@ -22,9 +22,18 @@ from vidembed.errors import (
     WeightsMissing,
     missing_dependency,
 )
+from vidembed.media.subtitles import choose
 from vidembed.protocols import ClipMedia, VideoReader
-from vidembed.sources._transcript import Thresholds, Transcript, Utterance, Word, sentences, without_echoes
-from vidembed.types import AudioSamples, Modality, Span, TimedText, VideoInfo
+from vidembed.sources._transcript import (
+    Thresholds,
+    Transcript,
+    Utterance,
+    Word,
+    sentences,
+    subtitled,
+    without_echoes,
+)
+from vidembed.types import AudioSamples, Modality, Span, SubtitleTrack, TimedText, VideoInfo
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -34,7 +43,11 @@ CHUNK_S = 600.0  # 38 MB of samples
 SMALLEST_S = 30.0  # around damage the sound is read in pieces down to this
 SILENCE_RMS = 1e-4  # -80 dBFS: not worth asking the voice detector
 NOT_UNDERSTOOD_S = 4.0  # so much speech without one sentence is worth telling; less may be a shout or a saxophone
+UNSUBTITLED_S = 120.0  # so long a stretch before the first or after the last subtitle is recognised
 KEPT_TRANSCRIPTS = 8  # channels over the same video come soon after each other
+
+
+SubtitleUse = Literal["prefer", "ignore", "only"]
 
 
 class SpeechSource:
@@ -59,6 +72,7 @@ class SpeechSource:
         threads: int = 0,
         weights_dir: str | Path | None = None,
         offline: bool = False,
+        subtitles: SubtitleUse = "prefer",
         thresholds: Mapping[str, float] | None = None,
     ) -> None:
         """Load nothing yet.
@@ -73,11 +87,15 @@ class SpeechSource:
             threads: 0 = as many as the machine has cores.
             weights_dir: A folder with models by name.
             offline: Fetch nothing.
+            subtitles: "prefer" takes what comes with the video and recognises only long stretches before and after
+                it; "only" recognises nothing; "ignore" looks for none.
             thresholds: Values of `Thresholds` other than its defaults.
 
         Raises:
-            ConfigError: An unknown threshold, or a beam_size below 1.
+            ConfigError: An unknown threshold or use of subtitles, or a beam_size below 1.
         """
+        if subtitles not in get_args(SubtitleUse):
+            raise ConfigError(f"subtitles: {subtitles!r}", hint=f"allowed: {', '.join(get_args(SubtitleUse))}")
         known = [f.name for f in fields(Thresholds)]
         if unknown := sorted(set(thresholds or {}) - set(known)):
             raise ConfigError(f"unknown speech thresholds {unknown}", hint=f"known: {', '.join(known)}")
@@ -86,8 +104,10 @@ class SpeechSource:
         self.model_name, self.language = model, language
         self._thresholds = Thresholds(**(thresholds or {}))
         self._beam_size = beam_size
+        self._subtitles = subtitles
         # What texts in a catalog were made by: a change of any of this makes new ones.
-        self.producer = f"speech:{model}:{language or 'auto'}:{beam_size}:{self._thresholds}"
+        use = "" if subtitles == "prefer" else f":subtitles={subtitles}"
+        self.producer = f"speech:{model}:{language or 'auto'}:{beam_size}:{self._thresholds}{use}"
         self._load = partial(_load_whisper, model, device, compute_type, threads, weights_dir, offline)
         self._whisper: WhisperModel | None = None
         self._lock = threading.Lock()
@@ -100,8 +120,6 @@ class SpeechSource:
             MediaUnreadable: The clip's sound cannot be read; or, for the first clip with a voice, the whole video has
                 voices but no sentence was understood.
         """
-        if not media.info.has_audio:
-            return None
         transcript = self.transcript(media.video, media.info)
         for span, error in transcript.failed:
             if span.overlap_s(media.clip.span) > 0:
@@ -117,16 +135,32 @@ class SpeechSource:
             return found
 
     def _transcribe(self, video: VideoReader, info: VideoInfo) -> Transcript:
+        tracks = video.subtitles() if self._subtitles != "ignore" else []
+        track = choose(tracks, language=self.language, duration_s=info.duration_s)
+        if track is None:
+            return self._recognised(video, info) if self._subtitles != "only" else Transcript()
+        said = subtitled(track)
+        failed: tuple[tuple[Span, VidembedError], ...] = ()
+        if self._subtitles == "prefer" and info.has_audio:
+            for stretch in _without_subtitles(track, info.duration_s):
+                more = self._recognised(video, info, stretch)
+                said, failed = [*said, *more.utterances], failed + more.failed
+        return Transcript(tuple(said), failed=failed, origin=track.origin)
+
+    def _recognised(self, video: VideoReader, info: VideoInfo, within: Span | None = None) -> Transcript:
+        if not info.has_audio:
+            return Transcript()
+        within = within or Span(0.0, info.duration_s)
         utterances: list[Utterance] = []
         failed: list[tuple[Span, VidembedError]] = []
         voices: list[Span] = []
-        start_s = 0.0
-        while start_s < info.duration_s - 0.05:
-            end_s = next_s = min(start_s + CHUNK_S, info.duration_s)
+        start_s = within.start_s
+        while start_s < within.end_s - 0.05:
+            end_s = next_s = min(start_s + CHUNK_S, within.end_s)
             for sound in _read(video, Span(start_s, end_s), failed):
                 heard = _voices(sound)
                 sound_end_s = sound.start_s + sound.duration_s
-                if end_s < info.duration_s and abs(sound_end_s - end_s) < 0.1 and _runs_out(heard, sound):
+                if end_s < within.end_s and abs(sound_end_s - end_s) < 0.1 and _runs_out(heard, sound):
                     # Somebody is still speaking: that stretch is left to the next chunk, whole.
                     next_s = heard.pop().start_s
                     sound = AudioSamples(
@@ -199,6 +233,13 @@ def shared(**options: Any) -> SpeechSource:
 _SHOWN = {"min_speech_duration_ms": 200, "min_silence_duration_ms": 2000, "speech_pad_ms": 400}
 # For finding pauses to cut a chunk in, and for how long somebody speaks.
 _PAUSES = {"min_speech_duration_ms": 200, "min_silence_duration_ms": 300, "speech_pad_ms": 100}
+
+
+def _without_subtitles(track: SubtitleTrack, duration_s: float) -> list[Span]:
+    """Long stretches before the first and after the last subtitle."""
+    first_s, last_s = track.lines[0].span.start_s, max(line.span.end_s for line in track.lines)
+    edges = ((0.0, min(first_s, duration_s)), (min(last_s, duration_s), duration_s))
+    return [Span(start_s, end_s) for start_s, end_s in edges if end_s - start_s >= UNSUBTITLED_S]
 
 
 def _read(video: VideoReader, span: Span, failed: list[tuple[Span, VidembedError]]) -> Iterator[AudioSamples]:

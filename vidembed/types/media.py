@@ -145,6 +145,7 @@ class TimedText:
 
     lines: tuple[TextLine, ...]
     language: str | None = None  # ISO 639-1 code where known
+    origin: str = ""  # the subtitles it was taken from; "" = recognised
 
     def __post_init__(self) -> None:
         if not any(line.text.strip() for line in self.lines):
@@ -154,6 +155,30 @@ class TimedText:
     def text(self) -> str:
         """All lines in one, joined by spaces."""
         return " ".join(line.text.strip() for line in self.lines if line.text.strip())
+
+
+SubtitleKind: TypeAlias = Literal["full", "sdh", "forced"]
+
+
+@dataclass(frozen=True)
+class SubtitleTrack:
+    """Subtitles that come with a video, in order of time.
+
+    Attributes:
+        lines: The cues, without markup.
+        origin: Where they come from, for people: "talk.en.srt", "subtitle track 1 (subrip)".
+        language: ISO 639-1 code where known.
+        kind: "full"; "sdh" names sounds and speakers too; "forced" holds only what is foreign in the video.
+        default: The file says to show this one.
+        broken: Cues whose end is not after their start; they are in `lines`, with the shortest length.
+    """
+
+    lines: tuple[TextLine, ...]
+    origin: str
+    language: str | None = None
+    kind: SubtitleKind = "full"
+    default: bool = False
+    broken: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -219,13 +219,14 @@ class Tags:
 
 def _text_to_json(text: TimedText) -> str:
     lines = [[ln.span.start_s, ln.span.end_s, ln.text, ln.confidence, ln.words] for ln in text.lines]
-    return json.dumps({"language": text.language, "lines": lines}, ensure_ascii=False)
+    origin = {"origin": text.origin} if text.origin else {}
+    return json.dumps({"language": text.language, "lines": lines, **origin}, ensure_ascii=False)
 
 
 def _text_from_json(body: str) -> TimedText:
     data = json.loads(body)
     lines = tuple(_line(*entry) for entry in data["lines"])
-    return TimedText(lines, data["language"])
+    return TimedText(lines, data["language"], data.get("origin", ""))
 
 
 def _line(start_s: float, end_s: float, text: str, confidence: float | None, words: list[Any]) -> TextLine:

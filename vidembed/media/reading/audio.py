@@ -13,7 +13,9 @@ from vidembed.errors import BadQuery, ConfigError, NoSuchStream
 from vidembed.media.reading.container import discard_others, open_container, packets
 from vidembed.media.reading.probe import Headers, read_headers
 from vidembed.media.reading.scaling import Geometry
-from vidembed.types import AudioSamples, Floats, Span
+from vidembed.media.reading.text_tracks import read_text_tracks
+from vidembed.media.subtitles import read_all
+from vidembed.types import AudioSamples, Floats, Span, SubtitleTrack
 
 _PREROLL_S = 0.25  # decoders of lossy sound need some packets before they give the right samples
 _AHEAD_S = 5.0  # a span further ahead than this is reached by seeking
@@ -63,6 +65,10 @@ class OpenFile:
         if samples is None:
             raise NoSuchStream(f"{self._path.name}: no sound between {span}")
         return AudioSamples(samples, rate_hz, first / rate_hz)
+
+    def subtitles(self) -> list[SubtitleTrack]:
+        """See `protocols.VideoReader.subtitles`."""
+        return read_all(self._path) + read_text_tracks(self._path, self._limits, start_s=self._headers.start_s)
 
     def close(self) -> None:
         """Free its memory."""

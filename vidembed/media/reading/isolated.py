@@ -24,7 +24,7 @@ from vidembed import errors
 from vidembed.config.schema import MediaSettings
 from vidembed.errors import MediaUnreadable, VidembedError
 from vidembed.protocols import Frame, StreamMode, VideoReader
-from vidembed.types import AudioSamples, FrameBatch, Span, VideoInfo
+from vidembed.types import AudioSamples, FrameBatch, Span, SubtitleTrack, TextLine, VideoInfo
 
 Arrays = list[np.ndarray[Any, Any]]
 Answer = tuple[dict[str, Any], Arrays]
@@ -140,6 +140,11 @@ class IsolatedReader:
         told, (samples,) = self._ask("audio", span=_plain(span), rate_hz=rate_hz)
         return AudioSamples(samples, told["rate_hz"], told["start_s"])
 
+    def subtitles(self) -> list[SubtitleTrack]:
+        told, _ = self._ask("subtitles")
+        lines = [tuple(TextLine(Span(*span), text) for span, text in track["lines"]) for track in told["tracks"]]
+        return [SubtitleTrack(**{**track, "lines": own}) for track, own in zip(told["tracks"], lines, strict=True)]
+
     def close(self) -> None:
         try:
             self._process.ask("close")
@@ -247,6 +252,11 @@ class _Server:
     def _audio(self, reader: VideoReader, span: list[float], rate_hz: int) -> Answer:
         found = reader.audio(Span(*span), rate_hz=rate_hz)
         return {"rate_hz": found.rate_hz, "start_s": found.start_s}, [found.samples]
+
+    def _subtitles(self, reader: VideoReader) -> Answer:
+        tracks = reader.subtitles()
+        lines = [[(_plain(line.span), line.text) for line in track.lines] for track in tracks]
+        return {"tracks": [{**vars(track), "lines": own} for track, own in zip(tracks, lines, strict=True)]}, []
 
 
 def serve(asked: IO[bytes], told: IO[bytes]) -> None:

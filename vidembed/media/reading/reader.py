@@ -19,7 +19,7 @@ from vidembed.config.schema import MediaSettings
 from vidembed.errors import MediaUnreadable
 from vidembed.media.reading.isolated import PROCESSES, IsolatedReader, open_here
 from vidembed.protocols import Frame, StreamMode, VideoReader
-from vidembed.types import AudioSamples, FrameBatch, Span
+from vidembed.types import AudioSamples, FrameBatch, Span, SubtitleTrack
 
 R = TypeVar("R")
 _LOOK_EVERY_S = 0.5  # how soon a waiting call notices that it was told to stop
@@ -95,6 +95,9 @@ class GuardedReader:
 
     def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
         return self._thread.call(lambda: self._reader.audio(span, rate_hz=rate_hz))
+
+    def subtitles(self) -> list[SubtitleTrack]:
+        return self._thread.call(self._reader.subtitles)
 
     def close(self) -> None:
         self._thread.leave(self._reader.close)

@@ -1,0 +1,87 @@
+"""Subtitle tracks of text inside a video, on the picture's clock: SubRip, mov_text, ASS, WebVTT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vidembed.config.schema import LimitSettings
+from vidembed.media.reading.container import mapped_errors, open_container, packets
+from vidembed.media.subtitles import SHORTEST_S, language_code, plain
+from vidembed.types import Span, SubtitleKind, SubtitleTrack, TextLine
+
+_TEXT_CODECS = frozenset({"ass", "ssa", "subrip", "srt", "mov_text", "webvtt", "text"})  # FFmpeg's decoders
+
+
+def read_text_tracks(path: Path, limits: LimitSettings, *, start_s: float) -> list[SubtitleTrack]:
+    """Every text track, in the file's order.
+
+    Args:
+        path: The video.
+        limits: As for pictures.
+        start_s: The container's time of t = 0.
+
+    Raises:
+        MediaUnreadable: The file cannot be opened or read.
+    """
+    with open_container(path, limits) as container, mapped_errors(path, "read"):
+        streams = [s for s in container.streams.subtitles if s.codec_context and s.codec_context.name in _TEXT_CODECS]
+        if not streams:
+            return []
+        _only(container, streams)
+        lines: dict[int, list[TextLine]] = {stream.index: [] for stream in streams}
+        broken = dict.fromkeys(lines, 0)
+        for packet in packets(container, streams, {"corrupt": 0}, "corrupt"):
+            if packet.pts is None or packet.size == 0:
+                continue
+            text = plain(_words(packet))
+            begin_s = float(packet.pts * packet.time_base) - start_s
+            end_s = begin_s + float((packet.duration or 0) * packet.time_base)
+            if text and end_s > 0:
+                broken[packet.stream.index] += end_s <= begin_s
+                begin_s = max(begin_s, 0.0)
+                lines[packet.stream.index].append(TextLine(Span(begin_s, max(end_s, begin_s + SHORTEST_S)), text))
+        return [
+            _track(stream, number, lines[stream.index], broken[stream.index])
+            for number, stream in enumerate(streams, start=1)
+        ]
+
+
+def _only(container: Any, streams: list[Any]) -> None:
+    """Let the demuxer skip the bytes of all other streams."""
+    from av.stream import Discard
+
+    wanted = {stream.index for stream in streams}
+    for stream in container.streams:
+        stream.discard = Discard.default if stream.index in wanted else Discard.all
+
+
+def _words(packet: Any) -> str:
+    """The packet's text with its markup; empty when it does not decode."""
+    import av
+
+    try:
+        events = packet.decode()
+    except av.error.FFmpegError:
+        return ""
+    return "\n".join(event.dialogue.decode("utf-8", "replace") for event in events or () if event.type == b"ass")
+
+
+def _track(stream: Any, number: int, lines: list[TextLine], broken: int) -> SubtitleTrack:
+    from av.stream import Disposition
+
+    given = stream.disposition
+    title = stream.metadata.get("title", "").casefold()
+    kind: SubtitleKind = "full"
+    if given & Disposition.forced or "forced" in title:
+        kind = "forced"
+    elif given & (Disposition.hearing_impaired | Disposition.captions) or "sdh" in title:
+        kind = "sdh"
+    return SubtitleTrack(
+        lines=tuple(sorted(lines, key=lambda line: line.span)),
+        origin=f"subtitle track {number} ({stream.codec_context.name})",
+        language=language_code(stream.metadata.get("language", "und")),
+        kind=kind,
+        default=bool(given & Disposition.default),
+        broken=broken,
+    )
