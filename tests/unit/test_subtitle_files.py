@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from vidembed.errors import InputError
-from vidembed.media.subtitles import beside, choose, decode, described, language_code, parse, plain, read, spoken
+from vidembed.media.subtitles import beside, decode, described, language_code, parse, plain, read
+from vidembed.sources._subtitles import choose, spoken
 from vidembed.types import Span, SubtitleKind, SubtitleTrack, TextLine
 
 

@@ -11,7 +11,6 @@ import logging
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from vidembed.errors import InputError
@@ -147,39 +146,6 @@ def plain(marked: str) -> str:
     return " ".join("".join(ch for ch in text if ch.isprintable() or ch.isspace()).split())
 
 
-def is_data(track: SubtitleTrack) -> bool:
-    """Whether most cues are a camera's or drone's readings, not speech."""
-    return sum(_READING.search(line.text) is not None for line in track.lines) * 2 > len(track.lines)
-
-
-def spoken(track: SubtitleTrack) -> SubtitleTrack:
-    """The track without what nobody says: [door slams], (laughs), ♪ songs' marks ♪."""
-    lines = [
-        replace(line, text=text) for line in track.lines if (text := " ".join(_SOUNDS.sub(" ", line.text).split()))
-    ]
-    return replace(track, lines=tuple(line for line in lines if any(ch.isalnum() for ch in line.text)))
-
-
-def choose(tracks: Sequence[SubtitleTrack], *, language: str | None, duration_s: float) -> SubtitleTrack | None:
-    """The track that says best what is spoken: full before sdh, in the language asked for, or marked as default.
-
-    Left out: forced tracks, a camera's readings, and subtitles made for a longer video (a tenth of the cues lie behind
-    its end). Equal ones: the first, files before tracks in the video.
-    """
-    fit = [
-        track for track in tracks
-        if track.kind != "forced" and track.lines and not is_data(track)
-        and sum(line.span.start_s >= duration_s for line in track.lines) * 10 <= len(track.lines)
-        and (language is None or track.language in (None, language))
-    ]  # fmt: skip
-    rank = {"full": 0, "sdh": 1}
-    best = min(fit, key=lambda track: (track.language != language, rank[track.kind], not track.default), default=None)
-    if best is None:
-        return None
-    inside = (line for line in best.lines if line.span.start_s < duration_s)
-    return spoken(replace(best, lines=tuple(inside)))
-
-
 # -- Parts -------------------------------------------------------------------------------------------------------------
 
 _KINDS: dict[str, SubtitleKind] = {"forced": "forced", "foreign": "forced", "sdh": "sdh", "cc": "sdh", "hi": "sdh"}
@@ -196,13 +162,11 @@ _CODE_PAGES = {
     "ar": "cp1256", "el": "cp1253", "fa": "cp1256", "he": "cp1255", "ja": "cp932", "ko": "cp949", "th": "cp874",
     "tr": "cp1254", "vi": "cp1258", "zh": "gb18030",
 }  # fmt: skip
-_READING = re.compile(r"\b(FrameCnt|SrtCnt|DiffTime|BAROMETER|HOME\s*\(|GPS\s*[:(]|rel_alt)|\[(iso|latitude)\b", re.I)
 _CLOCK = r"(?:(\d+)\s*:\s*)?(\d{1,2})\s*:\s*(\d{1,2})(?:\s*[.,:]\s*(\d{1,3}))?"
 _TIMING = re.compile(rf"^\s*{_CLOCK}\s*--+>\s*{_CLOCK}(?!\d)")
 _TAGS = re.compile(r"</?[A-Za-z][^<>]*>|<\d+:\d+[\d:.]*>")
 _CODES = re.compile(r"\{\\[^{}]*\}")
 _DRAWING = re.compile(r"\{[^{}]*\\p[1-9]")
-_SOUNDS = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|[♪♫#*]+")
 
 
 def _timed(rows: Sequence[str], *, blocks: bool) -> Iterator[tuple[float, float, str]]:

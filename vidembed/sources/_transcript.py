@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from vidembed.errors import VidembedError
-from vidembed.types import Span, SubtitleTrack, TextLine, TimedText
+from vidembed.types import Span, TextLine, TimedText
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,6 @@ class Transcript:
         ]
         lines = tuple(part.line() for _, part in parts if part.text)
         return TimedText(lines, parts[0][0], self.origin) if lines else None
-
-
-def subtitled(track: SubtitleTrack) -> list[Utterance]:
-    """The cues of subtitles as utterances."""
-    return [
-        Utterance((Word(line.span.start_s, line.span.end_s, line.text),), track.language, whole=True)
-        for line in track.lines
-    ]
 
 
 @dataclass(frozen=True)

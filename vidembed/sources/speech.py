@@ -22,15 +22,14 @@ from vidembed.errors import (
     WeightsMissing,
     missing_dependency,
 )
-from vidembed.media.subtitles import choose
 from vidembed.protocols import ClipMedia, VideoReader
+from vidembed.sources._subtitles import choose, subtitled
 from vidembed.sources._transcript import (
     Thresholds,
     Transcript,
     Utterance,
     Word,
     sentences,
-    subtitled,
     without_echoes,
 )
 from vidembed.types import AudioSamples, Modality, Span, SubtitleTrack, TimedText, VideoInfo
