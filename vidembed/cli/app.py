@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vidembed._version import __version__
-from vidembed.cli import align, caption, environment, evaluate, index, library, search, serve
+from vidembed.cli import align, caption, environment, evaluate, index, library, search, serve, transcript
 
 app = typer.Typer(
     name="vidembed",
@@ -39,6 +39,7 @@ app.command("caption")(caption.caption)
 app.command("export")(caption.export)
 app.command("duplicates")(library.duplicates)
 app.command("cut")(library.cut)
+app.command("transcript")(transcript.transcript)
 app.command("info")(library.info)
 app.command("tag")(library.tag)
 app.command("remove")(library.remove)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import ConfigError, did_you_mean
@@ -19,6 +19,9 @@ from vidembed.models.registry import ModelSpec
 from vidembed.protocols import Channel, ClipEncoder, Encoder, Source, WordEncoder, collection_name
 from vidembed.sources.basic import AudioSource, AudioVisualSource, CaptionsSource, FramesSource
 from vidembed.types import Floats, Image, Modality
+
+if TYPE_CHECKING:
+    from vidembed.sources.speech import SpeechSource
 
 DEFAULT_SIDE_PX = 224
 DEFAULT_RATE_HZ = 16_000
@@ -214,16 +217,9 @@ class ChannelFactory:
         if given.source == "captions":
             return CaptionsSource(self._caption_of)
         try:
-            return self._speech(given) if given.source == "speech" else self._ocr_of(given)
+            return speech_source(given, self._config) if given.source == "speech" else self._ocr_of(given)
         except TypeError as error:
             raise ConfigError(f"channels.{spec.name}.source_options: {error}") from error
-
-    def _speech(self, given: ChannelSettings) -> Source:
-        from vidembed.sources import speech
-
-        config = self._config
-        options = {"device": given.device or config.device, **given.source_options}
-        return speech.shared(weights_dir=config.weights_dir, offline=config.offline, **options)
 
     def _ocr_of(self, given: ChannelSettings) -> Source:
         """Channels with the same options read each picture once together."""
@@ -235,6 +231,14 @@ class ChannelFactory:
         if key not in self._ocr:
             self._ocr[key] = OcrSource(**options)
         return self._ocr[key]
+
+
+def speech_source(given: ChannelSettings, config: Config) -> SpeechSource:
+    """The recogniser of a channel of speech. Raises TypeError for an unknown option."""
+    from vidembed.sources import speech
+
+    options = {"device": given.device or config.device, **given.source_options}
+    return speech.shared(weights_dir=config.weights_dir, offline=config.offline, **options)
 
 
 def _check_modality(spec: ChannelSpec, modality: Modality, understood: frozenset[Modality]) -> None:

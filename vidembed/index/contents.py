@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from vidembed.config.schema import ChannelSettings
+from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import MediaUnreadable, NoSuchStream, UnknownModel
 from vidembed.index.catalog.texts import FINISHED, ChannelCounts
 from vidembed.index.channels import channel_spec
+from vidembed.index.filling import Paths, select
 from vidembed.index.parts import IndexParts
+from vidembed.index.transcripts import TextKind, stored_transcript
 from vidembed.media.reading.reader import open_video
-from vidembed.types import Damage, Failure, VideoInfo, format_time
+from vidembed.types import Caption, Clip, Damage, Failure, Row, TimedText, VideoInfo, format_time
+
+if TYPE_CHECKING:
+    from vidembed.captions.run import CaptionedVideo  # captions are imported when asked for: searches need none
 
 
 @dataclass(frozen=True)
@@ -206,3 +212,95 @@ def thumbnail(parts: IndexParts, clip_id: str) -> Path | None:
             return None
     parts.thumbnails.save(frames.rgb[0], clip_id)
     return target
+
+
+class IndexContents:
+    """What is in an open index: the part of `VideoIndex` that only looks.
+
+    Attributes:
+        path: The index's folder.
+        readonly: Whether the index is open for reading only.
+        catalog: Videos, clips, texts, captions, failures; to be read, not written.
+        parts: What the index is made of, for tools that build on it.
+    """
+
+    def __init__(self, parts: IndexParts) -> None:
+        self.path, self.readonly, self.catalog, self.parts = parts.path, parts.readonly, parts.catalog, parts
+
+    @property
+    def config(self) -> Config:
+        """The settings in use."""
+        return self.parts.config
+
+    def videos(self) -> list[VideoRecord]:
+        """Every video with its files, state, coverage and failures, by path."""
+        return videos(self.parts)
+
+    def info(self) -> IndexInfo:
+        """Counts, coverage of each channel, models, sizes. Opens no model and no store."""
+        return info(self.parts)
+
+    def failures(self) -> list[Failure]:
+        """What could not be indexed, and why."""
+        return self.catalog.failures()
+
+    def clips(self, video_id: str | None = None) -> list[Clip]:
+        """The clips of one video, or of all, in order."""
+        return self.catalog.videos.clips(video_id)
+
+    def clip(self, clip_id: str) -> Clip:
+        """One clip. Raises BadQuery for an unknown id."""
+        return self.parts.clip(clip_id)
+
+    def path_of(self, video_id: str) -> Path:
+        """A file of the video, one that is there where it has several. Raises MediaNotFound."""
+        return self.parts.path_of(video_id)
+
+    def texts(self, clip_id: str) -> dict[str, TimedText]:
+        """What was said, written or captioned in the clip, by channel."""
+        return dict(self.parts.lookup.texts([clip_id])[clip_id])
+
+    def transcript(self, video: Path | str, *, kind: TextKind = "speech") -> TimedText | None:
+        """What is said in a video, or written on its pictures, line by line; None where there is nothing.
+
+        Args:
+            video: Its path or id.
+            kind: "speech" or "ocr"; of a channel that was filled.
+
+        Raises:
+            MediaNotFound: The index has no such video.
+            BadQuery: An unknown kind.
+        """
+        ((_, text),) = self.transcripts([str(video)], kind=kind)
+        return text
+
+    def transcripts(
+        self, videos: Paths | None = None, *, kind: TextKind = "speech"
+    ) -> Iterator[tuple[Path, TimedText | None]]:
+        """Each video, None = all, with its transcript; see `transcript`."""
+        for video_id in select(self.catalog, videos):
+            yield self.path_of(video_id), stored_transcript(self.catalog, video_id, kind)
+
+    def captions(self, video_id: str | None = None) -> list[Caption]:
+        """The captions of one video, or of all, in order of time."""
+        return self.catalog.captions.get(video_id)
+
+    def captioned(self, videos: Paths | None = None) -> Iterator[CaptionedVideo]:
+        """The captioned videos, with captions as they are stored."""
+        from vidembed.index.captioning import captioned_videos
+
+        yield from captioned_videos(self.parts, select(self.catalog, videos))
+
+    def rows(self, channel: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
+        """Stored vectors by clip id; clips without vectors are left out.
+
+        Args:
+            channel: The channel.
+            clip_ids: The clips.
+            segments: With the segment vectors: of frames, sound windows or lines.
+        """
+        return self.parts.store.rows(self.parts.spec(channel).collection, clip_ids, segments=segments)
+
+    def thumbnail(self, clip_id: str) -> Path | None:
+        """The clip's JPEG, made now if it is not there; None for a clip without pictures."""
+        return thumbnail(self.parts, clip_id)

@@ -11,21 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.config.load import Overrides, with_values
-from vidembed.config.schema import Config, Fusion
+from vidembed.config.schema import Fusion
 from vidembed.errors import BadQuery
-from vidembed.index import contents
 from vidembed.index.channels import wanted_specs
-from vidembed.index.contents import IndexInfo, VideoRecord
+from vidembed.index.contents import IndexContents
 from vidembed.index.filling import Filling, Paths, new_specs, select
 from vidembed.index.manifest import check_specs
-from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.run import ProgressCallback
 from vidembed.index.searching import check
 from vidembed.index.watching import watch
 from vidembed.search.duplicates import Duplicate, duplicates
 from vidembed.search.query import SearchOptions
 from vidembed.search.sequence import Chain, follow
-from vidembed.types import Caption, Clip, Failure, Filter, Moment, Query, Row, RunReport, TimedText
+from vidembed.types import Caption, Filter, Moment, Query, RunReport
 
 if TYPE_CHECKING:
     from vidembed.captions.run import CaptionedVideo  # captions are imported when asked for: searches need none
@@ -33,27 +31,13 @@ if TYPE_CHECKING:
 _PER_STEP = 200  # moments of one query that a sequence is looked for in
 
 
-class VideoIndex:
+class VideoIndex(IndexContents):
     """An open index; `vidembed.open_index` makes it. A context manager.
 
     Safe for many threads: searches go on while one thread adds. Models and vectors are loaded when first needed. All
     that changes the index raises StoreError when it is open for reading only, and IndexBusy while another process
     changes it. `videos` are named by path, folder, glob or id.
-
-    Attributes:
-        path: The index's folder.
-        readonly: Whether the index is open for reading only.
-        catalog: Videos, clips, texts, captions, failures; to be read, not written.
-        parts: What the index is made of, for tools that build on it.
     """
-
-    def __init__(self, parts: IndexParts) -> None:
-        self.path, self.readonly, self.catalog, self.parts = parts.path, parts.readonly, parts.catalog, parts
-
-    @property
-    def config(self) -> Config:
-        """The settings in use."""
-        return self.parts.config
 
     # -- adding and changing -----------------------------------------------------------------------------------------
 
@@ -329,60 +313,6 @@ class VideoIndex:
                 yield Duplicate(record.paths[0], path, "same file")
         infos = {record.info.video_id: record.info for record in records}
         yield from duplicates(self.parts.store, spec.collection, infos, self.clips(), above=above, min_s=min_s)
-
-    # -- what is in it -----------------------------------------------------------------------------------------------
-
-    def videos(self) -> list[VideoRecord]:
-        """Every video with its files, state, coverage and failures, by path."""
-        return contents.videos(self.parts)
-
-    def info(self) -> IndexInfo:
-        """Counts, coverage of each channel, models, sizes. Opens no model and no store."""
-        return contents.info(self.parts)
-
-    def failures(self) -> list[Failure]:
-        """What could not be indexed, and why."""
-        return self.catalog.failures()
-
-    def clips(self, video_id: str | None = None) -> list[Clip]:
-        """The clips of one video, or of all, in order."""
-        return self.catalog.videos.clips(video_id)
-
-    def clip(self, clip_id: str) -> Clip:
-        """One clip. Raises BadQuery for an unknown id."""
-        return self.parts.clip(clip_id)
-
-    def path_of(self, video_id: str) -> Path:
-        """A file of the video, one that is there where it has several. Raises MediaNotFound."""
-        return self.parts.path_of(video_id)
-
-    def texts(self, clip_id: str) -> dict[str, TimedText]:
-        """What was said, written or captioned in the clip, by channel."""
-        return dict(self.parts.lookup.texts([clip_id])[clip_id])
-
-    def captions(self, video_id: str | None = None) -> list[Caption]:
-        """The captions of one video, or of all, in order of time."""
-        return self.catalog.captions.get(video_id)
-
-    def captioned(self, videos: Paths | None = None) -> Iterator[CaptionedVideo]:
-        """The captioned videos, with captions as they are stored."""
-        from vidembed.index.captioning import captioned_videos
-
-        yield from captioned_videos(self.parts, select(self.catalog, videos))
-
-    def rows(self, channel: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
-        """Stored vectors by clip id; clips without vectors are left out.
-
-        Args:
-            channel: The channel.
-            clip_ids: The clips.
-            segments: With the segment vectors: of frames, sound windows or lines.
-        """
-        return self.parts.store.rows(self.parts.spec(channel).collection, clip_ids, segments=segments)
-
-    def thumbnail(self, clip_id: str) -> Path | None:
-        """The clip's JPEG, made now if it is not there; None for a clip without pictures."""
-        return contents.thumbnail(self.parts, clip_id)
 
     def close(self) -> None:
         """Free the files; what is asked afterwards raises StoreError."""

@@ -1,0 +1,105 @@
+"""Subtitles in, searched by words, and out again as transcripts; no recogniser is loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from media_factory import Media
+from subtitle_reading import read_srt, read_vtt
+
+from vidembed import open_index
+from vidembed.cli import main
+from vidembed.types import Span
+
+SAID = """1
+00:00:00,200 --> 00:00:00,800
+The budget is nine hundred
+
+2
+00:00:01,900 --> 00:00:02,600
+[door] Goodbye, Ann!
+"""
+WORDS = {"channels.speech_words.source": "speech", "channels.speech_words.model": "words"}
+
+
+@pytest.fixture
+def library(media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two videos of three seconds, one with subtitles beside it, one with a track inside; and one that is silent."""
+    monkeypatch.chdir(tmp_path)
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    shutil.copy(media.path("three_shots.mp4"), videos / "talk.mp4")
+    (videos / "talk.en.srt").write_text(SAID)
+    shutil.copy(media.path("subtitled.mkv"), videos / "inside.mkv")
+    shutil.copy(media.path("vfr.mp4"), videos / "silent.mp4")
+    settings = [word for key, value in WORDS.items() for word in ("--set", f"{key}={value}")]
+    assert main(["index", str(videos), "--profile", "toy", "--index", "index", *settings]) == 0
+    return videos
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = main(list(arguments))
+    printed = capsys.readouterr()
+    return code, printed.out, " ".join(printed.err.split())
+
+
+def test_words_of_subtitles_are_found_where_they_are_said(library: Path) -> None:
+    with open_index("index", readonly=True) as index:
+        best = index.search('"nine hundred"', channels=["speech_words"])[0]
+        assert best.path.name == "talk.mp4"
+        assert best.span == Span(0.2, 0.8)
+        text = index.transcript(library / "talk.mp4")
+        assert text is not None
+        assert [(line.span, line.text) for line in text.lines] == [
+            (Span(0.2, 0.8), "The budget is nine hundred"), (Span(1.9, 2.6), "Goodbye, Ann!")
+        ]  # fmt: skip
+        assert (text.language, text.origin) == ("en", "talk.en.srt")
+        assert index.transcript(library / "silent.mp4") is None
+
+
+def test_one_file_a_video_reads_back_the_same(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for form, read in (("srt", read_srt), ("vtt", read_vtt)):
+        code, out, err = run(capsys, "transcript", "--index", "index", "--out", "texts", "--format", form)
+        assert (code, out) == (0, "")
+        assert "nothing said in 1 video: silent.mp4" in err
+        assert {path.name for path in Path("texts").glob(f"*.{form}")} == {f"talk.{form}", f"inside.{form}"}
+        cues = read(Path(f"texts/talk.{form}").read_text(encoding="utf-8"))
+        assert [(cue.span, cue.text) for cue in cues] == [
+            (Span(0.2, 0.8), "The budget is nine hundred"), (Span(1.9, 2.6), "Goodbye, Ann!")
+        ]  # fmt: skip
+
+
+def test_standard_output_has_text_or_json(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    talk = str(library / "talk.mp4")
+    code, out, _ = run(capsys, "transcript", talk, "--index", "index")
+    assert (code, out) == (0, "0:00.200  The budget is nine hundred\n0:01.900  Goodbye, Ann!\n")
+    code, out, _ = run(capsys, "transcript", "--index", "index", "--format", "json")
+    records: dict[str, Any] = {Path(record["path"]).name: record for record in map(json.loads, out.splitlines())}
+    assert set(records) == {"talk.mp4", "inside.mkv"}
+    assert records["inside.mkv"]["origin"] == "subtitle track 1 (subrip)"
+    assert records["inside.mkv"]["language"] == "de"
+    assert [line["text"] for line in records["inside.mkv"]["lines"]] == ["one", "two, too"]
+
+
+def test_a_file_that_is_in_no_index(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "transcript", str(library / "talk.mp4"), "--index", "nowhere", "--out", "t.srt")
+    assert (code, out) == (0, "")
+    assert [cue.text for cue in read_srt(Path("t.srt").read_text())] == ["The budget is nine hundred", "Goodbye, Ann!"]
+    code, _, err = run(capsys, "transcript", str(library / "talk.mp4"), "--index", "nowhere", "--out", "t.srt")
+    assert code == 2
+    assert "--overwrite" in err
+
+
+def test_what_cannot_be_done_is_said(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "transcript", "--index", "nowhere")[0] == 2
+    code, _, err = run(capsys, "transcript", "--index", "index", "--out", "all.srt")
+    assert code == 2
+    assert "one file for 2 videos" in err
+    code, _, err = run(capsys, "transcript", "--index", "index", "--format", "docx")
+    assert code == 2
+    assert "srt, vtt, txt, json" in err

@@ -1,0 +1,42 @@
+"""Texts of clips put together: no word twice, no sentence cut in two."""
+
+from __future__ import annotations
+
+from vidembed.index.transcripts import joined_speech, joined_writing
+from vidembed.types import Span, TextLine
+
+
+def said(start_s: float, *words: str) -> TextLine:
+    """Words of half a second each."""
+    times = tuple((start_s + n / 2, start_s + n / 2 + 0.5, word) for n, word in enumerate(words))
+    return TextLine(Span(start_s, times[-1][1]), " ".join(words), 0.5, times)
+
+
+def test_a_sentence_cut_between_clips_is_whole_again() -> None:
+    joined = joined_speech([said(9.0, "roof", "leaks."), said(8.0, "The", "old"), said(10.0, "Again.")])
+    assert [(line.span, line.text) for line in joined] == [
+        (Span(8, 10), "The old roof leaks."),
+        (Span(10, 10.5), "Again."),
+    ]
+    assert [word for _, _, word in joined[0].words] == ["The", "old", "roof", "leaks."]
+
+
+def test_a_pause_and_a_subtitle_divide() -> None:
+    assert len(joined_speech([said(1.0, "well"), said(5.0, "yes")])) == 2
+    assert len(joined_speech([TextLine(Span(1, 2), "one"), TextLine(Span(2, 3), "two")])) == 2
+
+
+def test_what_overlapping_clips_both_have_is_there_once() -> None:
+    assert joined_speech([said(1.0, "hi"), said(1.0, "hi")]) == [said(1.0, "hi")]
+
+
+def test_words_that_stay_on_screen_are_one_line() -> None:
+    lines = [
+        TextLine(Span(0, 4), "Sale"),
+        TextLine(Span(4, 8), "SALE"),
+        TextLine(Span(4, 6), "Exit"),
+        TextLine(Span(20, 21), "Sale"),
+    ]
+    assert [(line.span, line.text) for line in joined_writing(lines)] == [
+        (Span(0, 8), "Sale"), (Span(4, 6), "Exit"), (Span(20, 21), "Sale")
+    ]  # fmt: skip

@@ -1,0 +1,155 @@
+"""`vidembed transcript`: what is said in videos, or written on their pictures, as text and subtitles."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vidembed.cli.common import DEFAULT_INDEX, IndexOption, ProfileOption, SetOption, counted, err, opened, plain
+from vidembed.errors import InputError, MediaNotFound
+from vidembed.types import TimedText, format_time
+
+if TYPE_CHECKING:
+    from vidembed.captions.subtitles import Cue
+    from vidembed.index.transcripts import TextKind
+
+Found = tuple[Path, TimedText]
+
+
+def transcript(
+    videos: Annotated[list[str] | None, typer.Argument(help="Videos, folders or globs. Default: all.")] = None,
+    out_to: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File (.srt, .vtt, .txt, .json), or folder for one per video.")
+    ] = None,
+    written: Annotated[bool, typer.Option("--written", help="On-screen text instead of speech.")] = False,
+    form: Annotated[
+        str | None, typer.Option("--format", help="srt, vtt, txt or json. Default: by --out, else txt.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")] = False,
+    index: IndexOption = Path(DEFAULT_INDEX),
+    profile: ProfileOption = None,
+    settings: SetOption = None,
+) -> None:
+    """Write out what is said: from the index, or, for a file that is in none, from its subtitles or its sound."""
+    name = (form or (out_to.suffix.lstrip(".") if out_to is not None else "") or "txt").lower()
+    if name not in FORMATS:
+        raise InputError(f"no format {name!r} of transcripts", hint=f"one of: {', '.join(FORMATS)}")
+    known: list[Found] = []
+    silent: list[str] = []
+    for path, text in _texts(videos, "ocr" if written else "speech", index, profile, settings):
+        known += [(path, text)] if text is not None else []
+        silent += [path.name] if text is None else []
+    if silent:
+        names = ", ".join(silent[:5]) + ", ..." * (len(silent) > 5)
+        plain(err(), f"nothing {'written' if written else 'said'} in {counted(len(silent), 'video')}: {names}")
+    if out_to is None or str(out_to) == "-":
+        sys.stdout.write(_together(known, name))
+    elif known:
+        _write(known, name, out_to, overwrite=overwrite)
+
+
+def _texts(
+    videos: Sequence[str] | None, kind: TextKind, index: Path, profile: str | None, settings: Sequence[str] | None
+) -> Iterator[tuple[Path, TimedText | None]]:
+    """Each video with its text: from the index where it is known there."""
+    files = [Path(video) for video in videos or () if Path(video).is_file()]
+    new, asked = files, list(videos or ())
+    if (index / "index.json").is_file():
+        with opened(index, settings=settings, readonly=True) as open_index:
+            own = {path.resolve() for record in open_index.videos() for path in record.paths}
+            new = [file for file in files if file.resolve() not in own]
+            asked = [video for video in asked if Path(video) not in new]
+            if asked or not videos:
+                yield from open_index.transcripts(asked or None, kind=kind)
+    elif len(files) != len(asked) or not asked:
+        raise MediaNotFound(f"no index at {str(index)!r}", hint="give video files, or --index FOLDER")
+    if new and kind == "ocr":
+        raise InputError(
+            f"{new[0]} is not in the index", hint="vidembed index VIDEO --channels +ocr reads on-screen text"
+        )
+    for file in new:
+        from vidembed.config.load import load_config
+        from vidembed.index.transcripts import transcribe
+
+        yield file, transcribe(file, load_config(profile=profile, overrides=settings))
+
+
+def _write(found: Sequence[Found], name: str, target: Path, *, overwrite: bool) -> None:
+    """One file for all where the target names a file, else one per video in that folder."""
+    from vidembed.files import replacing
+
+    if target.suffix.lstrip(".").lower() not in FORMATS or target.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        pieces = {
+            target / f"{stem}.{name}": FORMATS[name](*one) for stem, one in zip(_stems(found), found, strict=True)
+        }
+    elif len(found) > 1 and name in ("srt", "vtt"):
+        raise InputError(f"{target} is one file for {len(found)} videos", hint="--out FOLDER writes one per video")
+    else:
+        pieces = {target: _together(found, name)}
+    for path, text in pieces.items():
+        with replacing(path, overwrite=overwrite) as part:
+            part.write_text(text, encoding="utf-8", newline="\n")
+        plain(err(), f"wrote {path}")
+
+
+def _stems(found: Sequence[Found]) -> list[str]:
+    """A name for each video's file: its own, with its suffix where two differ in nothing else, else with a number."""
+    names: list[str] = []
+    stems = [path.stem.casefold() for path, _ in found]
+    for path, _ in found:
+        name = path.stem if stems.count(path.stem.casefold()) == 1 else path.name
+        names.append(name if name not in names else f"{name}-{names.count(name) + 1}")
+    return names
+
+
+def _together(found: Sequence[Found], name: str) -> str:
+    if name == "txt" and len(found) > 1:
+        return "\n".join(f"# {path}\n{_txt(path, text)}" for path, text in found)
+    return "".join(FORMATS[name](path, text) for path, text in found)
+
+
+def _cues(text: TimedText) -> list[Cue]:
+    from vidembed.captions.subtitles import Cue
+
+    return [Cue(line.span, line.text) for line in text.lines if line.text.strip()]
+
+
+def _srt(_: Path, text: TimedText) -> str:
+    from vidembed.captions.subtitles import srt
+
+    return srt(_cues(text))
+
+
+def _vtt(_: Path, text: TimedText) -> str:
+    from vidembed.captions.subtitles import vtt
+
+    return vtt(_cues(text))
+
+
+def _txt(_: Path, text: TimedText) -> str:
+    return "".join(f"{format_time(line.span.start_s)}  {' '.join(line.text.split())}\n" for line in text.lines)
+
+
+def _json(path: Path, text: TimedText) -> str:
+    """One line: the video, the language, where it was taken from, and lines with the times of words where known."""
+    lines = [
+        {
+            "start_s": round(line.span.start_s, 3),
+            "end_s": round(line.span.end_s, 3),
+            "text": line.text,
+            **({"confidence": round(line.confidence, 3)} if line.confidence is not None else {}),
+            **({"words": [[round(a, 3), round(b, 3), word] for a, b, word in line.words]} if line.words else {}),
+        }
+        for line in text.lines
+    ]
+    record = {"path": str(path), "language": text.language, "origin": text.origin or "recognised", "lines": lines}
+    return json.dumps(record, ensure_ascii=False) + "\n"
+
+
+FORMATS: Mapping[str, Callable[[Path, TimedText], str]] = {"srt": _srt, "vtt": _vtt, "txt": _txt, "json": _json}
