@@ -79,7 +79,7 @@ def _track(stream: Any, number: int, lines: list[TextLine], broken: int) -> Subt
         kind = "sdh"
     return SubtitleTrack(
         lines=tuple(sorted(lines, key=lambda line: line.span)),
-        origin=f"subtitle track {number} ({stream.codec_context.name})",
+        origin=f"subtitle track {number} ({stream.codec_context.codec.canonical_name})",
         language=language_code(stream.metadata.get("language", "und")),
         kind=kind,
         default=bool(given & Disposition.default),
