@@ -184,7 +184,7 @@ def test_missing_weights_name_the_folder_and_the_command(tmp_path: Path, monkeyp
     with pytest.raises(WeightsMissing) as caught:
         weights.folder(spec, weights_dir=tmp_path, offline=True)
     assert str(tmp_path / "pe-core-s-16-384") in caught.value.message
-    assert f"hf download timm/PE-Core-S-16-384 --local-dir {tmp_path / 'pe-core-s-16-384'}" in caught.value.hint
+    assert f"vidembed models download pe-core-s-16-384 --to {tmp_path}" in caught.value.hint
 
 
 def test_weights_are_taken_from_the_weights_folder(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_loading_maps_foreign_errors_and_keeps_ours_and_memory(tmp_path: Path) -
     spec = registry.find("pe-core-s-16-384")
     with pytest.raises(WeightsMissing, match="KeyError") as caught, weights.loading(spec, tmp_path):
         raise KeyError("layer.1")
-    assert "hf download" in caught.value.hint
+    assert f"vidembed models download pe-core-s-16-384 --to {tmp_path.parent}" in caught.value.hint
     assert isinstance(caught.value.__cause__, KeyError)
     with pytest.raises(MemoryError), weights.loading(spec, tmp_path):
         raise MemoryError

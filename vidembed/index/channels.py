@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import ConfigError, did_you_mean
 from vidembed.media.segmenting import FrameEncoder
-from vidembed.models import registry
+from vidembed.models import fetching, hub, registry, weights
 from vidembed.models.encoders.pooled import AudioWindows, CachingEncoder, PooledEncoder, WholeClipEncoder
 from vidembed.models.registry import ModelSpec
 from vidembed.protocols import Channel, ClipEncoder, Encoder, Source, WordEncoder, collection_name
@@ -52,24 +52,50 @@ class ChannelSpec:
         return collection_name(self.name, self.fingerprint)
 
 
-def channel_spec(name: str, settings: ChannelSettings) -> ChannelSpec:
-    """Look up the model's record. Raises UnknownModel."""
+def channel_spec(name: str, settings: ChannelSettings, made: Mapping[str, Any] | None = None) -> ChannelSpec:
+    """Look up the model's record, at the commit of its weights where one is known.
+
+    Args:
+        name: Of the channel.
+        settings: Its settings.
+        made: Its entry in the index's manifest: vectors that are there keep the weights that made them.
+
+    Raises:
+        UnknownModel: The model has no record.
+    """
     model = registry.find(settings.model)
+    facts = (made or {}).get("facts", {})
+    if facts.get("model") != model.name:
+        model = hub.pinned(model)
+    elif facts.get("revision") != model.revision:
+        model = hub.pinned(model, facts.get("revision"))
     return ChannelSpec(name, settings, model, fingerprint(settings, model))
 
 
-def wanted_specs(config: Config, names: Sequence[str] | None) -> dict[str, ChannelSpec]:
+def resolved(spec: ChannelSpec, config: Config) -> ChannelSpec:
+    """The channel at a commit of its weights; the hub is asked once where none is known. Raises WeightsMissing."""
+    if config.offline or hub.COMMIT.fullmatch(spec.model.revision) or weights.is_local(spec.model, config.weights_dir):
+        return spec
+    model = fetching.resolve(spec.model)
+    return replace(spec, model=model, fingerprint=fingerprint(spec.settings, model))
+
+
+def wanted_specs(
+    config: Config, names: Sequence[str] | None, made: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, ChannelSpec]:
     """The channels that a run is to fill, in the order of the profile.
 
     Args:
         config: The settings of the index.
         names: Just these channels; or "+name" and "-name", on top of the enabled ones; None = the enabled ones.
+        made: The channels of the index's manifest.
 
     Raises:
         ConfigError: A name is unknown, or no channel is left.
         UnknownModel: A channel's model is unknown.
+        WeightsMissing: The hub cannot be asked which weights it has.
     """
-    known = config.channels
+    known, made = config.channels, made or {}
     names = [names] if isinstance(names, str) else list(names or ())
     for name in names:
         if name.lstrip("+-") not in known:
@@ -83,7 +109,8 @@ def wanted_specs(config: Config, names: Sequence[str] | None) -> dict[str, Chann
     wanted -= {name[1:] for name in names if name[0] == "-"}
     if not wanted:
         raise ConfigError("no channel is left to fill", hint=f"this profile has: {', '.join(known) or 'none'}")
-    return {name: channel_spec(name, known[name]) for name in known if name in wanted}
+    found = {name: channel_spec(name, known[name], made.get(name)) for name in known if name in wanted}
+    return {name: spec if name in made else resolved(spec, config) for name, spec in found.items()}
 
 
 # -- what names a channel's vectors ------------------------------------------------------------------------------------
@@ -168,7 +195,7 @@ class ChannelFactory:
             **settings.options,
             **({"engine": settings.engine} if settings.engine else {}),
         }
-        key = json.dumps([spec.model.name, str(spec.model.path), how], sort_keys=True, default=str)
+        key = json.dumps([spec.model.name, spec.model.revision, str(spec.model.path), how], sort_keys=True, default=str)
         if key not in self._encoders:
             loaded = registry.load_encoder(spec.model, weights_dir=config.weights_dir, offline=config.offline, **how)
             if config.segment.kind == "changes" and settings.source == "frames":

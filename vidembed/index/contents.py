@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import MediaUnreadable, NoSuchStream, UnknownModel
@@ -149,7 +149,7 @@ def info(parts: IndexParts) -> IndexInfo:
         captions=len(catalog.captions.get()),
         damaged=sum(Damage.of("", row.counts) is not None for row in catalog.videos.all()),
         channels={
-            name: _channel(name, given, counts, total, filled=name in manifest.channels)
+            name: _channel(name, given, counts, total, made=manifest.channels.get(name))
             for name, given in parts.config.channels.items()
         },
         sizes_bytes={
@@ -161,10 +161,15 @@ def info(parts: IndexParts) -> IndexInfo:
 
 
 def _channel(
-    name: str, given: ChannelSettings, counts: dict[str, ChannelCounts], total: int, *, filled: bool
+    name: str,
+    given: ChannelSettings,
+    counts: dict[str, ChannelCounts],
+    total: int,
+    *,
+    made: Mapping[str, Any] | None,
 ) -> ChannelInfo:
     try:
-        spec = channel_spec(name, given)
+        spec = channel_spec(name, given, made)
     except UnknownModel as error:  # a channel that is off may name a model that is not installed here
         if given.enabled:
             raise
@@ -175,7 +180,7 @@ def _channel(
         source=given.source,
         model=given.model,
         license=spec.model.license,
-        enabled=given.enabled or filled,
+        enabled=given.enabled or made is not None,
         collection=spec.collection,
         done=found.done,
         absent=found.absent,

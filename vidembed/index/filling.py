@@ -13,7 +13,7 @@ from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, MediaNotFound, VidembedError, did_you_mean
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED
-from vidembed.index.channels import ChannelSpec, channel_spec, frame_encoder
+from vidembed.index.channels import ChannelSpec, channel_spec, frame_encoder, resolved
 from vidembed.index.media import make_tools
 from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.in_hand import InHand
@@ -250,7 +250,7 @@ def new_specs(
     for name in names:
         if name not in wanted.channels:
             raise ConfigError(f"no channel {name!r} in these settings", hint=did_you_mean(name, wanted.channels))
-    return {name: channel_spec(name, wanted.channels[name]) for name in names}
+    return {name: resolved(channel_spec(name, wanted.channels[name]), wanted) for name in names}
 
 
 def _under(inputs: Iterable[str | Path], *, globs: bool = False) -> Callable[[str], bool]:

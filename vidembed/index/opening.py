@@ -64,7 +64,10 @@ def open_index(
         return _made(folder, profile, config, overrides)
     settings = _settings(manifest, profile, config, overrides)
     check_layout(manifest, settings, folder)
-    enabled = {name: channel_spec(name, given) for name, given in settings.channels.items() if given.enabled}
+    made = manifest.channels
+    enabled = {
+        name: channel_spec(name, given, made.get(name)) for name, given in settings.channels.items() if given.enabled
+    }
     check_specs(manifest, enabled, folder, outdated=outdated)
     return VideoIndex(IndexParts(folder, settings, manifest, readonly=readonly))
 

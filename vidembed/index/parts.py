@@ -66,7 +66,8 @@ class IndexParts:
     def specs(self) -> dict[str, ChannelSpec]:
         """The channels that hold vectors of these models, not loaded, in the order of the profile."""
         known = self.manifest.channels
-        found = {name: channel_spec(name, given) for name, given in self.config.channels.items() if name in known}
+        given = {name: settings for name, settings in self.config.channels.items() if name in known}
+        found = {name: channel_spec(name, settings, known[name]) for name, settings in given.items()}
         return {name: spec for name, spec in found.items() if spec.fingerprint == known[name]["fingerprint"]}
 
     def spec(self, channel: str) -> ChannelSpec:

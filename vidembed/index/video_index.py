@@ -68,7 +68,7 @@ class VideoIndex(IndexContents):
             ModelError: A model cannot be loaded.
         """
         config = with_values(self.config, "run", workers=workers, on_error=on_error)
-        specs = wanted_specs(self.config, channels)
+        specs = wanted_specs(self.config, channels, self.parts.manifest.channels)
         check_specs(self.parts.manifest, specs, self.path)
         with self.parts.writing():
             report = Filling(self.parts).add(paths, specs, config=config, progress=progress, prune=prune)

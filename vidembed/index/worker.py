@@ -83,7 +83,8 @@ class Worker:
 
     def _channel(self, name: str, captions: Mapping[str, str]) -> Channel:
         theirs = self.specs[name]
-        own = channel_spec(name, theirs.settings)
+        facts = {"model": theirs.model.name, "revision": theirs.model.revision}
+        own = channel_spec(name, theirs.settings, {"facts": facts})
         if own.collection != theirs.collection:
             raise IndexMismatch(
                 f"channels.{name}: {own.model.name} on this worker is not the one of the driver",

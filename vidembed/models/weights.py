@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from vidembed.errors import ModelError, WeightsMissing
+from vidembed.models import fetching, hub
 from vidembed.models.spec import ModelSpec
 
-# What is taken from a hub repository: settings, tokenizers and weights that load without running code.
-SMALL = ("*.json", "*.txt", "*.model", "*.jinja")
-WEIGHTS = ("*.safetensors",)
-PICKLED = ("*.bin", "*.pt", "*.pth")  # opened with torch's weights-only loader, and only where nothing safer exists
+_WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 
 
 def folder(spec: ModelSpec, *, weights_dir: Path | None = None, offline: bool = False) -> Path:
@@ -36,6 +36,12 @@ def folder(spec: ModelSpec, *, weights_dir: Path | None = None, offline: bool = 
     return found
 
 
+def is_local(spec: ModelSpec, weights_dir: str | Path | None) -> bool:
+    """Whether the weights are in a folder of the user's, or there is no hub to ask for them."""
+    own = weights_dir is not None and (Path(weights_dir).expanduser() / spec.name).is_dir()
+    return own or spec.path is not None or spec.repo is None
+
+
 def _local(spec: ModelSpec, weights_dir: Path | None) -> Path | None:
     if spec.path is not None:
         if not spec.path.exists():
@@ -52,37 +58,26 @@ def _from_hub(spec: ModelSpec, weights_dir: Path | None, offline: bool) -> Path:
         raise WeightsMissing(
             f"the weights of {spec.name!r} are not in {where}, and no hub repository is known for them"
         )
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    kwargs: dict[str, Any] = {"revision": spec.revision, "local_files_only": offline}
-    try:
-        found = Path(snapshot_download(spec.repo, allow_patterns=[*SMALL, *WEIGHTS], **kwargs))
-        if not any(found.rglob("*.safetensors")):
-            found = Path(snapshot_download(spec.repo, allow_patterns=[*SMALL, *PICKLED], **kwargs))
-        return found
-    except (LocalEntryNotFoundError, HfHubHTTPError, HFValidationError, OSError) as error:
-        raise missing(spec, weights_dir, reason=_first_line(error)) from error
+    found = hub.here(spec)
+    if found is None and offline:
+        raise missing(spec, weights_dir)
+    return found or fetching.fetch(spec)
 
 
-def missing(spec: ModelSpec, weights_dir: Path | None = None, *, reason: str = "") -> WeightsMissing:
+def missing(spec: ModelSpec, weights_dir: Path | None = None) -> WeightsMissing:
     """The error for weights that were not found, with the places searched and the command to run."""
-    from huggingface_hub.constants import HF_HUB_CACHE
-
     places = [str(weights_dir / spec.name)] if weights_dir else []
-    places.append(f"the hub cache {HF_HUB_CACHE}")
+    places.append(f"the hub cache {hub.cache_folder(str(spec.repo)).parent}")
     return WeightsMissing(
-        f"the weights of {spec.name!r} are not in {' or '.join(places)}" + (f" ({reason})" if reason else ""),
+        f"the weights of {spec.name!r} are not in {' or '.join(places)}",
         hint=f"with network access run: {fetch_command(spec, weights_dir)}",
     )
 
 
 def fetch_command(spec: ModelSpec, weights_dir: Path | None = None) -> str:
     """The shell command that puts the weights where `folder` finds them."""
-    command = f"hf download {spec.repo}"
-    if spec.revision != "main":
-        command += f" --revision {spec.revision}"
-    return f"{command} --local-dir {weights_dir / spec.name}" if weights_dir else command
+    name = f"hf:{spec.repo}" if spec.name.startswith("open_clip:") else spec.name
+    return shlex.join(["vidembed", "models", "download", name, *(["--to", str(weights_dir)] if weights_dir else [])])
 
 
 @contextmanager
@@ -95,11 +90,48 @@ def loading(spec: ModelSpec, at: Path) -> Iterator[None]:
     except Exception as error:  # safetensors, zip, json, torch and transformers each have their own
         if type(error).__name__ == "OutOfMemoryError":
             raise
-        again = f"fetch them again: {fetch_command(spec)}" if spec.repo else "save or copy the folder again"
+        broken = damaged(at)
+        reason = f"{broken.name} is cut short or damaged" if broken else f"{type(error).__name__}: {_first_line(error)}"
         raise WeightsMissing(
-            f"the weights of {spec.name!r} in {at} do not load: {type(error).__name__}: {_first_line(error)}",
-            hint=again,
+            f"the weights of {spec.name!r} in {at} do not load: {reason}", hint=_again(spec, at)
         ) from error
+
+
+def _again(spec: ModelSpec, at: Path) -> str:
+    if not spec.repo:
+        return "save or copy the folder again"
+    folder = at if at.is_dir() else at.parent
+    if folder.is_relative_to(hub.cache_folder(spec.repo)):
+        return f"fetch them again: vidembed models rm {spec.name}, then: {fetch_command(spec)}"
+    return f"fetch them again: {fetch_command(spec, folder.parent)}"
+
+
+def damaged(at: Path) -> Path | None:
+    """The first file of weights or settings that is cut short or not what its name says; None when all look whole."""
+    files = [at] if at.is_file() else sorted(path for path in at.rglob("*") if path.is_file())
+    return next((path for path in files if not _looks_whole(path)), None)
+
+
+def _looks_whole(path: Path) -> bool:
+    """By its header and size; content is not read."""
+    try:
+        if path.suffix == ".safetensors":
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                if length > path.stat().st_size:
+                    return False
+                header = json.loads(file.read(length))
+            ends = [about["data_offsets"][1] for name, about in header.items() if name != "__metadata__"]
+            return 8 + length + max(ends, default=0) == path.stat().st_size
+        if path.suffix in (".bin", ".pt", ".pth"):
+            with path.open("rb") as file:
+                start = file.read(4)
+            return start != b"PK\3\4" or zipfile.is_zipfile(path)  # older torch files, CTranslate2's: unknown
+        if path.suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, KeyError, TypeError, OSError, MemoryError):
+        return False
+    return True
 
 
 def read_json(path: Path, spec: ModelSpec) -> dict[str, Any]:
@@ -116,7 +148,7 @@ def find_file(at: Path, names: Sequence[str], spec: ModelSpec) -> Path:
     for name in names:
         if (at / name).is_file():
             return at / name
-    hint = f"run: {fetch_command(spec)}" if spec.repo else "check that the folder is the saved model"
+    hint = _again(spec, at) if spec.repo else "check that the folder is the saved model"
     raise WeightsMissing(f"the weights of {spec.name!r}: none of {', '.join(names)} is in {at}", hint=hint)
 
 
@@ -140,7 +172,7 @@ def space_name(spec: ModelSpec, at: Path) -> str:
     """
     if spec.path is None:
         return spec.name
-    files = [at] if at.is_file() else sorted(p for pattern in WEIGHTS + PICKLED for p in at.glob(pattern))
+    files = [at] if at.is_file() else sorted(p for pattern in _WEIGHTS for p in at.glob(pattern))
     digest = hashlib.blake2b(digest_size=4)
     for path in files:
         size = path.stat().st_size

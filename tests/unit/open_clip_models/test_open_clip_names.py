@@ -48,7 +48,7 @@ def test_names_open_clip_does_not_know() -> None:
 def test_a_tag_without_weights_here_names_its_repository() -> None:
     with pytest.raises(WeightsMissing) as caught:
         registry.load_encoder("open_clip:PE-Core-T-16-384/meta", offline=True)
-    assert "hf download timm/PE-Core-T-16-384" in caught.value.hint
+    assert "vidembed models download hf:timm/PE-Core-T-16-384" in caught.value.hint
 
 
 def test_a_tag_that_has_only_an_address_says_it(monkeypatch: pytest.MonkeyPatch) -> None:

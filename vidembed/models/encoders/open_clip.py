@@ -14,6 +14,7 @@ from vidembed.models import weights
 from vidembed.models.encoders import _engines, _openvino, _torch
 from vidembed.models.encoders._pictures import Preparation
 from vidembed.models.encoders._torch import Tower, texts_of
+from vidembed.models.hub import OPEN_CLIP_WEIGHTS
 from vidembed.types import Item, Space
 
 if TYPE_CHECKING:
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
     from vidembed.models.spec import ModelSpec
 
 CONFIG = "open_clip_config.json"
-# In the order open_clip itself prefers them; pickled ones are opened with torch's weights-only loader.
-CHECKPOINTS = (
-    "open_clip_model.safetensors",
-    "open_clip_pytorch_model.safetensors",
-    "model.safetensors",
-    "open_clip_pytorch_model.bin",
-    "open_clip_pytorch_model.pth",
-    "pytorch_model.bin",
-)
 ENGINES = ("auto", "torch", "openvino")
 
 
@@ -126,14 +118,14 @@ def _build(spec: ModelSpec, at: Path, arch: str | None, cfg: Mapping[str, Any]) 
     strict = {"weights_only": True, "require_pretrained": True, "pretrained_image": False, "pretrained_text": False}
     if at.is_dir() and (at / CONFIG).is_file():
         text = weights.read_json(at / CONFIG, spec).get("model_cfg", {}).get("text_cfg", {})
-        weights.find_file(at, CHECKPOINTS, spec)
+        weights.find_file(at, OPEN_CLIP_WEIGHTS, spec)
         if text.get("hf_tokenizer_name"):  # transformers would make an empty one
             weights.find_file(at, _torch.VOCABULARIES, spec)
         with weights.loading(spec, at):
             return open_clip.create_model(local, **strict), open_clip.get_tokenizer(local)
     if arch is None:
         weights.find_file(folder, [CONFIG], spec)  # raises: without it, nothing says what the weights are for
-    checkpoint = at if at.is_file() else weights.find_file(at, CHECKPOINTS, spec)
+    checkpoint = at if at.is_file() else weights.find_file(at, OPEN_CLIP_WEIGHTS, spec)
     if checkpoint.suffix not in (".safetensors", ".bin", ".pt", ".pth"):
         raise WeightsMissing(f"{checkpoint} is not a weights file", hint="allowed: .safetensors, .bin, .pt, .pth")
     with weights.loading(spec, checkpoint):
