@@ -241,10 +241,10 @@ def test_the_extra_is_named_when_the_package_is_missing(monkeypatch: pytest.Monk
 def test_a_model_that_is_not_there_is_weights_missing(tmp_path: Path) -> None:
     pytest.importorskip("faster_whisper")
     with pytest.raises(WeightsMissing, match="no folder"):
-        speech._load_whisper(str(tmp_path / "a" / "b"), "cpu", "auto", 1, None, True)
+        speech.load_whisper(str(tmp_path / "a" / "b"), "cpu", "auto", 1, None, True)
     (tmp_path / "empty").mkdir()
     with pytest.raises(WeightsMissing, match="does not load"):
-        speech._load_whisper(str(tmp_path / "empty"), "cpu", "auto", 1, None, True)
+        speech.load_whisper(str(tmp_path / "empty"), "cpu", "auto", 1, None, True)
 
 
 def test_channels_with_the_same_settings_share_one_source() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vidembed._version import __version__
-from vidembed.cli import align, caption, environment, evaluate, index, library, search, serve, transcript
+from vidembed.cli import align, caption, environment, evaluate, index, library, models, search, serve, transcript
 
 app = typer.Typer(
     name="vidembed",
@@ -45,8 +45,8 @@ app.command("tag")(library.tag)
 app.command("remove")(library.remove)
 app.command("demo")(serve.demo)
 app.command("serve")(serve.serve)
-app.command("models")(environment.models)
 app.command("doctor")(environment.doctor)
+app.add_typer(models.app, name="models")
 app.add_typer(align.app, name="align")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(environment.app, name="config")

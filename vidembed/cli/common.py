@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from vidembed.errors import InputError, VidembedError
+from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.types import Failure, Moment, format_time
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vidembed.index.video_index import VideoIndex
 
 DEFAULT_INDEX = "vidembed-index"
+ASK_ABOVE_GB = 2.0  # of models to fetch
 _PANEL = "Index and settings"
 
 IndexOption = Annotated[
@@ -95,6 +96,7 @@ def opened(index: Path, *, settings: Sequence[str] | None = None, create: bool =
     """The index, open for one command; options as for `vidembed.open_index`."""
     import vidembed
 
+    show_downloads(ask=True)
     return vidembed.open_index(index, overrides=settings, create=create, **options)
 
 
@@ -151,6 +153,53 @@ def _bar(unit: str) -> Iterator[Any]:
             bar.update(task, completed=done, total=total or None, description=what[:60], rate=rate)
 
         yield update
+
+
+def show_downloads(*, ask: bool) -> None:
+    """From now on models that are fetched have a bar of bytes on a terminal, and a line elsewhere.
+
+    ask: On a terminal, before more than 2 GB.
+    """
+    from vidembed.models import fetching
+
+    fetching.watch(lambda what, size: _download_bar(what, size, ask=ask))
+
+
+@contextmanager
+def _download_bar(what: str, size: int, *, ask: bool) -> Iterator[Callable[[int], None]]:
+    from rich.errors import LiveError
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    console = err()
+    line = f"fetching {what}: {size / 1e9:.2f} GB"
+    if not console.is_terminal or os.environ.get("VIDEMBED_QUIET"):
+        plain(console, line)
+        yield lambda more: None
+        return
+    if (
+        ask
+        and size / 1e9 > ASK_ABOVE_GB
+        and sys.stdin.isatty()
+        and not typer.confirm(f"{line}. Go on?", True, err=True)
+    ):
+        raise ConfigError(f"{what} was not fetched", hint="a smaller model or profile: vidembed models")
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(*columns, console=console, transient=True)
+    try:
+        bar.start()
+    except LiveError:  # older versions of rich show one bar at a time, and another is there
+        plain(console, line)
+    task = bar.add_task(what, total=size)
+    try:
+        yield lambda more: bar.advance(task, more)
+    finally:
+        bar.stop()
 
 
 def moments_table(moments: Sequence[Moment], *, offset: int = 0) -> Table:

@@ -1,13 +1,12 @@
-"""What this machine has: `vidembed config` (settings and their origins), `models`, `doctor`."""
+"""What this machine has: `vidembed config` (settings and their origins), `doctor`."""
 
 from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import asdict
 from importlib import metadata, util
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import NamedTuple
 
 import typer
 
@@ -24,10 +23,6 @@ from vidembed.cli.common import (
     print_json,
 )
 from vidembed.errors import VidembedError
-
-if TYPE_CHECKING:
-    from vidembed.models.spec import ModelSpec
-
 
 app = typer.Typer(help="Show settings and profiles.", no_args_is_help=True)
 
@@ -58,66 +53,6 @@ def profiles() -> None:
 
     for name, text in bundled().items():
         plain(out(), f"{name:10} {text}")
-
-
-def models(
-    name: Annotated[str | None, typer.Argument(help="Show one model in full.")] = None,
-    profile: ProfileOption = None,
-    json: JsonOption = False,
-) -> None:
-    """List the models known by name, or those of one --profile: weights, size, memory, licence.
-
-    Loads nothing. GPU GB: memory needed on a GPU; "-": runs well on a CPU.
-    """
-    from vidembed.models import registry
-
-    if name:
-        specs = _named(name)
-    elif profile:
-        specs = _of_profile(profile)
-    else:
-        specs = registry.specs()
-    if json:
-        for spec in specs:
-            print_json({**asdict(spec), "modalities": sorted(spec.modalities)})
-        return
-    from rich.table import Table
-
-    console = out()
-    if name:
-        for spec in specs:
-            for key, value in asdict(spec).items():
-                plain(console, f"{key:12} {value}")
-        return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("name", "kind", "modalities", "GB", "GPU GB", "weights", "licence", "extra"):
-        table.add_column(column, overflow="fold")
-    for spec in specs:
-        modalities = ", ".join(sorted(spec.modalities))
-        memory = "-" if spec.min_gpu_gb is None else f"{spec.min_gpu_gb:g}"
-        weights = spec.repo or (str(spec.path) if spec.path else "")
-        row = (spec.name, spec.kind, modalities, f"{spec.size_gb:g}", memory, weights, spec.license, spec.extra or "")
-        table.add_row(*row)
-    console.print(table)
-
-
-def _named(name: str) -> list[ModelSpec]:
-    """The records of a name: an encoder and a captioner may share it. Raises UnknownModel."""
-    from vidembed.models import registry
-
-    known = [spec for spec in registry.specs() if spec.name == name]
-    return known or [registry.find(name)]
-
-
-def _of_profile(profile: str) -> list[ModelSpec]:
-    """The models that a profile's channels (those switched off as well) and its captioner name."""
-    from vidembed.config.load import load_config
-    from vidembed.models import registry
-
-    config = load_config(profile=profile)
-    encoders = dict.fromkeys(channel.model for channel in config.channels.values())
-    captioner = [registry.find(config.caption.model, "captioner")] if config.caption.model else []
-    return [*(registry.find(model) for model in encoders), *captioner]
 
 
 _PACKAGES = {  # module -> (what it is for, extra)

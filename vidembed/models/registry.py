@@ -4,7 +4,7 @@ A name is one of
 - a record's name: "pe-core-s-16-384";
 - a local folder: "path/to/model" (an open_clip or transformers checkpoint, or an export of `vidembed align`);
 - "open_clip:ARCH/TAG", or "open_clip:ARCH/path/to/weights.safetensors";
-- "hf:org/name" (also "hf-hub:org/name"): any hub repository of a known family.
+- "hf:org/name" (also "hf-hub:org/name"): any hub repository of a known family; "hf:org/name@commit" one commit of it.
 
 Records come from "module:ATTRIBUTE" strings: our own, and those of other packages' entry points in the group
 `vidembed.models`. The attribute is a sequence of ModelSpec, or a function that returns one.
@@ -18,6 +18,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -44,10 +45,11 @@ FAMILIES = {
 }
 ALIGNED = "vidembed.align.aligned:load_spec"
 CAPTIONER = "vidembed.models.captioners.vlm:load"
+SPEECH = "vidembed.sources.speech:load_whisper"
 _log = logging.getLogger(__name__)
 
 
-Role = Literal["encoder", "captioner"]  # an encoder and a captioner may share a name ("starter")
+Role = Literal["encoder", "captioner", "speech"]  # models of different roles may share a name ("starter")
 _Registry = dict[tuple[Role, str], ModelSpec]
 
 
@@ -72,7 +74,7 @@ def _read(reference: str) -> Iterable[ModelSpec]:
 
 
 def _role(spec: ModelSpec) -> Role:
-    return "captioner" if spec.kind == "captioner" else "encoder"
+    return "encoder" if spec.kind == "words" else spec.kind
 
 
 def _add(registry: _Registry, records: Iterable[ModelSpec]) -> None:
@@ -98,7 +100,7 @@ def find(name: str, role: Role = "encoder") -> ModelSpec:
 
     Args:
         name: In one of the forms that the module's docstring lists.
-        role: Whether an encoder or a captioner is meant.
+        role: Whether an encoder, a captioner or a recogniser of speech is meant.
 
     Raises:
         UnknownModel: Its hint lists close names.
@@ -106,8 +108,8 @@ def find(name: str, role: Role = "encoder") -> ModelSpec:
     if (role, name) in _registry():
         return _registry()[role, name]
     scheme, _, rest = name.partition(":")
-    if role == "captioner":
-        return _captioner(name, scheme, rest)
+    if role != "encoder":
+        return _other(name, scheme, rest, role)
     if scheme == "open_clip":
         return _open_clip(name, rest)
     if scheme in ("hf", "hf-hub"):
@@ -135,16 +137,26 @@ def _unknown(name: str, role: Role) -> UnknownModel:
     return UnknownModel(f"no {role} is called {name!r}", hint=did_you_mean(name, known))
 
 
-def _captioner(name: str, scheme: str, rest: str) -> ModelSpec:
-    """A vision-language model without a record: any that transformers loads from a folder or the hub."""
+def _other(name: str, scheme: str, rest: str, role: Literal["captioner", "speech"]) -> ModelSpec:
+    """A vision-language model that transformers loads, or a Whisper of CTranslate2, without a record."""
     path = Path(name).expanduser()
+    new = ModelSpec(name=name, kind=role, factory=CAPTIONER if role == "captioner" else SPEECH)
     if scheme in ("hf", "hf-hub"):
-        _check_hub(name, rest)
-        known = next((s for (r, _), s in _registry().items() if r == "captioner" and s.repo == rest), None)
-        return known or ModelSpec(name=name, kind="captioner", factory=CAPTIONER, summary=rest, repo=rest)
+        return _of_repo(new, rest)
     if path.is_dir():
-        return ModelSpec(name=name, kind="captioner", factory=CAPTIONER, summary=f"local folder {path}", path=path)
-    raise _unknown(name, "captioner")
+        return replace(new, summary=f"local folder {path}", path=path)
+    raise _unknown(name, role)
+
+
+def _of_repo(new: ModelSpec, rest: str) -> ModelSpec:
+    """The record of a hub repository, ORG/NAME or ORG/NAME@REVISION; `new` with it where there is none."""
+    repo, _, revision = rest.partition("@")
+    if repo.count("/") != 1:
+        raise UnknownModel(f"{new.name!r} must be hf:ORG/NAME", hint="for example hf:google/siglip2-base-patch16-224")
+    known = (spec for (role, _), spec in _registry().items() if role == _role(new) and spec.repo == repo)
+    if not revision and (found := next(known, None)):
+        return found
+    return replace(new, summary=repo, repo=repo, revision=revision or "main")
 
 
 def _open_clip(name: str, rest: str) -> ModelSpec:
@@ -163,19 +175,8 @@ def _open_clip(name: str, rest: str) -> ModelSpec:
     )
 
 
-def _hub(name: str, repo: str) -> ModelSpec:
-    _check_hub(name, repo)
-    for (role, _), spec in _registry().items():
-        if role == "encoder" and spec.repo == repo:
-            return spec
-    return ModelSpec(
-        name=name, kind="encoder", factory="vidembed.models.registry:load_any", summary=f"{repo}", repo=repo
-    )
-
-
-def _check_hub(name: str, repo: str) -> None:
-    if repo.count("/") != 1:
-        raise UnknownModel(f"{name!r} must be hf:ORG/NAME", hint="for example hf:google/siglip2-base-patch16-224")
+def _hub(name: str, rest: str) -> ModelSpec:
+    return _of_repo(ModelSpec(name=name, kind="encoder", factory="vidembed.models.registry:load_any"), rest)
 
 
 def _folder(name: str, path: Path) -> ModelSpec:

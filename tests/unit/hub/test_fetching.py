@@ -275,7 +275,7 @@ def test_shards_that_lack_one_are_not_whole(hub: Hub, tmp_path: Path) -> None:
         (["open_clip_model.safetensors", "model.safetensors", "pytorch_model.bin"], False, {"model.safetensors"}),
         (["pytorch_model.bin", "training_args.bin", "optimizer.pt"], False, {"pytorch_model.bin"}),
         (["model.bin", "vocabulary.txt"], False, {"model.bin", "vocabulary.txt"}),
-        (["model.safetensors", "2_Dense/model.safetensors", "2_Dense/pytorch_model.bin", "onnx/a.onnx", "openvino/a.xml"],
+        (["model.safetensors", "2_Dense/model.safetensors", "2_Dense/pytorch_model.bin", "onnx/model.safetensors"],
          False, {"model.safetensors", "2_Dense/model.safetensors"}),
         (["model-1.safetensors", "consolidated.safetensors", "pytorch_model-1.bin"], False, {"model-1.safetensors"}),
         ([".cache/x.json", "a.py", "b.md", "weights.pt"], False, {"weights.pt"}),
