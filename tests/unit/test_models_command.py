@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from vidembed.cli import main
 from vidembed.config.load import profiles
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
 def rows(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, object]]:
@@ -20,7 +28,7 @@ def test_the_table_says_weights_licence_size_and_memory(capsys: pytest.CaptureFi
     table = capsys.readouterr().out
     assert "google/videoprism-lvt-large-f8r288" in table
     line = next(line for line in table.splitlines() if line.startswith("pe-av-base-16-frame"))
-    assert line.split()[-4:] == ["4.1", "8", "facebook/pe-av-base-16-frame", "Apache-2.0"]
+    assert line.split()[-5:] == ["4.1", "missing", "8", "facebook/pe-av-base-16-frame", "Apache-2.0"]
 
 
 @pytest.mark.parametrize("profile", ["laptop", "gpu", "joint", "gemma"])

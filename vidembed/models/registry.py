@@ -140,11 +140,11 @@ def _unknown(name: str, role: Role) -> UnknownModel:
 def _other(name: str, scheme: str, rest: str, role: Literal["captioner", "speech"]) -> ModelSpec:
     """A vision-language model that transformers loads, or a Whisper of CTranslate2, without a record."""
     path = Path(name).expanduser()
-    new = ModelSpec(name=name, kind=role, factory=CAPTIONER if role == "captioner" else SPEECH)
+    factory = CAPTIONER if role == "captioner" else SPEECH
     if scheme in ("hf", "hf-hub"):
-        return _of_repo(new, rest)
+        return _of_repo(ModelSpec(name=name, kind=role, factory=factory), rest)
     if path.is_dir():
-        return replace(new, summary=f"local folder {path}", path=path)
+        return ModelSpec(name=name, kind=role, factory=factory, summary=f"local folder {path}", path=path)
     raise _unknown(name, role)
 
 

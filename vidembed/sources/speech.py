@@ -313,7 +313,7 @@ def load_whisper(
             raise
         raise WeightsMissing(
             f"the Whisper model {model!r} does not load from {where}: {str(error).strip().splitlines()[0][:200]}",
-            hint=f"source_options.model of the speech channels is {_ALLOWED}",
+            hint=f"channels.speech.source_options.model is {_ALLOWED}",
         ) from error
 
 

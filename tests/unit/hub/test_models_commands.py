@@ -55,7 +55,7 @@ def test_weights_go_into_a_folder_for_another_machine(
     assert main(["models", "download", "pe-core-s-16-384", "--to", str(tmp_path / "weights")]) == 0
     asked = len(published.asked)
     encoder = registry.load_encoder("pe-core-s-16-384", device="cpu", weights_dir=tmp_path / "weights", offline=True)
-    assert encoder.encode("text", ["a red car"]).shape == (1, 512)  # type: ignore[union-attr]
+    assert encoder.encode("text", ["a red car"]).shape == (1, 24)  # type: ignore[union-attr]
     assert len(published.asked) == asked
 
 
