@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vidembed._version import __version__
-from vidembed.cli import align, caption, environment, evaluate, index, library, models, search, serve, transcript
+from vidembed.cli import align, ask, caption, environment, evaluate, index, library, models, search, serve, transcript
 
 app = typer.Typer(
     name="vidembed",
@@ -35,6 +35,7 @@ def root(
 
 app.command("index")(index.index)
 app.command("search")(search.search)
+app.command("ask")(ask.ask)
 app.command("caption")(caption.caption)
 app.command("export")(caption.export)
 app.command("duplicates")(library.duplicates)

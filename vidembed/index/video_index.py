@@ -27,6 +27,7 @@ from vidembed.types import Caption, Filter, Moment, Query, RunReport
 
 if TYPE_CHECKING:
     from vidembed.captions.run import CaptionedVideo  # captions are imported when asked for: searches need none
+    from vidembed.index.answering import Answer
 
 _PER_STEP = 200  # moments of one query that a sequence is looked for in
 
@@ -278,6 +279,35 @@ class VideoIndex(IndexContents):
             ModelError: The captioner cannot be loaded.
         """
         return check(self.config, claim, moments, self.parts.verifier(model))
+
+    def ask(
+        self,
+        question: str,
+        *,
+        where: Filter | None = None,
+        model: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Answer:
+        """Answer a question with sentences that each name the moments that prove them.
+
+        Nothing leaves this machine unless an endpoint is named: `model="openai"`, and as `options` its `base_url` and
+        its name of the `model`.
+
+        Args:
+            question: In plain words.
+            where: Which videos may answer.
+            model: What phrases the answer: a captioner that writes; None = words of the videos themselves.
+            options: For its loader.
+
+        Raises:
+            BadQuery: The question is empty.
+            ConfigError: The model does not write text.
+            ModelError: It cannot be loaded, or its endpoint fails.
+        """
+        from vidembed.index.answering import ask, load_writer
+
+        writer = load_writer(self.config, model, options or {}) if model is not None else None
+        return ask(self.parts, question, where=where, writer=writer)
 
     def curve(
         self, query: str | Query, video_id: str, **options: Any
