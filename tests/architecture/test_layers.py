@@ -25,7 +25,7 @@ LAYERS = {
     "index": 5,
     "": 6,  # the public names, `vidembed/__init__.py`
     "align": 7, "evaluation": 7,
-    "web": 8,
+    "web": 8, "agents": 8,
     "cli": 9,
     "__main__": 10,
 }  # fmt: skip

@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from vidembed._version import __version__
-from vidembed.cli import align, ask, caption, environment, evaluate, index, library, models, search, serve, transcript
+from vidembed.cli import (
+    align,
+    ask,
+    caption,
+    environment,
+    evaluate,
+    index,
+    library,
+    mcp,
+    models,
+    search,
+    serve,
+    transcript,
+)
 
 app = typer.Typer(
     name="vidembed",
@@ -51,4 +64,5 @@ app.add_typer(models.app, name="models")
 app.add_typer(align.app, name="align")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(environment.app, name="config")
+app.add_typer(mcp.app, name="mcp")
 app.add_typer(library.store, name="store")
