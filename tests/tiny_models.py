@@ -15,7 +15,9 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
-def open_clip_folder(folder: Path, *, fast: bool = False, preprocess: dict[str, Any] | None = None) -> Path:
+def open_clip_folder(
+    folder: Path, *, fast: bool = False, preprocess: dict[str, Any] | None = None, dim: int = 24
+) -> Path:
     """An open_clip model of 1.7 M parameters (almost all of them the words'), with its open_clip_config.json.
 
     fast: a picture tower with branches to fuse, as MobileCLIP has.
@@ -29,7 +31,7 @@ def open_clip_folder(folder: Path, *, fast: bool = False, preprocess: dict[str, 
             "timm_model_name": "mobileone_s0", "timm_pool": "avg", "timm_proj": "linear", "image_size": 64,
         }  # fmt: skip
     text = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
-    model_cfg = {"embed_dim": 24, "vision_cfg": vision, "text_cfg": text, "custom_text": fast}
+    model_cfg = {"embed_dim": dim, "vision_cfg": vision, "text_cfg": text, "custom_text": fast}
     preprocess_cfg = {
         "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "interpolation": "bicubic", "resize_mode": "squash",
         **(preprocess or {}),
@@ -72,7 +74,7 @@ def word_tokenizer(folder: Path, *, bos: str = "<s>", eos: str = "</s>", pad: st
     return fast
 
 
-def dual_folder(folder: Path, family: str) -> Path:
+def dual_folder(folder: Path, family: str, *, dim: int | None = None) -> Path:
     """A transformers dual tower of about 40 k parameters. family: "clip", "siglip", "metaclip_2"."""
     import transformers as t
 
@@ -80,10 +82,11 @@ def dual_folder(folder: Path, family: str) -> Path:
     size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     text = {
         **size, "vocab_size": len(tokenizer), "max_position_embeddings": 12, "pad_token_id": 0, "bos_token_id": 1,
-        "eos_token_id": 2, "projection_size": 32,
+        "eos_token_id": 2, "projection_size": dim or 32,
     }  # fmt: skip
     vision = {**size, "image_size": 32, "patch_size": 8}
     if family == "siglip":
+        vision["hidden_size"] = dim or 32
         config: Any = t.SiglipConfig(text_config=text, vision_config=vision)
         model: Any = t.SiglipModel
         processor: Any = t.SiglipImageProcessor(size={"height": 32, "width": 32})
@@ -91,7 +94,7 @@ def dual_folder(folder: Path, family: str) -> Path:
         text.pop("projection_size")
         kinds = {"clip": (t.CLIPConfig, t.CLIPModel), "metaclip_2": (t.MetaClip2Config, t.MetaClip2Model)}
         config_class, model = kinds[family]
-        config = config_class(text_config=text, vision_config=vision, projection_dim=24)
+        config = config_class(text_config=text, vision_config=vision, projection_dim=dim or 24)
         processor = t.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
     seeded()
     built = model(config)

@@ -19,49 +19,49 @@ def _save(model: Any, folder: Path) -> Path:
     return folder
 
 
-def clap_folder(folder: Path, *, fused: bool = False) -> Path:
+def clap_folder(folder: Path, *, fused: bool = False, dim: int = 24) -> Path:
     """CLAP with windows of one second at 16 kHz and 16 mel bands."""
     import transformers as t
 
     vocabulary = len(word_tokenizer(folder))
-    text = {**SIZE, "vocab_size": vocabulary, "max_position_embeddings": 20, "pad_token_id": 0, "projection_dim": 24}
+    text = {**SIZE, "vocab_size": vocabulary, "max_position_embeddings": 20, "pad_token_id": 0, "projection_dim": dim}
     audio = {
         "spec_size": 64, "num_mel_bins": 16, "patch_size": 4, "patch_stride": [4, 4], "window_size": 4,
         "patch_embeds_hidden_size": 8, "depths": [1, 1], "num_attention_heads": [2, 2], "hidden_size": 16,
-        "enable_fusion": fused, "projection_dim": 24, "aff_block_r": 1,
+        "enable_fusion": fused, "projection_dim": dim, "aff_block_r": 1,
     }  # fmt: skip
     seeded()
     t.ClapFeatureExtractor(
         feature_size=16, sampling_rate=16_000, hop_length=160, max_length_s=1, fft_window_size=512, frequency_max=8000,
         truncation="fusion" if fused else "rand_trunc",
     ).save_pretrained(folder)  # fmt: skip
-    return _save(t.ClapModel(t.ClapConfig(text_config=text, audio_config=audio, projection_dim=24)), folder)
+    return _save(t.ClapModel(t.ClapConfig(text_config=text, audio_config=audio, projection_dim=dim)), folder)
 
 
-def xclip_folder(folder: Path) -> Path:
+def xclip_folder(folder: Path, *, dim: int = 24) -> Path:
     """X-CLIP of four frames, with a video processor as Microsoft's checkpoints have."""
     import transformers as t
 
     text = {**SIZE, **SPECIAL, "vocab_size": len(word_tokenizer(folder)), "max_position_embeddings": 12}
     vision = {
-        **SIZE, "image_size": 32, "patch_size": 8, "num_frames": 4, "mit_hidden_size": 24, "mit_intermediate_size": 32,
+        **SIZE, "image_size": 32, "patch_size": 8, "num_frames": 4, "mit_hidden_size": dim, "mit_intermediate_size": 32,
         "mit_num_attention_heads": 2, "drop_path_rate": 0.0,
     }  # fmt: skip
     seeded()
     size = {"height": 32, "width": 32}
     t.VideoMAEImageProcessor(size={"shortest_edge": 32}, crop_size=size).save_pretrained(folder)
-    config = t.XCLIPConfig(text_config=text, vision_config=vision, projection_dim=24, prompt_num_attention_heads=2)
+    config = t.XCLIPConfig(text_config=text, vision_config=vision, projection_dim=dim, prompt_num_attention_heads=2)
     return _save(t.XCLIPModel(config), folder)
 
 
-def videoprism_folder(folder: Path) -> Path:
+def videoprism_folder(folder: Path, *, dim: int = 32) -> Path:
     """VideoPrism's video-text towers for four frames of 36 x 36."""
     import transformers as t
 
     vocabulary = len(word_tokenizer(folder))
-    text = {**SIZE, "vocab_size": vocabulary, "max_position_embeddings": 12, "pad_token_id": 0}
+    text = {**SIZE, "hidden_size": dim, "vocab_size": vocabulary, "max_position_embeddings": 12, "pad_token_id": 0}
     vision = {
-        **SIZE, "image_size": 36, "num_frames": 4, "tubelet_size": [1, 18, 18], "num_spatial_layers": 1,
+        **SIZE, "hidden_size": dim, "image_size": 36, "num_frames": 4, "tubelet_size": [1, 18, 18], "num_spatial_layers": 1,
         "num_temporal_layers": 1, "num_auxiliary_layers": 1,
     }  # fmt: skip
     seeded()
@@ -105,7 +105,7 @@ def pe_av_folder(folder: Path) -> Path:
     return _save(model, folder)
 
 
-def sentence_folder(folder: Path) -> Path:
+def sentence_folder(folder: Path, *, dim: int = 32) -> Path:
     """A BERT of two layers with mean pooling, as sentence-transformers saves it."""
     import transformers as t
     from sentence_transformers import SentenceTransformer
@@ -113,7 +113,9 @@ def sentence_folder(folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as plain:
         vocabulary = len(word_tokenizer(Path(plain)))
         seeded()
-        config = t.BertConfig(**SIZE, vocab_size=vocabulary, max_position_embeddings=16, pad_token_id=0)
+        config = t.BertConfig(
+            **{**SIZE, "hidden_size": dim}, vocab_size=vocabulary, max_position_embeddings=16, pad_token_id=0
+        )
         _save(t.BertModel(config, add_pooling_layer=False), Path(plain))
         SentenceTransformer(plain, device="cpu", local_files_only=True).save_pretrained(str(folder))
     return folder

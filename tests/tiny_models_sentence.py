@@ -16,13 +16,13 @@ GEMMA_CHAT = (
 )
 
 
-def qwen3_vl_embedding_folder(folder: Path) -> Path:
+def qwen3_vl_embedding_folder(folder: Path, *, dim: int = 32) -> Path:
     """The network and chat template of Qwen3-VL, the last token pooled: text, pictures, clips; 32 values."""
     with tempfile.TemporaryDirectory() as plain:
-        return _sentences(qwen3_vl_folder(Path(plain)), folder, dim=32, pooling="lasttoken")
+        return _sentences(qwen3_vl_folder(Path(plain), dim=dim), folder, dim=dim, pooling="lasttoken")
 
 
-def embedding_gemma2_folder(folder: Path) -> Path:
+def embedding_gemma2_folder(folder: Path, *, dim: int = 24) -> Path:
     """EmbeddingGemma 2 with towers for pictures and sound (mel bands: 32), the mean pooled; 24 values."""
     import transformers as t
 
@@ -42,7 +42,7 @@ def embedding_gemma2_folder(folder: Path) -> Path:
     heads = {"intermediate_size": 64, "num_key_value_heads": 2, "head_dim": 16}
     text = {
         **size, **heads, "vocab_size": len(tokenizer), "global_head_dim": 16, "hidden_size_per_layer_input": 8,
-        "embedding_dim": 24, "sliding_window": 16, "sliding_window_pattern": 2, "pad_token_id": tokenizer.pad_token_id,
+        "embedding_dim": dim, "sliding_window": 16, "sliding_window_pattern": 2, "pad_token_id": tokenizer.pad_token_id,
         "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id,
     }  # fmt: skip
     vision = {**size, **heads, "patch_size": 4, "pooling_kernel_size": 2, "position_embedding_size": 256}
@@ -58,7 +58,7 @@ def embedding_gemma2_folder(folder: Path) -> Path:
     with tempfile.TemporaryDirectory() as plain:
         model.eval().save_pretrained(plain)
         processor.save_pretrained(plain)
-        return _sentences(Path(plain), folder, dim=24, pooling="mean")
+        return _sentences(Path(plain), folder, dim=dim, pooling="mean")
 
 
 def _sentences(plain: Path, folder: Path, *, dim: int, pooling: Any) -> Path:

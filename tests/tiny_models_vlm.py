@@ -76,7 +76,7 @@ def smolvlm_folder(folder: Path) -> Path:
     return _save(t.SmolVLMForConditionalGeneration(config), processor, folder, eos=eos, pad=pad)
 
 
-def qwen3_vl_folder(folder: Path) -> Path:
+def qwen3_vl_folder(folder: Path, *, dim: int = 32) -> Path:
     """Qwen3-VL: patches of 8 px, two frames to a step, times written between the steps."""
     import transformers as t
 
@@ -91,11 +91,11 @@ def qwen3_vl_folder(folder: Path) -> Path:
     ids = tokenizer.convert_tokens_to_ids
     eos, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     config = t.Qwen3VLConfig(
-        text_config={**TEXT, "head_dim": 16, "vocab_size": len(tokenizer), "pad_token_id": pad,
+        text_config={**TEXT, "hidden_size": dim, "head_dim": 16, "vocab_size": len(tokenizer), "pad_token_id": pad,
                      "rope_parameters": {"rope_type": "default", "mrope_section": [4, 2, 2], "rope_theta": 10000.0,
                                          "mrope_interleaved": True}},
         vision_config={"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "patch_size": 8,
-                       "spatial_merge_size": 2, "temporal_patch_size": 2, "out_hidden_size": 32,
+                       "spatial_merge_size": 2, "temporal_patch_size": 2, "out_hidden_size": dim,
                        "num_position_embeddings": 64, "deepstack_visual_indexes": [0]},
         image_token_id=ids("<|image_pad|>"), video_token_id=ids("<|video_pad|>"),
         vision_start_token_id=ids("<|vision_start|>"), vision_end_token_id=ids("<|vision_end|>"),

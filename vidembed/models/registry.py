@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import io
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import entry_points
@@ -253,14 +255,26 @@ def load(
     spec = find(name, role) if isinstance(name, str) else name
     if _role(spec) != role:
         raise ConfigError(f"{spec.name!r} is a model of kind {spec.kind}, not {role}", hint="see: vidembed models")
-    factory = _factory(spec.factory, spec)
+    with _printing_nothing():
+        factory = _factory(spec.factory, spec)
     given = {**spec.options, **options}
     _check_options(factory, given, spec)
     directory = Path(weights_dir).expanduser() if weights_dir is not None else None
     try:
-        return factory(spec, device=device, dtype=dtype, weights_dir=directory, offline=offline, **given)
+        with _printing_nothing():
+            return factory(spec, device=device, dtype=dtype, weights_dir=directory, offline=offline, **given)
     except ModuleNotFoundError as error:
         raise missing_dependency(error.name or "?", extra=spec.extra or "all", purpose=spec.name) from error
+
+
+@contextmanager
+def _printing_nothing() -> Iterator[None]:
+    """What libraries print goes to the log: standard output is for data. transformers prints as it defines classes."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        yield
+    for line in printed.getvalue().splitlines():
+        _log.debug("printed while loading: %s", line)
 
 
 def load_encoder(name: str | ModelSpec, **settings: Any) -> Encoder | WordEncoder:

@@ -1,0 +1,127 @@
+"""Every record that comes from a hub, and every profile, as a user meets them: fetched, indexed, searched, offline."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import hub_server
+import numpy as np
+import pytest
+import tiny_hub
+from hub_server import Hub
+
+from vidembed.cli import main
+from vidembed.cli.models import _of_profile
+from vidembed.models import registry
+from vidembed.models.spec import ModelSpec
+from vidembed.types import AudioSamples, AudioVisual, FrameBatch
+
+ENCODERS = [spec for spec in registry.specs("encoder") if spec.repo]
+PROFILES = ("laptop", "gpu", "joint", "gemma")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with hub_server.running() as served:
+        hub_server.use(served, tmp_path / "cache", monkeypatch)
+        yield served
+
+
+def test_there_is_a_tiny_model_for_every_encoder_and_recogniser() -> None:
+    lacking = [spec.name for spec in registry.specs() if spec.repo and not tiny_hub.buildable(spec)]
+    assert lacking == ["gemma-3n-e2b", "gemma-4-e2b"], "captioners whose inputs alone are tested"
+
+
+def something(modality: str) -> object:
+    rng = np.random.default_rng(0)
+    frames = FrameBatch(rng.integers(0, 255, (20, 40, 48, 3), dtype=np.uint8), np.arange(20) / 2)
+    sound = AudioSamples(rng.normal(0, 0.1, 16_000).astype(np.float32), 16_000, 0.0)
+    return {"text": "a red car", "image": frames.rgb[0], "audio": sound, "video": AudioVisual(frames, sound)}[modality]
+
+
+@pytest.mark.parametrize("spec", ENCODERS, ids=lambda spec: spec.name)
+def test_every_encoder_is_fetched_and_encodes_what_it_says(hub: Hub, spec: ModelSpec) -> None:
+    tiny_hub.publish(hub, spec)
+    encoder = registry.load_encoder(spec, device="cpu")
+    for modality in encoder.modalities:
+        rows = encoder.encode(modality, [something(modality)])  # type: ignore[union-attr, list-item]
+        assert rows.shape == (1, encoder.space.dim)
+        assert np.isclose(np.linalg.norm(rows), 1, atol=1e-4)
+    assert spec.modalities >= encoder.modalities
+    asked = len(hub.asked)
+    registry.load_encoder(spec, device="cpu", offline=True)
+    registry.load_encoder(spec, device="cpu")
+    assert len(hub.asked) == asked, "what is here is never asked for"
+    assert not any(name.endswith((".h5", ".msgpack", ".onnx", ".py", ".md")) for name in hub.names())
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, films: Path) -> Path:
+    folder = tmp_path_factory.mktemp("film")
+    shutil.copy(films / "red_blue.mp4", folder)
+    return folder
+
+
+def said(capfd: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    """Standard output as JSON lines, down to the file descriptor: anything else there fails."""
+    return [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_is_fetched_indexed_searched_and_works_offline(
+    hub: Hub, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], profile: str
+) -> None:
+    for spec in _of_profile(profile):
+        if spec.repo is not None:
+            tiny_hub.publish(hub, spec)
+    index = tmp_path / "index"
+    given = ["--index", str(index)]
+    capfd.readouterr()
+    assert main(["index", str(film), *given, "--profile", profile, "--channels", "+speech_words", "--json"]) == 0
+    (report,) = said(capfd)
+    assert report
+    assert not [entry for entry in hub.asked if entry.endswith((".h5", ".onnx"))]
+
+    queries = [["a red car"], ["--image", str(picture(tmp_path))], ["--audio", str(film / "red_blue.mp4")]]
+    queries.append(["--video", str(film / "red_blue.mp4")])
+    asked = len(hub.asked)
+    for query in queries:
+        assert main(["search", *query, *given, "--json"]) == 0, capfd.readouterr().err
+        found = said(capfd)
+        assert found
+        assert main(["search", *query, *given, "--json", "--set", "offline=true"]) == 0
+        assert said(capfd) == found, "offline answers alike"
+    assert len(hub.asked) == asked, "a search asks nobody"
+    assert main(["models", "--profile", profile, "--json"]) == 0
+    off = {"multilingual-minilm-l12-v2", "whisper-small", "whisper-large-v3-turbo"}
+    assert {row["here"] for row in said(capfd) if row["name"] not in off} <= {"here", "-"}
+
+
+def picture(folder: Path) -> Path:
+    from PIL import Image
+
+    path = folder / "query.png"
+    Image.fromarray(np.full((64, 48, 3), (250, 10, 10), np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["smolvlm2-256m", "qwen3-vl-2b", "blip-base"])
+def test_a_captioner_is_fetched_and_writes(
+    hub: Hub, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    tiny_hub.publish(hub, registry.find(name, "captioner"))
+    given = ["--index", str(tmp_path / "index")]
+    assert main(["index", str(film), *given, "--profile", "toy"]) == 0
+    capfd.readouterr()
+    command = ["caption", *given, "--model", name, "--candidates", "2", "--set", "caption.summary=extract"]
+    assert main([*command, "--out", str(tmp_path / "captions.jsonl")]) == 0, capfd.readouterr().err
+    captions = [json.loads(line) for line in (tmp_path / "captions.jsonl").read_text().splitlines()]
+    assert captions
+    assert all(caption["text"] for caption in captions if caption["kind"] == "caption")
+    asked = len(hub.asked)
+    assert main([*command, "--redo", "--set", "offline=true"]) == 0
+    assert len(hub.asked) == asked
+    assert "ERROR" not in capfd.readouterr().out
