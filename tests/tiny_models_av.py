@@ -61,8 +61,8 @@ def videoprism_folder(folder: Path, *, dim: int = 32) -> Path:
     vocabulary = len(word_tokenizer(folder))
     text = {**SIZE, "hidden_size": dim, "vocab_size": vocabulary, "max_position_embeddings": 12, "pad_token_id": 0}
     vision = {
-        **SIZE, "hidden_size": dim, "image_size": 36, "num_frames": 4, "tubelet_size": [1, 18, 18], "num_spatial_layers": 1,
-        "num_temporal_layers": 1, "num_auxiliary_layers": 1,
+        **SIZE, "hidden_size": dim, "image_size": 36, "num_frames": 4, "tubelet_size": [1, 18, 18],
+        "num_spatial_layers": 1, "num_temporal_layers": 1, "num_auxiliary_layers": 1,
     }  # fmt: skip
     seeded()
     t.LlavaOnevisionVideoProcessor(size={"height": 36, "width": 36}).save_pretrained(folder)
