@@ -93,7 +93,7 @@ class FakeReader:
         self.counts: dict[str, int] = {"decoded": 0} | {key: int(facts[key]) for key in known if key in facts}
         world.opened.append(path.name)
 
-    def stream(self, *, rate_hz: float, short_side_px: int, span: Any = None, mode: str = "fixed") -> Iterator[Frame]:
+    def stream(self, *, rate_hz: float, short_side_px: int, **how: Any) -> Iterator[Frame]:
         facts = read(self._path)
         self._world.decoded.append(self._path.name)
         for number in range(int(self.info.duration_s * rate_hz)):

@@ -44,6 +44,7 @@ def tone(hz: int, seconds: float, *, rate: int = 16000) -> list[str]:
 
 
 SHOTS = [*colour("red", 1), *colour("lime", 1), *colour("blue", 1)]
+LATE = [*colour("red", 1.2, rate=25), *colour("lime", 0.44, rate=25), *colour("blue", 2, rate=25)]
 JOIN = ["-filter_complex", "[0:v][1:v][2:v]concat=n=3:v=1:a=0[v]", "-map", "[v]"]
 H264 = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-g", "5", "-bf", "2", "-preset", "ultrafast"]
 THREE = ((0.0, RED), (1.0, GREEN), (2.0, BLUE))
@@ -165,6 +166,19 @@ SAMPLES = (
     # Ten seconds whose pitch says the second: 200 Hz, 300 Hz ... for reading from the middle.
     Sample("ladder.mp4", ("-f", "lavfi", "-i", "aevalsrc='0.5*sin(2*PI*(200+100*floor(t))*t)':s=16000:d=10", "-c:a",
                           "aac", "-b:a", "96k"), 10.0, size=(0, 0), audio_rate_hz=16000),
+    # 25 frames a second, shots of which one lies between two whole seconds: keyframes far apart, every second, all.
+    *(Sample(name, (*LATE, *JOIN, *codec), 3.64, colours=((0.0, RED), (1.2, GREEN), (1.64, BLUE))) for name, codec in (
+        ("late.mp4", ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-sc_threshold", "0")),
+        ("late_gops.mp4", ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-sc_threshold", "0", "-g", "25", "-bf", "0")),
+        ("late_intra.mov", ("-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p")))),
+    Sample("late_b.avi", (*LATE, *JOIN, "-c:v", "mpeg4", "-q:v", "2", "-bf", "2", "-g", "250", "-sc_threshold",
+                          "1000000000"), 3.64, colours=((0.0, RED), (1.2, GREEN), (1.64, BLUE)), decord=False),
+    # Two white frames at 1.52 s.
+    Sample("flash.mp4", (*colour("red", 4, rate=25), "-vf", "drawbox=c=white:t=fill:enable='between(n,38,39)'",
+                         *H264), 4.0),
+    Sample("dissolve.mp4", (*colour("red", 3, rate=25), *colour("blue", 3, rate=25), "-filter_complex",
+                            "[0:v][1:v]xfade=duration=1:offset=2[v]", "-map", "[v]", "-c:v", "libx264", "-pix_fmt",
+                            "yuv420p"), 5.0),
     Sample("one_frame.mp4", (*colour("red", 0.1), *H264), 0.1, colours=((0.0, RED),), times_s=(0.0,)),
     # Its index is in front, so it opens, and the pictures end half way.
     Sample("truncated.mp4", (*SHOTS, *JOIN, *H264, "-crf", "0", "-vf", "noise=alls=20:allf=t", "-movflags",

@@ -34,11 +34,16 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One decoded frame of a forward pass. rgb: (H, W, 3) uint8; repeats: it looks like the frame kept before it."""
+    """One decoded frame of a forward pass.
+
+    rgb: (H, W, 3) uint8; repeats: it looks like the frame kept before it; cut_s: when the shot began that it is the
+    first frame of, at most its own time (None: it is of the same shot as the frame before, or nobody looked).
+    """
 
     time_s: float
     rgb: Image
     repeats: bool = False
+    cut_s: float | None = None
 
 
 @runtime_checkable
@@ -66,13 +71,20 @@ class VideoReader(Protocol):
         ...
 
     def stream(
-        self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
+        self,
+        *,
+        rate_hz: float,
+        short_side_px: int,
+        span: Span | None = None,
+        mode: StreamMode = "fixed",
+        cuts: bool = False,
     ) -> Iterator[Frame]:
         """One frame of every 1 / rate_hz seconds in one forward pass, each at its own timestamp; none twice.
 
         mode "fixed": the first frame of each interval; "adaptive": its first keyframe where it has one, else its first
         frame, which decodes less; "keyframes": keyframes only, which may leave intervals out. The intervals count from
         t = 0, so a span gives the frames the whole video has there (where none begins inside it, the one on show).
+        cuts: look for shots too (`Frame.cut_s`); each that has no frame so gets one more, its first.
         Memory does not grow with the length. Corrupt frames are counted and skipped. NoSuchStream without a picture;
         MediaUnreadable when not one picture of the whole video can be decoded.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -66,11 +67,15 @@ def frame(time_s: float, colour: tuple[int, int, int] = RED) -> Frame:
 
 
 def coloured(duration_s: float, cuts_s: list[float], rate_hz: float = 2.0) -> Iterator[Frame]:
-    """Red, green, blue, red ... changing at each cut."""
+    """Red, green, blue, red ... changing at each cut, which readers tell with the first frame that follows."""
     colours = (RED, GREEN, BLUE)
+    past = 0
     for number in range(int(duration_s * rate_hz)):
         time_s = number / rate_hz
-        yield frame(time_s, colours[sum(cut <= time_s for cut in cuts_s) % 3])
+        passed = sum(cut <= time_s for cut in cuts_s)
+        cut_s = cuts_s[passed - 1] if number and passed > past else None
+        past = passed
+        yield replace(frame(time_s, colours[passed % 3]), cut_s=cut_s)
 
 
 @pytest.mark.parametrize("name", SEGMENTERS)
@@ -124,9 +129,16 @@ def test_overlapping_windows_share_frames() -> None:
     ]
 
 
-def test_shots_are_cut_where_the_colour_changes() -> None:
-    spans = [span for span, _ in shots(1, 20).clips(coloured(12, [3.0, 7.5]), duration_s=12)]
-    assert spans == [Span(0, 3), Span(3, 7.5), Span(7.5, 12)]
+def test_shots_begin_where_the_reader_says_also_between_frames() -> None:
+    clips = list(shots(1, 20).clips(coloured(12, [3.0, 7.36]), duration_s=12))
+    assert [span for span, _ in clips] == [Span(0, 3), Span(3, 7.36), Span(7.36, 12)]
+    assert [held[0].time_s for _, held in clips] == [0, 3, 7.5]
+
+
+def test_the_default_keeps_shots_of_a_third_of_a_second() -> None:
+    frames = [frame(0.0), *(replace(frame(time_s), cut_s=time_s) for time_s in (1.0, 1.35, 1.55))]
+    spans = [span for span, _ in Shots(SegmentSettings()).clips(frames, duration_s=3.0)]
+    assert spans == [Span(0, 1), Span(1, 1.35), Span(1.35, 3)], "0.2 s join what follows"
 
 
 def test_a_shot_below_the_least_length_joins_the_one_before() -> None:
@@ -139,14 +151,6 @@ def test_long_shots_are_split() -> None:
     assert spans == [Span(0, 10), Span(10, 20), Span(20, 25)]
     spans = [span for span, _ in shots(2, 10).clips(coloured(11, []), duration_s=11)]
     assert spans == [Span(0, 5.5), Span(5.5, 11)]
-
-
-def test_fades_and_flicker_are_no_cuts() -> None:
-    def fading() -> Iterator[Frame]:
-        for number in range(40):
-            yield frame(number / 2, (6 * number, 40, 240 - 6 * number))
-
-    assert len(list(shots(1, 30).clips(fading(), duration_s=20))) == 1
 
 
 def test_without_a_picture_windows_take_over() -> None:

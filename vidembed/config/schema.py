@@ -57,8 +57,17 @@ class SegmentSettings(Section):
     )
     window_s: Seconds = Field(default=10.0, description="windows: length")
     overlap_s: float = Field(default=0.0, ge=0, le=3600, description="windows: overlap with the one before")
-    min_s: float = Field(default=2.0, ge=0, le=3600, description="shots, changes: shorter clips join a neighbour")
+    min_s: float | None = Field(
+        default=None,
+        ge=0,
+        le=3600,
+        description="shots, changes: shorter clips join a neighbour (null = 0.3 for shots, 2 for changes)",
+    )
     max_s: Seconds = Field(default=20.0, description="shots, changes: longer clips are cut")
+    detector: Literal["builtin", "transnetv2"] = Field(
+        default="builtin",
+        description="shots: builtin: from what is decoded anyway; transnetv2: a model, on every frame",
+    )
     change: float | None = Field(
         default=None,
         gt=0,
@@ -70,9 +79,15 @@ class SegmentSettings(Section):
     def _lengths_fit(self) -> SegmentSettings:
         if self.overlap_s >= self.window_s:
             raise ValueError(f"overlap_s ({self.overlap_s}) must be less than window_s ({self.window_s})")
-        if self.min_s > self.max_s:
+        if self.min_s is not None and self.min_s > self.max_s:
             raise ValueError(f"min_s ({self.min_s}) must not be more than max_s ({self.max_s})")
         return self
+
+    @property
+    def shortest_s(self) -> float:
+        """`min_s`, or what suits the kind where none is given; at most `max_s`."""
+        usual_s = 2.0 if self.kind == "changes" else 0.3
+        return min(usual_s, self.max_s) if self.min_s is None else self.min_s
 
 
 class ChannelSettings(Section):

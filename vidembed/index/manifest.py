@@ -128,9 +128,15 @@ def _renamed(data: dict[str, Any]) -> dict[str, Any]:
     return {**data, "settings": settings, "channels": channels, "format": FORMAT}
 
 
+def _completed(layout: Mapping[str, Any]) -> dict[str, Any]:
+    """A layout with the defaults of the settings that its index did not know yet."""
+    usual = layout_of(Config())
+    return {name: {**usual.get(name, {}), **given} for name, given in layout.items()}
+
+
 def check_layout(manifest: Manifest, config: Config, folder: Path) -> None:
     """Raise IndexMismatch when the index was sampled or cut in another way than these settings say."""
-    changed = _differences(manifest.layout, layout_of(config))
+    changed = _differences(_completed(manifest.layout), layout_of(config))
     if changed:
         raise IndexMismatch(
             f"the index {str(folder)!r} was made with {_said(changed, 0)}; now it is {_said(changed, 1)}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from vidembed.media.reading.reader import open_video
 from vidembed.media.segmenting import FrameEncoder, make_segmenter
 from vidembed.media.segmenting.sampling import distinct
 from vidembed.media.segmenting.segment import MAX_CLIP_FRAMES, KnownSpans
+from vidembed.protocols import VideoReader
 from vidembed.types import Image, VideoInfo
 
 
@@ -64,10 +65,24 @@ def make_tools(
         distinct=partial(distinct, settings=config.sample),
         rate_hz=config.sample.rate_hz,
         mode=config.sample.mode,
+        cuts=config.segment.kind == "shots" and config.segment.detector == "builtin",
+        detect=_detector(config),
         max_frames_per_clip=config.sample.max_frames_per_clip,
         save_thumbnail=save_thumbnail,
         thumbnail_px=config.thumbnails.long_side_px * 9 // 16,
     )
+
+
+def _detector(config: Config) -> Callable[[VideoReader], Iterable[float]] | None:
+    """A model that finds where shots begin; None where the reader does."""
+    if config.segment.kind != "shots" or config.segment.detector == "builtin":
+        return None
+    from vidembed.media.segmenting.transnet import TransNet
+    from vidembed.models.encoders._torch import pick_device
+
+    # On Apple GPUs the package's own word is that the net finds other shots.
+    chosen = str(pick_device(config.device))
+    return TransNet("cpu" if chosen == "mps" else chosen).cuts
 
 
 class Thumbnails:

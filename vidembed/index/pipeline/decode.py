@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from vidembed.batching import failure_of
 from vidembed.errors import FATAL, NoSuchStream
 from vidembed.index.pipeline.jobs import Chunk, Job, Outcome, Tools, text_kind
 from vidembed.media.segmenting.sampling import distinct_frames
+from vidembed.media.segmenting.shots import with_known_cuts
 from vidembed.protocols import Channel, ClipMedia, Frame, VideoReader
 from vidembed.types import (
     AudioSamples,
@@ -72,13 +74,31 @@ def _cut(
             yield from _numbered(job, tools.segmenter.clips((), duration_s=info.duration_s))
         return
     short_side_px = max(sources.short_side_px, tools.thumbnail_px if tools.save_thumbnail else 0)
-    frames = tools.distinct(video.stream(rate_hz=tools.rate_hz, short_side_px=short_side_px, mode=tools.mode))
-    if job.clips:
-        spans = tools.known_spans([clip.span for clip in job.clips])
-        cut = spans.clips(frames, duration_s=info.duration_s)
-        yield from ((clip, found) for clip, (_, found) in zip(job.clips, cut, strict=True))
-    else:
-        yield from _numbered(job, tools.segmenter.clips(frames, duration_s=info.duration_s))
+    with ExitStack() as opened:
+        frames = tools.distinct(_stream(job, tools, video, short_side_px, opened))
+        if job.clips:
+            spans = tools.known_spans([clip.span for clip in job.clips])
+            cut = spans.clips(frames, duration_s=info.duration_s)
+            yield from ((clip, found) for clip, (_, found) in zip(job.clips, cut, strict=True))
+        else:
+            yield from _numbered(job, tools.segmenter.clips(frames, duration_s=info.duration_s))
+
+
+def _stream(job: Job, tools: Tools, video: VideoReader, short_side_px: int, opened: ExitStack) -> Iterator[Frame]:
+    """The frames, with the shots they belong to.
+
+    Also where the clips are known: what was cut at shots then had one frame more for each shot without any.
+    """
+    frames = video.stream(rate_hz=tools.rate_hz, short_side_px=short_side_px, mode=tools.mode, cuts=tools.cuts)
+    if tools.detect is None:
+        return frames
+    beside = opened.enter_context(tools.open(Path(job.path)))  # the first one is in the middle of its pass
+    return with_known_cuts(frames, tools.detect(beside), lambda at_s: _shown_at(beside, at_s, short_side_px))
+
+
+def _shown_at(video: VideoReader, at_s: float, short_side_px: int) -> Frame:
+    found = video.frames([at_s], short_side_px=short_side_px)
+    return Frame(float(found.times_s[0]), found.rgb[0])
 
 
 def _numbered(job: Job, cut: Iterable[tuple[Span, list[Frame]]]) -> Iterator[tuple[Clip, list[Frame]]]:

@@ -36,6 +36,8 @@ class Tools:
     rate_hz: float
     mode: StreamMode
     max_frames_per_clip: int
+    cuts: bool = False  # the reader looks for shots
+    detect: Callable[[VideoReader], Iterable[float]] | None = None  # or this does: when shots begin, by a model
     save_thumbnail: Callable[[Image, str], None] | None = None  # (picture, clip_id); None = make none
     thumbnail_px: int = 0
     hold: Callable[[Path], AbstractContextManager[None]] = unnoted  # notes that it is being decoded

@@ -22,6 +22,7 @@ from vidembed.media.reading.audio import OpenFile
 from vidembed.media.reading.container import open_container, packets
 from vidembed.media.reading.gops import group, slot_of
 from vidembed.media.reading.scaling import transfer_of
+from vidembed.media.segmenting.shots import with_known_cuts
 from vidembed.protocols import Frame, StreamMode
 from vidembed.types import FrameBatch, Image, Span
 
@@ -64,10 +65,21 @@ class DecordReader(OpenFile):
         return FrameBatch(np.stack(images), self._times_s[numbers])
 
     def stream(
-        self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
+        self,
+        *,
+        rate_hz: float,
+        short_side_px: int,
+        span: Span | None = None,
+        mode: StreamMode = "fixed",
+        cuts: bool = False,
     ) -> Iterator[Frame]:
         if not rate_hz > 0:
             raise ValueError(f"rate_hz must be positive, got {rate_hz}")
+        if cuts:
+            frames = self.stream(rate_hz=rate_hz, short_side_px=short_side_px, span=span, mode=mode)
+            cuts_s = self._cuts(rate_hz, span, mode)
+            yield from with_known_cuts(frames, cuts_s, lambda at_s: self._first_frame(at_s, short_side_px))
+            return
         self._open(short_side_px)
         numbers = self._chosen(rate_hz, mode, span)
         if not numbers and span is not None and mode != "keyframes":
@@ -81,6 +93,18 @@ class DecordReader(OpenFile):
     def close(self) -> None:
         self._reader = None
         super().close()
+
+    def _cuts(self, rate_hz: float, span: Span | None, mode: StreamMode) -> list[float]:
+        """As PyAV's reader finds them: decord does not show what it decodes on the way to a frame."""
+        from vidembed.media.reading.pyav_reader import PyavReader
+
+        with PyavReader(self._path, MediaSettings(limits=self._limits), threads=self._threads) as video:
+            frames = video.stream(rate_hz=rate_hz, short_side_px=_ALIGNED_PX, span=span, mode=mode, cuts=True)
+            return [frame.cut_s for frame in frames if frame.cut_s is not None]
+
+    def _first_frame(self, at_s: float, short_side_px: int) -> Frame:
+        found = self.frames([at_s], short_side_px=short_side_px)
+        return Frame(float(found.times_s[0]), found.rgb[0])
 
     def _chosen(self, rate_hz: float, mode: StreamMode, span: Span | None) -> list[int]:
         """Frame numbers by the rules of `gops`."""

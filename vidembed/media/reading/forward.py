@@ -7,6 +7,7 @@ three quarters of the time.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,11 +20,14 @@ from typing import Any
 
 import numpy as np
 
-from vidembed.media.reading.gops import Gop, Plan, StreamRequest, everything, group, plan, served, slot_of
+from vidembed.media.reading.gops import Gop, Plan, StreamRequest, everything, group, plan, served, slot_of, watched
 from vidembed.media.reading.picture_stream import PictureStream
 from vidembed.media.reading.scaling import Scaler
+from vidembed.media.reading.second_look import SecondLook
+from vidembed.media.segmenting.cuts import Look, Seen
 from vidembed.protocols import Frame
 
+_REGULAR = 0.9  # of the longest group so far: one that is shorter ended early, perhaps at a cut
 _MAX_PART_BYTES = 16 << 20  # scaled pictures of one group: more of them are decoded here, and handed on one by one
 
 
@@ -38,10 +42,13 @@ class ForwardPass:
         request: StreamRequest,
         *,
         plannable: bool,
+        again: SecondLook | None = None,
     ) -> None:
-        """plannable: packets may be left out (see `gops.PLANNABLE`)."""
+        """plannable: packets may be left out (see `gops.PLANNABLE`). again: where request.cuts."""
         self._stream, self._scaler, self._decoders, self._request = stream, scaler, decoders, request
-        self._plannable = plannable
+        self._plannable, self._again = plannable, again
+        self._looks: list[Look] = []
+        stream.watch(request.cuts)
         self._picture_bytes = scaler.bytes_of(request.short_side_px)
         # When the chosen frame of a slot is due; where it fails to decode, the next frame of the slot stands in.
         self._due: dict[int, float] = {}
@@ -55,6 +62,13 @@ class ForwardPass:
             yield Frame(
                 time_s, found if isinstance(found, np.ndarray) else self._scaler.rgb(found, request.short_side_px)
             )
+
+    def seen(self) -> Iterator[Seen]:
+        """What was seen since the last call, in order."""
+        assert self._again is not None
+        taken, self._looks = [*self._looks, *self._stream.take_looks()], []
+        inside = (look for look in taken if self._request.from_s <= look.time_s < self._request.until_s)
+        return self._again.filled(inside)
 
     def _decoded(self) -> Iterator[tuple[Any, float]]:
         """Frames, or scaled pictures, in order, and when they are shown."""
@@ -89,15 +103,20 @@ class ForwardPass:
         """The groups that hold something wanted, and what of them to decode."""
         request, stream = self._request, self._stream
         last = self._last_slot
-        read, end_s = stream.counts["read"], 0.0
+        read, end_s, longest = stream.counts["read"], 0.0, 0
         for gop in group(stream.packets(), stream.packet_s):
             known_s = [time_s for time_s in gop.times_s if time_s is not None]
             if min(known_s, default=request.from_s) >= request.until_s:
                 return
             end_s = max(end_s, *known_s, end_s)
+            if self._again is not None:
+                self._again.hold(gop)
             if gop.planned and self._plannable:
                 chosen = plan(gop, request, last_slot=last)
                 last = max([last, *chosen.wanted_s])
+                if request.cuts:
+                    longest = max(longest, len(gop.packets))
+                    chosen = watched(gop, chosen, mode=request.mode, regular=len(gop.packets) > _REGULAR * longest)
             else:
                 chosen = everything(gop)
             if chosen.feed:
@@ -110,25 +129,28 @@ class ForwardPass:
 
     def _here(self, gop: Gop, chosen: Plan) -> Iterator[tuple[Any, float]]:
         self._due.update(chosen.wanted_s)
-        yield from self._stream.decode_gop(gop, chosen)
-        if len(chosen.feed) < len(gop.packets):
+        decoded = self._stream.decode_gop(gop, chosen)
+        if len(chosen.feed) < len(gop.packets) or chosen.served_until_s < math.inf:
             # The next keyframe may tell the decoder to drop what it still holds (H.264, HEVC).
-            yield from self._stream.drain()
+            decoded = chain(decoded, self._stream.drain())
+        return ((found, time_s) for found, time_s in decoded if time_s <= chosen.served_until_s)
 
     def _elsewhere(self, part: Future[DecodedGop], chosen: Plan) -> Iterator[tuple[Any, float]]:
         self._due.update(chosen.wanted_s)
         answer = part.result()
         for name, count in answer.counts.items():
             self._stream.counts[name] += count
+        self._looks.extend([*self._stream.take_looks(), *answer.looks])
         yield from answer.pictures
 
 
 @dataclass(frozen=True)
 class DecodedGop:
-    """Of one group: the frame of each slot, scaled where it was asked for, and what to add to the reader's counts."""
+    """Of one group: the frame of each slot, scaled where it was asked for, looks, and what to add to the counts."""
 
     pictures: list[tuple[Any, float]]
     counts: dict[str, int]
+    looks: list[Look]
 
 
 @dataclass(frozen=True)
@@ -201,14 +223,16 @@ class _GopDecoder:
     def decode(self, task: _Task) -> DecodedGop:
         chosen, pictures = task.chosen, []
         self._counts.update(dict.fromkeys(self._counts, 0))
-        decoded = chain(self._stream.decode_gop(task.gop, chosen), self._stream.drain())
+        self._stream.watch(task.request.cuts)
+        every = chain(self._stream.decode_gop(task.gop, chosen), self._stream.drain())
+        decoded = (one for one in every if one[1] <= chosen.served_until_s)
         for frame, time_s, slot in served(decoded, task.request.rate_hz, chosen.wanted_s):
             # A slot that another group serves: this frame is there in case that one fails.
             wanted = slot in chosen.wanted_s
             pictures.append((self._scaler.rgb(frame, task.request.short_side_px) if wanted else frame, time_s))
             if self._closed.is_set():
                 break
-        return DecodedGop(pictures, dict(self._counts))
+        return DecodedGop(pictures, dict(self._counts), self._stream.take_looks())
 
     def close(self) -> None:
         self._stream.close()

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import Any, NamedTuple
 
 from vidembed.protocols import StreamMode
 
@@ -32,6 +33,10 @@ PLANNABLE = frozenset(_NAMES.split())
 EPSILON_S = 1e-6  # a time that came from a frame finds that frame again
 _MAX_HELD_BYTES = 32 << 20  # of one GOP's packets; a longer GOP is decoded whole
 _MAX_HELD_PACKETS = 1200
+_SHORT_REST = 0.25  # of what is decoded of a group anyway: such a rest is decoded too, rather than all of it again
+_JUMP = 2.0  # times the median of those before: perhaps a cut
+_CUT_JUMP, _CUT_SHARE = 4.0, 0.25  # and of the keyframe: very likely one
+_JUDGED_BY = 8  # pictures
 
 
 def slot_of(time_s: float, rate_hz: float) -> int:
@@ -48,6 +53,7 @@ class StreamRequest:
     mode: StreamMode
     from_s: float
     until_s: float
+    cuts: bool = False
 
 
 @dataclass
@@ -79,6 +85,7 @@ class Gop:
 class Plan:
     """feed: positions of the packets to decode, in order; wanted: those whose frames are asked for, slot -> time.
 
+    near: those beside a jump (see `jumps`); they, and what is shown after served_until_s, are only looked at.
     independent: nothing of it refers to another GOP, nor another to it, so a decoder of its own can have it.
     """
 
@@ -86,6 +93,8 @@ class Plan:
     wanted: frozenset[int]
     wanted_s: dict[int, float]
     independent: bool = False
+    near: frozenset[int] = frozenset()
+    served_until_s: float = math.inf
 
 
 def everything(gop: Gop) -> Plan:
@@ -152,6 +161,59 @@ def plan(gop: Gop, request: StreamRequest, *, last_slot: int) -> Plan:
     feed = tuple(n for n in range(end) if mode == "fixed" or not gop.is_leading(n))
     independent = not needed_next and not any(gop.is_leading(n) for n in feed)
     return Plan(feed, wanted, {slot: time_s for slot, (time_s, _) in best.items()}, independent)
+
+
+def watched(gop: Gop, chosen: Plan, *, mode: StreamMode, regular: bool) -> Plan:
+    """The same, with what it takes to see where shots change.
+
+    That is the group up to the last packet that looks like a cut, and a rest that is short, or ends in a keyframe
+    that comes early (regular: it does not), as encoders set one at a cut. Of what no other picture refers to, what
+    lies beside a jump.
+    """
+    if not chosen.feed:
+        return chosen
+    seen = jumps(gop)
+    end = chosen.feed[-1] + 1
+    if not regular or end + _SHORT_REST * end >= len(gop.packets):
+        end = len(gop.packets)
+    end = max(end, seen.last_cut + 1)
+    feed = (*chosen.feed, *(place for place in range(chosen.feed[-1] + 1, end) if not gop.is_leading(place)))
+    # The first frames of all intervals are wanted in the fixed mode anyway; the others leave some to later groups.
+    until_s = math.inf if mode == "fixed" else max(chosen.wanted_s.values(), default=-math.inf) + EPSILON_S
+    return replace(chosen, feed=feed, near=seen.near, served_until_s=until_s)
+
+
+class Jumps(NamedTuple):
+    """near: positions of pictures shown just before a jump; last_cut: of the last packet that looks like a cut."""
+
+    near: frozenset[int]
+    last_cut: int
+
+
+def jumps(gop: Gop) -> Jumps:
+    """Where the packets of a group are far larger than those of their like before.
+
+    Such a picture has little in common with those that it is made from. With the pictures that are decoded after it,
+    shown before it, and that no other refers to, one sees exactly where it changed.
+    """
+    near: set[int] = set()
+    sizes: list[int] = []  # of pictures that are shown in the order they are decoded
+    latest_s, jump, last_cut = -math.inf, False, -1
+    for place, (packet, time_s) in enumerate(zip(gop.packets, gop.times_s, strict=True)):
+        if time_s is None:
+            continue
+        if time_s < latest_s:
+            if jump:
+                near.add(place)
+            continue
+        latest_s = time_s
+        if place:
+            usual = median(sizes[-_JUDGED_BY:]) if sizes else packet.size
+            jump = packet.size > _JUMP * usual
+            if packet.size > max(_CUT_JUMP * usual, _CUT_SHARE * gop.packets[0].size):
+                last_cut = place
+            sizes.append(packet.size)
+    return Jumps(frozenset(near), last_cut)
 
 
 def served(

@@ -127,14 +127,20 @@ class IsolatedReader:
         return FrameBatch(rgb, shown_s)
 
     def stream(
-        self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
+        self,
+        *,
+        rate_hz: float,
+        short_side_px: int,
+        span: Span | None = None,
+        mode: StreamMode = "fixed",
+        cuts: bool = False,
     ) -> Iterator[Frame]:
-        self._ask("stream", rate_hz=rate_hz, short_side_px=short_side_px, span=_plain(span), mode=mode)
+        self._ask("stream", rate_hz=rate_hz, short_side_px=short_side_px, span=_plain(span), mode=mode, cuts=cuts)
         while True:
             told, arrays = self._ask("next")
             if told["time_s"] is None:
                 return
-            yield Frame(told["time_s"], arrays[0])
+            yield Frame(told["time_s"], arrays[0], cut_s=told["cut_s"])
 
     def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
         told, (samples,) = self._ask("audio", span=_plain(span), rate_hz=rate_hz)
@@ -243,7 +249,9 @@ class _Server:
 
     def _next(self, reader: VideoReader) -> Answer:
         frame = next(self._frames, None)
-        return ({"time_s": None}, []) if frame is None else ({"time_s": frame.time_s}, [frame.rgb])
+        if frame is None:
+            return {"time_s": None}, []
+        return {"time_s": frame.time_s, "cut_s": frame.cut_s}, [frame.rgb]
 
     def _shown(self, reader: VideoReader, times_s: list[float], short_side_px: int) -> Answer:
         found = reader.frames(times_s, short_side_px=short_side_px)

@@ -10,6 +10,7 @@ from vidembed.config.schema import LimitSettings
 from vidembed.media.reading.container import discard_others, open_container, packets
 from vidembed.media.reading.gops import EPSILON_S, Gop, Plan, unreferenced
 from vidembed.media.reading.probe import Headers
+from vidembed.media.segmenting.cuts import Look, Looker
 
 _CUT_OFF_S = 0.5  # pictures that end this long before the header says so are missing, not rounded away
 _DEFAULT_FRAME_S = 0.04
@@ -33,6 +34,8 @@ class PictureStream:
         self.counts = counts
         self.frame_s = float(1 / headers.info.fps) if headers.info.fps else _DEFAULT_FRAME_S
         self._container: Any = None
+        self._looker: Looker | None = None
+        self._looks: list[Look] = []
         self.rewind()
 
     def rewind(self) -> None:
@@ -51,6 +54,16 @@ class PictureStream:
 
     def close(self) -> None:
         self._container.close()
+
+    def watch(self, on: bool = True) -> None:
+        """From now on, take a look at every picture that is decoded, or at none."""
+        self._looker = (self._looker or Looker()) if on else None
+        self._looks = []
+
+    def take_looks(self) -> list[Look]:
+        """Those taken since the last call."""
+        taken, self._looks = self._looks, []
+        return taken
 
     def seek(self, time_s: float) -> None:
         """Stand on a keyframe before the time, or at the beginning."""
@@ -91,12 +104,14 @@ class PictureStream:
                 self.counts["corrupt"] += 1
                 continue
             self.counts["decoded"] += 1
+            if self._looker is not None:
+                self._looks.append(Look(time_s, self._looker.stamp(frame)))
             yield frame, time_s
 
     def decode_gop(self, gop: Gop, chosen: Plan) -> Iterator[Decoded]:
         """What a plan asks for and what it needs; the decoder may hold some of it back until it is drained."""
         for position in chosen.feed:
-            packet, wanted = gop.packets[position], position in chosen.wanted
+            packet, wanted = gop.packets[position], position in chosen.wanted or position in chosen.near
             # Of what no one asked for, only what other frames refer to is decoded.
             if wanted or not self._unreferenced(packet):
                 self._context.skip_frame = "DEFAULT" if wanted else "NONREF"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,9 @@ from vidembed.media.reading.forward import ForwardPass, GopDecoders
 from vidembed.media.reading.gops import PLANNABLE, StreamRequest
 from vidembed.media.reading.picture_stream import PictureStream, Position
 from vidembed.media.reading.scaling import Scaler
+from vidembed.media.reading.second_look import SecondLook
+from vidembed.media.segmenting.cuts import near_s
+from vidembed.media.segmenting.shots import with_cuts
 from vidembed.protocols import Frame, StreamMode
 from vidembed.types import FrameBatch, Image, Span
 
@@ -55,13 +59,19 @@ class PyavReader(OpenFile):
         return FrameBatch(np.stack(images), np.asarray(shown_s, dtype=np.float64))
 
     def stream(
-        self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
+        self,
+        *,
+        rate_hz: float,
+        short_side_px: int,
+        span: Span | None = None,
+        mode: StreamMode = "fixed",
+        cuts: bool = False,
     ) -> Iterator[Frame]:
         if not rate_hz > 0:
             raise ValueError(f"rate_hz must be positive, got {rate_hz}")
         pictures = self._open()
         served = False
-        for frame in pictures.sample(rate_hz, short_side_px, mode, span):
+        for frame in pictures.sample(rate_hz, short_side_px, mode, span, cuts):
             served = True
             yield frame
         if served:
@@ -103,12 +113,15 @@ class _Pictures:
         plannable: bool,
     ) -> None:
         """opens: a decoder of so many threads, given the counts to add to. plannable: see `gops.PLANNABLE`."""
+        self._opens = opens
         self._stream, self._scaler = opens(threads, counts)
         self._position = Position(self._stream)
         self._gop_decoders = GopDecoders(threads, partial(opens, 1)) if threads > 1 else None
         self._plannable = plannable
 
-    def sample(self, rate_hz: float, short_side_px: int, mode: StreamMode, span: Span | None) -> Iterator[Frame]:
+    def sample(
+        self, rate_hz: float, short_side_px: int, mode: StreamMode, span: Span | None, cuts: bool
+    ) -> Iterator[Frame]:
         """The frame of each slot, in one forward pass (see `gops`)."""
         from_s, until_s = (span.start_s, span.end_s) if span else (-self._stream.frame_s, float("inf"))
         self._position.forget()
@@ -116,9 +129,27 @@ class _Pictures:
             self._stream.seek(from_s)
         else:
             self._stream.rewind()
-        request = StreamRequest(rate_hz, short_side_px, mode, from_s, until_s)
-        forward = ForwardPass(self._stream, self._scaler, self._gop_decoders, request, plannable=self._plannable)
-        return forward.frames()
+        request = StreamRequest(rate_hz, short_side_px, mode, from_s, until_s, cuts)
+        again = SecondLook(lambda: self._opens(1, defaultdict(int))[0], self._stream.frame_s) if cuts else None
+        forward = ForwardPass(
+            self._stream, self._scaler, self._gop_decoders, request, plannable=self._plannable, again=again
+        )
+        if again is None:
+            yield from forward.frames()
+            return
+        beside: list[_Pictures] = []  # opened only where a shot has no frame
+
+        def shown_at(time_s: float) -> Frame | None:
+            if not beside:
+                beside.append(_Pictures(self._opens, 1, defaultdict(int), plannable=self._plannable))
+            return beside[0].shown_at(time_s, short_side_px)
+
+        try:
+            yield from with_cuts(forward.frames(), forward.seen, shown_at, near_s=near_s(self._stream.frame_s))
+        finally:
+            again.close()
+            for pictures in beside:
+                pictures.close()
 
     def shown_at(self, time_s: float, short_side_px: int) -> Frame | None:
         """The last frame with a time of at most time_s, or the first frame where there is none before."""

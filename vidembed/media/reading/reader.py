@@ -86,9 +86,15 @@ class GuardedReader:
         return self._thread.call(lambda: self._reader.frames(times_s, short_side_px=short_side_px))
 
     def stream(
-        self, *, rate_hz: float, short_side_px: int, span: Span | None = None, mode: StreamMode = "fixed"
+        self,
+        *,
+        rate_hz: float,
+        short_side_px: int,
+        span: Span | None = None,
+        mode: StreamMode = "fixed",
+        cuts: bool = False,
     ) -> Iterator[Frame]:
-        frames = self._reader.stream(rate_hz=rate_hz, short_side_px=short_side_px, span=span, mode=mode)
+        frames = self._reader.stream(rate_hz=rate_hz, short_side_px=short_side_px, span=span, mode=mode, cuts=cuts)
         while (frame := self._thread.call(lambda: next(frames, _END))) is not _END:
             assert isinstance(frame, Frame)
             yield frame

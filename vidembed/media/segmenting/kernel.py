@@ -35,7 +35,7 @@ class KernelSegmenter:
     """
 
     def __init__(self, encode: FrameEncoder, settings: SegmentSettings, *, max_frames: int = MAX_CLIP_FRAMES) -> None:
-        self._encode, self.min_s, self.max_s = encode, settings.min_s, settings.max_s
+        self._encode, self.min_s, self.max_s = encode, settings.shortest_s, settings.max_s
         self.change = settings.change or DEFAULT_CHANGE
         self._max_frames = max_frames
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from vidembed.config.schema import SegmentSettings
-from vidembed.media.segmenting.shots import ShotDetector
 from vidembed.protocols import Frame
 from vidembed.types import Span
 
@@ -115,31 +114,34 @@ class WholeVideo:
 
 
 class Shots:
-    """One clip per shot; shots longer than max_s are split evenly, shots shorter than min_s join the one before.
+    """One clip per shot; shots longer than max_s are split evenly, shots shorter than min_s join their neighbour.
 
     So every clip is at least min_s and at most max_s + min_s long (a shorter video is one clip).
     """
 
     def __init__(self, settings: SegmentSettings, *, max_frames: int = MAX_CLIP_FRAMES) -> None:
-        self.min_s, self.max_s = settings.min_s, settings.max_s
+        self.min_s, self.max_s = settings.shortest_s, settings.max_s
         self._max_frames = max_frames
 
     def clips(self, frames: Iterable[Frame], *, duration_s: float) -> Clips:
-        """See `protocols.Segmenter.clips`. Holds the frames of at most max_s + min_s, and of the detector's window."""
+        """See `protocols.Segmenter.clips`; the shots are those that `Frame.cut_s` tells.
+
+        Holds the frames of at most max_s + min_s.
+        """
         start_s = 0.0
         held: list[Frame] = []
         any_frame = False
-        for frame, is_cut in ShotDetector().mark(frames):
+        for frame in frames:
             any_frame = True
             if frame.time_s >= duration_s:
                 # The headers gave too short a length; the last clip takes the rest.
                 held.append(frame)
                 continue
-            # Nothing is closed that would leave less than min_s on either side.
-            room = duration_s - frame.time_s >= self.min_s
-            if is_cut and room and frame.time_s - start_s >= self.min_s:
-                yield from self._closed(start_s, frame.time_s, held)
-                start_s, held = frame.time_s, []
+            cut_s = frame.cut_s
+            # Nothing is closed that would be empty, or leave less than min_s on either side.
+            if cut_s is not None and cut_s > start_s and min(cut_s - start_s, duration_s - cut_s) >= self.min_s:
+                yield from self._closed(start_s, cut_s, held)
+                start_s, held = cut_s, []
             # A long shot: hand over what is surely its own piece, without waiting for its end.
             while frame.time_s - start_s >= self.max_s + self.min_s:
                 middle_s = start_s + self.max_s
