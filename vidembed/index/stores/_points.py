@@ -40,6 +40,7 @@ class LockedStore:
     def __init__(self, name: str) -> None:
         self._name = name
         self._lock = threading.RLock()
+        self._write_lock = threading.RLock()
         self._closed = False
 
     def close(self) -> None:
@@ -64,6 +65,17 @@ def locked(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P]
             return method(self, *args, **kwargs)
 
     return call  # type: ignore[return-value]  # mypy sees the wrapper's `self` as positional or named
+
+
+def writing(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Run a method of a `LockedStore` while no other writes; searches go on. Always taken before the lock."""
+
+    @wraps(method)
+    def call(self: S, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._write_lock:
+            return method(self, *args, **kwargs)
+
+    return call  # type: ignore[return-value]  # as above
 
 
 def check_name(name: str, what: str = "collection name") -> str:

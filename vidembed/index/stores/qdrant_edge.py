@@ -17,6 +17,7 @@ import qdrant_edge as edge
 import vidembed.index.stores._points as _points
 from vidembed.errors import StoreUnavailable
 from vidembed.files import sync_folder
+from vidembed.index.stores._edge_building import built_apart, worth_a_process
 from vidembed.index.stores._edge_engine import (
     CollectionTable,
     RowCache,
@@ -89,6 +90,7 @@ class QdrantEdgeStore(_points.LockedStore):
 
     # --- collections and aliases -------------------------------------------------------------------------------
 
+    @_points.writing
     @_points.locked
     def create(self, collection: str, space: Space) -> None:
         _points.check_new(collection, self._table.aliases)
@@ -106,6 +108,7 @@ class QdrantEdgeStore(_points.LockedStore):
         self._table.quantization[collection] = self._quantization
         self._save()
 
+    @_points.writing
     @_points.locked
     def drop(self, collection: str) -> None:
         """Remove it and the aliases that point at it. Removing what is not there is no error."""
@@ -140,6 +143,7 @@ class QdrantEdgeStore(_points.LockedStore):
 
     # --- rows --------------------------------------------------------------------------------------------------
 
+    @_points.writing
     def put(self, collection: str, rows: Sequence[Row]) -> None:
         name, space, shard = self._find(collection)
         ready = _points.checked(rows, space)
@@ -199,6 +203,7 @@ class QdrantEdgeStore(_points.LockedStore):
             if offset is None:
                 return
 
+    @_points.writing
     def delete(self, video_id: str, *, collection: str | None = None) -> None:
         for name in [collection] if collection is not None else list(self.collections()):
             _, _, shard = self._find(name)
@@ -223,18 +228,44 @@ class QdrantEdgeStore(_points.LockedStore):
 
     # --- housekeeping ------------------------------------------------------------------------------------------
 
+    @_points.writing
     def optimize(self) -> None:
-        """Build the HNSW graph and the quantised codes of collections above the threshold; minutes for 100 000s."""
-        for name in self.collections():
-            _, _, shard = self._find(name)
-            with mapped(f"optimizing {name}"):
-                shard.optimize()
+        """Build the HNSW graph and the quantised codes of collections above the threshold; minutes for 100 000s.
 
+        Searches go on meanwhile, but for the fraction of a second that opening the result takes; writes wait.
+        """
+        for name in self.collections():
+            _, space, shard = self._find(name)
+            if not worth_a_process(self._folder(name)):
+                with mapped(f"optimizing {name}"):
+                    shard.optimize()
+                continue
+            with mapped(f"flushing {name}"):
+                shard.flush()
+            codes = self._table.quantization.get(name)
+            made = built_apart(self._folder(name), space, quantization=codes, index_above_kb=self._index_above_kb)
+            if made is not None:
+                self._swap(name, made)
+
+    @_points.locked
+    def _swap(self, name: str, made: Path) -> None:
+        """Put another folder in a collection's place. Searches that have begun end in the old one's open files."""
+        old = self._folder(f".old-{name}")
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(self._folder(name), old)  # a crash from here on: `_sweep` puts it back
+        os.replace(made, self._folder(name))
+        sync_folder(old.parent)
+        self._shards.pop(name, None)
+        self._find(name)
+        shutil.rmtree(old, ignore_errors=True)
+
+    @_points.writing
     def flush(self) -> None:
         for name, shard in self._open_shards().items():
             with mapped(f"flushing {name}"):
                 shard.flush()
 
+    @_points.writing
     def close(self) -> None:
         """Flush and let go of the folder; closing twice is no error."""
         with self._lock:
@@ -291,7 +322,10 @@ class QdrantEdgeStore(_points.LockedStore):
             raise StoreUnavailable(f"{self.path} cannot be written: {error}", hint="is the disk full?") from error
 
     def _sweep(self) -> None:
-        """Remove what a crash left of collections half made or half dropped."""
+        """Remove what a crash left of collections half made, half dropped or half replaced."""
+        for name in self._table.collections:
+            if not self._folder(name).exists() and self._folder(f".old-{name}").exists():
+                os.replace(self._folder(f".old-{name}"), self._folder(name))
         for folder in (self.path / "collections").iterdir():
             if folder.name.startswith((".new-", ".old-")):
                 shutil.rmtree(folder, ignore_errors=True)
