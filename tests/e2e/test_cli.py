@@ -56,6 +56,18 @@ def test_index_search_and_the_json_record(cli: Any, indexed: Path, media: Media)
     assert set(best) >= {"path", "start_s", "end_s", "best_s", "score", "confidence", "channels"}
 
 
+def test_what_is_found_as_a_file_for_editors(cli: Any, indexed: Path) -> None:
+    code, out, _ = cli("search", "green", "-i", str(indexed), "--export", "edl", "-k", "2")
+    assert code == 0
+    assert out.startswith("TITLE: green")
+    assert out.count("* FROM CLIP NAME:") == 2
+    code, out, _ = cli("search", "green", "-i", str(indexed), "--export", "otio", "-k", "1")
+    assert json.loads(out)["OTIO_SCHEMA"] == "Timeline.1"
+    code, _, err = cli("search", "green", "-i", str(indexed), "--export", "mov")
+    assert code == 2
+    assert "edl, fcpxml, otio, csv, json" in err
+
+
 def test_a_sound_is_found_by_words(cli: Any, indexed: Path) -> None:
     code, out, _ = cli("search", "low tone", "-i", str(indexed), "--json", "--path", "*.m4a")
     assert code == 0

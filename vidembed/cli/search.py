@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 
@@ -25,9 +25,11 @@ from vidembed.cli.common import (
     print_json,
 )
 from vidembed.errors import BadQuery
+from vidembed.index.contents import ExportKind
 from vidembed.types import Filter, Moment, Query, Span, format_time, parse_date, parse_span
 
 if TYPE_CHECKING:
+    from vidembed.index.video_index import VideoIndex
     from vidembed.search.sequence import Chain
 
 _what: Any = partial(typer.Option, rich_help_panel="What to look for")
@@ -69,6 +71,9 @@ def search(
     play: Annotated[bool, _output("--open", help="Play the best moment.")] = False,
     cut_to: Annotated[Path | None, _output("--cut", help="Cut each moment into a file in this folder.")] = None,
     reel_to: Annotated[Path | None, _output("--reel", help="Join all moments into this file.")] = None,
+    export: Annotated[
+        str | None, _output(metavar="KIND", help="Print a file for editors: edl, fcpxml, otio, csv, json.")
+    ] = None,
     index: IndexOption = Path(DEFAULT_INDEX),
     settings: SetOption = None,
 ) -> None:
@@ -88,7 +93,7 @@ def search(
     options: dict[str, Any] = {
         "where": where, "channels": parse_names(channels), "weights": parse_pairs(weight, option="--weight"), "k": k
     }  # fmt: skip
-    output = Output(json=json, play=play, cut_to=cut_to, reel_to=reel_to)
+    output = Output(json=json, play=play, cut_to=cut_to, reel_to=reel_to, export=export)
     with opened(index, settings=settings, readonly=True) as open_index:
         floor = open_index.config.search.min_confidence
         if then:
@@ -100,6 +105,7 @@ def search(
                     raise BadQuery("--check needs a text to check", hint="give words to look for, or omit --check")
                 moments = open_index.check(text, moments, model=check)
             output.moments(moments, floor, offset=offset)
+        output.file(open_index, title=text or "moments")
     output.media()
 
 
@@ -111,11 +117,19 @@ class Output:
     play: bool
     cut_to: Path | None
     reel_to: Path | None
+    export: str | None = None
     _found: Sequence[Moment | Chain] = ()
+
+    def __post_init__(self) -> None:
+        kinds = get_args(ExportKind)
+        if self.export is not None and self.export not in kinds:
+            raise BadQuery(f"--export {self.export!r}: no such kind", hint=f"one of: {', '.join(kinds)}")
 
     def moments(self, moments: Sequence[Moment], floor: float, *, offset: int) -> None:
         """Print moments, one line each."""
         self._begin(moments, floor)
+        if self.export is not None:
+            return
         if self.json:
             for moment in moments:
                 print_json(moment.record())
@@ -125,6 +139,8 @@ class Output:
     def chains(self, chains: Sequence[Chain], floor: float) -> None:
         """Print one line per chain, its steps below it; as JSON, one object per chain with its steps as moments."""
         self._begin(chains, floor)
+        if self.export is not None:
+            return
         for place, chain in enumerate(chains, start=1):
             if self.json:
                 times = {"start_s": round(chain.span.start_s, 3), "end_s": round(chain.span.end_s, 3)}
@@ -135,6 +151,15 @@ class Output:
             plain(out(), f"{place:3} {chain.confidence:4.0%}  {chain.span}  {chain.path}")
             for number, moment in enumerate(chain.moments, start=1):
                 plain(out(), f"         {number}. {moment.confidence:4.0%}  {moment.span}")
+
+    def file(self, index: VideoIndex, *, title: str) -> None:
+        """Print what was found as a file, where that was asked for."""
+        if self.export is None:
+            return
+        moments: list[Moment] = []
+        for found in self._found:
+            moments += [found] if isinstance(found, Moment) else found.moments
+        typer.echo(index.export(moments, cast("ExportKind", self.export), title=title), nl=False)
 
     def media(self) -> None:
         """Cut, join and play what was printed."""

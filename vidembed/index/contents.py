@@ -7,20 +7,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from vidembed.config.schema import ChannelSettings, Config
-from vidembed.errors import MediaUnreadable, NoSuchStream, UnknownModel
+from vidembed.errors import BadQuery, MediaUnreadable, NoSuchStream, UnknownModel
 from vidembed.index.catalog.texts import FINISHED, ChannelCounts
 from vidembed.index.channels import channel_spec
 from vidembed.index.filling import Paths, select
 from vidembed.index.parts import IndexParts
 from vidembed.index.transcripts import TextKind, stored_transcript
 from vidembed.media.reading.reader import open_video
-from vidembed.types import Caption, Clip, Damage, Failure, Row, TimedText, VideoInfo, format_time
+from vidembed.types import Caption, Clip, Damage, Failure, Moment, Row, TimedText, VideoInfo, format_time
 
 if TYPE_CHECKING:
     from vidembed.captions.run import CaptionedVideo  # captions are imported when asked for: searches need none
+
+ExportKind: TypeAlias = Literal["edl", "fcpxml", "otio", "csv", "json"]
 
 
 @dataclass(frozen=True)
@@ -219,6 +221,23 @@ def thumbnail(parts: IndexParts, clip_id: str) -> Path | None:
     return target
 
 
+def export(parts: IndexParts, moments: Sequence[Moment], kind: str, *, title: str, show_paths: bool) -> bytes:
+    """Moments as a file; see `IndexContents.export`."""
+    from vidembed.media.editing.cuts import cuts_of
+    from vidembed.media.editing.edit_lists import EDIT_LISTS, TABLES
+
+    if kind in TABLES:
+        records = [moment.record() for moment in moments]
+        named = [{"file": one["path"] if show_paths else Path(one["path"]).name, **one} for one in records]
+        return TABLES[kind](title, [{key: value for key, value in one.items() if key != "path"} for one in named])
+    if kind not in EDIT_LISTS:
+        raise BadQuery(f"no such kind of export: {kind!r}", hint=f"one of: {', '.join(get_args(ExportKind))}")
+    rows = {video_id: parts.catalog.videos.get(video_id) for video_id in {moment.video_id for moment in moments}}
+    infos = {video_id: row.info for video_id, row in rows.items() if row is not None}
+    cuts = cuts_of(moments, infos, parts.config.media.limits, show_paths=show_paths)
+    return EDIT_LISTS[kind](title, cuts)
+
+
 class IndexContents:
     """What is in an open index: the part of `VideoIndex` that only looks.
 
@@ -309,3 +328,22 @@ class IndexContents:
     def thumbnail(self, clip_id: str) -> Path | None:
         """The clip's JPEG, made now if it is not there; None for a clip without pictures."""
         return thumbnail(self.parts, clip_id)
+
+    def export(
+        self, moments: Sequence[Moment], kind: ExportKind, *, title: str = "moments", show_paths: bool = True
+    ) -> bytes:
+        """Moments as a file for a video editor, a spreadsheet or a program.
+
+        Args:
+            moments: In the order in which they are to stand.
+            kind: "edl" (CMX 3600), "fcpxml", "otio" (OpenTimelineIO), "csv" or "json".
+            title: What was searched for.
+            show_paths: Name files by their whole path; otherwise by name alone.
+
+        Returns:
+            The file's bytes, UTF-8. Edit lists are in whole frames, by the files' own timecode where they have one.
+
+        Raises:
+            BadQuery: An unknown kind.
+        """
+        return export(self.parts, moments, kind, title=title, show_paths=show_paths)

@@ -20,7 +20,7 @@ from vidembed.errors import InputError, VidembedError
 from vidembed.types import Caption
 from vidembed.web.asking import Ask, run
 from vidembed.web.captions_tab import caption_videos, edit, subtitles
-from vidembed.web.export import WRITERS, record
+from vidembed.web.export import MEDIA_TYPES, record, written
 from vidembed.web.html import ICON, strip
 from vidembed.web.intake import safe_name
 from vidembed.web.media import BROWSER_TYPES
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _VIDEO_ID = re.compile(r"[0-9a-f]{32}")
 _CLIP_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PLACES = re.compile(r"(\d{1,3}(,\d{1,3})*)?")
 _PRIVATE = {"Cache-Control": "private, max-age=86400"}
 
 
@@ -91,12 +92,13 @@ def add_routes(app: FastAPI, site: Site) -> None:
         return HTMLResponse(strip(times_s, scores, duration_s, own), headers={"Cache-Control": "no-store"})
 
     @app.get("/export/{token}.{kind}", include_in_schema=False)
-    def export(token: str, kind: str) -> Response:
+    def export(token: str, kind: str, only: str = "") -> Response:
+        """An answer, or the moments of it whose places `only` names: "0,3"."""
         answer = site.answers.get(token)
-        if answer is None or kind not in WRITERS:
+        if answer is None or not _PLACES.fullmatch(only):
             raise InputError("this search is no longer remembered", hint="search again")
-        write, media_type = WRITERS[kind]
-        return _download(write(site, answer), media_type, f"moments.{kind}")
+        chosen = [int(place) for place in only.split(",") if place]
+        return _download(written(site, answer, kind, chosen), MEDIA_TYPES[kind], f"moments.{kind}")
 
     @app.get("/captions/{video_id}.{kind}", include_in_schema=False)
     def captions(video_id: str, kind: str) -> Response:

@@ -7,12 +7,44 @@ import threading
 from pathlib import Path
 
 import pytest
-from app_site import video_named
+from app_site import red_answer, toy_videos_path, video_named
 from starlette.testclient import TestClient
 
-from vidembed import VideoIndex
+from vidembed import Query, VideoIndex
 from vidembed.errors import MediaNotFound
 from vidembed.web import Site
+from vidembed.web.security import Guard
+
+
+class TestExports:
+    def test_json_is_what_the_command_line_prints(self, web: TestClient, guard: Guard) -> None:
+        answer = red_answer(guard)
+        record = web.get(f"/export/{answer.token}.json").json()["moments"][0]
+        assert record["file"] == "red_blue.mp4"
+        assert (record["start_s"], record["end_s"]) == (0.0, pytest.approx(2.0, abs=0.5))
+
+    @pytest.mark.parametrize("kind", ["json", "csv", "edl", "fcpxml", "otio"])
+    def test_people_elsewhere_see_no_folders(self, web: TestClient, guard: Guard, kind: str) -> None:
+        answer = web.get(f"/export/{red_answer(guard).token}.{kind}")
+        assert answer.headers["content-disposition"] == f'attachment; filename="moments.{kind}"'
+        assert b"red_blue" in answer.content
+        assert str(Path(toy_videos_path(guard.site.index)).parent) not in answer.text
+
+    def test_only_the_chosen_moments(self, web: TestClient, guard: Guard) -> None:
+        moments = guard.site.index.search("red", k=3)
+        token = guard.site.answers.put(Query.text("red"), "red", moments, {}).token
+        chosen = web.get(f"/export/{token}.json?only=0,2").json()["moments"]
+        assert [one["clip_id"] for one in chosen] == [moments[0].clip_id, moments[2].clip_id]
+        assert web.get(f"/export/{token}.json?only=9").status_code == 404
+        assert web.get(f"/export/{token}.json?only=x").status_code == 404
+        assert web.get(f"/export/{token}.exe").status_code == 404
+
+    def test_a_reel_of_the_chosen(self, web: TestClient, guard: Guard, tmp_path: Path) -> None:
+        from vidembed.media.reading.probe import probe
+
+        answer = red_answer(guard)
+        (tmp_path / "reel.mp4").write_bytes(web.get(f"/export/{answer.token}.mp4?only=0").content)
+        assert probe(tmp_path / "reel.mp4").duration_s == pytest.approx(answer.moments[0].span.duration_s, abs=0.1)
 
 
 class TestMedia:

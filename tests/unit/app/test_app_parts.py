@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -16,7 +14,7 @@ import pytest
 from vidembed.errors import BadQuery, ConfigError, InputError
 from vidembed.index.pipeline.run import Progress
 from vidembed.types import Clip, Hit, Moment, Query, Span, VideoInfo
-from vidembed.web import cards, export, html, mapping
+from vidembed.web import cards, html, mapping
 from vidembed.web import html as timeline
 from vidembed.web.asking import Ask, filter_of, query_of
 from vidembed.web.intake import safe_name
@@ -96,46 +94,6 @@ class TestCards:
     @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (2.5, "0:02.5"), (83.04, "1:23"), (3723.9, "1:02:03")])
     def test_clock(self, seconds: float, text: str) -> None:
         assert html.clock(seconds) == text
-
-
-class TestExports:
-    def test_json_is_what_the_command_line_prints(self) -> None:
-        record = json.loads(export.as_json(site(), answer(moment())))["moments"][0]
-        assert (record["file"], record["start_s"], record["end_s"]) == ("/films/dog.mp4", 1.0, 3.0)
-        assert record["channels"] == {"vision": {"score": 0.31, "rank": 1}}
-
-    def test_people_elsewhere_see_no_folders(self) -> None:
-        far = site(show_paths=False)
-        for write in (export.as_json, export.as_csv, export.as_edl, export.as_fcpxml):
-            assert b"/films" not in write(far, answer(moment())), write.__name__
-
-    def test_csv_cells_are_no_formulas(self) -> None:
-        lines = export.as_csv(site(show_paths=False), answer(moment("=cmd().mp4", caption="@x"))).decode("utf-8-sig")
-        assert lines.splitlines()[1].startswith("'=cmd().mp4,1.0,3.0")
-        assert ",'@x," in lines
-
-    @pytest.mark.parametrize(
-        ("seconds", "fps", "text"),
-        [(1.0, Fraction(25), "00:00:01:00"), (61.48, Fraction(25), "00:01:01:12"),
-         (3600.5, Fraction(24), "01:00:00:12"), (1.0, Fraction(30000, 1001), "00:00:01:00")],
-    )  # fmt: skip
-    def test_timecode(self, seconds: float, fps: Fraction, text: str) -> None:
-        assert export.timecode(seconds, fps) == text
-
-    def test_edl_by_hand(self) -> None:
-        lines = export.as_edl(site(), answer(moment(), moment(start=4.0, end=4.52))).decode().split("\r\n")
-        assert lines[1] == "FCM: NON-DROP FRAME"
-        assert lines[3] == "001  AX       AA/V  C        00:00:01:00 00:00:03:00 00:00:00:00 00:00:02:00"
-        assert lines[4] == "* FROM CLIP NAME: dog.mp4"
-        assert lines[7] == "002  AX       AA/V  C        00:00:04:00 00:00:04:13 00:00:02:00 00:00:02:13"
-
-    def test_fcpxml_times_are_exact_fractions(self) -> None:
-        root = ElementTree.fromstring(export.as_fcpxml(site(), answer(moment(), moment(start=4.0, end=4.52))))
-        clips = root.findall(".//asset-clip")
-        assert [(c.get("offset"), c.get("start"), c.get("duration")) for c in clips] == [
-            ("0s", "1s", "2s"), ("2s", "4s", "13/25s")]  # fmt: skip
-        assert [media.get("src") for media in root.iter("media-rep")] == ["file:///films/dog.mp4"]
-        assert len(root.findall(".//asset")) == 1  # one file, two clips of it
 
 
 class TestTimeline:
