@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from vidembed.errors import ConfigError, StoreError
+from vidembed.errors import FATAL, ConfigError
 from vidembed.types import Failure
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def encode_all(
     """One result or Failure per item, in order; a batch that fails is split in two until the bad item is alone.
 
     So one bad item costs O(log batch) more calls and only itself; out-of-memory halves the batch the same way.
-    ConfigError and StoreError stop the run at once: they are nobody's item.
+    `errors.FATAL` stop the run at once: they are nobody's item.
     """
     results: list[R | Failure] = []
     for start in range(0, len(items), batch_size):
@@ -59,7 +59,7 @@ def _encode_or_split(
         if len(rows) != len(items):
             raise ValueError(f"{len(rows)} results for {len(items)} items")
         return list(rows)
-    except (ConfigError, StoreError):
+    except FATAL:
         raise
     except Exception as error:
         if len(items) == 1:

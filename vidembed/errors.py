@@ -10,6 +10,7 @@ VidembedError(message, *, hint)        exit code  meaning
 ├─ ModelError                          4          the model side cannot work
 │  ├─ UnknownModel                                names close ones
 │  ├─ WeightsMissing                              the folder looked in, the command to run
+│  ├─ EndpointRefused                             not reachable, or it refuses the key or the model
 │  ├─ MissingDependency                           names the extra to install
 │  └─ EncodingError                               wrong shape, not finite, zero row
 └─ StoreError                          4          the index cannot be used
@@ -88,6 +89,10 @@ class WeightsMissing(ModelError):
     """The weights are not where they were looked for, or are not whole."""
 
 
+class EndpointRefused(ModelError):
+    """A model's server is not reachable, or refuses the key or the model: every further request would fail alike."""
+
+
 class MissingDependency(ModelError):
     """An optional package is not installed."""
 
@@ -115,7 +120,7 @@ class StoreUnavailable(StoreError):
 
 
 # Nobody's item: the next one would fail the same way, so a run over many items stops at once.
-FATAL = (ConfigError, StoreError, UnknownModel, WeightsMissing, MissingDependency)
+FATAL = (ConfigError, StoreError, UnknownModel, WeightsMissing, EndpointRefused, MissingDependency)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

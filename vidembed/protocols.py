@@ -127,12 +127,25 @@ class Segmenter(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ClipMedia:
-    """What a source may look at for one clip. frames: already decoded, distinct ones; None when no channel asked."""
+    """What a source may look at for one clip.
+
+    Attributes:
+        clip: The clip.
+        info: Of its video.
+        frames: Already decoded, distinct ones; None when no channel asked.
+        video: The opened video. Its pictures may be streaming by: see `pictures`.
+        again: `VideoReader.frames` of the video opened once more; None where `video` is free.
+    """
 
     clip: Clip
     info: VideoInfo
     frames: FrameBatch | None
     video: VideoReader
+    again: Callable[..., FrameBatch] | None = None
+
+    def pictures(self, times_s: Sequence[float], *, short_side_px: int) -> FrameBatch:
+        """As `VideoReader.frames`, whatever else is being read."""
+        return (self.again or self.video.frames)(times_s, short_side_px=short_side_px)
 
 
 class Source(Protocol):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vidembed.errors import ConfigError, ModelError, NoSuchStream
+from vidembed.errors import FATAL, ConfigError, EndpointRefused, ModelError, NoSuchStream
 from vidembed.models import registry
 from vidembed.models.captioners.openai import EndpointOptions, OpenAICaptioner, load
 from vidembed.models.captioners.toy import ToyCaptioner
@@ -67,7 +67,10 @@ def captioner_of(url: str, model: str = "m", **options: Any) -> OpenAICaptioner:
 
 @contextmanager
 def server(answers: list[Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A chat endpoint on loopback: each answer is a list of texts, a body, an HTTP status, or None for silence."""
+    """A chat endpoint on loopback: each answer is a list of texts, a body, an HTTP status, or None for silence.
+
+    A status with a dict is OpenAI's form of an error.
+    """
     seen: list[dict[str, Any]] = []
     HEADERS.clear()
     release = threading.Event()
@@ -81,10 +84,13 @@ def server(answers: list[Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
                 release.wait(10)
                 return
             status = answer if isinstance(answer, int) else 200
+            error: Any = None
+            if isinstance(answer, tuple):
+                status, error = answer
             texts = answer if isinstance(answer, list) else []
             body = json.dumps({"choices": [{"message": {"content": text}} for text in texts]}).encode()
-            if isinstance(answer, bytes):
-                body = answer
+            if isinstance(answer, bytes) or error:
+                body = answer if isinstance(answer, bytes) else json.dumps({"error": error}).encode()
             self.send_response(status)
             if status == 302:
                 self.send_header("Location", f"http://127.0.0.1:{httpd.server_port}/elsewhere")
@@ -128,6 +134,46 @@ def test_a_refusing_endpoint_is_a_clear_error_at_once() -> None:
     with server([401]) as (url, seen), pytest.raises(ModelError, match="answered 401"):
         captioner_of(url).candidates([clip_media([(1, 1, 1)])], n=1)
     assert len(seen) == 1
+
+
+def test_a_wrong_key_is_tried_once_whatever_the_number_of_clips() -> None:
+    clips = [clip_media([(1, 1, 1)])] * 20
+    with server([401]) as (url, seen):
+        captioner = captioner_of(url)
+        answers = captioner.each(clips, n=5)
+        assert all(isinstance(answer, EndpointRefused) for answer in answers)
+        with pytest.raises(EndpointRefused, match="answered 401") as caught:
+            captioner.candidates(clips, n=5)
+    assert len(seen) == 2
+    assert "check the key in $OPENAI_API_KEY" in caught.value.hint
+    assert isinstance(caught.value, FATAL), "so a run stops at once"
+
+
+def test_settings_that_a_reasoning_model_refuses_are_left_out_from_then_on() -> None:
+    tokens = {"message": "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'.", "param": "max_tokens"}
+    warmth = {"message": "Unsupported value: 'temperature' does not support 0.8 with this model."}
+    with server([(400, tokens), (400, warmth), ["a red wall"]]) as (url, seen):
+        captioner = captioner_of(url, max_tokens=60)
+        assert captioner.candidates([clip_media([(255, 0, 0)])], n=1) == [["a red wall"]]
+        captioner.candidates([clip_media([(255, 0, 0)])], n=1)
+    first, second, third, later = seen
+    assert (first["max_tokens"], first["temperature"]) == (60, 0.8)
+    assert (second["max_completion_tokens"], second["temperature"]) == (2060, 0.8)
+    assert "max_tokens" not in second
+    assert set(third) == set(later) == {"model", "messages", "n", "seed", "max_completion_tokens"}
+
+
+def test_a_request_refused_for_another_reason_is_an_error() -> None:
+    refusal = (400, {"message": "the picture is too large"})
+    with server([refusal]) as (url, seen), pytest.raises(ModelError, match="answered 400.*too large"):
+        captioner_of(url).candidates([clip_media([(255, 0, 0)])], n=1)
+    assert len(seen) == 1
+
+
+def test_an_endpoint_that_writes_one_text_n_times_is_asked_with_other_seeds() -> None:
+    with server([["a wall"] * 3, ["a red wall", "a wall"]]) as (url, seen):
+        assert captioner_of(url).candidates([clip_media([(255, 0, 0)])], n=3, seed=7) == [["a wall", "a red wall"]]
+    assert [(body["seed"], body["n"]) for body in seen] == [(7, 3), (10, 2), (12, 1)]
 
 
 def test_a_busy_endpoint_is_asked_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +257,7 @@ def test_an_answer_in_another_form_is_a_clear_error(body: bytes) -> None:
 def test_a_server_that_is_not_there_is_a_clear_error() -> None:
     with server([401]) as (url, _):
         pass
-    with pytest.raises(ModelError, match="did not answer within 5 s: .*refused"):
+    with pytest.raises(EndpointRefused, match="cannot be reached: .*refused"):
         captioner_of(url, retries=0, timeout_s=5).write("Say something.")
 
 

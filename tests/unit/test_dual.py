@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 import tiny_models
 import torch
 
-from vidembed.errors import WeightsMissing
+from vidembed.errors import ConfigError, WeightsMissing
 from vidembed.models import registry
+from vidembed.models.encoders._torch import Tower
 from vidembed.models.encoders.dual import DualEncoder
+from vidembed.types import Item, Space
 
 FAMILIES = ("clip", "siglip", "metaclip_2")
 
@@ -88,3 +91,22 @@ def test_a_missing_processor_is_refused(folder: Path, tmp_path: Path, file: str)
         (copy / name).unlink()
     with pytest.raises(WeightsMissing):
         encoder_of(copy)
+
+
+def test_siglip_is_asked_in_lower_case(tmp_path: Path) -> None:
+    """As SigLIP 2 was trained; the tokenizer of its checkpoints keeps the case."""
+    encoder = registry.load_encoder(str(tiny_models.dual_folder(tmp_path, "siglip")), device="cpu")
+    rows = encoder.encode("text", ["A RED Car", "a red car", "A BLUE Car"])  # type: ignore[union-attr]
+    np.testing.assert_array_equal(rows[0], rows[1])
+    assert float(rows[0] @ rows[2]) < 0.9999
+
+
+def test_float16_that_overflows_is_refused_with_the_way_out() -> None:
+    class Overflows(Tower):
+        def _text(self, items: Sequence[Item]) -> torch.Tensor:
+            return torch.full((len(items), 2), torch.inf, dtype=torch.float16)
+
+    tower = Overflows(Space("big", 2), torch.nn.Linear(1, 1).half(), torch.device("cpu"), frozenset({"text"}))
+    with pytest.raises(ConfigError, match="big overflows in float16") as caught:
+        tower.encode("text", ["a"])
+    assert "bfloat16 or float32" in caught.value.hint

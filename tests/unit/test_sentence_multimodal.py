@@ -107,3 +107,16 @@ def test_sound_joins_the_clip_only_where_asked_for(family: str, folder: Path, en
     if hears:
         heard = encoder.encode("audio", [HUM])
         np.testing.assert_allclose(encoder.encode("video", [AudioVisual(None, HUM)]), heard, atol=1e-5)
+
+
+def test_a_clip_is_one_frame_a_second_and_none_twice(encoder: Encoder) -> None:
+    """The frames between whole seconds are left out; at most `frames` are seen."""
+    seconds = RED_TO_BLUE.take([0, 2])
+    rows = encoder.encode("video", [RED_TO_BLUE, seconds])
+    np.testing.assert_allclose(rows[0], rows[1], atol=1e-5)
+
+
+def test_more_frames_than_the_limit_are_thinned_evenly(folder: Path) -> None:
+    long = clip([(10 * i, 0, 255 - 10 * i) for i in range(9)], step_s=1.0)
+    rows = load(folder, frames=3).encode("video", [long, long.take([0, 4, 8])])
+    np.testing.assert_allclose(rows[0], rows[1], atol=1e-5)

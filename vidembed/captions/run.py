@@ -18,7 +18,7 @@ from vidembed.captions.choose import BANK, JudgeVectors, choose
 from vidembed.captions.subtitles import Cue, clean, is_degenerate
 from vidembed.captions.summarise import VideoSummary
 from vidembed.config.schema import CaptionSettings, ChoiceSettings
-from vidembed.errors import ConfigError, EncodingError, NoSuchStream, StoreError
+from vidembed.errors import FATAL, EncodingError, NoSuchStream
 from vidembed.protocols import Captioner, ClipMedia
 from vidembed.types import Caption, Clip, Failure, Floats
 
@@ -125,7 +125,7 @@ class ClipCaptioning:
             known: Captions of the first video from an earlier run, to reuse for similar clips.
 
         Yields:
-            One Caption or Failure per clip, in order. ConfigError and StoreError stop the run.
+            One Caption or Failure per clip, in order. `errors.FATAL` stop the run.
         """
         done = sorted(known, key=lambda caption: caption.clip.span.start_s)  # of the video in hand
         for batch in batched(clips, self._batch_size):
@@ -174,7 +174,7 @@ class ClipCaptioning:
 
     def _usable(self, clip: Clip, answer: list[str] | Exception | Failure) -> list[str] | Failure:
         """Clean, distinct, non-degenerate texts in order; a Failure if none is left."""
-        if isinstance(answer, ConfigError | StoreError):
+        if isinstance(answer, FATAL):
             raise answer
         if isinstance(answer, Exception):
             return failure_of(answer, item=clip.clip_id, stage=self._stage)
@@ -213,7 +213,7 @@ class ClipCaptioning:
             views = {name: judge.view(clip, partial(judge.embed, texts)) for name, judge in self._judges.items()}
             seen = {name: view for name, view in views.items() if view is not None}
             choice = choose(texts, seen, self._settings, origins)
-        except (ConfigError, StoreError):
+        except FATAL:
             raise
         except Exception as error:
             return failure_of(error, item=clip.clip_id, stage="caption:choose")

@@ -141,6 +141,10 @@ def vector_settings(settings: ChannelSettings, model: ModelSpec) -> dict[str, An
         facts["pool"] = settings.pool
     if settings.source in ("frames", "av", "ocr"):
         facts["short_side_px"] = settings.short_side_px
+    if settings.source in ("captions", "speech", "ocr") and model.documents:
+        facts["documents"] = model.documents
+    if settings.source in ("frames", "av") and model.input.frames:
+        facts["clip_frames"] = model.input.frames
     if settings.source in ("audio", "av"):
         facts |= {"window_s": settings.window_s, "hop_s": settings.hop_s, "silence_rms": settings.silence_rms}
     return facts
@@ -182,7 +186,8 @@ class ChannelFactory:
         """The channel with its model. Raises ConfigError, ModelError."""
         with self._lock:
             if spec.collection not in self._channels:
-                encoder, source = self._encoder(spec), self._source(spec)
+                encoder = self._encoder(spec)
+                source = self._source(spec, encoder)
                 clips = self._clip_encoder(spec, source, encoder)
                 self._channels[spec.collection] = Channel(spec.name, source, clips, spec.fingerprint)
             return self._channels[spec.collection]
@@ -211,9 +216,11 @@ class ChannelFactory:
             _check_modality(spec, modality, frozenset({"text"}))
             return WordClipEncoder(cast("WordEncoder", encoder), name=spec.name)
         encoder = cast("Encoder", encoder)
+        queries = getattr(encoder, "queries", None)
+        own = spec.model.templates if queries is None or spec.model.templates != _PLAIN else (queries,)
         how: dict[str, Any] = {
             "batch_size": settings.batch_size or UNITS_AT_ONCE,
-            "templates": settings.templates or spec.model.templates,
+            "templates": settings.templates or own,
             "stage": f"encode:{spec.name}",
         }
         whole = "video" in encoder.modalities and (modality == "video" or modality not in encoder.modalities)
@@ -223,24 +230,25 @@ class ChannelFactory:
         how |= {"pool": settings.pool, "keep_segments": settings.keep_segments}
         if modality == "text":
             # Prompts such as "a photo of {}" are for pictures, not for sentences against sentences.
-            how["templates"] = settings.templates or _PLAIN
+            how["templates"] = settings.templates or (_PLAIN if queries is None else how["templates"])
+            how["documents"] = spec.model.documents or getattr(encoder, "documents", "{}")
         if modality == "audio":
             window_s = settings.window_s or spec.model.input.window_s
             hop_s = settings.hop_s or (window_s / 2 if window_s else None)
             how["windows"] = AudioWindows(window_s, hop_s, settings.silence_rms)
         return PooledEncoder(encoder, modality, **how)
 
-    def _source(self, spec: ChannelSpec) -> Source:
-        given, model = spec.settings, spec.model.input
+    def _source(self, spec: ChannelSpec, encoder: Encoder | WordEncoder) -> Source:
+        given, model, count = spec.settings, spec.model.input, getattr(encoder, "clip_frames", None)
         # A little larger than the model's square: its own resizing then has something to crop from.
         side_px = given.short_side_px or round((model.image_px or DEFAULT_SIDE_PX) * 8 / 7)
         rate_hz = model.rate_hz or DEFAULT_RATE_HZ
         if given.source == "frames":
-            return FramesSource(short_side_px=side_px)
+            return FramesSource(short_side_px=side_px, count=count)
         if given.source == "audio":
             return AudioSource(rate_hz=rate_hz, silence_rms=given.silence_rms)
         if given.source == "av":
-            return AudioVisualSource(short_side_px=side_px, rate_hz=rate_hz, silence_rms=given.silence_rms)
+            return AudioVisualSource(short_side_px=side_px, rate_hz=rate_hz, silence_rms=given.silence_rms, count=count)
         if given.source == "captions":
             return CaptionsSource(self._caption_of)
         try:

@@ -60,6 +60,7 @@ class ModelSpec:
     extra: str | None = None  # the extra of ours that brings its packages
     input: ModelInput = ModelInput()
     templates: tuple[str, ...] = ("{}",)  # prompts for text queries; their vectors are averaged
+    documents: str | None = None  # prompt for texts that are stored; None: what the weights say, if anything
     options: Mapping[str, Any] = field(default_factory=dict)  # defaults for the factory's **options
     reference: str = ""  # where these facts come from
 
@@ -109,6 +110,7 @@ class _Family(BaseModel):
     kind: Kind = "encoder"
     modalities: tuple[Modality, ...] = ()
     templates: tuple[str, ...] = ("{}",)
+    documents: str | None = None
     input: ModelInput = ModelInput()
     extra: str | None = None
 

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from vidembed.errors import NoSuchStream
 from vidembed.protocols import ClipMedia
 from vidembed.types import AudioSamples, AudioVisual, Clip, FrameBatch, Modality, TextLine, TimedText
 
 
 class FramesSource:
-    """The distinct frames of the clip, as decoded for all channels together."""
+    """The distinct frames of the clip, as decoded for all channels together; or as many as a video tower takes."""
 
     modality: Modality = "image"
     needs_frames = True
 
-    def __init__(self, *, short_side_px: int) -> None:
-        self.short_side_px = short_side_px
+    def __init__(self, *, short_side_px: int, count: int | None = None) -> None:
+        """count: so many frames, evenly spaced from the clip's first to its last; None: those of all channels."""
+        self.short_side_px, self._count = short_side_px, count
 
     def item(self, media: ClipMedia) -> FrameBatch | None:
-        return media.frames
+        if self._count is None or media.frames is None:
+            return media.frames
+        last_s = max(media.clip.span.start_s, media.clip.span.end_s - 1 / float(media.info.fps))
+        times_s = np.linspace(media.clip.span.start_s, last_s, self._count)
+        return media.pictures(times_s.tolist(), short_side_px=self.short_side_px)
 
 
 class AudioSource:
@@ -48,13 +55,15 @@ class AudioVisualSource:
     modality: Modality = "video"
     needs_frames = True
 
-    def __init__(self, *, short_side_px: int, rate_hz: int, silence_rms: float) -> None:
+    def __init__(self, *, short_side_px: int, rate_hz: int, silence_rms: float, count: int | None = None) -> None:
+        """count: of frames, as for `FramesSource`."""
         self.short_side_px = short_side_px
+        self._frames = FramesSource(short_side_px=short_side_px, count=count)
         self._audio = AudioSource(rate_hz=rate_hz, silence_rms=silence_rms)
 
     def item(self, media: ClipMedia) -> AudioVisual | None:
-        sound = self._audio.item(media)
-        return None if media.frames is None and sound is None else AudioVisual(media.frames, sound)
+        frames, sound = self._frames.item(media), self._audio.item(media)
+        return None if frames is None and sound is None else AudioVisual(frames, sound)
 
 
 class CaptionsSource:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from vidembed.batching import failure_of
 from vidembed.errors import FATAL, NoSuchStream
@@ -45,8 +45,8 @@ def _decode(job: Job, tools: Tools, batch_size: int) -> Iterator[Chunk | Outcome
     try:
         info = tools.probe(Path(job.path))
         stage = "decode"
-        with tools.open(Path(job.path)) as video:
-            sources = _Sources(job, info, video)
+        with tools.open(Path(job.path)) as video, _Again(lambda: tools.open(Path(job.path))) as again:
+            sources = _Sources(job, info, video, again)
             try:
                 yield from sources.chunks(_cut(job, tools, info, video, sources), tools, batch_size)
             except GeneratorExit:
@@ -106,13 +106,40 @@ def _numbered(job: Job, cut: Iterable[tuple[Span, list[Frame]]]) -> Iterator[tup
         yield Clip.make(job.video_id, index, span), frames
 
 
+class _Again:
+    """The video opened once more, when a source first asks for pictures of its own: the first stream goes on.
+
+    It keeps its last answer, because channels of one model ask alike.
+    """
+
+    def __init__(self, opens: Callable[[], VideoReader]) -> None:
+        self._opens = opens
+        self._video: VideoReader | None = None
+        self._last: tuple[object, FrameBatch] | None = None
+
+    def frames(self, times_s: Sequence[float], *, short_side_px: int) -> FrameBatch:
+        """As `VideoReader.frames`."""
+        asked = (*times_s, short_side_px)
+        if self._last is None or self._last[0] != asked:
+            self._video = self._video or self._opens()
+            self._last = asked, self._video.frames(times_s, short_side_px=short_side_px)
+        return self._last[1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *given: object) -> None:
+        if self._video is not None:
+            self._video.close()
+
+
 class _Sources:
     """The sources of one job's channels over one opened video. One that keeps failing is asked no more."""
 
-    def __init__(self, job: Job, info: VideoInfo, video: VideoReader) -> None:
+    def __init__(self, job: Job, info: VideoInfo, video: VideoReader, again: _Again) -> None:
         self._job = job
         self._info = info
-        self._video = video
+        self._video, self._again = video, again
         self._errors_in_row: dict[int, int] = {}
         self._last_error: dict[int, Failure] = {}
         self.counts: dict[str, int] = {"frames": 0, "repeats": 0, "kept": 0}
@@ -126,7 +153,7 @@ class _Sources:
             batch = self._frames(frames, tools.max_frames_per_clip)
             if batch is not None and tools.save_thumbnail is not None:
                 tools.save_thumbnail(batch.rgb[len(batch) // 2], clip.clip_id)
-            size += self._fill(chunk, ClipMedia(clip, self._info, batch, self._video))
+            size += self._fill(chunk, ClipMedia(clip, self._info, batch, self._video, self._again.frames))
             if len(chunk.clips) >= batch_size or size >= CHUNK_BYTES:
                 yield replace(chunk, size_bytes=size)
                 chunk, size = self._empty(), 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 import time
 import urllib.parse
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from vidembed.errors import ConfigError, ModelError, NoSuchStream
+from vidembed.errors import ConfigError, EndpointRefused, ModelError, NoSuchStream
 from vidembed.models.captioners._inputs import AnswerStyle
 from vidembed.models.spec import ModelSpec, read_options
 from vidembed.protocols import ClipMedia
@@ -23,6 +24,7 @@ from vidembed.types import FrameBatch
 from vidembed.vectors import evenly_spaced
 
 WRITTEN_TOKENS = 400  # of a summary, at least
+THINKING_TOKENS = 2000  # more, for models that think before they write
 MAX_WAIT_S = 30.0
 # The client adds facts about this machine and headers from OPENAI_* variables, meant for OpenAI itself: none is sent.
 SENT_HEADERS = frozenset(
@@ -90,6 +92,8 @@ class OpenAICaptioner:
         self.options = options
         self.name = f"openai:{options.model}"
         self.url = options.base_url.rstrip("/") + "/chat/completions"
+        self._answered = False
+        self._refused: frozenset[str] = frozenset()
         self._client = openai.OpenAI(
             base_url=options.base_url,
             api_key="none",  # the key goes with each request, see `_authorization`
@@ -117,14 +121,24 @@ class OpenAICaptioner:
         """As `candidates`, asked in parallel, with the error of a clip in the place of its answer."""
         request = self.options.request(prompt, shown="pictures", heard=False)
 
+        refused: list[EndpointRefused] = []
+
         def one(media: ClipMedia) -> list[str] | Exception:
+            if refused:
+                return refused[0]
             try:
-                return self._ask(media, n, request, seed)
+                found = self._ask(media, n, request, seed)
+                self._answered = True
+                return found
             except Exception as error:
+                refused.extend([error] if isinstance(error, EndpointRefused) else [])
                 return error
 
+        answers: list[list[str] | Exception] = []
+        while not self._answered and len(answers) < len(clips):  # a wrong key is tried once, not with all at once
+            answers.append(one(clips[len(answers)]))
         with ThreadPoolExecutor(self.options.at_once) as pool:
-            return list(pool.map(one, clips))
+            return [*answers, *pool.map(one, clips[len(answers) :])]
 
     def _ask(self, media: ClipMedia, n: int, prompt: str, seed: int) -> list[str]:
         if media.frames is None:
@@ -133,11 +147,14 @@ class OpenAICaptioner:
         urls = _jpegs(media.frames, self.options.frames)
         content += [{"type": "image_url", "image_url": {"url": url}} for url in urls]
         answers: list[str] = []
-        # Some servers ignore `n`: what is missing is asked for again with other seeds.
-        while len(answers) < n:
+        # Some servers ignore `n`, or write one text n times: what is missing is asked for again with other seeds.
+        for _ in range(n):
+            missing = n - len(set(answers))
+            if not missing:
+                break
             got = self._post(
                 content,
-                n=n - len(answers),
+                n=missing,
                 seed=seed + len(answers),
                 max_tokens=self.options.max_tokens,
                 temperature=self.options.temperature,
@@ -158,15 +175,26 @@ class OpenAICaptioner:
         return next(iter(self._post(self.options.written(request), seed=seed, max_tokens=tokens, temperature=0.0)), "")
 
     def _post(self, content: str | list[dict[str, Any]], **settings: Any) -> list[str]:
-        """The texts of a completion. Raises ModelError once all tries have failed."""
-        for attempt in range(self.options.retries + 1):
+        """The texts of a completion. Raises ModelError once all tries have failed; a refused setting is left out."""
+        attempt = 0
+        while True:
             try:
-                return self._post_once(content, settings)
+                return self._post_once(content, self._accepted(settings))
+            except _Refused as refused:
+                self._refused |= {refused.setting}
             except _Temporary as error:
                 if attempt == self.options.retries:
-                    raise ModelError(str(error), hint=error.hint) from error
+                    kind = EndpointRefused if error.unreachable else ModelError
+                    raise kind(str(error), hint=error.hint) from error
                 time.sleep(min(error.wait_s if error.wait_s is not None else 2.0**attempt, MAX_WAIT_S))
-        raise AssertionError("unreachable")
+                attempt += 1
+
+    def _accepted(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """What the endpoint takes of the settings; reasoning models count what they think, under another name."""
+        sent = {name: value for name, value in settings.items() if name not in self._refused}
+        if "max_tokens" in self._refused and "max_completion_tokens" not in self._refused:
+            sent["max_completion_tokens"] = settings["max_tokens"] + THINKING_TOKENS
+        return sent
 
     def _post_once(self, content: str | list[dict[str, Any]], settings: dict[str, Any]) -> list[str]:
         import openai
@@ -180,14 +208,21 @@ class OpenAICaptioner:
             )
             texts = [str(choice.message.content or "") for choice in completion.choices]
             return [text.rpartition("</think>")[2].strip() for text in texts]
+        except openai.APITimeoutError as error:
+            hint = "set caption.options.timeout_s higher, or caption.options.at_once lower"
+            raise _Temporary(f"{self.url} did not answer within {self.options.timeout_s:g} s", hint) from error
         except openai.APIConnectionError as error:
-            reason = error.__cause__ or error
-            raise _Temporary(
-                f"{self.url} did not answer within {self.options.timeout_s:g} s: {reason}",
-                "is the server up, and is caption.options.base_url right?",
-            ) from error
+            reason, hint = error.__cause__ or error, "is the server up, and is caption.options.base_url right?"
+            raise _Temporary(f"{self.url} cannot be reached: {reason}", hint, unreachable=True) from error
         except openai.APIStatusError as error:
             message = f"{self.url} answered {error.status_code}: {error.response.text[:500]}"
+            refused = next((name for name in settings if _names(error, name)), None)
+            if error.status_code in (400, 422) and refused is not None:
+                raise _Refused(refused) from error
+            if error.status_code in (401, 403, 404):
+                key = f"the key in ${self.options.api_key_env}"
+                hint = "check caption.options.base_url and model" if error.status_code == 404 else f"check {key}"
+                raise EndpointRefused(message, hint=hint) from error
             if error.status_code == 429 or error.status_code >= 500:
                 wait_s = _seconds(error.response.headers.get("Retry-After"))
                 raise _Temporary(message, "try again later", wait_s) from error
@@ -206,11 +241,25 @@ class OpenAICaptioner:
 
 
 class _Temporary(Exception):
-    """What may be over at the next try. wait_s: what the endpoint asks for."""
+    """What may be over at the next try. wait_s: what the endpoint asks for; unreachable: nobody listens there."""
 
-    def __init__(self, message: str, hint: str, wait_s: float | None = None) -> None:
+    def __init__(self, message: str, hint: str, wait_s: float | None = None, *, unreachable: bool = False) -> None:
         super().__init__(message)
-        self.hint, self.wait_s = hint, wait_s
+        self.hint, self.wait_s, self.unreachable = hint, wait_s, unreachable
+
+
+class _Refused(Exception):
+    """A setting that the endpoint does not take."""
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(setting)
+        self.setting = setting
+
+
+def _names(error: Any, setting: str) -> bool:
+    """Whether a refused request was refused for this setting."""
+    word = rf"\b{setting}\b" if len(setting) > 1 else rf"['\"`]{setting}['\"`]"
+    return bool(error.param == setting or (not error.param and re.search(word, error.response.text)))
 
 
 def _keep_sent_headers(request: Any) -> None:

@@ -154,7 +154,17 @@ def _no_progress_bar() -> Iterator[None]:
 
 
 class Tower:
-    """An `Encoder` whose subclasses say how a batch of one modality becomes (N, D) features: `_text`, `_audio`, ..."""
+    """An `Encoder` whose subclasses say how a batch of one modality becomes (N, D) features: `_text`, `_audio`, ...
+
+    Attributes:
+        clip_frames: How many frames of a clip it sees, evenly spaced; None: as many as it is given.
+        queries: Prompt for text that is searched with; None: the record's prompts are for other media than text.
+        documents: Prompt for text that is stored.
+    """
+
+    clip_frames: int | None = None
+    queries: str | None = None
+    documents: str = "{}"
 
     def __init__(self, space: Space, model: Any, device: torch.device, modalities: frozenset[Modality]) -> None:
         self.space, self.device, self.modalities = space, device, modalities
@@ -167,7 +177,13 @@ class Tower:
         if not len(items):
             return np.zeros((0, self.space.dim), dtype=np.float32)
         with running(self.device):
-            return rows(self._features(modality, items))
+            found = self._features(modality, items)
+            if next(self._model.parameters()).dtype == torch.float16 and not torch.isfinite(found).all():
+                raise ConfigError(
+                    f"{self.space.name} overflows in float16: its vectors are not finite",
+                    hint="set the channel's dtype to bfloat16 or float32",
+                )
+            return rows(found)
 
     def _features(self, modality: Modality, items: Sequence[Item]) -> Tensor:
         """(N, D) model output."""
@@ -290,7 +306,7 @@ def frames_of(item: Item, count: int | None) -> Image:
         frames = FrameBatch(frames[None], np.zeros(1))
     if not isinstance(frames, FrameBatch):
         raise EncodingError(f"needs pictures, got {type(item).__name__} without any")
-    if count is None:
+    if count in (None, len(frames)):
         return frames.rgb
     times_s = np.linspace(frames.times_s[0], frames.times_s[-1], count)
     return frames.rgb[np.searchsorted(frames.times_s, times_s + 1e-9, side="right") - 1]

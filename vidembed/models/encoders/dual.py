@@ -34,6 +34,10 @@ class DualEncoder(TransformersTower):
         super().__init__(space, model, processor, tokenizer, device)
         self.padding = "max_length" if model.config.model_type in _PADDED else True
 
+    def _wording(self, text: str) -> str:
+        # SigLIP 2 was trained on lower case, which its tokenizer leaves to the caller (Tschannen et al. 2025).
+        return text.lower() if self._model.config.model_type in _PADDED else text
+
     def _image(self, items: Sequence[Item]) -> Tensor:
         images = [np.ascontiguousarray(item) for item in items]  # type: ignore[arg-type]
         # The layout is named, or a picture three pixels high would be taken for channels first.
@@ -112,7 +116,7 @@ class _VideoTower(TransformersTower):
 
     def __init__(self, space: Space, model: Any, processor: Any, tokenizer: Any, device: torch.device) -> None:
         super().__init__(space, model, processor, tokenizer, device)
-        self._count = int(model.config.vision_config.num_frames)
+        self.clip_frames = int(model.config.vision_config.num_frames)
 
     def _video(self, items: Sequence[Item]) -> Tensor:
         pixels = torch.cat([self._pixels(item) for item in items])
@@ -136,7 +140,7 @@ class VideoPrismEncoder(_VideoTower):
         size = self._model.config.vision_config.image_size
         side_px = int(size if isinstance(size, int) else size[0])
         made: Tensor = self._processor(
-            videos=[frames_of(item, self._count)],
+            videos=[frames_of(item, self.clip_frames)],
             do_sample_frames=False,
             do_normalize=False,
             size={"height": side_px, "width": side_px},
@@ -161,9 +165,9 @@ class XclipEncoder(_VideoTower):
 
     def _pixels(self, item: Item) -> Tensor:
         # Some checkpoints come with a processor of pictures, some with one of videos.
-        frames = list(frames_of(item, self._count))
+        frames = list(frames_of(item, self.clip_frames))
         pixels = self._processor(frames, return_tensors="pt", input_data_format="channels_last")["pixel_values"]
-        return pixels.reshape(1, self._count, *pixels.shape[-3:])
+        return pixels.reshape(1, self.clip_frames, *pixels.shape[-3:])
 
 
 def canonical(text: str) -> str:

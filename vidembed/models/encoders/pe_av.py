@@ -37,7 +37,7 @@ class PeAvEncoder(Tower):
         self, space: Space, model: Any, processor: Any, device: torch.device, target: Target, frames: int | None
     ) -> None:
         super().__init__(space, model, device, frozenset({"text", _MEDIA[target]}))
-        self._processor, self._target, self._count = processor, target, frames
+        self._processor, self._target, self.clip_frames = processor, target, frames
         self._rate_hz = int(processor.feature_extractor.sampling_rate)
         limits = (processor.tokenizer.model_max_length, model.config.text_config.max_position_embeddings)
         self._max_tokens = int(min(limits))
@@ -73,7 +73,7 @@ class PeAvEncoder(Tower):
 
     def _picture_inputs(self, item: Item) -> dict[str, Tensor]:
         made = self._processor.video_processor(
-            videos=[frames_of(item, self._count)],
+            videos=[frames_of(item, self.clip_frames)],
             do_sample_frames=False,
             input_data_format="channels_last",
             return_tensors="pt",

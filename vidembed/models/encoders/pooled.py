@@ -162,6 +162,7 @@ class PooledEncoder(_BatchedEncoder):
         keep_segments: bool = True,
         windows: AudioWindows | None = None,
         templates: Sequence[str] = ("{}",),
+        documents: str = "{}",
         stage: str = "encode",
     ) -> None:
         """Check that the encoder takes what the channel's source gives.
@@ -175,6 +176,7 @@ class PooledEncoder(_BatchedEncoder):
             keep_segments: Keep the segment embeddings, as float16 with their times.
             windows: How sounds are cut; None: one window a sound.
             templates: Prompts for text queries; their vectors are averaged.
+            documents: Prompt for the lines of a clip's text.
             stage: Named in failure records.
 
         Raises:
@@ -190,6 +192,7 @@ class PooledEncoder(_BatchedEncoder):
         self.source_modality = source_modality
         self.pool: Pooling = pool
         self.keep_segments = keep_segments
+        self.documents = _checked([documents])[0]
         self.windows = windows or AudioWindows()
 
     def encode_clips(self, items: Sequence[Item | None], clips: Sequence[Clip]) -> list[Encoded | Failure | None]:
@@ -229,7 +232,7 @@ class PooledEncoder(_BatchedEncoder):
             return list(part.rgb), part.times_s.tolist()
         if isinstance(part, TimedText):
             lines = [line for line in part.lines if line.text.strip()]
-            return [line.text.strip() for line in lines], [line.span.middle_s for line in lines]
+            return [self.documents.format(line.text.strip()) for line in lines], [line.span.middle_s for line in lines]
         return [], []
 
     def _pooled(self, rows: list[Floats | Failure], times_s: list[float]) -> Encoded | Failure | None:

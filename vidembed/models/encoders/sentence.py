@@ -14,21 +14,22 @@ from vidembed.errors import ConfigError, missing_dependency
 from vidembed.models import weights
 from vidembed.models.encoders._torch import Tower, frames_of, place, resampled, texts_of
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch, Item, Modality, Space
+from vidembed.vectors import evenly_spaced
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from vidembed.models.spec import ModelSpec
 
-FRAMES = 16  # of a clip
+FRAMES = 32  # of a clip, at most, where the record does not say
 
 
 class SentenceEncoder(Tower):
     """An `Encoder` of whatever the model understands. Made by `load`.
 
     Matryoshka models may give shorter vectors (`dim`): their first values, scaled to length 1 again
-    (Kusupati et al. 2022). A clip is `frames` frames; with_sound adds its sound to the same vector. That is off by
-    default: on caption queries it hurts as often as it helps; a channel of its own suits sound better.
+    (Kusupati et al. 2022). A clip is one frame a second, at most `frames`; with_sound adds its sound to that vector.
+    It is off by default: on caption queries it hurts as often as it helps; a channel of its own suits sound better.
     """
 
     def __init__(
@@ -36,6 +37,9 @@ class SentenceEncoder(Tower):
     ) -> None:
         super().__init__(space, model, model.device, modalities)
         self._frames, self._with_sound = frames, with_sound
+        # A model with a prompt by default adds it itself.
+        prompts = {} if model.default_prompt_name else model.prompts
+        self.queries, self.documents = (_template(prompts.get(kind)) for kind in ("query", "document"))
 
     def _features(self, modality: Modality, items: Sequence[Item]) -> Tensor:
         # Clips one at a time: they differ in size and length, and the models' padding is not always without effect.
@@ -68,12 +72,16 @@ class SentenceEncoder(Tower):
         return inputs
 
     def _clip(self, seen: Item) -> dict[str, Any]:
-        """Frames evenly spaced in time, with their times: Qwen3-VL writes them between the frames."""
-        frames = frames_of(seen, self._frames)
-        length_s = float(seen.times_s[-1] - seen.times_s[0]) if isinstance(seen, FrameBatch) else 0.0
-        ticks = np.rint(np.linspace(0.0, length_s * 1000, len(frames))).astype(int)  # of a clock in milliseconds
+        """Frames with their times, none twice: Qwen3-VL writes the times between the frames."""
+        frames = seen if isinstance(seen, FrameBatch) else FrameBatch(frames_of(seen, 1), np.zeros(1))
+        _, chosen = np.unique(np.floor(frames.times_s - frames.times_s[0] + 1e-6), return_index=True)
+        frames = frames.take([int(chosen[i]) for i in evenly_spaced(len(chosen), min(len(chosen), self._frames))])
+        rgb, ticks = frames.rgb, np.rint((frames.times_s - frames.times_s[0]) * 1000).astype(int)  # milliseconds
+        together = int(getattr(getattr(self._model.processor, "video_processor", None), "temporal_patch_size", 1))
+        if len(rgb) < together:  # a model that joins frames refuses fewer
+            rgb, ticks = np.repeat(rgb, together, axis=0), np.repeat(ticks, together)
         facts = {"fps": 1000.0, "total_num_frames": int(ticks[-1]) + 1, "frames_indices": ticks.tolist()}
-        return {"array": frames, "video_metadata": facts}
+        return {"array": rgb, "video_metadata": facts}
 
     def _sound(self, sound: AudioSamples) -> dict[str, Any]:
         extractor = getattr(self._model.processor, "feature_extractor", self._model.processor)
@@ -89,7 +97,7 @@ def load(
     weights_dir: Path | None = None,
     offline: bool = False,
     dim: int | None = None,
-    frames: int = FRAMES,
+    frames: int | None = None,
     with_sound: bool = False,
 ) -> SentenceEncoder:
     """The registry's factory: loads a sentence-transformers folder; no code from it is run.
@@ -101,7 +109,7 @@ def load(
         weights_dir: See `registry.load`.
         offline: See `registry.load`.
         dim: Of shortened (Matryoshka) vectors; None: the model's.
-        frames: Of a clip, evenly spaced.
+        frames: Of a clip, at most; None: as the record says, else 32.
         with_sound: Add a clip's sound to its vector.
 
     Raises:
@@ -130,7 +138,12 @@ def load(
     modalities: frozenset[Modality] = frozenset(m for m in ("text", "image", "audio", "video") if m in known)  # type: ignore[misc]
     space = at.space(spec, full)
     space = Space(space.name if dim in (None, full) else f"{space.name}.{dim}", dim or full)
-    return SentenceEncoder(space, model, modalities, frames=frames, with_sound=with_sound)
+    most = frames or spec.input.frames or FRAMES
+    return SentenceEncoder(space, model, modalities, frames=most, with_sound=with_sound)
+
+
+def _template(prompt: str | None) -> str:
+    return (prompt or "").replace("{", "{{").replace("}", "}}") + "{}"
 
 
 def _measured(model: Any) -> int:
