@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -51,7 +51,7 @@ THREE = ((0.0, RED), (1.0, GREEN), (2.0, BLUE))
 TENTHS = tuple(number / 10 for number in range(30))
 
 
-def _truncate(share: float) -> Callable[[Path], None]:
+def truncate(share: float) -> Callable[[Path], None]:
     def cut_off(path: Path) -> None:
         path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
 
@@ -150,9 +150,9 @@ SAMPLES = (
     # The sound begins one second after the picture, and lasts one.
     Sample("late_audio.mkv", (*SHOTS, "-itsoffset", "1", *tone(440, 1), *JOIN, "-map", "3:a", *H264, "-c:a",
                               "pcm_s16le"), 3.0, colours=THREE, audio_rate_hz=16000),
-    # The picture begins one second after the sound: t = 0 is in the middle of the tone.
-    Sample("late_video.mkv", (*tone(440, 3), "-itsoffset", "1", *colour("red", 2), *H264, "-c:a", "pcm_s16le"), 2.0,
-           colours=((0.0, RED),), audio_rate_hz=16000),
+    # The picture begins one second after the sound, where t = 0 is.
+    Sample("late_video.mkv", (*tone(440, 3), "-itsoffset", "1", *colour("red", 2), *H264, "-c:a", "pcm_s16le"), 3.0,
+           colours=((1.0, RED),), audio_rate_hz=16000),
     # Only the centre of 5.1 speaks (1 kHz); mono must hear it.
     Sample("surround.mkv", (*colour("red", 1), "-f", "lavfi", "-i",
                             "aevalsrc=0|0|0.5*sin(2*PI*1000*t)|0|0|0:s=16000:c=5.1:d=1", *H264, "-c:a", "pcm_s16le"),
@@ -182,9 +182,9 @@ SAMPLES = (
     Sample("one_frame.mp4", (*colour("red", 0.1), *H264), 0.1, colours=((0.0, RED),), times_s=(0.0,)),
     # Its index is in front, so it opens, and the pictures end half way.
     Sample("truncated.mp4", (*SHOTS, *JOIN, *H264, "-crf", "0", "-vf", "noise=alls=20:allf=t", "-movflags",
-                             "+faststart"), 3.0, decord=False, after=_truncate(0.6)),
+                             "+faststart"), 1.8, decord=False, after=truncate(0.6)),
     # Its index is at the end, so it is gone.
-    Sample("no_index.mp4", (*SHOTS, *JOIN, *H264), 3.0, after=_truncate(0.5)),
+    Sample("no_index.mp4", (*SHOTS, *JOIN, *H264), 3.0, after=truncate(0.5)),
     Sample("bitrot.mp4", (*colour("red", 4), *H264, "-crf", "0", "-vf", "noise=alls=20:allf=t"), 4.0,
            after=_flip_bytes),
 )  # fmt: skip
@@ -199,12 +199,22 @@ TEXT_FILES = {
 }
 
 
+@cache
+def ffmpeg_program() -> str:
+    found = shutil.which("ffmpeg")
+    if found:
+        return found
+    import imageio_ffmpeg
+
+    return imageio_ffmpeg.get_ffmpeg_exe()
+
+
 class Media:
     """The folder of samples; each is made when first asked for."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: tuple[Sample, ...] = ()) -> None:
         self.folder = folder
-        self.samples = {sample.name: sample for sample in SAMPLES}
+        self.samples = {sample.name: sample for sample in (*SAMPLES, *more)}
 
     def path(self, name: str) -> Path:
         path = self.folder / name
@@ -219,7 +229,7 @@ class Media:
             pytest.skip(f"this ffmpeg has no encoder {sample.encoder}, needed to make {sample.name}")
         partial = path.with_name(f"making-{path.name.lstrip('-')}")
         command = [
-            self._ffmpeg,
+            ffmpeg_program(),
             "-v",
             "error",
             "-nostdin",
@@ -234,18 +244,9 @@ class Media:
         partial.rename(path)
 
     @cached_property
-    def _ffmpeg(self) -> str:
-        found = shutil.which("ffmpeg")
-        if found:
-            return found
-        import imageio_ffmpeg
-
-        return imageio_ffmpeg.get_ffmpeg_exe()
-
-    @cached_property
     def _encoders(self) -> frozenset[str]:
         text = subprocess.run(
-            [self._ffmpeg, "-v", "error", "-encoders"], capture_output=True, text=True, check=True
+            [ffmpeg_program(), "-v", "error", "-encoders"], capture_output=True, text=True, check=True
         ).stdout
         return frozenset(line.split()[1] for line in text.splitlines() if len(line.split()) > 1)
 

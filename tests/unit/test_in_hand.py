@@ -15,7 +15,7 @@ import toy_videos
 from vidembed import open_index
 from vidembed.cli import supervising
 from vidembed.index.pipeline.in_hand import InHand
-from vidembed.media.reading.audio import _planes
+from vidembed.media.reading.channels import _planes
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 

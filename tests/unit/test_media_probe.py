@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from media_factory import SAMPLES, Media, Sample
+from media_factory import SAMPLES, Media, Sample, ffmpeg_program
 
 from vidembed.media.reading.probe import probe
 
@@ -39,7 +39,7 @@ def test_cover_art_is_no_video(media: Media) -> None:
     song = media.folder / "song.m4a"
     command = ["-i", media.path("audio_only.m4a"), "-i", media.path("one_frame.mp4"), "-map", "0:a", "-map", "1:v",
                "-c:a", "copy", "-c:v", "mjpeg", "-disposition:v", "attached_pic", song]  # fmt: skip
-    subprocess.run([media._ffmpeg, "-v", "error", "-y", *map(str, command)], check=True)
+    subprocess.run([ffmpeg_program(), "-v", "error", "-y", *map(str, command)], check=True)
     info = probe(song)
     assert not info.has_video
     assert info.duration_s == pytest.approx(2.0, abs=0.1)
@@ -52,7 +52,7 @@ def test_recording_without_a_length_is_measured(media: Media) -> None:
     live = media.folder / "live.webm"
     with open(live, "wb") as out:
         subprocess.run(
-            [media._ffmpeg, "-v", "error", "-i", str(media.path("vp9.webm")), "-c", "copy", "-f", "webm", "-"],
+            [ffmpeg_program(), "-v", "error", "-i", str(media.path("vp9.webm")), "-c", "copy", "-f", "webm", "-"],
             stdout=out,
             check=True,
         )

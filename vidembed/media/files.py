@@ -18,10 +18,14 @@ from vidembed.errors import MediaNotFound, MediaUnreadable
 
 # What a folder walk picks up. A file named explicitly is always tried, whatever its extension.
 _VIDEO = (
-    ".3g2 .3gp .asf .avi .divx .dv .f4v .flv .gif .h264 .hevc .ivf .m1v .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 "
-    ".mpeg .mpg .mts .mxf .nut .ogm .ogv .rm .rmvb .ts .vob .webm .wmv .wtv .y4m"
+    ".264 .265 .360 .3g2 .3gp .asf .avi .dav .divx .dv .f4v .flv .gif .h264 .hevc .insv .ivf .m1v .m2t .m2ts .m2v .m4v "
+    ".mjpeg .mjpg .mkv .mod .mov .mp4 .mpeg .mpg .mts .mxf .nut .ogm .ogv .qt .rm .rmvb .tod .trp .ts .tp .vob .webm "
+    ".wmv .wtv .y4m"
 )
-_AUDIO = ".aac .ac3 .aif .aiff .amr .ape .au .caf .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .tta .wav .wma .wv"
+_AUDIO = (
+    ".aac .ac3 .aif .aiff .amr .ape .au .caf .eac3 .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .tta .wav .weba .wma "
+    ".wv"
+)
 MEDIA_EXTENSIONS = frozenset(f"{_VIDEO} {_AUDIO}".split())
 LIST_EXTENSIONS = frozenset({".txt", ".csv", ".lst", ".jsonl"}) | parquet.EXTENSIONS
 _PATH_COLUMNS = ("path", "file", "video")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -10,6 +11,7 @@ import numpy as np
 
 from vidembed.config.schema import LimitSettings, MediaSettings
 from vidembed.errors import BadQuery, ConfigError, NoSuchStream
+from vidembed.media.reading.channels import cancels, left_channel, mean_of_channels
 from vidembed.media.reading.container import discard_others, open_container, packets
 from vidembed.media.reading.probe import Headers, read_headers
 from vidembed.media.reading.scaling import Geometry
@@ -18,13 +20,10 @@ from vidembed.media.subtitles import read_all
 from vidembed.types import AudioSamples, Floats, Span, SubtitleTrack
 
 _PREROLL_S = 0.25  # decoders of lossy sound need some packets before they give the right samples
+_MP3_PREROLL_S = 0.75  # its packets borrow bits from packets before
 _AHEAD_S = 5.0  # a span further ahead than this is reached by seeking
 _BEGINNING = -(1 << 62)  # before any sample
 _GAP_S = 0.05  # times that differ more than this from a steady clock are a gap; less is rounding of timestamps
-
-# The sample formats of FFmpeg, packed or planar.
-_DTYPES = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}
-_MOST_PLANES = 8  # AV_NUM_DATA_POINTERS
 
 
 class OpenFile:
@@ -40,11 +39,12 @@ class OpenFile:
             self._headers = read_headers(container, self._path, self._limits)
         self.info = self._headers.info
         self._counts = dict.fromkeys(("decoded", "skipped", "corrupt", "missing", "seeks", "audio_corrupt"), 0)
+        self._counts["missing"] = self._headers.missing
         self._tracks: dict[int, _Track] = {}
         track, indices = settings.audio_track, self._headers.audio_indices
         if track is not None and indices and not 0 <= track < len(indices):
             raise ConfigError(f"{self._path.name}: no audio track {track}; it has {len(indices)}, counted from 0")
-        self._audio_index = indices[track or 0] if indices else None
+        self._audio_index = self._headers.audio_index if track is None or not indices else indices[track]
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -68,7 +68,7 @@ class OpenFile:
 
     def subtitles(self) -> list[SubtitleTrack]:
         """See `protocols.VideoReader.subtitles`."""
-        return read_all(self._path) + read_text_tracks(self._path, self._limits, start_s=self._headers.start_s)
+        return read_all(self._path) + read_text_tracks(self._path, self._limits, clock=self._headers.clock)
 
     def close(self) -> None:
         """Free its memory."""
@@ -116,7 +116,7 @@ class _Track:
         self, path: Path, limits: LimitSettings, headers: Headers, index: int, rate_hz: int, counts: dict[str, int]
     ) -> None:
         self._path, self._limits, self._index = path, limits, index
-        self._rate_hz, self._counts, self._start_s = rate_hz, counts, headers.start_s
+        self._rate_hz, self._counts, self._clock = rate_hz, counts, headers.clock
         self._container: Any = None
         self._blocks: list[tuple[int, Floats]] = []  # decoded, not yet outlived: (position, samples)
         self._kept_from = _BEGINNING  # what lies before is gone
@@ -157,23 +157,34 @@ class _Track:
         self._blocks = []
         self._kept_from = kept_from
         self._reached = max(0, kept_from)  # what lies before has been decoded
-        self._packets = packets(self._container, self._stream, self._counts, "audio_corrupt")
+        found = packets(self._container, self._stream, self._counts, "audio_corrupt")
+        self._packets = iter(self._clock.carried_on(found))
         self._resampler: Any = None
+        self._one_side = False  # left and right cancel each other out
         self._segment_start = 0  # position of the gapless stretch in hand, and how much of it came out
         self._segment_out = 0
         self._expected_s = 0.0  # when its next frame is due
         self._ended = False
+        self._from_s = -math.inf  # what comes before is passed over
 
     def _seek(self, first: int) -> None:
         """Go to a position; where an index overshoots, from further back."""
         import av
 
-        for back_s in (_PREROLL_S, 5.0, 60.0):
+        preroll_s = _MP3_PREROLL_S if self._stream.codec_context.codec.canonical_name == "mp3" else _PREROLL_S
+        if self._clock.edges:  # the file's own stamps name more than one place
+            self._rewind()
+            self._restart(first)
+            self._from_s = first / self._rate_hz - preroll_s
+            return
+        for back_s in (preroll_s, 5.0, 60.0):
             goal_s = first / self._rate_hz - back_s
             if goal_s <= 0:
                 break
             try:
-                self._container.seek(round((goal_s + self._start_s) / self._stream.time_base), stream=self._stream)
+                self._container.seek(
+                    round((goal_s + self._clock.start_s) / self._stream.time_base), stream=self._stream
+                )
             except av.error.FFmpegError:
                 break
             self._counts["seeks"] += 1
@@ -189,6 +200,8 @@ class _Track:
         import av
 
         packet = next(self._packets, None)
+        if packet is not None and self._is_before(packet):
+            return True
         try:
             frames = [] if packet is None else packet.decode()
         except av.error.EOFError:
@@ -203,23 +216,35 @@ class _Track:
             self._ended = True
         return packet is not None
 
+    def _is_before(self, packet: Any) -> bool:
+        return bool(
+            self._from_s > -math.inf
+            and packet.pts is not None
+            and float(packet.pts * packet.time_base) - self._clock.start_s < self._from_s
+        )
+
     def _push(self, frame: Any) -> None:
         import av
 
         if frame.samples == 0:
             return
-        time_s = self._expected_s if frame.pts is None else float(frame.pts * frame.time_base) - self._start_s
+        time_s = self._expected_s if frame.pts is None else float(frame.pts * frame.time_base) - self._clock.start_s
         if self._resampler is None or abs(time_s - self._expected_s) > _GAP_S:
             self._begin_segment(time_s)
         self._expected_s += frame.samples / frame.sample_rate
         try:
-            resampled = self._resampler.resample(frame)
+            resampled = self._resampler.resample(left_channel(frame) if self._one_side else frame)
+            if not self._one_side and cancels(frame, resampled):
+                self._one_side = True
+                self._begin_segment(time_s)
+                self._expected_s += frame.samples / frame.sample_rate
+                resampled = self._resampler.resample(left_channel(frame))
         except (ValueError, av.error.FFmpegError):
             # The format changed on the way, or the channels have no known places: start again from this frame.
             self._begin_segment(time_s)
             self._expected_s = time_s + frame.samples / frame.sample_rate
             try:
-                resampled = self._resampler.resample(_mean_of_channels(frame))
+                resampled = self._resampler.resample(mean_of_channels(frame))
             except (ValueError, av.error.FFmpegError):
                 self._counts["audio_corrupt"] += 1
                 self._resampler = None
@@ -256,40 +281,3 @@ class _Track:
             self._blocks.append((position, np.clip(block, -1.0, 1.0)))
             self._segment_out += len(block)
             self._reached = max(self._reached, position + len(block))
-
-
-def _mean_of_channels(frame: Any) -> Any:
-    """The frame as mono, for channels whose places are not known.
-
-    Raises:
-        ValueError: The planes do not hold what the frame claims. A damaged file can change the channels between two
-            frames, and PyAV counts planes until it meets an empty one, which with more than eight is beyond the end.
-    """
-    from av import AudioFrame
-
-    samples = np.stack([np.frombuffer(plane, dtype)[: frame.samples * width] for plane, dtype, width in _planes(frame)])
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, frame.layout.nb_channels).T
-    if samples.dtype.kind in "iu":
-        info = np.iinfo(samples.dtype)
-        middle = (float(info.max) + info.min + 1) / 2
-        samples = (samples - middle) / (float(info.max) - middle + 1)
-    mono = AudioFrame.from_ndarray(samples.mean(axis=0, dtype=np.float32)[None, :], format="flt", layout="mono")
-    mono.sample_rate, mono.pts, mono.time_base = frame.sample_rate, frame.pts, frame.time_base
-    return mono
-
-
-def _planes(frame: Any) -> list[tuple[Any, str, int]]:
-    """(plane, dtype, values a sample) of each plane that the frame claims to have."""
-    channels, planar = frame.layout.nb_channels, frame.format.is_planar
-    if planar and channels > _MOST_PLANES:
-        raise ValueError(f"{channels} channels of unknown places, at most {_MOST_PLANES} can be mixed")
-    kind = frame.format.packed.name
-    if kind not in _DTYPES:
-        raise ValueError(f"unknown samples {kind!r}")
-    dtype, width = _DTYPES[kind], 1 if planar else channels
-    planes = frame.planes[: channels if planar else 1]
-    needed = frame.samples * width * np.dtype(dtype).itemsize
-    if len(planes) < (channels if planar else 1) or any(plane.buffer_size < needed for plane in planes):
-        raise ValueError("the frame claims more samples than its planes hold")
-    return [(plane, dtype, width) for plane in planes]

@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 DEMUXERS = (
     "mov,matroska,avi,mpeg,mpegts,mpegvideo,flv,live_flv,asf,ogg,gif,apng,nut,mxf,gxf,wtv,rm,ivf,dv,"
     "h264,hevc,obu,av1,vc1,m4v,h263,mjpeg,yuv4mpegpipe,"
-    "wav,w64,mp3,flac,aac,aiff,au,caf,amr,ac3,eac3,dts,truehd,ape,wv,tta,loas,xwma"
+    "dhav,wav,w64,mp3,flac,aac,aiff,au,caf,amr,ac3,eac3,dts,truehd,ape,wv,tta,loas,xwma"
 )
+
+_PATIENT = {"analyzeduration": str(120_000_000), "probesize": str(256 << 20)}  # microseconds, bytes
 
 # First bytes of formats that refer to other files: only to say so by name, the allow-list is what refuses them.
 _REFERENCES = (
@@ -41,6 +43,11 @@ _REFERENCES = (
     (b"<asx", "an ASX playlist"),
 )
 
+_PICTURES = (
+    (b"\xff\xd8\xff", "JPEG"), (b"\x89PNG", "PNG"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"BM", "BMP"),
+)  # fmt: skip
+_PICTURE_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"avif": "AVIF"}
+
 
 def open_container(path: str | Path, limits: LimitSettings) -> InputContainer:
     """Open a file. Raises MediaNotFound and MediaUnreadable."""
@@ -51,19 +58,26 @@ def open_container(path: str | Path, limits: LimitSettings) -> InputContainer:
     if size_bytes > most:
         what = f"{size_bytes:,} bytes is more than the allowed {most:,}"
         raise beyond_limit(path.name, what, "media.limits.max_size_bytes")
+    options = {
+        "format_whitelist": DEMUXERS,
+        "protocol_whitelist": "file",
+        "enable_drefs": "0",
+        "max_pixels": str(limits.max_pixels),
+    }
+    timeouts = (limits.io_timeout_s, limits.io_timeout_s)
     with mapped_errors(path):
-        return av.open(
-            f"file:{path}",
-            mode="r",
-            options={
-                "format_whitelist": DEMUXERS,
-                "protocol_whitelist": "file",
-                "enable_drefs": "0",
-                "max_pixels": str(limits.max_pixels),
-            },
-            timeout=(limits.io_timeout_s, limits.io_timeout_s),
-            metadata_errors="ignore",
-        )
+        container = av.open(f"file:{path}", options=options, timeout=timeouts, metadata_errors="ignore")
+        if any(stream.codec_context and not stream.codec_context.width for stream in container.streams.video):
+            # Its pictures begin later than FFmpeg looks for them.
+            container.close()
+            options |= _PATIENT
+            container = av.open(f"file:{path}", options=options, timeout=timeouts, metadata_errors="ignore")
+        return container
+
+
+def demuxer(container: InputContainer) -> str:
+    """FFmpeg's first name of the container's format: "mov", "matroska", "mpegts" ..."""
+    return container.format.name.split(",")[0]
 
 
 @contextmanager
@@ -86,6 +100,8 @@ def _reason(path: Path, doing: str, error: BaseException) -> tuple[str, str]:
     reference = refers_to_others(path)
     if reference:
         return f"{path.name}: {reference}, which refers to other files; refused", "give the media files themselves"
+    if picture_kind(path):
+        return _is_picture(path)
     text = getattr(error, "strerror", None) or str(error)
     return (
         f"{path.name}: not a media file that can be {doing} ({text})",
@@ -95,12 +111,45 @@ def _reason(path: Path, doing: str, error: BaseException) -> tuple[str, str]:
 
 def refers_to_others(path: Path) -> str | None:
     """What kind of list or manifest the file is by its first bytes; None when it does not look like one."""
+    head = _head(path, 1024).lstrip(b"\xef\xbb\xbf \t\r\n")
+    return next((kind for mark, kind in _REFERENCES if head.lower().startswith(mark.lower())), None)
+
+
+def picture_kind(path: Path) -> str | None:
+    """What kind of single picture the file is by its first bytes; None when it does not look like one."""
+    head = _head(path, 16)
+    if head[4:8] == b"ftyp":
+        return _PICTURE_BRANDS.get(head[8:12])
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WebP"
+    return next((kind for mark, kind in _PICTURES if head.startswith(mark)), None)
+
+
+def a_picture(path: Path) -> MediaUnreadable:
+    """The error for a picture that was named as a video."""
+    message, hint = _is_picture(path)
+    return MediaUnreadable(message, hint=hint)
+
+
+def _is_picture(path: Path) -> tuple[str, str]:
+    return f"{path.name}: a picture ({picture_kind(path)}), not a video", "to search with it, use --image"
+
+
+def is_scrambled(path: Path) -> bool:
+    """Whether a transport stream says of its packets that they are encrypted, as pay television's are."""
+    head = _head(path, 1 << 20)
+    headers = [head[place : place + 4] for place in range(0, len(head) - 4, 188)]
+    if not headers or any(header[0] != 0x47 for header in headers):
+        return False
+    return sum(header[3] >> 6 > 0 for header in headers) > len(headers) / 10
+
+
+def _head(path: Path, size_bytes: int) -> bytes:
     try:
         with open(path, "rb") as file:
-            head = file.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n")
+            return file.read(size_bytes)
     except OSError:
-        return None
-    return next((kind for mark, kind in _REFERENCES if head.lower().startswith(mark.lower())), None)
+        return b""
 
 
 def packets(container: InputContainer, stream: Any, counts: dict[str, int], key: str) -> Iterator[Any]:
@@ -134,6 +183,11 @@ def discard_others(container: InputContainer, stream: Any) -> None:
 
     for other in container.streams:
         other.discard = Discard.default if other.index == stream.index else Discard.all
+
+
+def encrypted(path: Path) -> MediaUnreadable:
+    """The error for a file that cannot be read without a key."""
+    return MediaUnreadable(f"{path.name}: it is encrypted", hint="only files without copy protection can be read")
 
 
 def beyond_limit(name: str, what: str, setting: str) -> MediaUnreadable:

@@ -162,7 +162,8 @@ class DecordReader(OpenFile):
         except _FOREIGN as error:
             self._reader = None
             raise self._unreadable(error) from error
-        if len(stamps) != len(self._times_s) or not np.allclose(stamps, self._times_s, atol=_SAME_TIME_S):
+        own_s = self._times_s - self._times_s[:1]  # decord counts from the first picture
+        if len(stamps) != len(own_s) or not np.allclose(stamps, own_s, atol=_SAME_TIME_S):
             self._reader = None
             raise self._refused(f"its table of {len(stamps)} frame times is not the file's ({len(self._times_s)})")
         self._size = size
@@ -176,6 +177,8 @@ class DecordReader(OpenFile):
             stream = container.streams[self._headers.video_index]
             if transfer_of(stream.codec_context):
                 raise self._refused("it gives wrong colours for high dynamic range")
+            if self._geometry().mirrored:
+                raise self._refused("it does not mirror pictures")
             stamps: list[float] = []
             for gop in group(
                 packets(container, stream, self._counts, "corrupt"),

@@ -103,12 +103,11 @@ class ForwardPass:
         """The groups that hold something wanted, and what of them to decode."""
         request, stream = self._request, self._stream
         last = self._last_slot
-        read, end_s, longest = stream.counts["read"], 0.0, 0
+        longest = 0
         for gop in group(stream.packets(), stream.packet_s):
             known_s = [time_s for time_s in gop.times_s if time_s is not None]
             if min(known_s, default=request.from_s) >= request.until_s:
                 return
-            end_s = max(end_s, *known_s, end_s)
             if self._again is not None:
                 self._again.hold(gop)
             if gop.planned and self._plannable:
@@ -121,8 +120,6 @@ class ForwardPass:
                 chosen = everything(gop)
             if chosen.feed:
                 yield gop, chosen
-        if request.from_s <= 0:
-            stream.note_end(stream.counts["read"] - read, end_s)
 
     def _for_decoders(self, chosen: Plan) -> bool:
         return chosen.independent and len(chosen.wanted) * self._picture_bytes <= _MAX_PART_BYTES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from vidembed.media.reading.gops import EPSILON_S, Gop, Plan, unreferenced
 from vidembed.media.reading.probe import Headers
 from vidembed.media.segmenting.cuts import Look, Looker
 
-_CUT_OFF_S = 0.5  # pictures that end this long before the header says so are missing, not rounded away
 _DEFAULT_FRAME_S = 0.04
 _FAR_S = 10.0  # without an index: further ahead than this, seek instead of decoding on
 
@@ -30,7 +30,7 @@ class PictureStream:
     ) -> None:
         assert headers.video_index is not None
         self._path, self._limits, self._threads = path, limits, threads
-        self._index, self._start_s = headers.video_index, headers.start_s
+        self._index, self._clock = headers.video_index, headers.clock
         self.counts = counts
         self.frame_s = float(1 / headers.info.fps) if headers.info.fps else _DEFAULT_FRAME_S
         self._container: Any = None
@@ -51,6 +51,8 @@ class PictureStream:
         self._unreferenced = unreferenced(self._context.codec.canonical_name, self._context.extradata)
         self._tick = self._stream.time_base.as_integer_ratio()
         discard_others(self._container, self._stream)
+        self._from_s = -inf  # what comes before is passed over
+        self._shown = 0
 
     def close(self) -> None:
         self._container.close()
@@ -70,6 +72,10 @@ class PictureStream:
         import av
 
         self.counts["seeks"] += 1
+        if self._clock.edges:  # the file's own stamps name more than one place
+            self.rewind()
+            self._from_s = self._clock.key_before(time_s)
+            return
         try:
             if time_s > 0:
                 self._container.seek(self._stamp(time_s), stream=self._stream, backward=True)
@@ -80,7 +86,13 @@ class PictureStream:
 
     def packets(self) -> Iterator[Any]:
         """From here to the end, and the empty one that flushes."""
-        for packet in packets(self._container, self._stream, self.counts, "corrupt"):
+        found = packets(self._container, self._stream, self.counts, "corrupt")
+        for packet in self._clock.carried_on(found):
+            if self._from_s > -inf:
+                time_s = self._seconds(packet.pts)
+                if packet.size and (time_s is None or time_s < self._from_s - EPSILON_S or not packet.is_keyframe):
+                    continue
+                self._from_s = -inf
             self.counts["read"] += packet.size > 0
             yield packet
 
@@ -125,27 +137,26 @@ class PictureStream:
 
     def keyframe_s(self, time_s: float) -> float | None:
         """When the last keyframe at or before the time is shown, by the file's index; None where it has none."""
+        if self._clock.edges:
+            return self._clock.key_before(time_s)
         index = self._stream.index_entries
         position = index.search_timestamp(self._stamp(time_s), backward=True) if len(index) > 1 else -1
-        return float(index[position].timestamp * self._stream.time_base) - self._start_s if position >= 0 else None
-
-    def note_end(self, read: int, end_s: float) -> None:
-        """Count the frames that the header of a file cut off before its end still lists."""
-        stream = self._stream
-        if stream.frames and stream.duration is not None:
-            promised_s = float(((stream.start_time or 0) + stream.duration) * stream.time_base) - self._start_s
-            if promised_s - end_s > _CUT_OFF_S + self.frame_s:
-                self.counts["missing"] = max(0, stream.frames - read)
+        return (
+            float(index[position].timestamp * self._stream.time_base) - self._clock.start_s if position >= 0 else None
+        )
 
     def _stamp(self, time_s: float) -> int:
-        return round((time_s + self._start_s) / self._stream.time_base)
+        return round((time_s + self._clock.start_s) / self._stream.time_base)
 
     def _frame_time_s(self, frame: Any) -> float | None:
+        if self._clock.frame_s:
+            self._shown += 1
+            return (self._shown - 1) * self._clock.frame_s
         return self._seconds(frame.pts if frame.pts is not None else frame.dts)
 
     def _seconds(self, stamp: int | None) -> float | None:
         ticks, per_s = self._tick  # integers: as exact as fractions, and ten times as fast
-        return None if stamp is None else stamp * ticks / per_s - self._start_s
+        return None if stamp is None else stamp * ticks / per_s - self._clock.start_s
 
 
 class Position:

@@ -2,34 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidembed.config.schema import LimitSettings
-from vidembed.errors import NoSuchStream
+from vidembed.errors import MediaUnreadable, NoSuchStream
 from vidembed.media.files import video_id
-from vidembed.media.reading.container import beyond_limit, check_picture, mapped_errors, open_container, packets
-from vidembed.media.reading.scaling import Geometry
+from vidembed.media.reading.clock import UNSTAMPED, Clock, extent
+from vidembed.media.reading.container import (
+    a_picture,
+    beyond_limit,
+    check_picture,
+    demuxer,
+    encrypted,
+    is_scrambled,
+    mapped_errors,
+    open_container,
+    packets,
+    picture_kind,
+)
+from vidembed.media.reading.scaling import Geometry, orientation
 from vidembed.types import VideoInfo, format_time
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-_FIRST_PICTURE_PACKETS = 120  # how far to look for the first picture that decodes
+_FIRST_PACKETS = 120  # how far to look for the first picture or sound that decodes
+_SAME_S = 0.1
+_CUT_OFF_S = 0.5  # what ends this long before the headers say so is missing, not rounded away
+_PICTURE_CODECS = frozenset({"png", "bmp", "tiff", "webp", "gif"})
 _SMALLEST_DURATION_S = 0.04  # one frame at 25/s: a span cannot be empty
 
 
 @dataclass(frozen=True)
 class Headers:
-    """What the readers need beyond `VideoInfo`. start_s: the container's time of t = 0."""
+    """What the readers need beyond `VideoInfo`. missing: frames that the headers promise behind the last one."""
 
     info: VideoInfo
-    start_s: float
+    clock: Clock
     geometry: Geometry | None
     video_index: int | None  # stream index in the container
-    audio_indices: tuple[int, ...]
+    audio_indices: tuple[int, ...]  # in the file's order
+    audio_index: int | None  # the one that players choose
+    missing: int = 0
+
+    @property
+    def start_s(self) -> float:
+        """The container's time of t = 0."""
+        return self.clock.start_s
 
 
 def probe(path: str | Path, limits: LimitSettings | None = None) -> VideoInfo:
@@ -47,24 +71,29 @@ def probe(path: str | Path, limits: LimitSettings | None = None) -> VideoInfo:
 
 def read_headers(container: InputContainer, path: Path, limits: LimitSettings) -> Headers:
     """Describe an opened container; its position afterwards is undefined."""
-    video = picture_stream(container)
-    audio = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    video, audio = picture_stream(container), sound_streams(container)
+    if not audio and picture_kind(path) and (video is None or video.frames == 1):
+        raise a_picture(path)
     if video is None and not audio:
+        if is_scrambled(path):
+            raise encrypted(path)
         raise NoSuchStream(f"{path.name}: neither picture nor sound that can be decoded")
+    sound = _chosen_sound(audio)
     with mapped_errors(path, "read"):
-        start_s, geometry = _start_s(container, video, audio), None
         if video is not None:
             check_picture(limits, video.codec_context.width, video.codec_context.height, path.name)
-            first = _first_picture(container, video)
-            geometry = _geometry(video, first)
-            if first is not None and first.pts is not None:
-                # Headers may name the time of the first packet instead, as AVI does with B-frames.
-                start_s = float(first.pts * video.time_base)
-        duration_s = _duration_s(container, video, audio, start_s)
+        begins = _beginning(container, path, video, audio)
+        indices = tuple(stream.index for stream in ([video] if video is not None else []) + audio)
+        picture = None if video is None else video.index
+        found = extent(container, path, limits, streams=indices, picture=picture, start_s=begins.start_s)
+    fps = _rate(container, video)
+    frame_s = float(1 / fps) if fps else _SMALLEST_DURATION_S
+    duration_s = max(found.end_s, frame_s)
     if duration_s > limits.max_duration_s:
         what = f"{format_time(duration_s)} is longer than the allowed {format_time(limits.max_duration_s)}"
         raise beyond_limit(path.name, what, "media.limits.max_duration_s")
     status = path.stat()
+    geometry = _geometry(video, begins.picture) if video is not None else None
     width_px, height_px = geometry.shown_size if geometry else (0, 0)
     info = VideoInfo(
         video_id=video_id(path),
@@ -74,87 +103,147 @@ def read_headers(container: InputContainer, path: Path, limits: LimitSettings) -
         duration_s=duration_s,
         width_px=width_px,
         height_px=height_px,
-        fps=_rate(video),
-        audio_rate_hz=audio[0].codec_context.sample_rate if audio else None,
-        audio_channels=audio[0].codec_context.channels if audio else None,
+        fps=fps,
+        audio_rate_hz=sound.codec_context.sample_rate if sound is not None else None,
+        audio_channels=sound.codec_context.channels if sound is not None else None,
         codec=video.codec_context.codec.canonical_name if video is not None else "",
     )
-    indices = tuple(stream.index for stream in audio)
-    return Headers(info, start_s, geometry, None if video is None else video.index, indices)
+    return Headers(
+        info,
+        found.clock,
+        geometry,
+        picture,
+        tuple(stream.index for stream in audio),
+        None if sound is None else sound.index,
+        round(found.missing_s * fps) if found.missing_s > _CUT_OFF_S + frame_s else 0,
+    )
 
 
 def picture_stream(container: InputContainer) -> Any | None:
-    """The first moving picture that can be decoded; cover art of music files does not count."""
+    """The moving picture that players choose: the one marked as default, else the largest.
+
+    Cover art, previews and other single pictures count only where there is nothing else.
+    """
     from av.stream import Disposition
 
     still = Disposition.attached_pic | Disposition.timed_thumbnails
-    for stream in container.streams.video:
+    found = [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context is not None
+        and not stream.disposition & still
+        and stream.codec_context.width > 0
+        and stream.codec_context.height > 0
+    ]
+
+    def rank(stream: Any) -> tuple[bool, bool, int]:
         context = stream.codec_context
-        if context is not None and not stream.disposition & still and context.width > 0 and context.height > 0:
-            return stream
-    return None
+        single = stream.frames == 1 or context.codec.canonical_name in _PICTURE_CODECS
+        return not single, bool(stream.disposition & Disposition.default), context.width * context.height
+
+    return max(found, key=rank, default=None)
 
 
-def _rate(video: Any | None) -> Fraction:
-    rate = None if video is None else (video.average_rate or video.guessed_rate)
-    return Fraction(rate) if rate and rate > 0 else Fraction(0)
+def sound_streams(container: InputContainer) -> list[Any]:
+    """Those that can be decoded, in the file's order."""
+    return [stream for stream in container.streams.audio if stream.codec_context is not None]
 
 
-def _start_s(container: InputContainer, video: Any | None, audio: list[Any]) -> float:
-    """The container's time of the first shown picture, or of the first sound where there is no picture."""
-    stream = video if video is not None else audio[0]
+def _chosen_sound(streams: list[Any]) -> Any | None:
+    """The one marked as default; else the first that is no commentary and made for no one in particular."""
+    from av.stream import Disposition
+
+    special = Disposition.comment | Disposition.hearing_impaired | Disposition.visual_impaired
+
+    def rank(stream: Any) -> tuple[bool, bool]:
+        return bool(stream.disposition & Disposition.default), not stream.disposition & special
+
+    return max(streams, key=rank, default=None)
+
+
+def _rate(container: InputContainer, video: Any | None) -> Fraction:
+    """Pictures a second. AVI and DV files may name the ticks of their clock as the average, bare pictures nothing."""
+    if video is None:
+        return Fraction(0)
+    known = (video.guessed_rate,) if demuxer(container) in UNSTAMPED else (video.average_rate, video.guessed_rate)
+    rates = [Fraction(rate) for rate in known if rate and rate > 0]
+    return min(rates, default=Fraction(0))
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """start_s: the container's time of t = 0; picture: the first one, where one decodes near the beginning."""
+
+    start_s: float
+    picture: Any | None = None
+
+
+def _beginning(container: InputContainer, path: Path, video: Any | None, audio: list[Any]) -> _Beginning:
+    """Decode the first picture, or the first sound. t = 0 is the earliest of picture and sound, as in players.
+
+    Sound that begins less than _SAME_S before the picture, as its encoder's delay makes it, moves nothing.
+    """
+    if video is None:
+        return _Beginning(_first_sound_s(container, path, audio))
+    heard_s = None
+    first = None
+    for packet, frames in _decoded(container, path, [video, *audio], video):
+        if packet.stream.index != video.index:
+            if packet.pts is not None and not packet.is_discard:
+                time_s = float(packet.pts * packet.time_base)
+                heard_s = time_s if heard_s is None else min(heard_s, time_s)
+        elif frames:
+            first = frames[0]
+            break
+    # Headers may name the time of the first packet instead, as AVI does with B-frames.
+    shown_s = _start_s(container, video) if first is None or first.pts is None else float(first.pts * video.time_base)
+    early = heard_s is not None and heard_s < shown_s - _SAME_S
+    return _Beginning(heard_s if early and heard_s is not None else shown_s, first)
+
+
+def _first_sound_s(container: InputContainer, path: Path, audio: list[Any]) -> float:
+    """When the first sound that decodes begins. Raises MediaUnreadable when none does."""
+    for packet, frames in _decoded(container, path, audio, *audio):
+        if frames:
+            begins = packet.stream.start_time
+            return _start_s(container, packet.stream) if begins is not None else frames[0].time or 0.0
+    raise MediaUnreadable(
+        f"{path.name}: no sound in it can be decoded",
+        hint="damaged, or cut off right behind its headers; try playing it with ffplay",
+    )
+
+
+def _decoded(
+    container: InputContainer, path: Path, streams: list[Any], *decoding: Any
+) -> Iterator[tuple[Any, list[Any]]]:
+    """The first packets of the streams, and what comes out of those that are decoded."""
+    import av
+
+    wanted = {stream.index for stream in decoding}
+    number = 0
+    for packet in packets(container, streams, {"corrupt": 0}, "corrupt"):
+        if packet.has_sidedata("encryption_info"):
+            raise encrypted(path)
+        whole: list[Any] = []
+        if packet.stream.index in wanted:
+            number += 1
+            with suppress(av.error.FFmpegError):
+                whole = [frame for frame in packet.decode() if not frame.is_corrupt]
+        yield packet, whole
+        if number >= _FIRST_PACKETS:
+            return
+
+
+def _start_s(container: InputContainer, stream: Any) -> float:
+    """By the headers."""
     if stream.start_time is not None:
         return float(stream.start_time * stream.time_base)
     return container.start_time / 1_000_000 if container.start_time is not None else 0.0
 
 
-def _duration_s(container: InputContainer, video: Any | None, audio: list[Any], start_s: float) -> float:
-    """Until the end of the stream that ends last, from t = 0."""
-    ends = [_end_s(stream) for stream in ([video] if video is not None else []) + audio]
-    known = [end for end in ends if end is not None]
-    if len(known) < len(ends) and container.duration is not None:
-        # Matroska gives one duration for the whole file, counted from its time zero.
-        known.append(container.duration / 1_000_000 + min(0.0, (container.start_time or 0) / 1_000_000))
-    duration_s = max(known, default=0.0) - start_s
-    if duration_s <= 0 or not known:
-        duration_s = _scanned_end_s(container) - start_s
-    rate = _rate(video)
-    return max(duration_s, float(1 / rate) if rate else _SMALLEST_DURATION_S)
-
-
-def _end_s(stream: Any) -> float | None:
-    if stream.duration is None:
-        return None
-    return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
-
-
-def _scanned_end_s(container: InputContainer) -> float:
-    """The end of the last packet. For files whose writer never filled in a duration, as browsers' recorders do."""
-    end_s = 0.0
-    counts = {"corrupt": 0}
-    for packet in packets(container, list(container.streams), counts, "corrupt"):
-        if packet.pts is not None:
-            end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
-    container.seek(0)
-    return end_s
-
-
-def _first_picture(container: InputContainer, video: Any) -> Any | None:
-    """The first picture that decodes; None when there is none near the beginning."""
-    import av
-
-    for number, packet in enumerate(packets(container, video, {"corrupt": 0}, "corrupt")):
-        try:
-            whole = [frame for frame in packet.decode() if not frame.is_corrupt]
-        except av.error.FFmpegError:
-            whole = []
-        if whole or number >= _FIRST_PICTURE_PACKETS:
-            return whole[0] if whole else None
-    return None
-
-
 def _geometry(video: Any, first: Any | None) -> Geometry:
-    """Size, aspect and rotation; FFmpeg hands the rotation over with the decoded pictures."""
+    """Size, aspect, and how the picture is turned; FFmpeg hands that over with the decoded pictures."""
     context, aspect = video.codec_context, video.sample_aspect_ratio
-    rotation = first.rotation if first is not None else 0
-    return Geometry(context.width, context.height, Fraction(aspect) if aspect else Fraction(1), rotation)
+    turns, mirrored = (0, False) if first is None else orientation(first)
+    size = (context.width, context.height) if first is None else (first.width, first.height)
+    return Geometry(*size, Fraction(aspect) if aspect else Fraction(1), turns, mirrored)

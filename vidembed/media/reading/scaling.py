@@ -23,7 +23,13 @@ from vidembed.types import Floats, Image
 
 Transfer = Literal["pq", "hlg"]
 _TRANSFERS: dict[int, Transfer] = {16: "pq", 18: "hlg"}  # ITU-T H.273, table 3
-_BT2020 = 9  # the matrix from Y'CbCr to R'G'B', as FFmpeg numbers it
+_BT709, _UNSPECIFIED, _BT2020 = 1, 2, 9  # the matrix from Y'CbCr to R'G'B' (ITU-T H.273, table 4)
+# x' = a x + c y, y' = b x + d y, with y downwards: (a, b, c, d) -> (turns, mirrored).
+_ORIENTATIONS: dict[tuple[int, ...], tuple[int, bool]] = {
+    (1, 0, 0, 1): (0, False), (0, -1, 1, 0): (1, False), (-1, 0, 0, -1): (2, False), (0, 1, -1, 0): (3, False),
+    (-1, 0, 0, 1): (0, True), (0, 1, 1, 0): (1, True), (1, 0, 0, -1): (2, True), (0, -1, -1, 0): (3, True),
+}  # fmt: skip
+_DISPLAY_MATRIX, _MATRIX_BYTES = "DISPLAYMATRIX", 36
 _PEAK = 1000.0  # cd/m2 that become full scale; what is brighter is cut to it
 _SDR_PEAK = 100.0
 _GAMMA = 2.4
@@ -67,14 +73,34 @@ class Scaler:
 
     def _scaled(self, frame: Any, short_side_px: int) -> Image:
         width, height = self._geometry.scaled_size(short_side_px)
+        inside = self._geometry.fitted(frame.width, frame.height, (width, height))
         transfer = transfer_of(frame)
-        how: dict[str, Any] = {"format": "rgb48le", "src_colorspace": _BT2020} if transfer else {"format": "rgb24"}
+        how: dict[str, Any] = {"format": "rgb24"}
+        if transfer:
+            how = {"format": "rgb48le", "src_colorspace": _BT2020}
+        elif _is_unmarked_hd(frame):
+            how["src_colorspace"] = _BT709
         with mapped_errors(self._path, "decoded"):
             scaled = self._reformatter.reformat(
-                frame, width=width, height=height, interpolation=self._interpolation, threads=1, **how
+                frame, width=inside[0], height=inside[1], interpolation=self._interpolation, threads=1, **how
             )
             pixels: Any = scaled.to_ndarray()
-            return self._geometry.turn(tone_map(pixels, transfer) if transfer else np.asarray(pixels, dtype=np.uint8))
+            rgb = tone_map(pixels, transfer) if transfer else np.asarray(pixels, dtype=np.uint8)
+            return self._geometry.turn(rgb if inside == (width, height) else _centred(rgb, width, height))
+
+
+def _is_unmarked_hd(frame: Any) -> bool:
+    """Whether it does not say its colours and is larger than DVDs, so that players take it for BT.709."""
+    large = frame.width >= 1280 or frame.height > 576
+    return large and int(frame.colorspace) == _UNSPECIFIED and not frame.format.is_rgb
+
+
+def _centred(rgb: Image, width: int, height: int) -> Image:
+    """The picture in the middle of a black one."""
+    whole = np.zeros((height, width, 3), dtype=np.uint8)
+    top, left = (height - rgb.shape[0]) // 2, (width - rgb.shape[1]) // 2
+    whole[top : top + rgb.shape[0], left : left + rgb.shape[1]] = rgb
+    return whole
 
 
 def _equal(frame: Any, other: Any) -> bool:
@@ -99,12 +125,16 @@ def _layout(frame: Any) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class Geometry:
-    """How a coded picture is shown. rotation_deg: counter-clockwise, a multiple of 90."""
+    """How a coded picture is shown.
+
+    mirrored: left and right change places, before it is turned. turns: quarter turns counter-clockwise, 0..3.
+    """
 
     coded_width_px: int
     coded_height_px: int
     sample_aspect: Fraction = Fraction(1)
-    rotation_deg: int = 0
+    turns: int = 0
+    mirrored: bool = False
 
     @property
     def upright_size(self) -> tuple[int, int]:
@@ -114,15 +144,22 @@ class Geometry:
         return max(1, round(self.coded_width_px * aspect)), self.coded_height_px
 
     @property
-    def turns(self) -> int:
-        """Quarter turns counter-clockwise, 0..3."""
-        return round(self.rotation_deg / 90) % 4
-
-    @property
     def shown_size(self) -> tuple[int, int]:
         """(width, height) as a player shows it."""
         width, height = self.upright_size
         return (height, width) if self.turns % 2 else (width, height)
+
+    def fitted(self, width_px: int, height_px: int, into: tuple[int, int]) -> tuple[int, int]:
+        """(width, height) of a coded picture of that size within a scaled one: less than all where its shape differs.
+
+        Only where pixels are square: who changes the size of others, as broadcasters do, keeps the shape that is shown.
+        """
+        if (width_px, height_px) == (self.coded_width_px, self.coded_height_px) or self.sample_aspect != 1:
+            return into
+        scale = min(into[0] / width_px, into[1] / height_px)
+        width, height = max(1, round(width_px * scale)), max(1, round(height_px * scale))
+        close = into[0] - width <= 1 + into[0] // 50 and into[1] - height <= 1 + into[1] // 50
+        return into if close else (width, height)
 
     def scaled_size(self, short_side_px: int) -> tuple[int, int]:
         """(width, height) before rotation so that the short side is at most short_side_px; never enlarged."""
@@ -134,7 +171,24 @@ class Geometry:
 
     def turn(self, rgb: Image) -> Image:
         """The scaled (H, W, 3) picture as it is shown."""
-        return np.ascontiguousarray(np.rot90(rgb, self.turns)) if self.turns else rgb
+        if self.mirrored:
+            rgb = rgb[:, ::-1]
+        return np.ascontiguousarray(np.rot90(rgb, self.turns)) if self.turns or self.mirrored else rgb
+
+
+def orientation(frame: Any) -> tuple[int, bool]:
+    """(quarter turns counter-clockwise, whether mirrored before) by a frame's display matrix.
+
+    A matrix that does more than that, or nothing that can be shown, changes nothing.
+    """
+    data = frame.side_data.get(_DISPLAY_MATRIX)
+    if data is None or data.buffer_size < _MATRIX_BYTES:
+        return 0, False
+    a, b, _, c, d = (int(value) for value in np.frombuffer(data, np.int32)[:5])
+    size = max(map(abs, (a, b, c, d)))
+    signs = tuple(round(value / size) if size else 0 for value in (a, b, c, d))
+    exact = all(abs(value - sign * size) <= size / 100 for value, sign in zip((a, b, c, d), signs, strict=True))
+    return _ORIENTATIONS.get(signs, (0, False)) if exact else (0, False)
 
 
 def transfer_of(source: Any) -> Transfer | None:

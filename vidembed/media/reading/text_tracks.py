@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vidembed.config.schema import LimitSettings
+from vidembed.media.reading.clock import Clock
 from vidembed.media.reading.container import mapped_errors, open_container, packets
 from vidembed.media.subtitles import SHORTEST_S, language_code, plain
 from vidembed.types import Span, SubtitleKind, SubtitleTrack, TextLine
@@ -13,13 +14,13 @@ from vidembed.types import Span, SubtitleKind, SubtitleTrack, TextLine
 _TEXT_CODECS = frozenset({"ass", "ssa", "subrip", "srt", "mov_text", "webvtt", "text"})  # FFmpeg's decoders
 
 
-def read_text_tracks(path: Path, limits: LimitSettings, *, start_s: float) -> list[SubtitleTrack]:
+def read_text_tracks(path: Path, limits: LimitSettings, *, clock: Clock) -> list[SubtitleTrack]:
     """Every text track, in the file's order.
 
     Args:
         path: The video.
         limits: As for pictures.
-        start_s: The container's time of t = 0.
+        clock: The file's.
 
     Raises:
         MediaUnreadable: The file cannot be opened or read.
@@ -31,11 +32,11 @@ def read_text_tracks(path: Path, limits: LimitSettings, *, start_s: float) -> li
         _only(container, streams)
         lines: dict[int, list[TextLine]] = {stream.index: [] for stream in streams}
         broken = dict.fromkeys(lines, 0)
-        for packet in packets(container, streams, {"corrupt": 0}, "corrupt"):
+        for packet in clock.carried_on(packets(container, streams, {"corrupt": 0}, "corrupt")):
             if packet.pts is None or packet.size == 0:
                 continue
             text = plain(_words(packet))
-            begin_s = float(packet.pts * packet.time_base) - start_s
+            begin_s = float(packet.pts * packet.time_base) - clock.start_s
             end_s = begin_s + float((packet.duration or 0) * packet.time_base)
             if text and end_s > 0:
                 broken[packet.stream.index] += end_s <= begin_s
