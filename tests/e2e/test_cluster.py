@@ -114,7 +114,9 @@ def test_other_weights_on_a_worker_stop_the_run(tmp_path: Path, videos: Path, mo
 
     real = worker.channel_spec
     pooled = {"pool": "max"}
-    monkeypatch.setattr(worker, "channel_spec", lambda name, given: real(name, given.model_copy(update=pooled)))
+    monkeypatch.setattr(
+        worker, "channel_spec", lambda name, given, *facts: real(name, given.model_copy(update=pooled), *facts)
+    )
     with open_index(tmp_path / "index", profile="toy", overrides=ON_RAY) as index:
         with pytest.raises(IndexMismatch, match="on this worker is not the one of the driver"):
             index.add(videos)

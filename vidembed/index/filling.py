@@ -83,7 +83,7 @@ class Filling:
 
     def repair(self, specs: Mapping[str, ChannelSpec]) -> None:
         """Remove what a killed run left; forget channels whose vectors are gone (a memory store, a deleted folder)."""
-        store = self._parts.store
+        store = self._parts.own_store
         recover(self._catalog, store)
         counts = self._catalog.states.counts()
         for spec in specs.values():
@@ -101,7 +101,7 @@ class Filling:
                 self._catalog.clear_failures(row.path)
             self._catalog.videos.delete(video_id)
             self._catalog.states.begin(video_id, collections)
-        recover(self._catalog, self._parts.store, only=video_id)
+        recover(self._catalog, self._parts.own_store, only=video_id)
         for clip in clips:
             self._parts.thumbnails.remove(clip.clip_id)
 
@@ -138,7 +138,7 @@ class Filling:
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _encode_captions(self, spec: ChannelSpec, saved: Sequence[Caption], videos: Sequence[str]) -> None:
-        store = self._parts.store
+        store = self._parts.own_store
         clips = [caption.clip for caption in saved]
         texts = [caption_text(caption.clip, caption.text) for caption in saved]
         rows = []
@@ -169,7 +169,7 @@ class Filling:
         encode_frames = frame_encoder({**parts.specs, **specs}, parts.load)
         indexer = Indexer(
             self._catalog,
-            parts.store,
+            parts.own_store,
             make_tools(
                 config,
                 save_thumbnail=thumbnails.save if thumbnails is not None else None,
@@ -186,18 +186,18 @@ class Filling:
         )
         report = indexer.run(files, progress=progress)
         if report.clips:
-            parts.store.optimize()
+            parts.own_store.optimize()
         return report
 
     def _create(self, spec: ChannelSpec) -> Channel:
         """Load the channel and make its collection."""
         channel = self._parts.load(spec)
-        self._parts.store.create(spec.collection, channel.encoder.space)
+        self._parts.own_store.create(spec.collection, channel.encoder.space)
         return channel
 
     def _use(self, spec: ChannelSpec) -> Channel:
         """The same, and put the collection to use."""
-        channel, store = self._create(spec), self._parts.store
+        channel, store = self._create(spec), self._parts.own_store
         if store.aliases().get(spec.name) != spec.collection:
             store.set_alias(spec.name, spec.collection)
         self._parts.serve(spec)
@@ -205,7 +205,7 @@ class Filling:
 
     def _replace(self, spec: ChannelSpec) -> None:
         """Put the collection to use, and drop those that it replaces."""
-        store = self._parts.store
+        store = self._parts.own_store
         store.flush()
         self._use(spec)
         for collection in store.collections():

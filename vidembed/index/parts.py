@@ -20,6 +20,7 @@ from vidembed.index.manifest import Manifest
 from vidembed.index.media import Thumbnails
 from vidembed.index.searching import CatalogLookup, QueryLoader, Verifier, load_verifier
 from vidembed.index.stores import move, open_store
+from vidembed.index.stores.shared import SharedStore
 from vidembed.protocols import Channel, Store
 from vidembed.search.calibration import BankVectors, read_bank
 from vidembed.search.searcher import Searcher
@@ -54,11 +55,19 @@ class IndexParts:
 
     @property
     def store(self) -> Store:
-        """The vectors, opened when first used. Raises IndexBusy when another process has them."""
+        """The vectors, opened when first used; of the process that has them open, to be read, where there is one."""
         with self._mutex:
             if self._store is None:
                 self._store = self._opened_store(self.config.store)
             return self._store
+
+    @property
+    def own_store(self) -> Store:
+        """The vectors, to be changed. Raises IndexBusy while another process has them open."""
+        store = self.store
+        if isinstance(store, SharedStore):
+            store.own()
+        return store
 
     # -- channels ----------------------------------------------------------------------------------------------------
 
@@ -229,7 +238,10 @@ class IndexParts:
 
     def _opened_store(self, settings: StoreSettings) -> Store:
         namespace = f"vidembed-{self.manifest.index_id[:12]}"
-        return open_store(settings, folder=self.path / "vectors", namespace=namespace)
+        folder = self.path / "vectors"
+        if settings.kind != "edge":
+            return open_store(settings, folder=folder, namespace=namespace)
+        return SharedStore(lambda: open_store(settings, folder=folder, namespace=namespace), folder)
 
 
 def _moved(now: StoreSettings, to: str) -> StoreSettings:

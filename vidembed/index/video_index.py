@@ -208,7 +208,7 @@ class VideoIndex(IndexContents):
     def optimize(self) -> None:
         """Build what makes searches fast, and free the space of deleted vectors."""
         with self.parts.writing():
-            self.parts.store.optimize()
+            self.parts.own_store.optimize()
 
     # -- searching ---------------------------------------------------------------------------------------------------
 
