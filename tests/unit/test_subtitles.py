@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html
+import itertools
 import json
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def test_vtt_escapes_and_reads_back() -> None:
 
 @given(
     st.lists(
-        st.tuples(st.integers(0, 50_000_000), st.integers(1, 100_000), st.text(min_size=1)).filter(
+        st.tuples(st.integers(0, 50_000_000), st.integers(1, 100_000), st.text(min_size=1, max_size=42)).filter(
             lambda entry: bool(clean(entry[2])) and "-->" not in entry[2] and not set("<>") & set(entry[2])
         ),
         max_size=5,
@@ -111,6 +112,16 @@ def test_other_peoples_parsers_read_our_vtt() -> None:
     ]  # fmt: skip
     assert [html.unescape(item.text) for item in found] == [clean(cue.text) for cue in AWKWARD]
     assert not any("<" in item.raw_text for item in found)
+
+
+def test_long_texts_are_laid_out_in_two_short_lines_at_a_time() -> None:
+    text = " ".join(f"word{number:03d}" for number in range(120))  # 959 characters
+    cues = read_srt(srt([Cue(Span(10.0, 70.0), text)]))
+    assert all(len(line) <= 42 for cue in cues for line in cue.text.split("\n"))
+    assert max(cue.text.count("\n") for cue in cues) == 1
+    assert " ".join(cue.text.replace("\n", " ") for cue in cues) == text
+    assert (cues[0].span.start_s, cues[-1].span.end_s) == (10.0, 70.0)
+    assert all(one.span.end_s == other.span.start_s for one, other in itertools.pairwise(cues))
 
 
 def test_writing_is_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from vidembed.files import write_text
 from vidembed.types import Caption, Floats, Span
@@ -86,11 +89,27 @@ def timestamp(seconds: float, *, mark: str) -> str:
     return f"{hours:02d}:{minutes:02d}:{whole:02d}{mark}{ms:03d}"
 
 
+_LEAST_S = 0.5  # shorter cues flicker
+LINE_CHARS, LINES = 42, 2  # what fits a screen and is read in time (Netflix and BBC guidelines)
+
+
+def laid_out(cue: Cue) -> list[Cue]:
+    """A long text as several cues of at most two lines each, one after the other, in proportion to their length."""
+    lines = textwrap.wrap(clean(cue.text), LINE_CHARS, break_on_hyphens=False)
+    pages = ["\n".join(lines[at : at + LINES]) for at in range(0, len(lines), LINES)]
+    if len(pages) < 2 or cue.span.duration_s < len(pages) * _LEAST_S:
+        return [Cue(cue.span, "\n".join(lines))] if lines else []
+    ends = np.cumsum([len(page) for page in pages]) / sum(len(page) for page in pages)
+    times = [cue.span.start_s, *(cue.span.start_s + ends * cue.span.duration_s).tolist()[:-1], cue.span.end_s]
+    return [Cue(Span(*times[at : at + 2]), page) for at, page in enumerate(pages)]
+
+
 def srt(cues: Iterable[Cue]) -> str:
     """SubRip text. It has no escapes, so arrows and angle brackets become similar characters that players ignore."""
     blocks = []
-    for number, cue in enumerate(cues, start=1):
-        text = clean(cue.text).replace("-->", "→").replace("<", "‹").replace(">", "›")
+    shown = (part for cue in cues for part in laid_out(cue))
+    for number, cue in enumerate(shown, start=1):
+        text = cue.text.replace("-->", "→").replace("<", "‹").replace(">", "›")
         blocks.append(
             f"{number}\n{timestamp(cue.span.start_s, mark=',')} --> {timestamp(cue.span.end_s, mark=',')}\n{text}\n"
         )
@@ -101,8 +120,9 @@ def vtt(cues: Iterable[Cue], *, chapters: bool = False) -> str:
     """WebVTT text (W3C, section 4.2): `&`, `<` and `>` are escaped, which covers `-->` too."""
     head = "WEBVTT\n\nNOTE chapters\n" if chapters else "WEBVTT\n"
     blocks = [head]
-    for cue in cues:
-        text = html.escape(clean(cue.text), quote=False)
+    shown = cues if chapters else (part for cue in cues for part in laid_out(cue))
+    for cue in shown:
+        text = html.escape(clean(cue.text) if chapters else cue.text, quote=False)
         blocks.append(f"{timestamp(cue.span.start_s, mark='.')} --> {timestamp(cue.span.end_s, mark='.')}\n{text}\n")
     return "\n".join(blocks)
 

@@ -136,6 +136,14 @@ class VideoIndex(IndexContents):
             self.parts.invalidate()
         return removed
 
+    def hide(self, video_ids: Sequence[str], *, hidden: bool = True) -> None:
+        """Leave videos out of searches, or take them in again with all that is known of them; so does adding again."""
+        with self.parts.writing():
+            rows = [row for found in self.catalog.videos.paths_of_many(video_ids).values() for row in found]
+            present = [row.path for row in rows if hidden or Path(row.path).exists()]
+            self.catalog.videos.mark_missing(present, missing=hidden)
+            self.parts.invalidate()
+
     def tag(self, videos: Paths | None, changes: Mapping[str, str | None]) -> int:
         """Tag videos (None: all), value by tag; a value of None removes the tag. Returns how many videos these are.
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from vidembed.errors import BadQuery, InputError
+from vidembed.errors import BadQuery, InputError, VidembedError
+from vidembed.media.images import load_image
 from vidembed.types import Filter, Query, parse_date, parse_span, parse_time
 from vidembed.web.intake import check_media
 
@@ -113,8 +114,9 @@ def run(site: Site, ask: Ask) -> Answer:
         raise InputError(f"between 1 and {site.settings.max_results} moments can be asked for, got {ask.k}")
     query = query_of(ask)
     where = filter_of(ask)
-    for file in filter(None, (ask.audio, ask.video)):
-        check_media(site, Path(file))
+    for name, file in (("image", ask.image), ("audio", ask.audio), ("video", ask.video)):
+        if file:
+            check_query(site, name, Path(file))
     if not site.index.parts.specs:
         return site.answers.put(query, ask.label, [], {}, words=ask.text.strip())  # nothing was added yet
     options: dict[str, object] = {"channels": list(ask.channels) or None, "weights": dict(ask.weights) or None}
@@ -128,6 +130,19 @@ def run(site: Site, ask: Ask) -> Answer:
         weights=dict(ask.weights) or None,
     )
     return site.answers.put(query, ask.label, moments, options, words=ask.text.strip())
+
+
+def check_query(site: Site, field: str, file: Path) -> None:
+    """Whether a file that somebody sent can be searched with. Raises what is wrong, naming no folder."""
+    try:
+        if field == "image":
+            load_image(file, limits=site.index.config.media.limits)
+        else:
+            check_media(site, file)
+    except VidembedError as error:
+        what = {"image": "picture", "audio": "sound"}.get(field, field)
+        text = error.message.replace(str(file), file.name).replace(str(file.parent), "")
+        raise type(error)(f"this {what} cannot be used: {text}", hint="give another file") from error
 
 
 def _glob(name: str) -> str:

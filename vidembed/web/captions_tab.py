@@ -81,7 +81,7 @@ def edit(site: Site, clip_id: str, text: str) -> tuple[Caption, bool]:
     before = next((c for c in site.index.captions(clip.video_id) if c.clip.clip_id == clip_id), None)
     mine = Caption(clip, text, 1.0, (), "human", confident=True, human=True)
     if before is not None:  # the candidates stay, so that the choice can be looked up
-        mine = replace(before, text=text, score=1.0, confident=True, human=True)
+        mine = replace(before, text=text, score=1.0, model="human", confident=True, human=True)
     return mine, site.edits.save([mine])
 
 

@@ -33,6 +33,7 @@ class Refusal:
 
     name: str
     reason: str
+    known: bool = False  # it is in the library already
 
 
 def safe_name(name: str) -> str:
@@ -58,7 +59,12 @@ def take_uploads(site: Site, files: Sequence[str | Path]) -> tuple[list[Path], l
     refused: list[Refusal] = []
     for file in map(Path, files):
         try:
-            taken.append(_take(site, file))
+            check_media(site, file)
+            known = _known(site, file)
+            if known:
+                refused.append(Refusal(file.name, f"as {known}" if known != file.name else "", known=True))
+            else:
+                taken.append(_take(site, file))
         except VidembedError as error:
             refused.append(Refusal(file.name, _without_folder(error.message, file)))
         finally:
@@ -66,10 +72,17 @@ def take_uploads(site: Site, files: Sequence[str | Path]) -> tuple[list[Path], l
     return taken, refused
 
 
+def _known(site: Site, file: Path) -> str:
+    """The name under which the library has this content; "" where it has not. A copy must not rename it."""
+    from vidembed.media.files import video_id
+
+    row = site.index.catalog.videos.get(video_id(file))
+    return "" if row is None or row.missing or not row.info.path.exists() else row.info.path.name
+
+
 def _take(site: Site, file: Path) -> Path:
     from vidembed.media.files import video_id
 
-    check_media(site, file)
     target = site.uploads / video_id(file)[:16] / safe_name(file.name)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.move(file, target)

@@ -5,18 +5,21 @@ The index has one writer at a time. While a job runs, removals and edits wait in
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vidembed.errors import InputError, VidembedError
+from vidembed.files import write_text
 from vidembed.index.pipeline.run import Progress, ProgressCallback
 from vidembed.types import Caption
 
@@ -38,7 +41,7 @@ class Cancelled(VidembedError):
 
 @dataclass(eq=False)
 class Job:
-    """One piece of work. state: waiting, running, done, failed, cancelled. message: how it ended.
+    """One piece of work. state: waiting, running, stopping, done, failed, cancelled. message: how it ended.
 
     keep: `cancel` does not drop it, since what a person wrote is in it.
     """
@@ -48,8 +51,11 @@ class Job:
     keep: bool = False
     state: str = "waiting"
     progress: Progress | None = None
+    share: float | None = None  # how much of the work is done, 0..1, never back; None while unknown
     message: str = ""
+    job_id: str = field(default_factory=lambda: secrets.token_urlsafe(8))
     over: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
 
     def wait(self) -> None:
         """Until it ended. Raises what stopped it, as an InputError with the reason."""
@@ -60,13 +66,7 @@ class Job:
     @property
     def ended(self) -> bool:
         """Whether it is done, failed or cancelled."""
-        return self.state not in ("waiting", "running")
-
-    @property
-    def share(self) -> float | None:
-        """How much of the work is done, 0..1; None while unknown."""
-        now = self.progress
-        return None if now is None or now.total_s <= 0 else min(1.0, now.done_s / now.total_s)
+        return self.state in ("done", "failed", "cancelled")
 
     @property
     def left_s(self) -> float | None:
@@ -76,6 +76,14 @@ class Job:
             return None
         return max(0.0, now.total_s - now.done_s) / now.rate
 
+    def told(self, progress: Progress) -> None:
+        """Take in how far the work is. Raises Cancelled where it is to stop."""
+        self.progress = progress
+        if progress.total_s > 0:
+            self.share = max(self.share or 0.0, min(1.0, progress.done_s / progress.total_s))
+        if self.stop.is_set() and progress.stage != "done":
+            raise Cancelled("stopped")
+
 
 class Jobs:
     """A queue with one worker thread; the index takes one writer at a time anyway."""
@@ -84,7 +92,6 @@ class Jobs:
         self._waiting: deque[Job] = deque()
         self._running: Job | None = None
         self._ended: deque[Job] = deque(maxlen=_KEEP_ENDED)
-        self._stop = threading.Event()  # for the job that runs
         self._closed = False
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -115,22 +122,27 @@ class Jobs:
         with self._change:
             return self._running is not None or bool(self._waiting)
 
-    def cancel(self) -> int:
-        """Stop the running job at its next step and drop those that wait; how many."""
+    def cancel(self, job_id: str | None = None) -> int:
+        """Stop one job, or all: the running one at its next step; those that wait are dropped. Returns how many."""
         with self._change:
-            dropped = [job for job in self._waiting if not job.keep]
+            dropped = [job for job in self._waiting if not job.keep and job_id in (None, job.job_id)]
             for job in dropped:
                 job.state, job.message = "cancelled", "not begun"
                 job.over.set()
                 self._ended.append(job)
                 self._waiting.remove(job)
-            self._stop.set()
-            return len(dropped) + (self._running is not None)
+            running = self._running
+            if running is None or job_id not in (None, running.job_id):
+                return len(dropped)
+            running.state = "stopping"
+            running.stop.set()
+            return len(dropped) + 1
 
-    def forget(self) -> None:
-        """Stop telling of what has ended."""
+    def forget(self, job_id: str) -> None:
+        """Stop telling of a job that has ended."""
         with self._change:
-            self._ended.clear()
+            kept = [job for job in self._ended if job.job_id != job_id]
+            self._ended = deque(kept, maxlen=_KEEP_ENDED)
 
     def wait(self, timeout_s: float) -> bool:
         """Until nothing runs or waits; False when that took too long."""
@@ -154,7 +166,6 @@ class Jobs:
                 if self._closed:
                     return
                 job = self._running = self._waiting.popleft()
-                self._stop.clear()
                 job.state = "running"
             self._run(job)
             job.over.set()
@@ -164,13 +175,8 @@ class Jobs:
                 self._change.notify_all()
 
     def _run(self, job: Job) -> None:
-        def report(progress: Progress) -> None:
-            job.progress = progress
-            if self._stop.is_set() and progress.stage != "done":
-                raise Cancelled("stopped")
-
         try:
-            job.message = job.work(report)
+            job.message = job.work(job.told)
             job.state = "done"
         except Cancelled:
             job.state, job.message = "cancelled", "what is done stays done; add again to go on"
@@ -182,71 +188,96 @@ class Jobs:
             job.state, job.message = "failed", f"{type(error).__name__}: {error}"
 
 
-_KEEP = 20
 _UPLOAD_FOLDER = re.compile(r"[0-9a-f]{16}")
+KEEP_REMOVED_S = 24 * 3600.0
 
 
 @dataclass(frozen=True)
 class Removed:
-    """A video that was taken out, with what only people could say again."""
+    """A video that was taken out and can be put back until `until_s` (seconds since 1970)."""
 
-    token: str
+    video_id: str
     name: str
-    paths: tuple[Path, ...]
-    captions: tuple[Caption, ...] = ()
-    tags: Mapping[str, str] = field(default_factory=dict)
+    until_s: float
 
 
 class Bin:
-    """The videos taken out last: uploads keep their file for as long as they can be put back."""
+    """Videos that were taken out: left out of everything at once, forgotten for good after a day.
+
+    Until then all that is known of them stays, so that putting one back takes no time and loses nothing. Kept in a
+    file: a reload of the page or a restart of the server changes nothing.
+    """
 
     def __init__(self, index: VideoIndex, jobs: Jobs, uploads: Path) -> None:
         self._index, self._jobs, self._uploads = index, jobs, uploads
-        self._held: dict[str, Removed] = {}
+        self._file = index.path / "removed.json"
         self._lock = threading.Lock()
 
+    def all(self) -> list[Removed]:
+        """What can be put back, the latest first; what was added again meanwhile is not among it."""
+        held = [one for one in self._read().values() if self._is_out(one.video_id)]
+        return sorted(held, key=lambda one: (-one.until_s, one.name))
+
     def remove(self, record: VideoRecord) -> Removed:
-        """Take the video out now, or after what runs; it can be put back."""
-        video_id = record.info.video_id
-        mine = tuple(caption for caption in self._index.captions(video_id) if caption.human)
-        gone = Removed(secrets.token_urlsafe(8), record.info.path.name, record.paths, mine, dict(record.tags))
-
-        def work(report: ProgressCallback) -> str:
-            self._index.remove(video_id)
-            return "taken out of the library"
-
-        if self._jobs.busy:
-            self._jobs.start(f"Removing {gone.name}", work)
-        else:
-            self._index.remove(video_id)
+        """Take the video out now, or after what runs."""
+        info = record.info
+        gone = Removed(info.video_id, info.path.name, time.time() + KEEP_REMOVED_S)
+        self._do(f"Removing {gone.name}", "taken out of the library", lambda: self._index.hide([info.video_id]))
         with self._lock:
-            self._held[gone.token] = gone
-            dropped = [self._held.pop(token) for token in list(self._held)[:-_KEEP]]
-        for old in dropped:
-            self._discard(old)
+            self._write({**self._read(), info.video_id: gone})
         return gone
 
-    def put_back(self, token: str) -> Removed:
-        """Index the video again and give it back its captions by hand and tags. Raises InputError when it is gone."""
+    def put_back(self, video_id: str) -> Removed:
+        """Take the video in again, as it was. Raises InputError when it is gone for good."""
         with self._lock:
-            gone = self._held.pop(token, None)
-        if gone is None:
-            raise InputError("this removal can no longer be undone", hint="add the file again")
-
-        def work(report: ProgressCallback) -> str:
-            run = self._index.add(list(gone.paths), progress=report)
-            known = {clip.clip_id for caption in gone.captions[:1] for clip in self._index.clips(caption.clip.video_id)}
-            self._index.save_captions([caption for caption in gone.captions if caption.clip.clip_id in known])
-            if gone.tags:
-                self._index.tag(list(gone.paths), gone.tags)
-            return f"{gone.name} is back" if not run.failed else str(run)
-
-        self._jobs.start(f"Putting {gone.name} back", work)
+            held = self._read()
+            gone = held.pop(video_id, None)
+            if gone is None:
+                raise InputError("this removal can no longer be undone", hint="add the file again")
+            self._write(held)
+        self._do(f"Putting {gone.name} back", f"{gone.name} is back",
+                 lambda: self._index.hide([video_id], hidden=False))  # fmt: skip
         return gone
 
-    def _discard(self, gone: Removed) -> None:
-        known = {row.path for row in self._index.catalog.videos.paths().values()}
-        discard_uploads(self._uploads, [path for path in gone.paths if path.as_posix() not in known])
+    def forget(self, *, now_s: float | None = None) -> list[Removed]:
+        """Forget for good what was taken out long enough ago, uploads with their file. Called when nothing runs."""
+        now_s = time.time() if now_s is None else now_s
+        with self._lock:
+            held = self._read()
+            old = [one for one in held.values() if one.until_s <= now_s]
+            self._write({one.video_id: one for one in held.values() if one not in old}) if old else None
+        for one in old:
+            if not self._is_out(one.video_id):
+                continue
+            paths = [Path(row.path) for row in self._index.catalog.videos.paths_of(one.video_id)]
+            self._index.remove(one.video_id)
+            discard_uploads(self._uploads, paths)
+        return old
+
+    def _do(self, title: str, message: str, change: Callable[[], object]) -> None:
+        if not self._jobs.busy:
+            change()
+            return
+
+        def work(report: ProgressCallback) -> str:
+            change()
+            return message
+
+        self._jobs.start(title, work, keep=True)
+
+    def _is_out(self, video_id: str) -> bool:
+        row = self._index.catalog.videos.get(video_id)
+        return row is not None and row.missing
+
+    def _read(self) -> dict[str, Removed]:
+        try:
+            held = [Removed(**one) for one in json.loads(self._file.read_text("utf-8"))]
+        except FileNotFoundError:
+            return {}
+        return {one.video_id: one for one in held}
+
+    def _write(self, held: Mapping[str, Removed]) -> None:
+        write_text(self._file, json.dumps([asdict(one) for one in held.values()]))
 
 
 class Edits:

@@ -14,7 +14,7 @@ from vidembed.index.pipeline.run import ProgressCallback
 from vidembed.types import RunReport
 from vidembed.web import html
 from vidembed.web.html import html_part
-from vidembed.web.intake import Refusal, files_under_roots, take_uploads
+from vidembed.web.intake import files_under_roots, take_uploads
 from vidembed.web.jobs import Job, discard_uploads
 from vidembed.web.library_view import jobs_html, mark, plain, table_html
 
@@ -105,10 +105,10 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
 def act(site: Site, action: str, data: dict[str, Any]) -> str:
     """Do what a button says; HTML of what to tell. The client names videos by id and failures by their mark."""
     if action == "cancel":
-        site.jobs.cancel()
-        return html.notice("info", "Stopping at the next step", "What is done stays done.")
+        site.jobs.cancel(str(data.get("job", "")))
+        return ""
     if action == "forget":
-        site.jobs.forget()
+        site.jobs.forget(str(data.get("job", "")))
         return ""
     if site.readonly:
         raise InputError("this page only shows the library: nothing can be changed")
@@ -123,7 +123,7 @@ def act(site: Site, action: str, data: dict[str, Any]) -> str:
     if action == "remove":
         return _remove(site, str(data.get("video", "")))
     if action == "undo":
-        site.bin.put_back(str(data.get("token", "")))
+        site.bin.put_back(str(data.get("video", "")))
         return ""
     if action == "retry":
         return _retry(site, str(data.get("video", "")), str(data.get("failure", "")))
@@ -147,17 +147,16 @@ def add_files(site: Site, paths: Sequence[Path], title: str, *, channels: Sequen
 
 
 def add_uploads(site: Site, files: Sequence[str]) -> str:
-    """Take uploaded files and index the good ones; HTML that names the refused ones with the reason."""
+    """Take uploaded files and index the good ones; HTML that names the others with the reason."""
     taken, refused = take_uploads(site, files)
     if taken:
         add_files(site, taken, f"{len(taken)} uploaded file{'s' * (len(taken) != 1)}")
-    return _refused_html(refused)
-
-
-def _refused_html(refused: Sequence[Refusal]) -> str:
-    if not refused:
-        return ""
-    return "".join(html.notice("error", f"Not taken: {one.name}", one.reason) for one in refused)
+    return "".join(
+        html.notice("info", f"Already in the library: {one.name}", one.reason)
+        if one.known
+        else html.notice("error", f"Not taken: {one.name}", one.reason)
+        for one in refused
+    )
 
 
 def _report(run: RunReport) -> str:
@@ -171,14 +170,14 @@ def _report(run: RunReport) -> str:
 
 
 def _remove(site: Site, video_id: str) -> str:
-    record = next((r for r in site.index.videos() if r.info.video_id == video_id), None)
+    record = next((r for r in site.videos() if r.info.video_id == video_id), None)
     if record is None:
         raise InputError("this video is not in the library any more")
     gone = site.bin.remove(record)
-    own = any(path.is_relative_to(site.uploads) for path in gone.paths)
+    own = any(path.is_relative_to(site.uploads) for path in record.paths)
     later = " It goes when the running work is done." if site.jobs.busy else ""
-    text = ("The upload is deleted when the server stops." if own else "The file itself stays where it is.") + later
-    undo = html.button("Undo", "undo", token=gone.token, title=f"Put {gone.name} back")
+    text = ("The upload is kept for a day." if own else "The file itself stays where it is.") + later
+    undo = html.button("Undo", "undo", video=video_id, title=f"Put {gone.name} back")
     return html.notice("good", f"Removed {gone.name}", text, buttons=undo)
 
 
@@ -186,7 +185,7 @@ def _retry(site: Site, video_id: str, failure: str) -> str:
     if failure:
         paths = [Path(f.item) for f in site.index.failures() if mark(f) == failure]
     else:
-        paths = [path for r in site.index.videos() if r.info.video_id == video_id for path in r.paths]
+        paths = [path for r in site.videos() if r.info.video_id == video_id for path in r.paths]
     if not paths:
         raise InputError("there is nothing to try again")
     add_files(site, paths, f"{paths[0].name} again")
@@ -198,7 +197,8 @@ def _state_key(site: Site) -> str:
     videos, clips, _ = site.index.catalog.videos.totals()
     ended = sum(job.ended for job in site.jobs.all())
     jobs = [(job.title, job.state, job.progress) for job in site.jobs.all()]
-    return f"{videos}/{clips}/{ended}/{len(site.index.failures())}|{hash(repr(jobs))}"
+    gone = len(site.index.catalog.videos.gone())
+    return f"{videos}/{clips}/{gone}/{ended}/{len(site.index.failures())}|{hash(repr(jobs))}"
 
 
 def _roots_text(site: Site) -> str:

@@ -30,22 +30,24 @@ def jobs_html(site: Site) -> str:
     """What runs, what waits, how the last one ended."""
     parts = []
     for job in site.jobs.all():
-        if job.state == "running":
-            parts.append(_running(job))
+        if job.ended:
+            kind = {"done": "good", "failed": "error", "cancelled": "warn"}[job.state]
+            close = html.button("×", "forget", kind="ve-icon ve-quiet", job=job.job_id, title="Close this message")
+            parts.append(html.notice(kind, f"{job.title}: {job.state}", job.message, buttons=close))
         elif job.state == "waiting":
-            parts.append(f'<div class="ve-job">{e(job.title)} <span class="ve-pill">waiting</span></div>')
-    ended = [job for job in site.jobs.all() if job.ended]
-    if ended:
-        last = ended[-1]
-        kind = {"done": "good", "failed": "error", "cancelled": "warn"}[last.state]
-        close = html.button("×", "forget", kind="ve-icon ve-quiet", title="Close this message")
-        parts.append(html.notice(kind, f"{last.title}: {last.state}", last.message, buttons=close))
+            drop = "" if job.keep else html.button("Cancel", "cancel", job=job.job_id, title=f"Cancel: {job.title}")
+            waits = f'<span>{e(job.title)} <span class="ve-pill">waiting</span></span>'
+            parts.append(f'<div class="ve-job"><div class="ve-job-head">{waits}{drop}</div></div>')
+        else:
+            parts.append(_running(job))
     return "".join(parts)
 
 
 def _running(job: Job) -> str:
     now, share = job.progress, job.share
-    if now is None:
+    if job.state == "stopping":
+        state = "stopping: what is in hand ends first, what is done stays done"
+    elif now is None:
         state = "getting ready: models are loaded on first use"
     elif share == 1.0:
         state = f"{now.done_items} of {now.total_items}, finishing"
@@ -61,7 +63,9 @@ def _running(job: Job) -> str:
     value = "" if share is None else f' aria-valuenow="{round(100 * share)}"'
     bar = "<div></div>" if share is None or share == 1.0 else f'<div style="width:{share:.1%}"></div>'
     unknown = " ve-unknown" if share is None or share == 1.0 else ""
-    cancel = html.button("Cancel", "cancel", title=f"Cancel: {job.title}")
+    cancel = ""
+    if job.state != "stopping":
+        cancel = html.button("Cancel", "cancel", job=job.job_id, title=f"Cancel: {job.title}")
     return (
         f'<div class="ve-job"><div class="ve-job-head"><strong>{e(job.title)}</strong>{cancel}</div>'
         f'<div class="ve-progress{unknown}" role="progressbar" aria-label="{e(job.title)}" aria-valuemin="0" '
@@ -72,14 +76,15 @@ def _running(job: Job) -> str:
 def table_html(site: Site, wanted: str) -> str:
     """Videos first, then files that are no videos of the library because they failed."""
     name = wanted.strip().casefold()
-    everything = site.index.videos()
+    everything = site.videos()
     records = [record for record in everything if name in record.info.path.name.casefold()]
     inside = {failure for record in everything for failure in record.failures}
     failed = [f for f in site.index.failures() if f not in inside and name in Path(f.item).name.casefold()]
+    removed = "" if name else _removed(site)
     if not records and not failed:
         if name:
             return html.empty("No such file", "No file of the library has this in its name.")
-        return empty_library(site)
+        return empty_library(site) + removed
     pictures = middle_clips(site, [record.info.video_id for record in records[:_ROWS]])
     rows = "".join(_video_row(site, record, pictures.get(record.info.video_id)) for record in records[:_ROWS])
     rest = len(records) - _ROWS
@@ -90,7 +95,23 @@ def table_html(site: Site, wanted: str) -> str:
         if records
         else ""
     )
-    return f"{_facts(site)}{_failures(site, failed)}{table}"
+    return f"{_facts(site)}{_failures(site, failed)}{table}{removed}"
+
+
+def _removed(site: Site) -> str:
+    """What was taken out and can be put back, below the rest."""
+    gone = [] if site.readonly else site.bin.all()
+    if not gone:
+        return ""
+    rows = "".join(
+        f'<tr><td><div class="ve-name">{e(one.name)}</div></td><td><div class="ve-actions">'
+        f"{html.button('Put back', 'undo', video=one.video_id, title=f'Put {one.name} back')}</div></td></tr>"
+        for one in gone[:_ROWS]
+    )
+    return (
+        f'<h2 class="ve-less">Removed <span>{len(gone)}</span></h2><p class="ve-why">Kept for a day with captions and '
+        f'tags.</p><table class="ve-table ve-removed"><tbody>{rows}</tbody></table>'
+    )
 
 
 def _failures(site: Site, failed: list[Failure]) -> str:
@@ -107,7 +128,7 @@ def _failures(site: Site, failed: list[Failure]) -> str:
 
 def _facts(site: Site) -> str:
     info = site.index.info()
-    facts = [(f"{info.videos:,}", "videos"), (f"{info.clips:,}", "clips"),
+    facts = [(f"{info.videos - len(site.bin.all()):,}", "videos"), (f"{info.clips:,}", "clips"),
              (html.clock(round(info.duration_s)), "of video"), (f"{info.captions:,}", "captions")]  # fmt: skip
     facts += [(f"{info.failures:,}", "failures")] if info.failures else []
     return f'<div class="ve-facts">{"".join(f"<div><b>{e(v)}</b><span>{e(k)}</span></div>" for v, k in facts)}</div>'

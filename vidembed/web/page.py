@@ -11,6 +11,7 @@ The About tab: models with licences, facts of the index, links.
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Mapping, MutableMapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,10 @@ color:#cbd5e1}#ve-opening .n span:first-child{color:#a5b4fc;border-color:#818cf8
 #ve-opening input{background:#1e293b;border-color:#475569}#ve-opening p{color:#cbd5e1}}
 """
 
+# What gradio tells those who make previews of links: its own name and picture.
+_PREVIEWS = re.compile(rb'<meta\s+(?:property|name)="(?:og|twitter):[^>]*>')
+DESCRIPTION = "Find the moment in your videos: by words, by a picture, by a sound."
+
 _SCRIPT = """
 (() => {
   const opening = document.getElementById("ve-opening");
@@ -96,7 +101,10 @@ class Opening:
         tabs = "".join(f"<span>{tab}</span>" for tab in _TABS)
         self._app = app
         self._root = root_path
+        about = e(DESCRIPTION)
         self._head = (
+            f'<meta name="description" content="{about}"><meta property="og:title" content="{e(title)}">'
+            f'<meta property="og:type" content="website"><meta property="og:description" content="{about}">'
             f'<link rel="icon" type="image/svg+xml" href="{e(root_path)}/icon.svg"><style>{_STYLE}</style>'.encode()
         )
         self._body = (
@@ -145,7 +153,7 @@ class Opening:
         present = {name.lower(): value for name, value in given}
         if not present.get(b"content-type", b"").startswith(b"text/html") or b"content-encoding" in present:
             return body, given
-        body = body.replace(b"</head>", self._head + b"</head>", 1)
+        body = _PREVIEWS.sub(b"", body).replace(b"</head>", self._head + b"</head>", 1)
         at = body.find(b"<gradio-app")
         if at >= 0:
             body = body[:at] + self._body + body[at:]

@@ -19,7 +19,7 @@ from vidembed.captions.export import caption_record
 from vidembed.errors import InputError, VidembedError
 from vidembed.types import Caption
 from vidembed.web.asking import Ask, run
-from vidembed.web.captions_tab import caption_videos, edit, subtitles
+from vidembed.web.captions_tab import SUBTITLES, caption_videos, edit, subtitles
 from vidembed.web.export import MEDIA_TYPES, record, written
 from vidembed.web.html import ICON, strip
 from vidembed.web.intake import safe_name
@@ -102,8 +102,6 @@ def add_routes(app: FastAPI, site: Site) -> None:
 
     @app.get("/captions/{video_id}.{kind}", include_in_schema=False)
     def captions(video_id: str, kind: str) -> Response:
-        from vidembed.web.captions_tab import SUBTITLES, subtitles
-
         if kind not in SUBTITLES:
             raise InputError(f"no such kind of subtitles: {kind!r}", hint=", ".join(SUBTITLES))
         text, name = subtitles(site, _checked(video_id, _VIDEO_ID), kind)
@@ -196,7 +194,7 @@ def add_api(site: Site) -> None:
                 "video_id": r.info.video_id, "name": site.shown(r.info.path), "duration_s": round(r.info.duration_s, 3),
                 "state": r.state, "clips": r.clips, "channels": dict(r.channels),
             }
-            for r in site.index.videos()
+            for r in site.videos()
         ]  # fmt: skip
 
     @_said
@@ -207,8 +205,10 @@ def add_api(site: Site) -> None:
             video_id: from list_videos or a search
             kind: "json" for records, or the text of a file: "srt", "vtt", "jsonl"
         """
-        if kind in ("srt", "vtt", "jsonl"):
+        if kind in SUBTITLES:
             return subtitles(site, video_id, kind)[0]
+        if kind != "json":
+            raise InputError(f"no such kind of captions: {kind!r}", hint=f"one of: json, {', '.join(SUBTITLES)}")
         return [_caption(site, caption) for caption in site.index.captions(video_id)]
 
     api(search_moments, api_name="search_moments", concurrency_limit=site.settings.searches_at_once)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from vidembed.errors import VidembedError
 from vidembed.web import cards, html
-from vidembed.web.asking import Ask, run
+from vidembed.web.asking import Ask, check_query, run
 from vidembed.web.html import html_part
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ class Examples:
         return Examples(like, unlike)
 
 
+def _as_uploaded(payload: Any) -> str | None:
+    """The file of a picture. Gradio's own opens it before anybody can say what is wrong with it; the search does."""
+    return None if payload is None else str(payload.path)
+
+
 def search_tab(site: Site, blocks: gr.Blocks) -> None:
     """Build the tab inside the Blocks that are open."""
     examples = gr.State(Examples())
@@ -63,6 +69,7 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
         image = gr.Image(
             label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=210, elem_id="ve-image"
         )
+        image.preprocess = _as_uploaded  # type: ignore[method-assign, assignment]
         audio = gr.Audio(label="Sound", type="filepath", sources=["upload", "microphone"], elem_id="ve-audio")
         video = gr.Video(label="Video", sources=["upload", "webcam"], height=210, elem_id="ve-video")
     with gr.Group(visible=False, elem_id="ve-options") as filter_box:
@@ -80,27 +87,31 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
         part.visible = False  # in a hidden box it is not drawn, but its script is loaded unless it is hidden itself
     fields: dict[str, Any] = {"text": text, "image": image, "audio": audio, "video": video, **options}
     inputs: set[Any] = {examples, count, *fields.values()}
-    outputs = [found, terms, examples, count, more, hints]
+    outputs = [found, terms, examples, count, more, hints, *media.values()]
+    kept = [gr.skip()] * len(media)
 
     def answer(data: Mapping[Any, Any], chosen: Examples, k: int, **changed: Any) -> list[Any]:
         given = {name: data[part] for name, part in fields.items()} | changed
+        if not asks(data, chosen, **changed):
+            return [cards.welcome(site), "", chosen, k, gr.update(visible=False), gr.skip(), *kept]
+        broken = _unreadable(site, given)
+        if broken:  # taken out again: it would stand in the way of every later search
+            cleared = [None if _FIELDS[name] in broken else gr.skip() for name in media]
+            notes = "".join(html.error_box(error) for error in broken.values())
+            return [notes, gr.skip(), chosen, k, gr.update(visible=False), gr.skip(), *cleared]
         body, full = _answer(site, given, chosen, k)
         shown = [name for name, field in _FIELDS.items() if given[field]]
-        return [
-            body,
-            html.terms(site, chosen.like, chosen.unlike, shown),
-            chosen,
-            k,
-            gr.update(visible=full),
-            gr.skip(),
-        ]
+        terms_now = html.terms(site, chosen.like, chosen.unlike, shown)
+        return [body, terms_now, chosen, k, gr.update(visible=full), gr.skip(), *kept]
 
     def first(data: dict[Any, Any], request: gr.Request) -> list[Any]:
         words = str(request.query_params.get("q", ""))[:_MAX_LINK] if request is not None else ""
         ready = html.suggestions(cards.suggested(site))
         if words.strip():
-            return [*answer(data, Examples(), _PAGE, text=words)[:-1], ready, words]
-        return [cards.welcome(site), "", Examples(), _PAGE, gr.update(visible=False), ready, gr.skip()]
+            said = answer(data, Examples(), _PAGE, text=words)
+            said[outputs.index(hints)] = ready
+            return [*said, words]
+        return [cards.welcome(site), "", Examples(), _PAGE, gr.update(visible=False), ready, *kept, gr.skip()]
 
     def search(data: dict[Any, Any]) -> list[Any]:
         return answer(data, data[examples], _PAGE)
@@ -110,28 +121,24 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
 
     def clicked(data: dict[Any, Any], event: gr.EventData) -> list[Any]:
         action, clip_id = str(event._data.get("action", "")), str(event._data.get("clip", ""))
-        keep: list[Any] = [gr.skip()] * len(media)
         if action == "welcome":  # the library changed while nobody had asked anything
             if asks(data, data[examples]):
-                return [gr.skip()] * (len(outputs) + len(media))
+                return [gr.skip()] * len(outputs)
             ready = html.suggestions(cards.suggested(site))
-            return [cards.welcome(site), *[gr.skip()] * 4, ready, *keep]
+            return [cards.welcome(site), *[gr.skip()] * 4, ready, *kept]
         if action == "demo":
-            return [_begin_demo(site), *[gr.skip()] * 5, *keep]
+            return [_begin_demo(site), *[gr.skip()] * 5, *kept]
         if action == "drop-media":
             name = str(event._data.get("media", ""))
             without = {field: None for shown, field in _FIELDS.items() if shown == name}
             cleared = [None if shown == name else gr.skip() for shown in media]
-            return [*or_welcome(answer(data, data[examples], _PAGE, **without), data, **without), *cleared]
-        chosen = data[examples].with_(action, clip_id)
-        return [*or_welcome(answer(data, chosen, _PAGE), data), *keep]
+            return [*answer(data, data[examples], _PAGE, **without)[: -len(kept)], *cleared]
+        return answer(data, data[examples].with_(action, clip_id), _PAGE)
 
     def asks(data: Mapping[Any, Any], chosen: Examples, **changed: Any) -> bool:
         given = {name: data[part] for name, part in fields.items()} | changed
-        return bool(chosen.like or any(given[name] for name in ("text", *_FIELDS.values())))
-
-    def or_welcome(answered: list[Any], data: Mapping[Any, Any], **changed: Any) -> list[Any]:
-        return answered if asks(data, answered[2], **changed) else [cards.welcome(site), *answered[1:]]
+        words = str(given["text"] or "").strip()
+        return bool(words or chosen.like or chosen.unlike or any(given[name] for name in _FIELDS.values()))
 
     def suggest(data: dict[Any, Any], event: gr.EventData) -> list[Any]:
         words = str(event._data.get("text", ""))
@@ -158,7 +165,7 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
     given = [image.upload, audio.upload, video.upload, audio.stop_recording, video.stop_recording]
     gr.on(given, search, inputs, outputs, **latest)
     more.click(further, inputs, outputs, **quiet)
-    gr.on([found.select, terms.select], clicked, inputs, [*outputs, *media.values()], **latest)
+    gr.on([found.select, terms.select], clicked, inputs, outputs, **latest)
     hints.select(suggest, inputs, [*outputs, text], **latest)
 
 
@@ -201,11 +208,26 @@ def _options(site: Site) -> dict[str, Any]:
     return parts
 
 
+def _unreadable(site: Site, given: Mapping[str, Any]) -> dict[str, VidembedError]:
+    """Given media that cannot be searched with: field -> why, without the server's folders."""
+    broken = {}
+    for field in _FIELDS.values():
+        if not given[field]:
+            continue
+        try:
+            check_query(site, field, Path(given[field]))
+        except VidembedError as error:
+            broken[field] = error
+    return broken
+
+
 def _answer(site: Site, given: Mapping[str, Any], chosen: Examples, k: int) -> tuple[str, bool]:
     """HTML of the answer, and whether there may be more."""
     weights = {name.partition(":")[2]: value for name, value in given.items() if name.startswith("weight:")}
     plain = {name: value for name, value in given.items() if not name.startswith("weight:") and value is not None}
     channels = plain.pop("channels", [])
+    if not channels and weights:
+        return html.notice("error", "No channel is ticked", "Tick at least one channel to search."), False
     everything = len(channels) == len(weights)  # all channels: the search chooses those that understand the query
     usual = site.index.config.search.weights
     changed = {name: float(value) for name, value in weights.items() if float(value) != float(usual.get(name, 1.0))}

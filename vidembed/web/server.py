@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -82,6 +83,8 @@ def make_server(index: VideoIndex, settings: AppSettings | None = None, server: 
         ssr_mode=False, run_history=False, enable_monitoring=False, mcp_server=server.mcp, show_error=True,
         favicon_path=None, **looks(),
     )  # fmt: skip
+    if server.mcp:
+        _answer_in_json(blocks.mcp_server_obj)
     body = (settings.max_upload_mb << 20) * settings.max_uploads + _BODY_SLACK
     fields = FileFields(app, Path(get_upload_folder()))
     opening = Opening(fields, title=TITLE, placeholder=PLACEHOLDER, root_path=settings.root_path)
@@ -142,6 +145,17 @@ def make_runner(app: Guard, server: ServerSettings, *, quiet: bool = True) -> An
             ws="none",
         )
     )
+
+
+def _answer_in_json(tools: Any) -> None:
+    """Gradio hands Python's own spelling of records and lists to agents; JSON is what they read."""
+    plain = tools.postprocess_output_data
+
+    def answered(data: Any, root_url: str) -> Any:
+        whole = (dict, list)
+        return plain([json.dumps(one, ensure_ascii=False) if isinstance(one, whole) else one for one in data], root_url)
+
+    tools.postprocess_output_data = answered
 
 
 def _check_mcp() -> None:

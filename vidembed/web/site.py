@@ -17,6 +17,7 @@ from vidembed.web.jobs import Bin, Edits, Jobs, sweep_uploads
 from vidembed.web.media import MediaFiles
 
 if TYPE_CHECKING:
+    from vidembed.index.contents import VideoRecord
     from vidembed.index.video_index import VideoIndex
 
 _log = logging.getLogger(__name__)
@@ -104,11 +105,18 @@ class Site:
         self.media = MediaFiles(index, index.path / "cache" / "proxies", max_bytes=self.settings.proxy_mb << 20)
         self.bin = Bin(index, self.jobs, self.uploads)
         self.edits = Edits(index, self.jobs)
+        if not self.readonly:
+            self.bin.forget()
 
     @property
     def uploads(self) -> Path:
         """Where uploaded videos are kept."""
         return self.index.path / "uploads"
+
+    def videos(self) -> list[VideoRecord]:
+        """The videos of the library, without those that were taken out, by path."""
+        out = {one.video_id for one in self.bin.all()}
+        return [record for record in self.index.videos() if record.info.video_id not in out]
 
     def url(self, path: str) -> str:
         """The address of one of our routes, as the browser sees it."""
@@ -138,16 +146,18 @@ class Site:
         busy, text, share (0..1, None while unknown), change: differs whenever there is something new to see.
         """
         jobs = self.jobs.all()
-        running = next((job for job in jobs if job.state == "running"), None)
+        running = next((job for job in jobs if job.state in ("running", "stopping")), None)
         waiting = sum(job.state == "waiting" for job in jobs)
-        change = f"{self.index.catalog.videos.totals()[:2]}/{sum(job.ended for job in jobs)}"
+        gone = len(self.index.catalog.videos.gone())
+        change = f"{self.index.catalog.videos.totals()[:2]}/{gone}/{sum(job.ended for job in jobs)}"
         if running is None:
             return {"busy": waiting > 0, "text": "", "share": None, "change": change}
-        text = running.title + (f", {waiting} waiting" if waiting else "")
+        title = f"Stopping: {running.title}" if running.state == "stopping" else running.title
+        text = title + (f", {waiting} waiting" if waiting else "")
         return {"busy": True, "text": text, "share": running.share, "change": change}
 
     def close(self) -> None:
-        """Stop the running job and throw away what was removed; the index stays open, it is the caller's."""
+        """Stop the running job and delete uploads of no video; the index stays open, it is the caller's."""
         self.jobs.close()
         self.edits.close()
         self._sweep()

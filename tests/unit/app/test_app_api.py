@@ -102,3 +102,8 @@ def test_what_is_documented(client: Client) -> None:
 
 def test_no_paths_for_people_elsewhere(client: Client, tmp_path: Path) -> None:
     assert "/" not in call(client, "search_moments", text="red", k=1)["moments"][0]["file"]
+
+
+def test_an_unknown_kind_of_captions_is_said(client: Client, index: VideoIndex) -> None:
+    with pytest.raises(AppError, match="no such kind of captions: 'ass'"):
+        call(client, "get_captions", video_id=index.videos()[0].info.video_id, kind="ass")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 
 import pytest
 import toy_videos
-from app_site import toy_videos_path
+from app_site import press, toy_videos_path
+from starlette.testclient import TestClient
 
 from vidembed import VideoIndex
 from vidembed.errors import InputError, MediaUnreadable
@@ -14,8 +17,10 @@ from vidembed.web import AppSettings, Site
 from vidembed.web.asking import Ask, run
 from vidembed.web.captions_tab import edit
 from vidembed.web.intake import files_under_roots, take_uploads, try_decoding
+from vidembed.web.jobs import KEEP_REMOVED_S
 from vidembed.web.library_tab import act, add_uploads
 from vidembed.web.library_view import table_html
+from vidembed.web.security import Guard
 
 
 class TestIntake:
@@ -34,8 +39,15 @@ class TestIntake:
         assert record.info.path.is_relative_to(site.uploads)
         act(site, "remove", {"video": record.info.video_id})
         assert record.info.path.exists()  # it can be put back
-        site.close()
+        site.bin.forget(now_s=time.time() + KEEP_REMOVED_S + 1)
         assert not record.info.path.exists()  # an upload has no other home; a file of a folder would stay
+
+    def test_a_copy_of_what_is_there_renames_nothing(self, site: Site, films: Path, tmp_path: Path) -> None:
+        text = add_uploads(site, [self.put(tmp_path / "in", "a copy.mp4", films / "green.mp4")])
+        assert "Already in the library: a copy.mp4" in text
+        assert "as green.mp4" in text
+        assert not site.jobs.busy
+        assert [r.info.path.name for r in site.videos()] == ["green.mp4", "red_blue.mp4"]
 
     @pytest.mark.parametrize(
         ("name", "content", "reason"),
@@ -119,6 +131,15 @@ class TestIntake:
             edit(shown, clip, "x")
         assert "Remove" not in table_html(shown, "")
         shown.close()
+
+    def test_a_picture_that_cannot_be_decoded_is_said_and_taken_out(self, guard: Guard, web: TestClient) -> None:
+        junk = b"no picture at all " * 20
+        path = web.post("/gradio_api/upload", files={"files": ("junk.png", junk, "image/png")}).json()[0]
+        said = press(web, "search", {"image": {"path": path, "meta": {"_type": "gradio.FileData"}}})
+        shown = json.dumps(said["output"]["data"])
+        assert "this picture cannot be used: junk.png: not a picture that can be decoded" in shown
+        assert str(Path(path).parent) not in shown
+        assert None in said["output"]["data"]  # the picture: the next search is without it
 
     @pytest.mark.parametrize("field", ["audio", "video"])
     def test_what_is_searched_by_is_checked_as_well(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,11 @@ from starlette.testclient import TestClient
 
 from vidembed import VideoIndex
 from vidembed.errors import BadQuery, InputError
+from vidembed.types import Caption
 from vidembed.web import Site
 from vidembed.web.captions_tab import edit, lines_html
 from vidembed.web.explore_tab import duplicates_html
+from vidembed.web.jobs import KEEP_REMOVED_S
 from vidembed.web.library_tab import act
 from vidembed.web.library_view import table_html
 from vidembed.web.security import Guard
@@ -28,15 +31,37 @@ class TestChanges:
         clip = site.index.clips(video)[0].clip_id
         edit(site, clip, "a red wall")
         site.index.tag(video, {"place": "hall"})
-        token = act(site, "remove", {"video": video}).partition('data-token="')[2].partition('"')[0]
-        assert [r.info.path.name for r in site.index.videos()] == ["green.mp4"]
-        act(site, "undo", {"token": token})
-        assert site.jobs.wait(60)
-        record = next(r for r in site.index.videos() if r.info.video_id == video)
-        assert record.tags == {"place": "hall"}
-        assert [(c.text, c.human) for c in site.index.captions(video)] == [("a red wall", True)]
+        theirs = Caption(site.index.clips(video)[1], "a blue wall", 0.7, (), "some-model")
+        site.index.save_captions([theirs])
+        act(site, "remove", {"video": video})
+        assert [r.info.path.name for r in site.videos()] == ["green.mp4"]
+        assert video not in {moment.video_id for moment in site.index.search("red", k=5)}
+        again = Site(site.index, site.settings)  # a reload, a restart
+        assert f'data-video="{video}"' in table_html(again, "").partition("Removed")[2]
+        act(again, "undo", {"video": video})
+        record = next(r for r in site.videos() if r.info.video_id == video)
+        assert (record.tags, record.state) == ({"place": "hall"}, "ready")
+        assert [(c.text, c.model) for c in site.index.captions(video)] == [
+            ("a red wall", "human"), ("a blue wall", "some-model")]  # fmt: skip
+        assert site.index.search("red", k=1)[0].video_id == video
         with pytest.raises(InputError, match="can no longer be undone"):
-            act(site, "undo", {"token": token})
+            act(site, "undo", {"video": video})
+
+    def test_after_a_day_it_is_forgotten(self, site: Site, library: Path) -> None:
+        video = video_named(site.index, "green.mp4")
+        act(site, "remove", {"video": video})
+        assert site.bin.forget() == []
+        later = time.time() + KEEP_REMOVED_S + 1
+        assert [one.name for one in site.bin.forget(now_s=later)] == ["green.mp4"]
+        assert [r.info.path.name for r in site.index.videos()] == ["red_blue.mp4"]
+        assert (library / "green.mp4").exists()  # a file of a folder stays
+
+    def test_what_was_added_again_is_not_forgotten(self, site: Site, library: Path) -> None:
+        act(site, "remove", {"video": video_named(site.index, "green.mp4")})
+        site.index.add(library / "green.mp4")
+        assert site.bin.all() == []
+        site.bin.forget(now_s=time.time() + KEEP_REMOVED_S + 1)
+        assert len(site.index.videos()) == 2
 
     def test_nothing_waits_for_a_long_run(self, site: Site) -> None:
         """The index has one writer: removals and edits queue up instead of holding up the page."""
@@ -50,10 +75,11 @@ class TestChanges:
         assert "second" in lines_html(site, [site.index.clip(clip).video_id])
         assert len(site.index.videos()) == 2
         assert site.status()["text"] == "Adding a lot, 2 waiting"
-        act(site, "cancel", {})  # drops the removal; what a person wrote is kept
+        site.jobs.cancel()  # what a person did is kept
+        assert site.status()["text"] == "Stopping: Adding a lot, 2 waiting"
         go.set()
         assert site.jobs.wait(60)
-        assert len(site.index.videos()) == 2
+        assert [r.info.path.name for r in site.videos()] == ["red_blue.mp4"]
         assert [c.text for c in site.index.captions()] == ["second"]
 
     def test_uploads_that_were_cut_off_are_swept(self, site: Site) -> None:

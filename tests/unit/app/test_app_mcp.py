@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
+import json
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -59,7 +59,7 @@ def test_the_tools_are_named_and_described(address: str) -> None:
 def test_an_agent_finds_a_moment(address: str) -> None:
     answer = talk(address, "search_moments", text="blue", k=1)
     assert not answer.isError
-    best = ast.literal_eval(answer.content[0].text)["moments"][0]
+    best = json.loads(answer.content[0].text)["moments"][0]
     assert (best["file"], best["start_s"], best["end_s"]) == (
         "red_blue.mp4", pytest.approx(2.0, abs=0.5), pytest.approx(4.0, abs=0.5))  # fmt: skip
 

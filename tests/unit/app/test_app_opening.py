@@ -18,6 +18,11 @@ class TestOpening:
         assert "content-encoding" not in plain.headers
         assert plain.text == page.text
 
+    def test_links_to_it_are_named_by_what_it_is(self, web: TestClient) -> None:
+        text = web.get("/").text
+        assert '<meta property="og:title" content="vidembed">' in text
+        assert not re.search(r"<meta[^>]*Gradio", text)
+
     def test_scripts_are_kept_by_the_browser(self, web: TestClient) -> None:
         script = re.search(r'src="\./(assets/index-[^"]+\.js)"', web.get("/").text)
         assert script is not None

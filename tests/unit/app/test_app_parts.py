@@ -251,6 +251,7 @@ class TestJobs:
         first, second = jobs.start("a", work), jobs.start("b", lambda report: "no")
         assert begun.wait(10)
         assert jobs.cancel() == 2
+        assert first.state == "stopping"
         go.set()
         for job in (first, second):
             with pytest.raises(InputError, match="cancelled"):
@@ -259,6 +260,36 @@ class TestJobs:
         third = jobs.start("c", lambda report: (report(self.step()), "yes")[1])
         third.wait()
         assert third.message == "yes"  # a cancel holds for what was there, not for what comes
+        jobs.close()
+
+    def test_each_job_has_its_own_cancel(self) -> None:
+        jobs, begun, go = Jobs(), threading.Event(), threading.Event()
+        first = jobs.start("theirs", lambda report: (begun.set(), go.wait(10), report(self.step()), "done")[3])
+        second, third = jobs.start("mine", lambda report: "no"), jobs.start("another", lambda report: "yes")
+        assert begun.wait(10)
+        assert jobs.cancel(second.job_id) == 1
+        go.set()
+        assert jobs.wait(10)
+        assert [job.state for job in (first, second, third)] == ["done", "cancelled", "done"]
+        assert [job.title for job in jobs.all()] == ["mine", "theirs", "another"]
+        jobs.forget(first.job_id)
+        assert [job.title for job in jobs.all()] == ["mine", "another"]
+        jobs.close()
+
+    def test_progress_never_goes_back(self) -> None:
+        jobs, shares = Jobs(), []
+
+        def work(report: Any) -> str:
+            for done, total in ((10.0, 10.0), (10.0, 20.0), (20.0, 20.0)):
+                report(Progress("x", "index", 1, 2, done, total, 1.0))
+                shares.append(job.share)
+            return ""
+
+        ready = threading.Event()
+        job = jobs.start("x", lambda report: (ready.wait(10), work(report))[1])
+        ready.set()
+        job.wait()
+        assert shares == [1.0, 1.0, 1.0]
         jobs.close()
 
     def test_what_a_person_wrote_is_not_cancelled(self) -> None:

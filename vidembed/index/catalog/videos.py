@@ -80,9 +80,9 @@ class Videos:
             left = self._db.one("SELECT 1 FROM paths WHERE video_id = ?", (before["video_id"],))
             return None if left else str(before["video_id"])
 
-    def mark_missing(self, paths: Iterable[str]) -> None:
-        """Note that these files are gone; their videos stay."""
-        self._db.run_many("UPDATE paths SET missing = 1 WHERE path = ?", ((path,) for path in paths))
+    def mark_missing(self, paths: Iterable[str], *, missing: bool = True) -> None:
+        """Note that these files are gone, or there again; their videos stay."""
+        self._db.run_many("UPDATE paths SET missing = ? WHERE path = ?", ((int(missing), path) for path in paths))
 
     def unlink(self, paths: Iterable[str]) -> None:
         """Forget these files; their videos stay."""

@@ -161,7 +161,8 @@ class _Sources:
             yield replace(chunk, size_bytes=size)
 
     def _empty(self) -> Chunk:
-        return Chunk(self._job, [], {channel.name: [] for channel in self._job.channels}, {}, 0)
+        names = [channel.name for channel in self._job.channels]
+        return Chunk(self._job, [], {name: [] for name in names}, {}, 0, self._info.duration_s)
 
     def _fill(self, chunk: Chunk, media: ClipMedia) -> int:
         """Add one clip; how many bytes its items hold, each counted once."""

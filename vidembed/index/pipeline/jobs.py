@@ -78,6 +78,7 @@ class Chunk:
     items: dict[str, list[Item | Encoded | Failure | None]]
     texts: dict[str, dict[str, TimedText | None]]  # kind -> clip_id -> newly found text
     size_bytes: int
+    duration_s: float = 0.0  # of the video, as its headers say
 
 
 @dataclass(frozen=True, eq=False)

@@ -98,7 +98,7 @@ def fulfil(order: Order, channels: Mapping[str, Channel], tools: Tools, *, batch
             items: dict[str, list[Item | Encoded | Failure | None]] = {
                 channel.name: [*encoded(channel, event.items[channel.name], event.clips)] for channel in own
             }
-            chunks.append(Chunk(plain, event.clips, items, event.texts, 0))
+            chunks.append(Chunk(plain, event.clips, items, event.texts, 0, event.duration_s))
         elif isinstance(event, Outcome):
             outcome = replace(event, job=plain, error=event.error and _sendable(event.error))
     return Delivery(tuple(chunks), outcome, {})

@@ -34,7 +34,7 @@ class Progress:
     done_items: int
     total_items: int
     done_s: float  # seconds of video done
-    total_s: float
+    total_s: float  # done_s / total_s never goes back
     rate: float  # seconds of video done per second
 
 
@@ -42,47 +42,70 @@ ProgressCallback = Callable[[Progress], None]
 
 
 class Meter:
-    """Counts files and seconds of video, and tells the callback."""
+    """Counts files and seconds of video, and tells the callback.
 
-    def __init__(self, callback: ProgressCallback | None, *, total_items: int, skipped: Callable[[], int]) -> None:
+    How long the videos are that nobody has opened yet is estimated from their bytes, by those that were opened. The
+    share that is done never goes back.
+
+    Args:
+        callback: Told after each step.
+        paths: All files of the run.
+        settled: How many files need no work, so far.
+    """
+
+    def __init__(self, callback: ProgressCallback | None, *, paths: Sequence[Path], settled: Callable[[], int]) -> None:
         self._callback = callback
-        self._total_items = total_items
+        self._sizes = {path.as_posix(): size_of(path) for path in paths} if callback is not None else {}
+        self._total_items = len(paths)
+        self._settled = settled
         self._started = time.perf_counter()
-        self._done_items = 0
-        self._done_s = 0.0
-        self._in_hand: dict[str, float] = {}  # path -> seconds of it that are encoded
-        self._known_s = 0.0
-        self._known_items = 0
-        self._skipped = skipped
+        self._done: dict[str, float] = {}  # path -> seconds of it that are encoded
+        self._lengths: dict[str, float] = {}  # path -> its length, once it is opened
+        self._finished: set[str] = set()
+        self._share = 0.0
 
-    def step(self, path: str, upto_s: float) -> None:
+    def step(self, path: str, upto_s: float, duration_s: float) -> None:
         """The file is encoded up to this second."""
-        self._in_hand[path] = upto_s
+        self._lengths[path], self._done[path] = max(duration_s, upto_s), upto_s
         self._tell(path, "index")
 
     def finished(self, path: str, duration_s: float) -> None:
         """The file is done."""
-        self._in_hand.pop(path, None)
-        self._done_items += 1
-        self._done_s += duration_s
-        self._known_items += 1
-        self._known_s += duration_s
+        self._lengths[path] = self._done[path] = duration_s
+        self._finished.add(path)
         self._tell(path, "index")
 
     def end(self) -> None:
         """The run is done."""
+        self._share = 1.0
         self._tell("", "done")
 
     def _tell(self, item: str, stage: str) -> None:
         if self._callback is None:
             return
-        done_s = self._done_s + sum(self._in_hand.values())
-        done_items = self._done_items + self._skipped()
-        left = max(self._total_items - done_items, 0)
-        typical_s = self._known_s / self._known_items if self._known_items else done_s
-        total_s = max(done_s, self._known_s + left * typical_s)
+        done_s, done_items = sum(self._done.values()), len(self._finished) + self._settled()
+        total_s = done_s if stage == "done" else self._total_s(self._total_items - done_items)
+        if total_s > 0:
+            self._share = min(1.0, max(self._share, done_s / total_s))
+            total_s = done_s / self._share if self._share else total_s
         rate = done_s / max(time.perf_counter() - self._started, 1e-6)
         self._callback(Progress(item, stage, done_items, self._total_items, done_s, total_s, rate))
+
+    def _total_s(self, left: int) -> float:
+        """Seconds of all videos that need work; `left` files are not done."""
+        known_s = sum(self._lengths.values())
+        known = sum(self._sizes.get(path, 0) for path, length_s in self._lengths.items() if length_s > 0)
+        unopened = [size for path, size in self._sizes.items() if path not in self._lengths]
+        share = min(1.0, max(0, left - len(self._lengths.keys() - self._finished)) / max(len(unopened), 1))
+        return known_s + (known_s / known * sum(unopened) * share if known else 0.0)
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file; 0 for one that is gone."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 EVERY_S = 10.0
@@ -139,7 +162,7 @@ class Indexer:
 
     def run(self, paths: Sequence[Path], *, progress: ProgressCallback | None = None) -> RunReport:
         """Index the files. Raises `errors.FATAL` at once, KeyboardInterrupt after removing what is half done."""
-        run = _Run(self, len(paths), progress)
+        run = _Run(self, paths, progress)
         planner = Planner(self.catalog, self.tools.identify, self.wanted, self.load)
         jobs = planner.jobs(paths, run.plan)
         first = next(jobs, None)  # loads the models, before any thread starts and only if there is work
@@ -164,7 +187,7 @@ class Indexer:
 class _Run:
     """The state of one run."""
 
-    def __init__(self, indexer: Indexer, total_items: int, progress: ProgressCallback | None) -> None:
+    def __init__(self, indexer: Indexer, paths: Sequence[Path], progress: ProgressCallback | None) -> None:
         self._catalog = indexer.catalog
         self._settings = indexer.settings
         self._writer = Writer(indexer.catalog, indexer.store, on_failure=self._unexpected)
@@ -172,7 +195,7 @@ class _Run:
         self._ended: list[Outcome] = []
         self._streak: Counter[tuple[str, str]] = Counter()  # (stage, kind) since the last success
         self.plan = Plan()
-        self.meter = Meter(progress, total_items=total_items, skipped=self.plan.settled)
+        self.meter = Meter(progress, paths=paths, settled=self.plan.settled)
         self._done: list[str] = []
         self._failed: list[Failure] = []
         self._damaged: list[Damage] = []
@@ -212,7 +235,7 @@ class _Run:
         if chunks:
             self._writer.encode(chunks)
             for chunk in chunks:
-                self.meter.step(chunk.job.path, chunk.clips[-1].span.end_s)
+                self.meter.step(chunk.job.path, chunk.clips[-1].span.end_s, chunk.duration_s)
         ended, self._ended = self._ended, []
         whole = [outcome for outcome in ended if outcome.error is None]
         if whole:
