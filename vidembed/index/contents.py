@@ -58,7 +58,7 @@ class IndexInfo:
     captions: int
     damaged: int = 0  # videos of which something could not be decoded
     channels: Mapping[str, ChannelInfo] = field(default_factory=dict)
-    sizes_bytes: Mapping[str, int] = field(default_factory=dict)  # catalog, vectors, thumbnails
+    sizes_bytes: Mapping[str, int] = field(default_factory=dict)  # by part of the folder, as they take room on the disk
 
     def __str__(self) -> str:
         gone = f" ({self.gone} gone)" if self.gone else ""
@@ -66,8 +66,9 @@ class IndexInfo:
             f"{self.path}: {self.videos} videos{gone}, {self.clips} clips, {format_time(self.duration_s)} of video, "
             f"{self.captions} captions, {self.failures} failures"
             + (f", {self.damaged} damaged (vidembed info --videos)" if self.damaged else ""),
-            f"profile {self.profile}, store {self.store}, "
-            + ", ".join(f"{part} {size / 1e6:.1f} MB" for part, size in self.sizes_bytes.items()),
+            f"profile {self.profile}, store {self.store}",
+            f"disk {sum(self.sizes_bytes.values()) / 1e6:.1f} MB: "
+            + ", ".join(f"{part} {size / 1e6:.1f}{self._hourly(size)}" for part, size in self.sizes_bytes.items()),
         ]
         for channel in self.channels.values():
             if not channel.enabled:
@@ -78,6 +79,10 @@ class IndexInfo:
                 f"  {channel.name:14} {channel.stored} clips; videos: {tried}; {channel.model} ({channel.license})"
             )
         return "\n".join(lines)
+
+    def _hourly(self, size_bytes: int) -> str:
+        """Size per hour of video, below ten minutes nothing: the least that an empty index takes would count most."""
+        return f" ({size_bytes / 1e6 / (self.duration_s / 3600):.1f} an hour)" if self.duration_s >= 600 else ""
 
 
 @dataclass(frozen=True)
@@ -154,11 +159,7 @@ def info(parts: IndexParts) -> IndexInfo:
             name: _channel(name, given, counts, total, made=manifest.channels.get(name))
             for name, given in parts.config.channels.items()
         },
-        sizes_bytes={
-            "catalog": _bytes_on_disk(parts.path / "catalog.sqlite"),
-            "vectors": _bytes_on_disk(parts.path / "vectors"),
-            "thumbnails": _bytes_on_disk(parts.thumbnails.folder),
-        },
+        sizes_bytes=_sizes(parts),
     )
 
 
@@ -190,6 +191,17 @@ def _channel(
         missing=total - found.done - found.absent - found.failed,
         stored=found.stored,
     )
+
+
+def _sizes(parts: IndexParts) -> dict[str, int]:
+    logs = sum(_bytes_on_disk(folder) for folder in parts.path.glob("vectors/collections/*/wal"))
+    return {
+        "vectors": _bytes_on_disk(parts.path / "vectors") - logs,
+        "write-ahead log": logs,
+        "thumbnails": _bytes_on_disk(parts.thumbnails.folder),
+        "catalog": sum(_bytes_on_disk(file) for file in parts.path.glob("catalog.sqlite*")),
+        "cache": _bytes_on_disk(parts.path / "cache"),
+    }
 
 
 def _bytes_on_disk(path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,15 @@ def test_info_videos_and_clips(shared: VideoIndex) -> None:
     assert [clip.span.start_s for clip in shared.clips(records[1].info.video_id)] == [0.0, 2.0][: records[1].clips]
     with pytest.raises(BadQuery, match="no clip"):
         shared.clip("nobody")
+
+
+def test_info_says_what_takes_the_disk(shared: VideoIndex) -> None:
+    info = shared.info()
+    assert set(info.sizes_bytes) == {"vectors", "write-ahead log", "thumbnails", "catalog", "cache"}
+    assert info.sizes_bytes["catalog"] > 0
+    assert " an hour" not in str(info)  # of eight seconds: that says nothing
+    long = replace(info, duration_s=1800.0, sizes_bytes={"vectors": 5_000_000, "write-ahead log": 2_500_000})
+    assert "disk 7.5 MB: vectors 5.0 (10.0 an hour), write-ahead log 2.5 (5.0 an hour)" in str(long)
 
 
 def test_thumbnails_are_there_and_made_when_asked(index: VideoIndex) -> None:
