@@ -62,6 +62,17 @@ def test_words_of_subtitles_are_found_where_they_are_said(library: Path) -> None
         assert index.transcript(library / "silent.mp4") is None
 
 
+def test_info_says_where_each_transcript_came_from(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "info", "--videos", "--index", "index")
+    assert code == 0
+    (talk,) = [line for line in out.splitlines() if "talk.mp4" in line]
+    assert "(speech: talk.en.srt)" in talk
+    (inside,) = [line for line in out.splitlines() if "inside.mkv" in line]
+    assert "(speech: subtitle track 1 (subrip))" in inside
+    (silent,) = [line for line in out.splitlines() if "silent.mp4" in line]
+    assert "speech:" not in silent
+
+
 def test_one_file_a_video_reads_back_the_same(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for form, read in (("srt", read_srt), ("vtt", read_vtt)):
         code, out, err = run(capsys, "transcript", "--index", "index", "--out", "texts", "--format", form)

@@ -38,6 +38,7 @@ def info(
             console,
             f"{record.state:8} {format_time(record.info.duration_s):>12} {record.clips:5} clips  {record.info.path}"
             + (f"  (damaged: {record.damage})" if record.damage else "")
+            + (f"  (speech: {record.transcript})" if record.transcript else "")
             + "".join(f"  {key}={value}" for key, value in record.tags.items()),
         )
     for failure in failed:

@@ -99,6 +99,7 @@ class VideoRecord:
     counts: Mapping[str, int] = field(default_factory=dict)  # frames decoded, skipped, corrupt, missing; audio_corrupt
     damage: Damage | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    transcript: str | None = None  # the subtitles it was taken from, or "recognised"; None = there is none
 
 
 def videos(parts: IndexParts) -> list[VideoRecord]:
@@ -114,6 +115,7 @@ def videos(parts: IndexParts) -> list[VideoRecord]:
     for failure in catalog.failures():
         failures.setdefault(failure.item, []).append(failure)
     tags = catalog.tags.all()
+    origins = {video_id: origin or "recognised" for video_id, origin in catalog.texts.origins("speech").items()}
     records = []
     for row in catalog.videos.all():
         video_id = row.info.video_id
@@ -133,6 +135,7 @@ def videos(parts: IndexParts) -> list[VideoRecord]:
                 counts=row.counts,
                 damage=Damage.of(row.info.path.as_posix(), row.counts),
                 tags=tags.get(video_id, {}),
+                transcript=origins.get(video_id),
             )
         )
     return records

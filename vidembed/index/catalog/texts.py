@@ -117,6 +117,15 @@ class Texts:
             found.setdefault(row["clip_id"], {})[row["kind"]] = _text_from_json(row["body"])
         return found
 
+    def origins(self, kind: str) -> dict[str, str]:
+        """video_id -> the subtitles its texts were taken from; "" = recognised. Videos without texts are left out."""
+        rows = self._db.rows(
+            """SELECT c.video_id, max(coalesce(json_extract(t.body, '$.origin'), '')) origin
+               FROM texts t JOIN clips c USING (clip_id) WHERE t.kind = ? AND t.body IS NOT NULL GROUP BY c.video_id""",
+            (kind,),
+        )
+        return {row["video_id"]: row["origin"] for row in rows}
+
     def known(self, video_id: str, kind: str, producer: str) -> dict[str, TimedText | None]:
         """clip_id -> what this producer found, for the clips of a video it has been through."""
         rows = self._db.rows(
