@@ -123,15 +123,15 @@ class TestNames:
     def test_language_and_kind(self, words: list[str], expected: tuple[str | None, str]) -> None:
         assert described(words) == expected
 
-    @pytest.mark.parametrize("word", ["und", "mul", "captions", "chapters", "x264", "part"])
+    @pytest.mark.parametrize("word", ["und", "mul", "captions", "chapters", "x264", "part", "new", "old", "sub", "dub"])
     def test_other_words_are_no_language(self, word: str) -> None:
         assert language_code(word) is None
 
     def test_which_files_belong_to_a_video(self, tmp_path: Path) -> None:
         for name in (
             "talk.mp4", "talk 2.mp4", "talk.srt", "talk.en.forced.vtt", "TALK.DE.ASS", "talk.mp4.srt",
-            "talk.captions.srt", "talk.chapters.vtt", "talk 2.srt", "talk2.srt", "talk.txt", "Subs/talk.fr.srt",
-            "Subs/2_English.srt", "subtitles/talk/3_Spanish.srt",
+            "talk.captions.srt", "talk.new.srt", "talk.chapters.vtt", "talk 2.srt", "talk2.srt", "talk.txt",
+            "Subs/talk.fr.srt", "Subs/2_English.srt", "subtitles/talk/3_Spanish.srt",
         ):  # fmt: skip
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).touch()

@@ -87,15 +87,16 @@ def described(words: Iterable[str]) -> tuple[str | None, SubtitleKind]:
 
 
 def language_code(word: str) -> str | None:
-    """ISO 639-1 (or 639-3) code of a tag or an English or own name of a language; None for other words."""
+    """ISO 639-1 code of a tag or an English or own name of a language; None for other words."""
     import langcodes  # with its tables of names: only where a name is looked up
 
     try:
         found = langcodes.Language.get(word) if len(word) < 4 or "-" in word else langcodes.find(word)
     except LookupError:
         return None
-    known = found.language is not None and found.language != "mul" and langcodes.tag_is_valid(found.language)
-    return found.language if known else None
+    # Of three letters "new", "old", "sub" and "sdh" are languages, too; those that people mean shorten to two.
+    code = found.language or ""
+    return code if (len(code) == 2 or code in _LONG_CODES) and langcodes.tag_is_valid(code) else None
 
 
 def decode(content: bytes, language: str | None = None) -> str:
@@ -149,6 +150,7 @@ def plain(marked: str) -> str:
 # -- Parts -------------------------------------------------------------------------------------------------------------
 
 _KINDS: dict[str, SubtitleKind] = {"forced": "forced", "foreign": "forced", "sdh": "sdh", "cc": "sdh", "hi": "sdh"}
+_LONG_CODES = ("cmn", "fil", "yue")
 _PLAIN_WORDS = ("full", "default", "subs", "subtitles")
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
