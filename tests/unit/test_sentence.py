@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -96,3 +97,16 @@ def test_real_weights_rank_what_is_known(name: str) -> None:
         seen = encoder.encode("image", pictures)  # type: ignore[union-attr]
         asked = encoder.encode("text", ["a red picture", "a blue picture"])  # type: ignore[union-attr]
         assert (asked @ seen.T).argmax(axis=1).tolist() == [0, 1]
+
+
+def test_a_pooler_that_the_files_lack_is_not_missed(folder: Path, encoder: Encoder, tmp_path: Path) -> None:
+    """Many sentence models are published without it: their own pooling module never reads it."""
+    from safetensors.torch import load_file, save_file
+
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    tensors = load_file(copy / "model.safetensors")
+    assert any(name.startswith("pooler.") for name in tensors)
+    kept = {name: value for name, value in tensors.items() if not name.startswith("pooler.")}
+    save_file(kept, copy / "model.safetensors", metadata={"format": "pt"})
+    loaded = registry.load_encoder(str(copy), device="cpu")
+    np.testing.assert_allclose(loaded.encode("text", ["red car"]), encoder.encode("text", ["red car"]), atol=1e-6)  # type: ignore[union-attr]

@@ -13,6 +13,7 @@ import pytest
 import torch
 from open_clip_parts import encoder_of, picture
 
+from vidembed.errors import ConfigError
 from vidembed.models.encoders import _engines, _openvino
 
 
@@ -74,3 +75,20 @@ def test_openvino_falls_back_to_float32_where_half_precision_disagrees(
     monkeypatch.setattr(_openvino, "AGREEMENT", 1.1)  # nothing agrees that well
     tower: Any = encoder_of(folder, engine="openvino")._tower
     assert tower.precision == "float32"
+
+
+def test_a_tower_that_openvino_cannot_translate_runs_on_torch_with_a_word(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*given: Any, **named: Any) -> None:
+        raise RuntimeError("cannot trace aten::strange")
+
+    monkeypatch.setattr(_engines, "available", lambda: True)
+    monkeypatch.setattr(_openvino, "compile_tower", refuse)
+    images = [picture(64, 64)]
+    encoder = encoder_of(folder, engine="auto")
+    assert encoder.engine == "torch"
+    assert "torch takes its place" in caplog.text
+    np.testing.assert_allclose(encoder.encode("image", images), encoder_of(folder).encode("image", images), atol=1e-6)
+    with pytest.raises(ConfigError, match="OpenVINO cannot run the image tower .*aten::strange"):
+        encoder_of(folder, engine="openvino")

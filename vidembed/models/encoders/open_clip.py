@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from vidembed.errors import ConfigError, UnknownModel, WeightsMissing, did_you_mean
+from vidembed.errors import ConfigError, UnknownModel, VidembedError, WeightsMissing, did_you_mean
 from vidembed.models import weights
 from vidembed.models.encoders import _engines, _openvino, _torch
 from vidembed.models.encoders._pictures import Preparation
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from vidembed.models.spec import ModelSpec
 
 CONFIG = "open_clip_config.json"
+_log = logging.getLogger(__name__)
+_TRACED: Any = torch.jit.TracerWarning  # type: ignore[attr-defined]
 ENGINES = ("auto", "torch", "openvino")
 
 
@@ -101,11 +105,31 @@ def load(
     on_openvino = chosen.type == "cpu" and (engine == "openvino" or (engine == "auto" and _engines.available()))
     kind = torch.float32 if on_openvino else _torch.pick_dtype(dtype, chosen)
     model = _torch.settle(model, chosen, kind)
-    tower = _openvino.compile_tower(model.visual, prepare.size, dtype=dtype) if on_openvino else None
+    tower = _compiled(spec, model.visual, prepare.size, dtype, needed=engine == "openvino") if on_openvino else None
     if tower is not None:
         del model.visual  # its memory is the engine's now
     space = spec.space or Space(weights.space_name(spec, at), _dim(spec, at))
     return OpenClipEncoder(space, model, tokenizer, prepare, chosen, kind, tower)
+
+
+def _compiled(
+    spec: ModelSpec, visual: Any, size: tuple[int, int], dtype: str, *, needed: bool
+) -> Callable[[Tensor], Tensor] | None:
+    """The image tower under OpenVINO; None where it cannot be translated and torch may take its place."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=_TRACED)  # sizes are fixed: what it traced once holds
+            return _openvino.compile_tower(visual, size, dtype=dtype)
+    except (VidembedError, MemoryError):
+        raise
+    except Exception as error:  # of torch's tracer and of OpenVINO
+        if needed:
+            raise ConfigError(
+                f"OpenVINO cannot run the image tower of {spec.name}: {str(error).strip().splitlines()[0][:200]}",
+                hint="set the channel's engine to torch or auto",
+            ) from error
+        _log.warning("OpenVINO cannot run the image tower of %s; torch takes its place and is slower", spec.name)
+        return None
 
 
 def _build(spec: ModelSpec, at: Path, arch: str | None, cfg: Mapping[str, Any]) -> tuple[Any, Any]:

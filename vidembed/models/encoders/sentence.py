@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from vidembed.models.spec import ModelSpec
 
+_REPORTED = re.compile(r"^(\S+)\s*\|\s*(MISSING|MISMATCH)", re.MULTILINE)  # lines of transformers' table
 FRAMES = 32  # of a clip, at most, where the record does not say
 
 
@@ -152,7 +154,10 @@ def _measured(model: Any) -> int:
 
 @contextmanager
 def _no_random_weights() -> Iterator[None]:
-    """Raises ValueError when transformers reports weights that the files lack: it fills them with random numbers."""
+    """Raises ValueError when transformers reports weights that the files lack: it fills them with random numbers.
+
+    Those of its own pooler may be missing: sentence-transformers pools by a module of its own and never reads them.
+    """
     import transformers
 
     transformers_logging: Any = transformers.utils.logging
@@ -162,8 +167,10 @@ def _no_random_weights() -> Iterator[None]:
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             text = record.getMessage()
-            if "MISSING" in text or "MISMATCH" in text or "newly initialized" in text:
-                heard.append(text)
+            told = _REPORTED.findall(text)
+            lacking = [key for key, status in told if status == "MISMATCH" or ".pooler." not in f".{key}"]
+            if lacking or (not told and "newly initialized" in text):
+                heard.append(", ".join(lacking) or text)
 
     listener, before = Listener(), transformers_logging.get_verbosity()
     transformers_logging.add_handler(listener)
