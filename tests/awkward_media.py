@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from media_factory import H264, Sample, colour, ffmpeg_program, tone, truncate
+from media_factory import H264, JOIN, SHOTS, Sample, colour, ffmpeg_program, tone, truncate
 
 _MPEG2 = ("-c:v", "mpeg2video", "-q:v", "2")
 _RED_THEN_BLUE = ("-filter_complex", "[0:v][1:v]concat=n=2:v=1:a=0[v]", "-map", "[v]")
@@ -93,6 +93,19 @@ def _scramble(data: bytearray) -> None:
             data[place + 4 : place + 188] = bytes(value ^ 0xA5 for value in data[place + 4 : place + 188])
 
 
+def _trimmed_by(seconds: float) -> Callable[[Path], None]:
+    """Copied from there on, as phones trim: from the keyframe before, which an edit list hides."""
+
+    def trim(path: Path) -> None:
+        whole = path.with_name(f"whole-{path.name}")
+        path.rename(whole)
+        command = ["-v", "error", "-nostdin", "-y", "-ss", str(seconds), "-i", f"file:{whole}", "-c", "copy"]
+        subprocess.run([ffmpeg_program(), *command, f"file:{path}"], check=True)
+        whole.unlink()
+
+    return trim
+
+
 def _only_headers(path: Path) -> None:
     """The index, and the first bytes of what it lists."""
     data = path.read_bytes()
@@ -165,6 +178,8 @@ CLOCKS = (
            after=_only_headers),
     Sample("wmv2.wmv", (*colour("red", 4), *tone(440, 4), "-c:v", "wmv2", "-c:a", "wmav2", "-output_ts_offset", "2"),
            4.0, audio_rate_hz=16000, decord=False),
+    # Red, green and blue for a second each, with keyframes at 0 and 2 s; what is shown begins at 1.2 s.
+    Sample("trimmed.mp4", (*SHOTS, *JOIN, *H264, "-g", "20", "-bf", "0"), 1.8, after=_trimmed_by(1.2)),
     # AVI with a clock of 600 ticks a second, 10 pictures a second.
     Sample("ticks_600.avi", (*colour("red", 4), "-c:v", "mpeg4", "-bf", "0", "-enc_time_base", "1:600", "-fps_mode",
                              "passthrough"), 4.0, decord=False),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media_factory import GREEN, RED, Media
+from media_factory import BLUE, GREEN, RED, Media
 
 from vidembed.errors import InputError, MediaNotFound, MediaUnreadable, MissingDependency
 from vidembed.media.editing import ffmpeg
@@ -44,6 +44,38 @@ def test_lossless_begins_at_the_keyframe_before(media: Media, tmp_path: Path) ->
         np.testing.assert_array_equal(
             copy.frames([0.0, 0.5], short_side_px=48).rgb, source.frames([0.5, 1.0], short_side_px=48).rgb
         )
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_avi_is_whole_from_its_very_start(media: Media, tmp_path: Path, exact: bool) -> None:
+    made = cut(media.path("mpeg4.avi"), Span(0.0, 0.8), tmp_path / "out.mp4", exact=exact)
+    with open_video(made) as copy, open_video(media.path("mpeg4.avi")) as source:
+        asked = [0.0, 0.2, 0.4, 0.6]
+        found, expected = (video.frames(asked, short_side_px=48).rgb.astype(int) for video in (copy, source))
+    assert np.abs(found - expected).mean() <= 6
+
+
+def test_lossless_brings_nothing_back_that_was_trimmed(media: Media, tmp_path: Path) -> None:
+    """Shown: green to 0.8 s, then blue from a keyframe on; hidden before: red."""
+    path = media.path("trimmed.mp4")
+    green, blue = [(round(n / 10, 1), GREEN) for n in range(8)], [(0.8, BLUE), (0.9, BLUE)]
+    assert colours(cut(path, Span(0.0, 1.0), tmp_path / "out.mp4").path) == green + blue
+    # No edit list can hide it: pictures begin at the next keyframe.
+    assert {colour for _, colour in colours(cut(path, Span(0.0, 1.4), tmp_path / "out.mkv").path)} == {BLUE}
+    assert colours(cut(path, Span(0.0, 1.0), tmp_path / "exact.mkv", exact=True).path) == green + blue
+
+
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("name", ["joined.ts", "joined_ahead.ts"])
+def test_joined_recordings_are_cut_in_their_second_part(media: Media, tmp_path: Path, name: str, exact: bool) -> None:
+    """Red and 440 Hz to 2 s, then blue and 1000 Hz."""
+    made = cut(media.path(name), Span(2.5, 3.5), tmp_path / "out.mp4", exact=exact)
+    assert 2.3 <= made.span.start_s <= 2.5
+    assert {colour for _, colour in colours(made.path)} == {BLUE}
+    with open_video(made) as video:
+        assert video.info.duration_s == pytest.approx(made.span.end_s - made.span.start_s, abs=0.15)
+        samples = video.audio(Span(0.25, 0.75), rate_hz=16000).samples
+    assert np.argmax(np.abs(np.fft.rfft(samples))) * 2 == pytest.approx(1000, abs=4)
 
 
 @pytest.mark.parametrize("name", ["mpeg2.ts", "open_gop.mkv", "offset.mkv", "vp9.webm", "mpeg4.avi", "hevc_open.mkv"])

@@ -10,9 +10,11 @@ import pytest
 
 from vidembed.config.schema import MediaSettings
 from vidembed.errors import MediaUnreadable
+from vidembed.media.editing.cut import cut, reel
 from vidembed.media.editing.ffmpeg import find_ffmpeg
 from vidembed.media.reading.reader import open_video
-from vidembed.media.reading.scaling import Transfer, tone_map
+from vidembed.media.reading.scaling import Transfer, lut, tone_map
+from vidembed.types import Span
 
 # 203 cd/m2, the white of graphics (BT.2408): PQ signal 0.58, HLG 0.75. By BT.2446 A with a peak of 1000 cd/m2:
 # Y' = 0.203^(1/2.4) = 0.5146, Y'p = ln(1 + 12.26 Y') / ln 13.26 = 0.7695, Y'c = 0.8283 (the knee),
@@ -48,6 +50,17 @@ def test_colours_keep_their_place() -> None:
         assert sum(found) - found[place] <= 40
 
 
+def test_the_table_for_cuts_says_the_same() -> None:
+    """Red runs fastest; the corners are black, red and white."""
+    lines = lut("pq", side=3).splitlines()
+    assert lines[0] == "LUT_3D_SIZE 3"
+    assert len(lines) == 1 + 27
+    rows = [[float(value) for value in line.split()] for line in lines[1:]]
+    assert rows[0] == [0, 0, 0]
+    assert rows[-1] == [1, 1, 1]
+    assert rows[1] == pytest.approx([value / 255 for value in mapped("pq", 0.5, 0.0, 0.0)], abs=0.005)
+
+
 @pytest.mark.parametrize(("transfer", "grey"), [("pq", "0x949494"), ("hlg", "0xBFBFBF")])
 def test_a_file_is_read_as_ordinary_pictures(tmp_path: Path, transfer: Transfer, grey: str) -> None:
     path = tmp_path / f"{transfer}.mp4"
@@ -61,6 +74,11 @@ def test_a_file_is_read_as_ordinary_pictures(tmp_path: Path, transfer: Transfer,
     assert frames.rgb.shape == (2, 24, 32, 3)
     assert np.abs(frames.rgb.astype(int) - WHITE).max() <= 3
     np.testing.assert_array_equal(streamed, frames.rgb[0])
+    made = cut(path, Span(0.0, 0.5), tmp_path / "cut.mp4", exact=True)
+    joined = reel([(path, Span(0.0, 0.5))], tmp_path / "reel.mp4")
+    for ordinary in (made.path, joined):
+        with open_video(ordinary) as video:
+            assert np.abs(video.frames([0.2], short_side_px=24).rgb.astype(int) - WHITE).max() <= 4
     pytest.importorskip("decord", reason="decord has no wheel for this platform")
     decord = MediaSettings(reader="decord")
     with open_video(path, decord) as video, pytest.raises(MediaUnreadable, match="high dynamic range"):

@@ -35,6 +35,16 @@ def test_pieces_follow_each_other(media: Media, tmp_path: Path) -> None:
     assert loud[2] > 0.05
 
 
+def test_pixels_that_are_not_square_keep_their_shape(media: Media, tmp_path: Path) -> None:
+    """64 x 48, shown as 85 x 48, on a canvas of 64 x 48: 36 lines in the middle, 6 black ones above and below."""
+    pieces = [(media.path("three_shots.mp4"), Span(0.0, 0.4)), (media.path("wide_pixels.mp4"), Span(0.0, 0.4))]
+    with open_video(reel(pieces, tmp_path / "out.mp4")) as video:
+        rgb = video.frames([0.6], short_side_px=48).rgb[0]
+    assert rgb.shape == (48, 64, 3)
+    assert rgb[:4].max() < 80 > rgb[-4:].max()
+    assert rgb[8:40, :, 0].min() > 200
+
+
 def test_what_cannot_be_is_said(media: Media, tmp_path: Path) -> None:
     piece = (media.path("tone.mp4"), Span(0, 1))
     with pytest.raises(InputError, match="nothing to put"):

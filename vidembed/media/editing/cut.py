@@ -14,6 +14,7 @@ from vidembed.files import replacing
 from vidembed.media.editing import ffmpeg as program
 from vidembed.media.reading.container import DEMUXERS, mapped_errors, open_container
 from vidembed.media.reading.probe import Headers, probe, read_headers
+from vidembed.media.reading.scaling import lut
 from vidembed.types import Span, VideoInfo
 
 _CLOSE_S = 0.001  # start this much early: a frame exactly at the start must not be lost to rounding
@@ -71,17 +72,23 @@ def cut(
         headers = read_headers(container, path, limits)
     span = _checked(span, headers.info, out)
     with_picture = headers.info.has_video and out.suffix.lower() not in _AUDIO_SUFFIXES
-    seek_s = span.start_s
+    key_s = seek_s = span.start_s
     if with_picture:
-        seek_s, start_s = _keyframe_before(path, headers, span.start_s, limits)
-        span = span if exact else Span(start_s, span.end_s)
-    skip_s = span.start_s - seek_s if exact else 0.0
-    coding = _coding(out.suffix.lower(), with_picture, height_px) if exact else _COPY
-    if skip_s > 0:
-        coding = {**coding, "ss": f"{skip_s:.6f}"}  # after decoding
-    with replacing(out, overwrite=overwrite) as part:
-        graph = _cut_graph(headers, seek_s, span.end_s - seek_s - skip_s, part, with_picture, coding)
-        program.run(graph, doing=f"cutting {path.name}", timeout_s=timeout_s)
+        seek_s, key_s = _keyframe_before(path, headers, span.start_s, limits)
+    if not exact:
+        span = Span(max(0.0, key_s), span.end_s)
+    coding = _coding(out.suffix.lower(), with_picture, height_px) if exact else _copying(out.suffix.lower(), key_s)
+    if headers.clock.edges:  # ffmpeg finds places in joined recordings only on its way from their beginning
+        seek_s, coding = 0.0, {**coding, "ss": f"{max(0.0, span.start_s + _before_s(path, headers, limits)):.6f}"}
+    elif exact and span.start_s > seek_s:
+        coding = {**coding, "ss": f"{span.start_s - seek_s:.6f}"}  # after decoding
+    length_s = span.end_s - (span.start_s if exact or headers.clock.edges else seek_s)
+    with replacing(out, overwrite=overwrite) as part, tempfile.TemporaryDirectory(prefix="vidembed-cut-") as folder:
+        if exact and with_picture and headers.transfer is not None:
+            (Path(folder) / _LUT).write_text(lut(headers.transfer), encoding="ascii")
+            coding = {**coding, "vf": f"{_TO_SDR},{coding['vf']}" if "vf" in coding else _TO_SDR}
+        graph = _cut_graph(headers, seek_s, length_s, part, with_picture, coding)
+        program.run(graph, doing=f"cutting {path.name}", timeout_s=timeout_s, folder=folder)
         _check_made(part, path, limits)
     return CutFile(out, span, exact)
 
@@ -103,9 +110,12 @@ def _check_folder(out: Path) -> None:
 def _keyframe_before(path: Path, headers: Headers, time_s: float, limits: LimitSettings) -> tuple[float, float]:
     """(time to seek to, time of the keyframe that this leads to): the last one at or before time_s, or an earlier one.
 
+    It is negative where what is shown begins between two keyframes, as in an MP4 that was trimmed.
     Formats without an index (MPEG-TS) land behind the time asked for; then from further back.
     """
     assert headers.video_index is not None
+    if headers.clock.edges:
+        return time_s, min(headers.clock.key_before(time_s), time_s)
     for back_s in (0.0, 1.0, 3.0, 10.0, 30.0):
         goal_s = max(0.0, time_s - back_s)
         with open_container(path, limits) as container, mapped_errors(path, "read"):
@@ -115,12 +125,34 @@ def _keyframe_before(path: Path, headers: Headers, time_s: float, limits: LimitS
                 if packet.pts is not None and packet.is_keyframe:
                     key_s = float(packet.pts * packet.time_base) - headers.start_s
                     if key_s <= time_s + _CLOSE_S:
-                        return goal_s, max(0.0, min(key_s, time_s))
+                        return goal_s, min(key_s, time_s)
                     break
     return 0.0, 0.0
 
 
-_COPY = {"c": "copy", "avoid_negative_ts": "make_zero"}
+_MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".m4a"})
+# From BT.2020 to BT.709 by the table that indexing's tone mapping was written to.
+_LUT = "to_sdr.cube"
+_TO_SDR = (
+    "scale=in_color_matrix=bt2020:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb48le,"
+    f"lut3d=file={_LUT}:interp=tetrahedral,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,"
+    "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+)
+
+
+def _copying(suffix: str, key_s: float) -> dict[str, Any]:
+    """What is hidden before t = 0 stays hidden: MP4 says so by an edit list, others begin at the next keyframe."""
+    if key_s >= -_CLOSE_S:
+        return {"c": "copy", "avoid_negative_ts": "make_zero"}
+    if suffix in _MP4_SUFFIXES:
+        return {"c": "copy", "avoid_negative_ts": "disabled"}
+    return {"c": "copy", "avoid_negative_ts": "make_zero", "ss": f"{_CLOSE_S:.6f}"}
+
+
+def _before_s(path: Path, headers: Headers, limits: LimitSettings) -> float:
+    """How long before t = 0 a file begins for ffmpeg."""
+    with open_container(path, limits) as container:
+        return headers.start_s - (container.start_time or 0) / 1_000_000
 
 
 def _coding(suffix: str, with_picture: bool, height_px: int | None) -> dict[str, Any]:
@@ -141,18 +173,20 @@ def _cut_graph(
 ) -> Any:
     import ffmpeg
 
+    goal_s = seek_s + headers.start_s - _CLOSE_S
+    # In the file's own time: ffmpeg's versions differ in what they take for its start. Not to the very start, since
+    # seeking there loses the first pictures of AVI.
+    seeking = {"seek_timestamp": 1, "ss": f"{goal_s:.6f}"} if seek_s > 0 and goal_s > 0 else {}
     source = ffmpeg.input(
         f"file:{headers.info.path.absolute()}",
-        # In the file's own time: ffmpeg's versions differ in what they take for its start.
-        seek_timestamp=1,
-        ss=f"{max(0.0, seek_s + headers.start_s - _CLOSE_S):.6f}",
+        **seeking,
         fflags="+genpts",  # AVI does not say when a frame is shown
         protocol_whitelist="file",
         format_whitelist=DEMUXERS,
     )
     streams = [source[str(headers.video_index)]] if with_picture else []
     settings: dict[str, Any] = {"t": f"{duration_s:.6f}", "map_metadata": 0, "dn": None, "sn": None, **coding}
-    if part.suffix.lower() in (".mp4", ".m4v", ".mov", ".m4a"):
+    if part.suffix.lower() in _MP4_SUFFIXES:
         settings["movflags"] = "+faststart"
     return ffmpeg.output(*streams, source["a?"], f"file:{part.absolute()}", **settings)
 
@@ -211,21 +245,25 @@ def _reel_graph(infos: Sequence[VideoInfo], part: Path) -> Any:
 
     width, height = _reel_size(infos)
     streams: list[Any] = []
-    for info in infos:
+    for place, info in enumerate(infos):
+        # Two inputs that are given alike are one for ffmpeg-python.
+        made = {"f": "lavfi", "thread_queue_size": 8 + place}
         source = ffmpeg.input(f"file:{info.path.absolute()}", protocol_whitelist="file")
         length = f"{info.duration_s:.6f}"
         if info.has_video:
-            picture = source.video.filter("scale", width, height, force_original_aspect_ratio="decrease")
+            # With square pixels first: those of DVDs and camcorders are not.
+            square = source.video.filter("scale", "max(2,trunc(iw*sar/2)*2)", "ih").filter("setsar", 1)
+            picture = square.filter("scale", width, height, force_original_aspect_ratio="decrease")
             picture = picture.filter("pad", width, height, "(ow-iw)/2", "(oh-ih)/2")
         else:
-            picture = ffmpeg.input(f"color=black:size={width}x{height}:duration={length}", f="lavfi").video
+            picture = ffmpeg.input(f"color=black:size={width}x{height}:duration={length}", **made).video
         if info.has_audio:
             # Sound that ends early is filled up: the next piece's must not begin before its pictures.
             sound = source.audio.filter("aresample", _RATE_HZ).filter("apad", whole_dur=length)
             sound = sound.filter("atrim", duration=length)
         else:
             silence = f"anullsrc=channel_layout=stereo:sample_rate={_RATE_HZ}:duration={length}"
-            sound = ffmpeg.input(silence, f="lavfi").audio
+            sound = ffmpeg.input(silence, **made).audio
         streams.append(picture.filter("setsar", 1).filter("fps", _FPS).filter("format", "yuv420p"))
         streams.append(sound.filter("aformat", sample_rates=_RATE_HZ, channel_layouts="stereo"))
     joined = ffmpeg.concat(*streams, v=1, a=1).node

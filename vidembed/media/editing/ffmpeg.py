@@ -38,13 +38,14 @@ def environment() -> dict[str, str]:
     return dict(os.environ) if shutil.which("ffmpeg") else {**os.environ, "GCONV_PATH": os.devnull}
 
 
-def run(stream: Any, *, doing: str, timeout_s: float) -> None:
+def run(stream: Any, *, doing: str, timeout_s: float, folder: str | None = None) -> None:
     """Run a graph made with ffmpeg-python (`ffmpeg.input(...).output(...)`).
 
     Args:
         stream: The graph.
         doing: For the message, as in "cutting holiday.mp4".
         timeout_s: How long it may take.
+        folder: Where its filters find their files; None = the current one.
 
     Raises:
         MediaUnreadable: It failed, crashed or took too long; with ffmpeg's own last lines.
@@ -56,7 +57,13 @@ def run(stream: Any, *, doing: str, timeout_s: float) -> None:
     command = ffmpeg.compile(graph, cmd=find_ffmpeg(), overwrite_output=True)
     try:
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False, env=environment()
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+            env=environment(),
+            cwd=folder,
         )
     except subprocess.TimeoutExpired as error:
         raise MediaUnreadable(f"{doing}: ffmpeg took longer than {timeout_s:g} s and was stopped") from error

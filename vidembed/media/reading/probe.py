@@ -25,7 +25,7 @@ from vidembed.media.reading.container import (
     packets,
     picture_kind,
 )
-from vidembed.media.reading.scaling import Geometry, orientation
+from vidembed.media.reading.scaling import Geometry, Transfer, orientation, transfer_of
 from vidembed.types import VideoInfo, format_time
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Headers:
     audio_indices: tuple[int, ...]  # in the file's order
     audio_index: int | None  # the one that players choose
     missing: int = 0
+    transfer: Transfer | None = None  # of high dynamic range
 
     @property
     def start_s(self) -> float:
@@ -116,6 +117,7 @@ def read_headers(container: InputContainer, path: Path, limits: LimitSettings) -
         tuple(stream.index for stream in audio),
         None if sound is None else sound.index,
         round(found.missing_s * fps) if found.missing_s > _CUT_OFF_S + frame_s else 0,
+        None if begins.picture is None else transfer_of(begins.picture),
     )
 
 

@@ -206,6 +206,14 @@ def tone_map(rgb: NDArray[np.uint16], transfer: Transfer) -> Image:
     return np.rint(255 * narrow ** np.float32(1 / _GAMMA)).astype(np.uint8)
 
 
+def lut(transfer: Transfer, side: int = 33) -> str:
+    """`tone_map` as a table of side^3 colours in the form of .cube files, for the ffmpeg program."""
+    steps = np.rint(np.linspace(0, 65535, side)).astype(np.uint16)
+    blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")  # red runs fastest
+    mapped = tone_map(np.stack([red, green, blue], axis=-1).reshape(-1, side, 3), transfer).reshape(-1, 3) / 255
+    return "\n".join([f"LUT_3D_SIZE {side}", *(f"{r:.5f} {g:.5f} {b:.5f}" for r, g, b in mapped.tolist()), ""])
+
+
 def _to_sdr(prime: Floats) -> Floats:
     """BT.2446-1 method A on gamma-coded R'G'B' of 0..1; the same of the smaller range, cut to 0..1."""
     luma = prime @ _LUMA
