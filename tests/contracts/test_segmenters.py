@@ -158,6 +158,14 @@ def test_without_a_picture_windows_take_over() -> None:
     assert spans == [Span(0, 10), Span(10, 20), Span(20, 25)]
 
 
+@pytest.mark.parametrize("segmenter", [shots(1.0, 5.0), kernel(1.0, 5.0)], ids=["shots", "changes"])
+def test_what_is_heard_before_the_first_picture_is_clips_of_its_own(segmenter: Segmenter) -> None:
+    """Pictures from 8 to 12 s: 5 s and 3 s of sound before."""
+    frames = [frame(8.0 + number / 2) for number in range(8)]
+    found = [(span, len(own)) for span, own in segmenter.clips(frames, duration_s=12.0)]
+    assert found == [(Span(0.0, 5.0), 0), (Span(5.0, 8.0), 0), (Span(8.0, 12.0), 8)]
+
+
 def test_known_spans_stay_as_they_are() -> None:
     known = [Span(0, 4), Span(1, 2), Span(3, 8), Span(30, 40)]
     clips = list(KnownSpans(known).clips(coloured(10, []), duration_s=10))

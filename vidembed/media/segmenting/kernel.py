@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.config.schema import SegmentSettings
-from vidembed.media.segmenting.segment import MAX_CLIP_FRAMES, Clips, even_pieces, window_spans
+from vidembed.media.segmenting.segment import MAX_CLIP_FRAMES, Clips, before_pictures, begins_late, even_pieces
 from vidembed.protocols import Frame
 from vidembed.types import Floats, Image
 
@@ -44,6 +44,9 @@ class KernelSegmenter:
         start_s, any_frame = 0.0, False
         held: list[tuple[Frame, Floats]] = []
         for frame, row in self._embedded(frames):
+            if not any_frame and begins_late(frame.time_s, duration_s, self.min_s):
+                yield from before_pictures(frame.time_s, max_s=self.max_s, min_s=self.min_s)
+                start_s = frame.time_s
             any_frame = True
             held.append((frame, row))
             crowded = len(held) > _HORIZON * self._max_frames
@@ -57,7 +60,7 @@ class KernelSegmenter:
                 yield from self._closed(start_s, end_s, held[:count])
                 start_s, held, crowded = end_s, held[count:], False
         if not any_frame:
-            yield from ((span, []) for span in window_spans(duration_s, self.max_s, min_s=self.min_s))
+            yield from before_pictures(duration_s, max_s=self.max_s, min_s=self.min_s)
             return
         edges = [0, *self._cuts(start_s, held, duration_s, ended=True), len(held)]
         for low, high in pairwise(edges):

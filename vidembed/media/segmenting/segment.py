@@ -15,6 +15,7 @@ from vidembed.types import Span
 
 Clips = Iterator[tuple[Span, list[Frame]]]
 
+_LATE_S = 0.5  # a first picture that comes earlier is shown from t = 0 on
 MAX_CLIP_FRAMES = 64  # of one clip: more are thinned evenly, so that memory is bounded by this
 
 
@@ -132,6 +133,9 @@ class Shots:
         held: list[Frame] = []
         any_frame = False
         for frame in frames:
+            if not any_frame and begins_late(frame.time_s, duration_s, self.min_s):
+                yield from before_pictures(frame.time_s, max_s=self.max_s, min_s=self.min_s)
+                start_s = frame.time_s
             any_frame = True
             if frame.time_s >= duration_s:
                 # The headers gave too short a length; the last clip takes the rest.
@@ -149,12 +153,22 @@ class Shots:
                 start_s, held = middle_s, [kept for kept in held if kept.time_s >= middle_s]
             held.append(frame)
         if not any_frame:
-            yield from ((span, []) for span in window_spans(duration_s, self.max_s, min_s=self.min_s))
+            yield from before_pictures(duration_s, max_s=self.max_s, min_s=self.min_s)
             return
         yield from self._closed(start_s, duration_s, held)
 
     def _closed(self, start_s: float, end_s: float, held: list[Frame]) -> Clips:
         return even_pieces(start_s, end_s, held, min_s=self.min_s, max_s=self.max_s, max_frames=self._max_frames)
+
+
+def begins_late(first_s: float, duration_s: float, min_s: float) -> bool:
+    """Whether what is heard before the first picture is a clip of its own."""
+    return first_s >= max(min_s, _LATE_S) and duration_s - first_s >= max(min_s, _LATE_S)
+
+
+def before_pictures(until_s: float, *, max_s: float, min_s: float) -> Clips:
+    """Clips of sound only, from t = 0 to the first picture, or to the end where there is none."""
+    return ((span, []) for span in window_spans(until_s, max_s, min_s=min_s))
 
 
 def even_pieces(
