@@ -95,6 +95,9 @@ def test_sound_alone(media: Media, tmp_path: Path) -> None:
     with open_video(made) as video:
         assert not video.info.has_video
         assert video.info.duration_s == pytest.approx(1.0, abs=0.02)
+        # The third second is 400 Hz, from its first twentieth on.
+        samples = video.audio(Span(0.0, 0.05), rate_hz=16000).samples
+    assert np.argmax(np.abs(np.fft.rfft(samples))) * 20 == 400
 
 
 def test_nothing_is_overwritten_unasked(media: Media, tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_the_table_for_cuts_says_the_same() -> None:
 @pytest.mark.parametrize(("transfer", "grey"), [("pq", "0x949494"), ("hlg", "0xBFBFBF")])
 def test_a_file_is_read_as_ordinary_pictures(tmp_path: Path, transfer: Transfer, grey: str) -> None:
     path = tmp_path / f"{transfer}.mp4"
-    tags = ["-color_primaries", "bt2020", "-color_trc", TRC[transfer], "-colorspace", "bt2020nc"]
+    tags = ["-vf", f"setparams=color_primaries=bt2020:color_trc={TRC[transfer]}:colorspace=bt2020nc"]
     source = ["-f", "lavfi", "-i", f"color=c={grey}:s=64x48:r=10:d=1"]
     coding = ["-c:v", "libx264", "-pix_fmt", "yuv420p10le", "-preset", "ultrafast", *tags, str(path)]
     subprocess.run([find_ffmpeg(), "-nostdin", "-v", "error", *source, *coding], check=True)

@@ -18,6 +18,7 @@ from vidembed.media.reading.scaling import lut
 from vidembed.types import Span, VideoInfo
 
 _CLOSE_S = 0.001  # start this much early: a frame exactly at the start must not be lost to rounding
+_PREROLL_S = 0.75  # decoders of sound give nothing, or silence, right behind the place that was sought
 _AUDIO_SUFFIXES = frozenset({".m4a", ".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".aac", ".mka"})
 _H264 = {"c:v": "libx264", "crf": 18, "preset": "veryfast", "c:a": "aac", "b:a": "192k"}
 _LARGEST_PX = (1920, 1080)
@@ -75,6 +76,8 @@ def cut(
     key_s = seek_s = span.start_s
     if with_picture:
         seek_s, key_s = _keyframe_before(path, headers, span.start_s, limits)
+    elif exact:
+        seek_s = max(0.0, seek_s - _PREROLL_S)
     if not exact:
         span = Span(max(0.0, key_s), span.end_s)
     coding = _coding(out.suffix.lower(), with_picture, height_px) if exact else _copying(out.suffix.lower(), key_s)
