@@ -79,6 +79,10 @@ class TestWebVtt:
         )
         assert cues(text) == [(1, 2, "Hi there you"), (3, 4, "I <3 you")]
 
+    def test_a_note_of_twenty_thousand_lines_is_no_cue_and_takes_one_look(self) -> None:
+        inside = "00:00:01.000 --> 00:00:02.000\n" * 20_000
+        assert cues(f"WEBVTT\n\nNOTE\n{inside}\n00:00:03.000 --> 00:00:04.000\nyes\n") == [(3, 4, "yes")]
+
 
 class TestAss:
     def test_dialogue_by_its_format_line(self) -> None:

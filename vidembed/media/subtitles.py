@@ -175,7 +175,8 @@ def _timed(rows: Sequence[str], *, blocks: bool) -> Iterator[tuple[float, float,
     """(start_s, end_s, text) of each timing line. blocks: text ends at an empty line, as in WebVTT."""
     timings = [(number, found) for number, row in enumerate(rows) if (found := _TIMING.match(row))]
     if blocks:
-        timings = [timing for timing in timings if not _in_note(rows, timing[0])]
+        notes = _notes(rows)
+        timings = [(number, found) for number, found in timings if number not in notes]
     for place, (number, found) in enumerate(timings):
         following = timings[place + 1][0] if place + 1 < len(timings) else len(rows)
         text = list(rows[number + 1 : following])
@@ -186,11 +187,17 @@ def _timed(rows: Sequence[str], *, blocks: bool) -> Iterator[tuple[float, float,
         yield _seconds(found.groups()[:4]), _seconds(found.groups()[4:]), "\n".join(text)
 
 
-def _in_note(rows: Sequence[str], number: int) -> bool:
-    """Whether a line belongs to a comment, style or region of WebVTT."""
-    while number > 0 and rows[number - 1].strip():
-        number -= 1
-    return re.match(r"\s*(NOTE|STYLE|REGION)\b", rows[number]) is not None
+def _notes(rows: Sequence[str]) -> set[int]:
+    """Numbers of the lines that belong to a comment, style or region of WebVTT: up to the next empty line."""
+    found: set[int] = set()
+    inside, before = False, ""
+    for number, row in enumerate(rows):
+        if not before.strip():
+            inside = re.match(r"\s*(NOTE|STYLE|REGION)\b", row) is not None
+        before = row
+        if inside:
+            found.add(number)
+    return found
 
 
 def _counter(rows: Sequence[str], number: int) -> int | None:
