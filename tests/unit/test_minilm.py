@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 from vidembed.errors import BadQuery, ConfigError
 from vidembed.models.encoders.minilm import SPACE, MiniLmEncoder
 from vidembed.models.registry import load_encoder
+from vidembed.models.threads import OneThread
 from vidembed.types import Span, TextLine, TimedText
 
 
@@ -33,6 +35,26 @@ def test_rows_are_unit_and_do_not_depend_on_the_batch(encoder: MiniLmEncoder) ->
     assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
     assert np.allclose(rows, np.concatenate([encoder.encode("text", [t]) for t in texts]), atol=1e-5)
     assert encoder.encode("text", []).shape == (0, SPACE.dim)
+
+
+def test_numpy_keeps_to_one_thread_meanwhile_and_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two threads inside at once, the first to leave must not lift the limit, nor the last leave it set."""
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    libraries = threadpoolctl.ThreadpoolController().select(user_api="blas")
+
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in libraries.info()}
+
+    limit = OneThread()
+    with libraries.limit(limits=2):
+        before = threads()
+        limit.__enter__()
+        with limit:
+            inside = threads()
+        still = threads()
+        limit.__exit__(None, None, None)
+        assert threads() == before
+    assert inside == still == {1}
 
 
 def test_timed_text_is_its_words(encoder: MiniLmEncoder) -> None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vidembed.errors import BadQuery, ConfigError, MissingDependency, WeightsMissing
 from vidembed.models.arrays import gelu, mapped, softmax
+from vidembed.models.threads import one_thread
 from vidembed.types import Floats, Item, Modality, Space, TimedText
 
 if TYPE_CHECKING:
@@ -148,10 +149,11 @@ def sentence_vectors(net: MiniLM, tokenizer: Tokenizer, texts: Sequence[str]) ->
         return rows
     ids, mask = tokenizer(texts)
     order = np.argsort(mask.sum(1), kind="stable")
-    for start in range(0, len(order), _BATCH):
-        picked = order[start : start + _BATCH]
-        length = int(mask[picked].sum(1).max())
-        rows[picked] = net(ids[picked, :length], mask[picked, :length])
+    with one_thread:
+        for start in range(0, len(order), _BATCH):
+            picked = order[start : start + _BATCH]
+            length = int(mask[picked].sum(1).max())
+            rows[picked] = net(ids[picked, :length], mask[picked, :length])
     return rows
 
 
