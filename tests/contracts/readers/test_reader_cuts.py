@@ -39,6 +39,14 @@ def test_cuts_between_frames_are_told_to_the_frame(media: Media, backend: str, n
         assert_colour(frames[3].rgb, BLUE, "after it")
 
 
+def test_a_shot_after_the_last_frame_that_was_asked_for_is_seen(media: Media, backend: str) -> None:
+    """Blue from 2.68 s to the end at 2.88 s, in a group of pictures that no second begins in."""
+    with opened(media, "last_shot.mp4", backend) as video:
+        assert cuts(video, rate_hz=1, mode="adaptive") == pytest.approx([1.2, 2.68], abs=2e-3)
+    with opened(media, "last_shot.mp4", backend) as video:
+        assert cuts(video, rate_hz=1) == pytest.approx([1.2, 2.68], abs=2e-3)
+
+
 def test_a_flash_is_no_cut_and_a_dissolve_is_one(media: Media, backend: str) -> None:
     with opened(media, "flash.mp4", backend) as video:
         assert cuts(video, rate_hz=1) == []

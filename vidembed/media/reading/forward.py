@@ -20,7 +20,18 @@ from typing import Any
 
 import numpy as np
 
-from vidembed.media.reading.gops import Gop, Plan, StreamRequest, everything, group, plan, served, slot_of, watched
+from vidembed.media.reading.gops import (
+    Gop,
+    Plan,
+    StreamRequest,
+    everything,
+    first_look,
+    group,
+    plan,
+    served,
+    slot_of,
+    watched,
+)
 from vidembed.media.reading.picture_stream import PictureStream
 from vidembed.media.reading.scaling import Scaler
 from vidembed.media.reading.second_look import SecondLook
@@ -104,6 +115,7 @@ class ForwardPass:
         request, stream = self._request, self._stream
         last = self._last_slot
         longest = 0
+        unseen: Gop | None = None  # the group just read, where nothing of it is decoded
         for gop in group(stream.packets(), stream.packet_s):
             known_s = [time_s for time_s in gop.times_s if time_s is not None]
             if min(known_s, default=request.from_s) >= request.until_s:
@@ -118,8 +130,11 @@ class ForwardPass:
                     chosen = watched(gop, chosen, mode=request.mode, regular=len(gop.packets) > _REGULAR * longest)
             else:
                 chosen = everything(gop)
+            unseen = None if chosen.feed else gop
             if chosen.feed:
                 yield gop, chosen
+        if unseen is not None and request.cuts:
+            yield unseen, first_look()
 
     def _for_decoders(self, chosen: Plan) -> bool:
         return chosen.independent and len(chosen.wanted) * self._picture_bytes <= _MAX_PART_BYTES

@@ -183,6 +183,11 @@ def watched(gop: Gop, chosen: Plan, *, mode: StreamMode, regular: bool) -> Plan:
     return replace(chosen, feed=feed, near=seen.near, served_until_s=until_s)
 
 
+def first_look() -> Plan:
+    """Decode a group's first picture, only to look at it: where no later one is looked at, a shot may begin unseen."""
+    return Plan((0,), frozenset(), {}, near=frozenset({0}), served_until_s=-math.inf)
+
+
 class Jumps(NamedTuple):
     """near: positions of pictures shown just before a jump; last_cut: of the last packet that looks like a cut."""
 
