@@ -30,7 +30,7 @@ from typing import Any
 from _machine import facts
 from _spliced import RATE_HZ, Change, Clip, Film, half_of, make_films, read_own
 
-from vidembed.media.files import VIDEO_EXTENSIONS
+from vidembed.media.files import find_videos
 
 _CUT_S = 2 / RATE_HZ + 1e-3
 _SAMPLED = {"rate_hz": 1.0, "short_side_px": 224, "mode": "adaptive"}
@@ -200,7 +200,7 @@ def main() -> None:
         parser.error("name a folder of clips")
     half = ("tuning", "reporting").index(arguments.half)
     own = read_own(arguments.own)
-    files = sorted(file for file in arguments.clips.iterdir() if file.suffix.lower() in VIDEO_EXTENSIONS)
+    files = find_videos(arguments.clips)
     clips = [Clip(file, own.get(file.name, ())) for file in files if half_of(file.name) == half]
     films = make_films(clips, arguments.work / arguments.half, shots=arguments.shots, seed=half)
     report = {
