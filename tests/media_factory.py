@@ -173,8 +173,10 @@ SAMPLES = (
         ("late_intra.mov", ("-c:v", "mjpeg", "-q:v", "2", "-pix_fmt", "yuvj420p")))),
     Sample("late_b.avi", (*LATE, *JOIN, "-c:v", "mpeg4", "-q:v", "2", "-bf", "2", "-g", "250", "-sc_threshold",
                           "1000000000"), 3.64, colours=((0.0, RED), (1.2, GREEN), (1.64, BLUE)), decord=False),
-    Sample("last_shot.mp4", (*colour("red", 1.2, rate=25), *colour("lime", 1.48, rate=25), *colour("blue", 0.2, rate=25),
-                             *JOIN, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-force_key_frames", "1.2,2.68"), 2.88,
+    # The last one begins after the last whole second, in a group of pictures of its own.
+    Sample("last_shot.mp4", (*colour("red", 1.2, rate=25), *colour("lime", 1.48, rate=25),
+                             *colour("blue", 0.2, rate=25), *JOIN, "-c:v", "libx264", "-pix_fmt", "yuv420p",
+                             "-force_key_frames", "1.2,2.68"), 2.88,
            colours=((0.0, RED), (1.2, GREEN), (2.68, BLUE))),
     # Two white frames at 1.52 s.
     Sample("flash.mp4", (*colour("red", 4, rate=25), "-vf", "drawbox=c=white:t=fill:enable='between(n,38,39)'",

@@ -15,9 +15,9 @@ FAST = {"store.kind": "memory"}
 
 
 @contextmanager
-def filled(folder: Path, videos: Path) -> Iterator[VideoIndex]:
+def filled(folder: Path, videos: Path, **overrides: object) -> Iterator[VideoIndex]:
     """A new index in `folder`, of all that is in `videos`."""
-    with open_index(folder, profile="toy", overrides=FAST) as made:
+    with open_index(folder, profile="toy", overrides=FAST | overrides) as made:
         made.add(videos)
         yield made
 

@@ -288,6 +288,11 @@ class Encoded:
     vector: Floats | SparseVector
     segments: NDArray[np.float16] | None = None
     segment_times_s: NDArray[np.float64] | None = None
+    segment_spans_s: NDArray[np.float64] | None = None
+
+    def row(self, clip: Clip) -> Row:
+        """What a store keeps of the clip."""
+        return Row(clip, self.vector, self.segments, self.segment_times_s, self.segment_spans_s)
 
 
 class ClipEncoder(Protocol):

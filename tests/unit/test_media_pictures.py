@@ -102,8 +102,8 @@ def test_slow_change_is_noticed_when_it_adds_up() -> None:
 def test_the_first_frame_of_a_clip_is_kept_even_when_it_repeats() -> None:
     still = [Frame(float(n), np.zeros((48, 64, 3), dtype=np.uint8)) for n in range(6)]
     marked = list(distinct(still, SampleSettings()))
-    assert [frame.time_s for frame in kept(marked[:3])] == [0.0]
-    assert [frame.time_s for frame in kept(marked[3:])] == [3.0]
+    assert [marked[place].time_s for place in kept(marked[:3])] == [0.0]
+    assert [marked[3:][place].time_s for place in kept(marked[3:])] == [3.0]
     assert kept([]) == []
 
 

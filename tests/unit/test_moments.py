@@ -57,7 +57,9 @@ def propose(curve: Curve, *, shots: Sequence[Span] = (), settings: MomentSetting
 
 def sampled(starts: Seconds, ends: Seconds, z: np.ndarray) -> Pieces:
     """Frames of one window."""
-    return Pieces(np.zeros(len(z), dtype=np.int64), starts, ends, z, ("",) * len(z), np.array([True]))
+    return Pieces(
+        np.zeros(len(z), dtype=np.int64), starts, ends, (starts + ends) / 2, z, ("",) * len(z), np.array([True])
+    )
 
 
 def test_an_event_is_found_with_its_borders() -> None:

@@ -203,7 +203,7 @@ def test_windows_of_sound_hop_and_end_with_it() -> None:
     ],
 )
 def test_window_middles(seconds: float, window_s: float | None, hop_s: float | None, middles_s: list[float]) -> None:
-    segments, times_s = AudioWindows(window_s, hop_s).cut(tone(440, seconds))
+    segments, times_s, _ = AudioWindows(window_s, hop_s).cut(tone(440, seconds))
     assert times_s == pytest.approx(middles_s)
     assert sum(u.duration_s for u in segments) >= seconds - 1e-9  # type: ignore[union-attr]
 
@@ -212,7 +212,18 @@ def test_silent_windows_are_dropped_and_a_silent_clip_is_absent() -> None:
     encoder = PooledEncoder(ToyEncoder(), "audio", windows=AudioWindows(1.0))
     loud, silent = encoder.encode_clips([joined(SILENCE, tone(200)), SILENCE], clips(2))
     assert encoded(loud).segment_times_s.tolist() == [1.5]
+    assert encoded(loud).segment_spans_s.tolist() == [[1.0, 2.0]], "not the silent second before it"
     assert silent is None
+
+
+def test_a_frame_stands_until_the_next_one_at_the_border_given_or_half_way() -> None:
+    encoder = PooledEncoder(ToyEncoder(), "image")
+    batch = frames(RED, RED, BLUE, start_s=5.0)
+    given = FrameBatch(batch.rgb, batch.times_s, np.array([5.9, 7.0]))
+    clip = Clip.make("v", 0, Span(4.0, 8.0))
+    half_way, told = encoder.encode_clips([batch, given], [clip, clip])
+    assert encoded(half_way).segment_spans_s.tolist() == [[4.0, 5.5], [5.5, 6.5], [6.5, 8.0]]
+    assert encoded(told).segment_spans_s.tolist() == [[4.0, 5.9], [5.9, 7.0], [7.0, 8.0]]
 
 
 def test_lines_of_text_are_segments() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from vidembed.index.parts import IndexParts
 from vidembed.media.reading.reader import open_video
 from vidembed.media.segmenting.sampling import distinct, distinct_frames
 from vidembed.media.segmenting.segment import KnownSpans
+from vidembed.media.segmenting.standing import Beside
 from vidembed.protocols import Captioner, ClipMedia
 from vidembed.types import Caption, Clip, Failure
 
 MAX_FRAMES = 16
+_SHORT_SIDE_PX = 384
 SAVE_EVERY = 64  # clips: what a crash in a long video costs at most
 Save = Callable[[Sequence[Caption]], list[Caption]]
 Step = Callable[[int], None]  # told how many of the video's clips are done
@@ -156,25 +159,30 @@ class _CaptionRun:
         made = [c for c in known.values() if c.model == self.producer and not c.human]
         captioning = self._captioning
         with open_video(path, self._parts.config.media) as video:
-            media = (m for m in self._media(video, clips) if m.clip.clip_id in wanted)
+            media = (m for m in self._media(path, video, clips) if m.clip.clip_id in wanted)
             yield from captioning.run(media, made)
 
     def _rechosen(self, todo: Sequence[Clip], known: Mapping[str, Caption]) -> Iterator[Caption | Failure]:
         choosing = ClipCaptioning(_Nobody(), self._judging.judges(), self._settings)
         return (choosing.rechoose(known[clip.clip_id]) for clip in todo)
 
-    def _media(self, video: Any, clips: Sequence[Clip]) -> Iterator[ClipMedia]:
+    def _media(self, path: Path, video: Any, clips: Sequence[Clip]) -> Iterator[ClipMedia]:
         """The clips with their frames, in one forward pass."""
         config = self._parts.config
         if not video.info.has_video or not getattr(self._captioning.captioner, "needs_frames", True):
             yield from (ClipMedia(clip, video.info, None, video) for clip in clips)
             return
-        frames = video.stream(rate_hz=config.sample.rate_hz, short_side_px=384, mode=config.sample.mode)
+        frames = video.stream(rate_hz=config.sample.rate_hz, short_side_px=_SHORT_SIDE_PX, mode=config.sample.mode)
         cut = KnownSpans([clip.span for clip in clips], max_frames=max(64, MAX_FRAMES)).clips(
             distinct(frames, config.sample), duration_s=video.info.duration_s
         )
-        for clip, (_, found) in zip(clips, cut, strict=True):
-            yield ClipMedia(clip, video.info, distinct_frames(found, MAX_FRAMES), video)
+        with ExitStack() as opened:
+            beside = Beside(lambda: opened.enter_context(open_video(path, config.media)), _SHORT_SIDE_PX)
+            for clip, (_, found) in zip(clips, cut, strict=True):
+                # A short shot may lie between two frames, a picture may stand for longer than a clip.
+                shown = found or [beside.shown_at(clip.span.start_s)]
+                frames_of = None if shown[0].time_s >= clip.span.end_s else distinct_frames(shown, MAX_FRAMES)
+                yield ClipMedia(clip, video.info, frames_of, video)
 
     @cached_property
     def _captioning(self) -> ClipCaptioning:

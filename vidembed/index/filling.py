@@ -23,7 +23,7 @@ from vidembed.index.worker import make_executor, make_remote
 from vidembed.media.files import find_videos, list_tags
 from vidembed.protocols import Channel
 from vidembed.sources.basic import caption_text
-from vidembed.types import Caption, Failure, Row, RunReport
+from vidembed.types import Caption, Failure, RunReport
 
 _log = logging.getLogger(__name__)
 Paths = str | Path | Iterable[str | Path]  # folders, files, globs, list files; of what is indexed also ids
@@ -146,7 +146,7 @@ class Filling:
             if isinstance(answer, Failure):
                 raise VidembedError(f"the caption of clip {clip.clip_id} cannot be encoded: {answer.message}")
             if answer is not None:
-                rows.append(Row(clip, answer.vector, answer.segments, answer.segment_times_s))
+                rows.append(answer.row(clip))
         if rows:
             store.put(spec.collection, rows)
         store.flush()

@@ -150,11 +150,12 @@ def moment_of(candidate: Candidate, sheet: Sheet, channels: Sequence[ChannelSear
         line = _best_text(sheet.pieces[channel.name], candidate)
         if line:
             words[channel.name] = line
+    looked_at_s = sheet.looked_at(candidate.window, candidate.best_s)
     return Moment(
         video_id=candidate.video_id,
         path=path,
         span=candidate.span,
-        best_s=candidate.best_s,
+        best_s=looked_at_s if candidate.span.contains(looked_at_s) else candidate.best_s,
         score=candidate.score,
         confidence=candidate.confidence,
         clip_id=_origin(candidate, hits).clip_id,

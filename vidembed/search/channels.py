@@ -54,6 +54,7 @@ class Pieces:
     Attributes:
         window: (P,) number of each stretch's window, rising.
         starts, ends: (P,) seconds.
+        times_s: (P,) when each was looked at: the time of a frame, the middle of a window or line.
         z: (P,) float64.
         what: (P,) text of each, "" for none.
         sampled: (W,) True: frames or sound windows, samples of what goes on between them, so their scores are smoothed;
@@ -63,6 +64,7 @@ class Pieces:
     window: NDArray[np.int64]
     starts: NDArray[np.float64]
     ends: NDArray[np.float64]
+    times_s: NDArray[np.float64]
     z: NDArray[np.float64]
     what: tuple[str, ...]
     sampled: NDArray[np.bool_]
@@ -74,7 +76,8 @@ class Pieces:
         table = np.array([part[:3] for part in parts], dtype=np.float64).reshape(-1, 3)
         number = np.repeat(np.arange(len(windows)), [len(window) for window in windows])
         what = tuple(part[3] for part in parts)
-        return cls(number, table[:, 0], table[:, 1], table[:, 2], what, np.zeros(len(windows), dtype=bool))
+        starts, ends, z = table.T
+        return cls(number, starts, ends, (starts + ends) / 2, z, what, np.zeros(len(windows), dtype=bool))
 
     def only(self, kept: NDArray[np.bool_]) -> Pieces:
         """Pieces of the kept windows, numbered anew. kept: (W,)."""
@@ -83,7 +86,8 @@ class Pieces:
         inside = kept[self.window]
         number = (kept.cumsum() - 1)[self.window[inside]]
         what = tuple(text for text, here in zip(self.what, inside.tolist()) if here)
-        return Pieces(number, self.starts[inside], self.ends[inside], self.z[inside], what, self.sampled[kept])
+        starts, ends, times_s, z = (one[inside] for one in (self.starts, self.ends, self.times_s, self.z))
+        return Pieces(number, starts, ends, times_s, z, what, self.sampled[kept])
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +226,7 @@ class DenseChannelSearch(ChannelSearch):
         counts = np.diff([*starts.tolist(), len(segments)])
         background = np.repeat(self._background([clip.clip_id for clip in here]), counts)
         z = self._scale.z(self._scale.corrected(segments @ self._vector, background))
-        starts_s, ends_s = _stretches(here, rows, starts, counts)
+        starts_s, ends_s, times_s = _stretches(here, rows)
         what = [""] * len(segments)
         for clip, row, start, count in zip(here, rows, starts.tolist(), counts.tolist()):
             text = texts.get(clip.clip_id, {}).get(self.name)
@@ -231,7 +235,7 @@ class DenseChannelSearch(ChannelSearch):
         bounds = np.cumsum([0, *counts])[np.cumsum([0, *(len(clips) for clips in held)])]
         sampled = np.array([not any(what[a:b]) for a, b in pairwise(bounds.tolist())])
         number = np.repeat(np.arange(len(windows)), np.diff(bounds))
-        return Pieces(number, starts_s, ends_s, z, tuple(what), sampled)
+        return Pieces(number, starts_s, ends_s, times_s, z, tuple(what), sampled)
 
     def odds(self, z: float) -> float:
         return z - 2.0 if self._null is None else self._null.odds(z)
@@ -291,19 +295,20 @@ def pool_scores(scores: NDArray[np.float32], starts: NDArray[np.int64], how: Seg
 
 
 def _stretches(
-    clips: Sequence[Clip], rows: Sequence[Row], starts: NDArray[np.int64], counts: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Borders of each segment: half-way to its neighbours in the clip, or the clip's own."""
-    times = np.concatenate(
-        [[clip.span.middle_s] if row.segment_times_s is None else row.segment_times_s for clip, row in zip(clips, rows)]
-    )
-    low = np.array([clip.span.start_s for clip in clips])
-    high = np.array([clip.span.end_s for clip in clips])
-    middle = (times[:-1] + times[1:]) / 2
-    begins, ends = np.concatenate([[0.0], middle]), np.concatenate([middle, [0.0]])
-    begins[starts], ends[starts + counts - 1] = low, high
-    low, high = np.repeat(low, counts), np.repeat(high, counts)
-    return np.clip(begins, low, high), np.clip(ends, low, high)
+    clips: Sequence[Clip], rows: Sequence[Row]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Start, end and time of each segment: within its clip, else half-way to its neighbours where no span is stored."""
+    spans, times = [], []
+    for clip, row in zip(clips, rows):
+        own = np.array([clip.span.middle_s]) if row.segment_times_s is None else row.segment_times_s
+        stored = row.segment_spans_s
+        if stored is None:
+            edges = np.concatenate([[-np.inf], (own[:-1] + own[1:]) / 2, [np.inf]])
+            stored = np.stack([edges[:-1], edges[1:]], axis=1)
+        spans.append(np.clip(stored, clip.span.start_s, clip.span.end_s))
+        times.append(own)
+    starts, ends = np.concatenate(spans).T
+    return starts, ends, np.concatenate(times)
 
 
 def _lines_of(text: TimedText | None, row: Row, count: int) -> list[tuple[float, float, str]]:

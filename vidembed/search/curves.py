@@ -196,6 +196,21 @@ class Sheet:
         mean = weights @ rows / max(float(weights.sum()), 1e-9)
         return np.asarray(mean.round(9), dtype=np.float64)
 
+    def looked_at(self, window: int, at_s: float) -> float:
+        """When the frame (or sound window) with the highest z of those that stand for a time was looked at.
+
+        The time itself where there is none.
+        """
+        best, answer = -np.inf, at_s
+        for own in self.pieces.values():
+            first, last = own.window.searchsorted([window, window + 1]).tolist()
+            if own.sampled[window]:
+                here = (own.starts[first:last] <= at_s) & (at_s < own.ends[first:last])
+                for place in (first + np.flatnonzero(here)).tolist():
+                    if own.z[place] > best:
+                        best, answer = own.z[place], float(own.times_s[place])
+        return answer
+
     def highest(self, windows: Sequence[int], spans: Sequence[Span]) -> NDArray[np.float64]:
         """(L, S) each channel's highest z in each span of these windows; -inf without a piece."""
         z = np.where(self.cover > 0, self.z, -np.inf)

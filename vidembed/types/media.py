@@ -74,10 +74,15 @@ class Clip:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FrameBatch:
-    """Decoded frames of one clip. rgb: (T, H, W, 3) uint8; times_s: (T,) float64, strictly rising; T >= 1."""
+    """Decoded frames of one clip, T >= 1.
+
+    rgb: (T, H, W, 3) uint8. times_s: (T,) float64, strictly rising. borders_s: (T - 1,) float64, when each frame gives
+    way to the next; half-way where not given.
+    """
 
     rgb: NDArray[np.uint8]
     times_s: NDArray[np.float64]
+    borders_s: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if self.rgb.ndim != 4 or self.rgb.shape[3] != 3 or self.rgb.dtype != np.uint8:
@@ -86,6 +91,8 @@ class FrameBatch:
             raise ValueError(f"need one time per frame and at least one, got {self.times_s.shape} for {len(self.rgb)}")
         if not np.all(np.diff(self.times_s) > 0):
             raise ValueError("frame times must rise strictly")
+        if self.borders_s is not None and self.borders_s.shape != (len(self.rgb) - 1,):
+            raise ValueError(f"need one border between any two frames, got {self.borders_s.shape} for {len(self.rgb)}")
 
     def __len__(self) -> int:
         return len(self.rgb)

@@ -43,13 +43,15 @@ class Row:
 
     vector: (D,) float32 unit row (dense channel) or SparseVector (sparse channel).
     segments: (U, D) float16 unit rows, the vectors the clip vector was pooled from (frames, windows, lines), or None.
-    segment_times_s: (U,) float64, the middle of each segment in seconds of the video; None when segments is.
+    segment_times_s: (U,) float64, the time of a frame, the middle of a window or line; None when segments is.
+    segment_spans_s: (U, 2) float64, what each segment stands for, from when to when; None: half-way to its neighbours.
     """
 
     clip: Clip
     vector: Floats | SparseVector
     segments: NDArray[np.float16] | None = None
     segment_times_s: NDArray[np.float64] | None = None
+    segment_spans_s: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if (self.segments is None) != (self.segment_times_s is None):
@@ -60,3 +62,7 @@ class Row:
             and len(self.segments) != len(self.segment_times_s)
         ):
             raise ValueError(f"need one time per segment, got {len(self.segment_times_s)} for {len(self.segments)}")
+        if self.segment_spans_s is not None and (
+            self.segments is None or self.segment_spans_s.shape != (len(self.segments), 2)
+        ):
+            raise ValueError(f"need one start and end per segment, got {self.segment_spans_s.shape}")

@@ -13,6 +13,7 @@ from vidembed.errors import FATAL, NoSuchStream
 from vidembed.index.pipeline.jobs import Chunk, Job, Outcome, Tools, text_kind
 from vidembed.media.segmenting.sampling import distinct_frames
 from vidembed.media.segmenting.shots import with_known_cuts
+from vidembed.media.segmenting.standing import Beside, with_standing
 from vidembed.protocols import Channel, ClipMedia, Frame, VideoReader
 from vidembed.types import (
     AudioSamples,
@@ -75,30 +76,36 @@ def _cut(
         return
     short_side_px = max(sources.short_side_px, tools.thumbnail_px if tools.save_thumbnail else 0)
     with ExitStack() as opened:
-        frames = tools.distinct(_stream(job, tools, video, short_side_px, opened))
+        frames = tools.distinct(_stream(job, tools, info, video, short_side_px, opened))
         if job.clips:
             spans = tools.known_spans([clip.span for clip in job.clips])
             cut = spans.clips(frames, duration_s=info.duration_s)
             yield from ((clip, found) for clip, (_, found) in zip(job.clips, cut, strict=True))
         else:
-            yield from _numbered(job, tools.segmenter.clips(frames, duration_s=info.duration_s))
+            found = tools.segmenter.clips(frames, duration_s=info.duration_s)
+            yield from _numbered(job, (clip for clip in found if clip[1] or info.has_audio))
 
 
-def _stream(job: Job, tools: Tools, video: VideoReader, short_side_px: int, opened: ExitStack) -> Iterator[Frame]:
-    """The frames, with the shots they belong to.
+def _stream(
+    job: Job, tools: Tools, info: VideoInfo, video: VideoReader, short_side_px: int, opened: ExitStack
+) -> Iterator[Frame]:
+    """The frames, with the shots they belong to, and pictures that stand.
 
     Also where the clips are known: what was cut at shots then had one frame more for each shot without any.
     """
+    beside = Beside(lambda: opened.enter_context(tools.open(Path(job.path))), short_side_px)
     frames = video.stream(rate_hz=tools.rate_hz, short_side_px=short_side_px, mode=tools.mode, cuts=tools.cuts)
-    if tools.detect is None:
+    if tools.detect is not None:
+        frames = with_known_cuts(frames, tools.detect(beside.video), beside.shown_at)
+    if tools.mode == "keyframes":
         return frames
-    beside = opened.enter_context(tools.open(Path(job.path)))  # the first one is in the middle of its pass
-    return with_known_cuts(frames, tools.detect(beside), lambda at_s: _shown_at(beside, at_s, short_side_px))
-
-
-def _shown_at(video: VideoReader, at_s: float, short_side_px: int) -> Frame:
-    found = video.frames([at_s], short_side_px=short_side_px)
-    return Frame(float(found.times_s[0]), found.rgb[0])
+    return with_standing(
+        frames,
+        beside.shown_at,
+        rate_hz=tools.rate_hz,
+        end_s=lambda: 0.0 if video.counts.get("missing") else info.duration_s,
+        has_sound=info.has_audio,
+    )
 
 
 def _numbered(job: Job, cut: Iterable[tuple[Span, list[Frame]]]) -> Iterator[tuple[Clip, list[Frame]]]:

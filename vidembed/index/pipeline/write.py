@@ -18,7 +18,7 @@ from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import ChannelState
 from vidembed.index.pipeline.jobs import Chunk, Outcome, text_kind
 from vidembed.protocols import Channel, Encoded, Store
-from vidembed.types import Clip, Failure, Item, Row, TimedText
+from vidembed.types import Clip, Failure, Item, TimedText
 
 
 @dataclass
@@ -139,7 +139,7 @@ class Writer:
                     self._on_failure(answer)
             elif answer is not None:
                 tally.stored += 1
-                rows.append(Row(clip, answer.vector, answer.segments, answer.segment_times_s))
+                rows.append(answer.row(clip))
         if rows:
             self._store.put(channel.collection, rows)
 

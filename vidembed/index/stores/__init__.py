@@ -138,7 +138,8 @@ def _copy(source: Store, target: Store, name: str, batch: int, progress: Callabl
 def _same(row: Row, other: Row | None) -> bool:
     if other is None or row.clip != other.clip:
         return False
-    if not (_close(row.segments, other.segments, 1e-3) and _close(row.segment_times_s, other.segment_times_s)):
+    pairs = [(row.segment_times_s, other.segment_times_s), (row.segment_spans_s, other.segment_spans_s)]
+    if not (_close(row.segments, other.segments, 1e-3) and all(_close(one, two) for one, two in pairs)):
         return False
     one, two = row.vector, other.vector
     if isinstance(one, SparseVector) and isinstance(two, SparseVector):

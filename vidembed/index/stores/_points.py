@@ -198,7 +198,9 @@ def payload(row: Row) -> dict[str, Any]:
         "index": clip.index,
     }
     if row.segment_times_s is not None:
-        entry["unit_times_s"] = [float(t) for t in row.segment_times_s]
+        entry["unit_times_s"] = row.segment_times_s.tolist()
+    if row.segment_spans_s is not None:
+        entry["unit_spans_s"] = row.segment_spans_s.tolist()
     return entry
 
 
@@ -232,7 +234,14 @@ def row_of(clip_id: str, entry: Mapping[str, Any], vectors: Mapping[str, Any]) -
         if UNITS not in vectors:
             return Row(clip, vector)
         segments = np.asarray(vectors[UNITS], dtype=np.float16)
-        return Row(clip, vector, segments, np.asarray(entry["unit_times_s"], dtype=np.float64))
+        spans_s = entry.get("unit_spans_s")  # what was written by an older version has none
+        return Row(
+            clip,
+            vector,
+            segments,
+            np.asarray(entry["unit_times_s"], dtype=np.float64),
+            None if spans_s is None else np.asarray(spans_s, dtype=np.float64),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"the stored entry of clip {clip_id} is not readable: {error!r}",

@@ -6,6 +6,7 @@ the place in the file where a part begins, and moved so that each part begins wh
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -117,8 +118,10 @@ def extent(
         frame_s = 1 / float(container.streams.video[0].guessed_rate or 25)
         return Extent(Clock(0.0, frame_s=frame_s), frame_s * _pictures(path, limits), 0.0)
     promised_s = _promised_s(container)
-    found = _last_rows(container, promised_s) or _all_rows(path, limits)
-    ends_s = {index: float(rows[:, _END].max()) for index, rows in found.items()}
+    ends_s = _ends_s(_last_rows(container, promised_s), promised_s)
+    if max(ends_s.values(), default=-math.inf) < promised_s - _TAIL_S:
+        # Something is missing, or the last picture lies far before the others, as decoders need it first.
+        ends_s = _ends_s(_all_rows(path, limits), promised_s)
     end_s = max((end for index, end in ends_s.items() if index in streams), default=start_s)
     missing_s = promised_s - max(ends_s.values(), default=start_s)
     return Extent(Clock(start_s), end_s - start_s, max(0.0, missing_s))
@@ -148,6 +151,13 @@ def _last_rows(container: Any, promised_s: float) -> dict[int, Rows]:
     except av.error.FFmpegError:
         return {}
     return _rows(container)
+
+
+def _ends_s(found: dict[int, Rows], promised_s: float) -> dict[int, float]:
+    """When each stream ends. MP4 says how long pictures are decoded, not shown: with B-frames that may be too long."""
+    ends_s = {index: float(rows[:, _END].max()) for index, rows in found.items()}
+    begins_s = {index: float(rows[:, _BEGIN].max()) for index, rows in found.items()}
+    return {index: promised_s if begins_s[index] < promised_s < end else end for index, end in ends_s.items()}
 
 
 def _all_rows(path: Path, limits: LimitSettings) -> dict[int, Rows]:

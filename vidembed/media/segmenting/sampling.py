@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,32 +49,44 @@ def distinct(frames: Iterable[Frame], settings: SampleSettings) -> Iterator[Fram
     """All frames, in order; those that look like the last one not marked are marked `repeats=True`.
 
     Nothing is dropped here: who cuts clips keeps the first frame of each clip even when it repeats (see `kept`), so
-    that a clip is never without a picture. In mode "fixed" nothing is marked.
+    that a clip is never without a picture. In mode "fixed" nothing more is marked.
     """
     if settings.mode == "fixed":
         yield from frames
         return
     reference: NDArray[np.float32] | None = None
     for frame in frames:
+        if frame.repeats:
+            yield frame
+            continue
         print_ = thumbprint(frame.rgb)
         if reference is not None and distance(print_, reference) <= settings.distinct:
             yield replace(frame, repeats=True)
         else:
             reference = print_
-            yield replace(frame, repeats=False)
+            yield frame
 
 
 def distinct_frames(clip: list[Frame], most: int) -> FrameBatch | None:
     """The frames of one clip worth encoding, at most so many, evenly spaced. None for a clip without frames."""
-    frames = kept(clip)
-    if not frames:
+    places = kept(clip)
+    if not places:
         return None
-    if len(frames) > most:
-        frames = [frames[place] for place in evenly_spaced(len(frames), most)]
-    times_s = np.array([frame.time_s for frame in frames], dtype=np.float64)
-    return FrameBatch(np.stack([frame.rgb for frame in frames]), times_s)
+    if len(places) > most:
+        places = [places[n] for n in evenly_spaced(len(places), most)]
+    times_s = np.array([clip[place].time_s for place in places], dtype=np.float64)
+    borders_s = np.array([_border_s(clip, *pair) for pair in pairwise(places)], dtype=np.float64)
+    return FrameBatch(np.stack([clip[place].rgb for place in places]), times_s, borders_s)
 
 
-def kept(clip: list[Frame]) -> list[Frame]:
-    """The frames of one clip worth encoding: its first, and those that do not repeat."""
-    return [frame for position, frame in enumerate(clip) if position == 0 or not frame.repeats]
+def kept(clip: list[Frame]) -> list[int]:
+    """Places of the frames of one clip worth encoding: its first, and those that do not repeat."""
+    return [place for place, frame in enumerate(clip) if place == 0 or not frame.repeats]
+
+
+def _border_s(clip: list[Frame], place: int, following: int) -> float:
+    """When one picture gives way to another: where it stood until then, when the other is first seen; else half-way."""
+    between = clip[place + 1 : following]
+    if between and all(frame.repeats for frame in between):
+        return clip[following].time_s
+    return (clip[place].time_s + clip[following].time_s) / 2

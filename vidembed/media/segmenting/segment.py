@@ -6,7 +6,9 @@ A file without a picture gets fixed windows.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from vidembed.config.schema import SegmentSettings
@@ -22,22 +24,40 @@ MAX_CLIP_FRAMES = 64  # of one clip: more are thinned evenly, so that memory is 
 class Thinned:
     """A list of frames that never exceeds its capacity: when full, every second one is dropped.
 
-    What stays is evenly spread, whatever the length; the first frame always stays.
+    What stays is evenly spread, whatever the length; the first frame always stays. One that repeats a frame that was
+    dropped repeats nothing.
     """
 
     def __init__(self, capacity: int = MAX_CLIP_FRAMES) -> None:
         self._capacity, self._stride, self._seen = capacity, 1, 0
+        self._lost = False  # a picture that is new, dropped after the last frame held
         self.frames: list[Frame] = []
 
     def add(self, frame: Frame) -> None:
         """Add the next frame, or leave it out."""
         if self._seen % self._stride == 0:
             if len(self.frames) == self._capacity:
-                self.frames = self.frames[::2]
-                self._stride *= 2
+                self._halve()
             if self._seen % self._stride == 0:
-                self.frames.append(frame)
+                self._append(frame)
+        if not self.frames or self.frames[-1].time_s != frame.time_s:
+            self._lost |= not frame.repeats
         self._seen += 1
+
+    def _append(self, frame: Frame) -> None:
+        self.frames.append(replace(frame, repeats=False) if self._lost and frame.repeats else frame)
+        self._lost = False
+
+    def _halve(self) -> None:
+        held, lost = self.frames, self._lost
+        self.frames, self._lost = [], False
+        for place, frame in enumerate(held):
+            if place % 2:
+                self._lost |= not frame.repeats
+            else:
+                self._append(frame)
+        self._lost |= lost
+        self._stride *= 2
 
 
 class KnownSpans:
@@ -117,7 +137,8 @@ class WholeVideo:
 class Shots:
     """One clip per shot; shots longer than max_s are split evenly, shots shorter than min_s join their neighbour.
 
-    So every clip is at least min_s and at most max_s + min_s long (a shorter video is one clip).
+    So every clip is at least min_s and at most max_s + min_s long (a shorter video is one clip), but where no frame
+    begins for longer than that.
     """
 
     def __init__(self, settings: SegmentSettings, *, max_frames: int = MAX_CLIP_FRAMES) -> None:
@@ -149,8 +170,11 @@ class Shots:
             # A long shot: hand over what is surely its own piece, without waiting for its end.
             while frame.time_s - start_s >= self.max_s + self.min_s:
                 middle_s = start_s + self.max_s
+                later = [kept for kept in held if kept.time_s >= middle_s]
+                if not later and frame.time_s - middle_s >= self.max_s + self.min_s:
+                    middle_s = frame.time_s  # no piece without a frame
                 yield from self._closed(start_s, middle_s, [kept for kept in held if kept.time_s < middle_s])
-                start_s, held = middle_s, [kept for kept in held if kept.time_s >= middle_s]
+                start_s, held = middle_s, later
             held.append(frame)
         if not any_frame:
             yield from before_pictures(duration_s, max_s=self.max_s, min_s=self.min_s)
@@ -174,14 +198,22 @@ def before_pictures(until_s: float, *, max_s: float, min_s: float) -> Clips:
 def even_pieces(
     start_s: float, end_s: float, held: Sequence[Frame], *, min_s: float, max_s: float, max_frames: int
 ) -> Clips:
-    """One clip, or several of equal length where the stretch is longer than max_s (and its sliver)."""
+    """One clip, or several of equal length where the stretch is longer than max_s (and its sliver).
+
+    A piece without a frame joins the one before it, whose last picture stands.
+    """
     pieces = max(1, math.ceil((end_s - start_s) / max_s - 1e-9))
     if pieces > 1 and (end_s - start_s) / pieces < min_s:
         pieces -= 1
     length_s = (end_s - start_s) / pieces
     edges = [start_s + number * length_s for number in range(pieces)] + [end_s]
+    if held:
+        shown_s = [frame.time_s for frame in held]
+        places = [bisect_left(shown_s, edge) for edge in edges[:-1]] + [len(held)]
+        filled = [n for n in range(1, pieces) if places[n] < places[n + 1]]
+        edges = [edges[0], *(edges[n] for n in filled), edges[-1]]
     for number, (low, high) in enumerate(pairwise(edges)):
-        last = number == pieces - 1
+        last = number == len(edges) - 2
         kept = Thinned(max_frames)
         for frame in held:
             if low <= frame.time_s and (frame.time_s < high or last):

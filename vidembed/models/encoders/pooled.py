@@ -11,6 +11,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Self
 
 import numpy as np
@@ -23,7 +24,7 @@ from vidembed.protocols import Encoded, Encoder
 from vidembed.types import AudioSamples, AudioVisual, Clip, Failure, Floats, FrameBatch, Item, Modality, TimedText
 from vidembed.vectors import POOLINGS, Pooling, check, pool
 
-Segments = tuple[list[Item], list[float]]  # and the middle of each in seconds of the video
+Segments = tuple[list[Item], list[float], list[tuple[float, float]]]  # with their times and spans (see `types.Row`)
 SILENCE_RMS = 5e-4  # -66 dBFS: below it there is nothing to hear
 CACHED_ROWS = 4096  # some minutes of frames, a few megabytes
 
@@ -47,7 +48,7 @@ class AudioWindows:
             raise ConfigError(f"need 0 < hop_s <= window_s, got hop_s {self.hop_s} and window_s {self.window_s}")
 
     def cut(self, sound: AudioSamples) -> Segments:
-        """The windows that are not silent, and their middles in seconds.
+        """The windows that are not silent, their middles, and what each stands for: at most half-way to its neighbours.
 
         The last window is moved back to end with the sound, so that all are full. A sound shorter than a window stays
         as it is: encoders pad by their own model's rule.
@@ -58,14 +59,17 @@ class AudioWindows:
         count = 1 + max(0, math.ceil((total - size) / hop))
         windows: list[Item] = []
         times_s: list[float] = []
+        own: list[tuple[float, float]] = []
         for i in range(count):
             start = max(0, min(i * hop, total - size))
             part = sound.samples[start : start + size]
             if _rms(part) >= self.silence_rms:
                 start_s = sound.start_s + start / sound.rate_hz
                 times_s.append(start_s + len(part) / sound.rate_hz / 2)
+                own.append((start_s, start_s + len(part) / sound.rate_hz))
                 windows.append(AudioSamples(part, sound.rate_hz, start_s))
-        return windows, times_s
+        between = _between([(one + other) / 2 for one, other in pairwise(times_s)]) if times_s else []
+        return windows, times_s, [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(own, between, strict=True)]
 
 
 class _BatchedEncoder:
@@ -200,10 +204,13 @@ class PooledEncoder(_BatchedEncoder):
         if len(items) != len(clips):
             raise ValueError(f"need one clip per item, got {len(items)} items and {len(clips)} clips")
         split = [self._segments(item) for item in items]
-        flat = [segment for segments, _ in split for segment in segments]
-        names = [clip.clip_id for clip, (segments, _) in zip(clips, split, strict=True) for _ in segments]
+        flat = [segment for segments, *_ in split for segment in segments]
+        names = [clip.clip_id for clip, (segments, *_) in zip(clips, split, strict=True) for _ in segments]
         rows = iter(self.rows(self.source_modality, flat, names))
-        return [self._pooled([next(rows) for _ in segments], times_s) for segments, times_s in split]
+        return [
+            self._pooled([next(rows) for _ in segments], times_s, np.clip(spans_s, clip.span.start_s, clip.span.end_s))
+            for clip, (segments, times_s, spans_s) in zip(clips, split, strict=True)
+        ]
 
     def encode_query(self, modality: Modality, value: Item) -> Floats | None:
         """As `ClipEncoder.encode_query`. Raises BadQuery for an empty text or a silent sound."""
@@ -229,13 +236,18 @@ class PooledEncoder(_BatchedEncoder):
         if isinstance(part, AudioSamples):
             return self.windows.cut(part)
         if isinstance(part, FrameBatch):
-            return list(part.rgb), part.times_s.tolist()
+            borders_s = part.borders_s if part.borders_s is not None else (part.times_s[:-1] + part.times_s[1:]) / 2
+            return list(part.rgb), part.times_s.tolist(), _between(borders_s.tolist())
         if isinstance(part, TimedText):
             lines = [line for line in part.lines if line.text.strip()]
-            return [self.documents.format(line.text.strip()) for line in lines], [line.span.middle_s for line in lines]
-        return [], []
+            texts: list[Item] = [self.documents.format(line.text.strip()) for line in lines]
+            spans = [(line.span.start_s, line.span.end_s) for line in lines]
+            return texts, [line.span.middle_s for line in lines], spans
+        return [], [], []
 
-    def _pooled(self, rows: list[Floats | Failure], times_s: list[float]) -> Encoded | Failure | None:
+    def _pooled(
+        self, rows: list[Floats | Failure], times_s: list[float], spans_s: NDArray[np.float64]
+    ) -> Encoded | Failure | None:
         if not rows:
             return None
         for row in rows:
@@ -245,7 +257,7 @@ class PooledEncoder(_BatchedEncoder):
         vector = pool(segments, self.pool)
         if not self.keep_segments:
             return Encoded(vector)
-        return Encoded(vector, segments.astype(np.float16), np.asarray(times_s, dtype=np.float64))
+        return Encoded(vector, segments.astype(np.float16), np.asarray(times_s, dtype=np.float64), spans_s)
 
 
 class WholeClipEncoder(_BatchedEncoder):
@@ -329,6 +341,11 @@ def _equal(one: Item, other: Item) -> bool:
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         return one.shape == other.shape and np.array_equal(one[::16], other[::16]) and np.array_equal(one, other)
     return isinstance(one, str) and one == other
+
+
+def _between(borders_s: Sequence[float]) -> list[tuple[float, float]]:
+    """What lies before, between and after the borders."""
+    return list(pairwise([-math.inf, *borders_s, math.inf]))
 
 
 def _rms(samples: NDArray[np.float32]) -> float:
