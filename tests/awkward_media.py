@@ -106,6 +106,26 @@ def _trimmed_by(seconds: float) -> Callable[[Path], None]:
     return trim
 
 
+def _recorded(path: Path) -> None:
+    """Bare H.264 as surveillance recorders keep it (DHAV): each picture with its date, from 2024-05-06 07:08:09 on."""
+    import av
+
+    with av.open(str(path), format="h264") as container:
+        pictures = [(bytes(packet), packet.is_keyframe) for packet in container.demux(video=0) if packet.size]
+    chunks = []
+    for number, (data, key) in enumerate(pictures):
+        second, ms = divmod(number * 100, 1000)
+        date = (24 << 26) | (5 << 22) | (6 << 17) | (7 << 12) | (8 << 6) | (9 + second)
+        # Its size in eighths; H.264 at 10 a second.
+        extra = bytes([0x80, 0, 64 // 8, 48 // 8, 0x81, 0, 4, 10])
+        size = 24 + len(extra) + len(data) + 8
+        head = struct.pack(
+            "<4sBBBBIIIHBB", b"DHAV", 0xFD if key else 0xFC, 0, 0, 0, number, size, date, ms, len(extra), 0
+        )
+        chunks.append(head + extra + data + b"dhav" + struct.pack("<I", size))
+    path.write_bytes(b"".join(chunks))
+
+
 def _only_headers(path: Path) -> None:
     """The index, and the first bytes of what it lists."""
     data = path.read_bytes()
@@ -164,6 +184,8 @@ CLOCKS = (
            2.0, decord=False),
     Sample("bare.hevc", (*colour("red", 1, rate=30), *colour("blue", 1, rate=30), *_RED_THEN_BLUE, "-c:v", "libx265",
                          "-x265-params", "log-level=none", "-f", "hevc"), 2.0, decord=False, encoder="libx265"),
+    Sample("recorder.dav", (*colour("red", 1), *colour("blue", 1), *_RED_THEN_BLUE, *H264, "-bf", "0", "-f", "h264"),
+           2.0, after=_recorded, decord=False),
     # Sound from 0 to 8 s, pictures from 6 s on.
     *(Sample(f"picture_at_6s.{kind}", (*tone(440, 8, rate=48000), "-itsoffset", "6", *colour("red", 2), "-map", "0",
                                        "-map", "1", *H264, "-bf", "0", "-c:a", "aac", "-fps_mode",

@@ -125,6 +125,12 @@ def test_pictures_without_time_stamps_take_their_rate(media: Media, name: str, t
             assert _name(video.frames([time_s], short_side_px=48).rgb[0]) == colour
 
 
+def test_a_recorder_that_counts_from_1970(media: Media) -> None:
+    with open_video(media.path("recorder.dav")) as video:
+        assert shown(video) == [(0.0, "red"), (pytest.approx(1.0), "blue")]
+        assert _name(video.frames([1.5], short_side_px=48).rgb[0]) == "blue"
+
+
 @pytest.mark.parametrize(("name", "fps"), [("ticks_600.avi", 10), ("camera.dv", 25), ("says_1s.avi", 10)])
 def test_the_rate_is_that_of_pictures_not_of_ticks(media: Media, name: str, fps: int) -> None:
     assert probe(media.path(name)).fps == Fraction(fps)

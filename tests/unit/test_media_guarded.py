@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fake_media import Bench, FakeReader, video_id
+from media_factory import Media
 
 from vidembed.errors import MediaUnreadable
 from vidembed.media.reading.reader import GuardedReader
@@ -125,3 +129,17 @@ def test_answers_and_errors_pass_through(bench: Bench) -> None:
         with pytest.raises(MediaUnreadable, match="damaged at frame 3"):
             next(frames)
         assert reader.counts["decoded"] == 3
+
+
+def test_closing_never_waits_for_a_program_that_logs(media: Media) -> None:
+    """FFmpeg's messages sent to Python's logging: the threads of a decoder in a damaged file wait for Python to log."""
+    logs = "import av, logging, sys; logging.basicConfig(level=10, stream=open(sys.argv[2], 'w'))"
+    reads = (
+        "av.logging.set_level(48)\n"
+        "from vidembed.media.reading.reader import open_video\n"
+        "for number in range(200):\n"
+        "    with open_video(sys.argv[1], threads=4) as video:\n"
+        "        video.frames([number % 40 / 10], short_side_px=48)\n"
+    )
+    path = media.path("bitrot.mp4")
+    subprocess.run([sys.executable, "-c", f"{logs}\n{reads}", path, os.devnull], check=True, timeout=60)

@@ -40,8 +40,7 @@ class PictureStream:
 
     def rewind(self) -> None:
         """Open anew: the one way back to the first picture that every format knows."""
-        if self._container is not None:
-            self._container.close()
+        self.close()
         self._container = open_container(self._path, self._limits)
         self._stream = self._container.streams[self._index]
         self._context = self._stream.codec_context
@@ -55,7 +54,13 @@ class PictureStream:
         self._shown = 0
 
     def close(self) -> None:
-        self._container.close()
+        """Free its memory, once no thread of the decoder is at work.
+
+        PyAV ends those threads while it holds Python's lock. One that waits for that lock, to log, would never end.
+        """
+        if self._container is not None:
+            self._context.flush_buffers()
+            self._container.close()
 
     def watch(self, on: bool = True) -> None:
         """From now on, take a look at every picture that is decoded, or at none."""
