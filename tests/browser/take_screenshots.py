@@ -15,7 +15,7 @@ def search(page: Page, words: str) -> None:
     open_tab(page, "Search")
     page.locator("#ve-text textarea").fill(words)
     page.locator("#ve-go").click()
-    page.wait_for_selector("#ve-results .ve-card .ve-channel", timeout=60_000)  # an answer, not the first look
+    page.wait_for_selector("#ve-results .ve-card .ve-pick", timeout=60_000)  # an answer, not the first look
     page.wait_for_function(
         "() => [...document.querySelectorAll('#ve-results img')].slice(0, 6).every((i) => i.complete)"
     )
@@ -52,7 +52,7 @@ def main(url: str, out: Path) -> None:
                 tab(page, "Captions", "#ve-caption-videos")
                 page.locator("#ve-caption-videos input").click()
                 page.get_by_role("option", name="bikes.mp4").click()
-                page.locator(".ve-top h1").click()
+                page.keyboard.press("Escape")
                 page.wait_for_selector("#ve-lines .ve-line")
                 line = page.locator("#ve-lines .ve-line").last  # another video may be chosen already
                 if not line.locator("textarea").input_value():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import parse_qs, urlencode
 
 from vidembed.errors import BadQuery, InputError, VidembedError
 from vidembed.media.images import load_image
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     from vidembed.web.site import Answer, Site
 
 _MAX_TEXT = 2000
+ADDRESS_FIELDS = ("without", "names", "within", "tags", "at_least", "at_most", "after", "before")
+_MAX_ADDRESS = 500  # characters of one value
+
+
+def from_address(search: str) -> dict[str, str]:
+    """What an address says, by name; what is too long is cut."""
+    found = parse_qs(search.removeprefix("?"), max_num_fields=40)
+    return {name: values[0][:_MAX_ADDRESS] for name, values in found.items()}
+
+
 T = TypeVar("T")
 
 
@@ -64,17 +75,31 @@ class Ask:
     @property
     def limits(self) -> list[str]:
         """The filters in a few words each, so that nobody wonders where the rest is."""
+        return [said for _, said in self.filters]
+
+    @property
+    def filters(self) -> list[tuple[str, str]]:
+        """(field, in a few words) of each filter that is set."""
         said = {
-            f"in files named “{self.names.strip()}”": self.names.strip(),
-            f"within {self.within.strip()}": self.within.strip(),
-            f"tagged “{self.tags.strip()}”": self.tags.strip(),
-            f"in videos of at least {self.at_least.strip()}": self.at_least.strip(),
-            f"in videos of at most {self.at_most.strip()}": self.at_most.strip(),
-            f"changed after {self.after.strip()}": self.after.strip(),
-            f"changed before {self.before.strip()}": self.before.strip(),
-            f"by {' and '.join(self.channels)}": self.channels,
+            "names": f"in files named “{self.names.strip()}”",
+            "within": f"within {self.within.strip()}",
+            "tags": f"tagged “{self.tags.strip()}”",
+            "at_least": f"in videos of at least {self.at_least.strip()}",
+            "at_most": f"in videos of at most {self.at_most.strip()}",
+            "after": f"changed after {self.after.strip()}",
+            "before": f"changed before {self.before.strip()}",
+            "channels": f"by {' and '.join(self.channels)}",
         }
-        return [words for words, given in said.items() if given]
+        found = [(field, words) for field, words in said.items() if (getattr(self, field) or "") not in ("", ())]
+        return found + ([("by_video", "one moment a video")] if self.by_video else [])
+
+    @property
+    def address(self) -> str:
+        """The query and its filters as the page's address holds them: "q=a+dog&names=holiday"."""
+        given = {"q": self.text.strip(), "in": ",".join(self.videos), "channels": ",".join(self.channels)}
+        given |= {name: str(getattr(self, name)).strip() for name in ADDRESS_FIELDS}
+        given |= {"by_video": "1" if self.by_video else ""}
+        return urlencode({name: value for name, value in given.items() if value})
 
 
 def query_of(ask: Ask) -> Query:
@@ -118,7 +143,7 @@ def run(site: Site, ask: Ask) -> Answer:
         if file:
             check_query(site, name, Path(file))
     if not site.index.parts.specs:
-        return site.answers.put(query, ask.label, [], {}, words=ask.text.strip())  # nothing was added yet
+        return site.answers.put(query, ask.label, [], {}, address=ask.address)  # nothing was added yet
     options: dict[str, object] = {"channels": list(ask.channels) or None, "weights": dict(ask.weights) or None}
     moments = site.index.search(
         query,
@@ -129,7 +154,7 @@ def run(site: Site, ask: Ask) -> Answer:
         channels=list(ask.channels) or None,
         weights=dict(ask.weights) or None,
     )
-    return site.answers.put(query, ask.label, moments, options, words=ask.text.strip())
+    return site.answers.put(query, ask.label, moments, options, address=ask.address)
 
 
 def check_query(site: Site, field: str, file: Path) -> None:

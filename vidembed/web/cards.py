@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from vidembed.demo import DEMO_MEDIA, DEMO_QUERIES
-from vidembed.types import Moment, Span, VideoInfo
-from vidembed.web.html import button, clock, count, e, empty, notice, play_button
+from vidembed.types import Clip, Moment, Span, TimedText, VideoInfo
+from vidembed.web.html import button, clock, count, e, empty, middle, notice, play_attributes, play_button, wait
 
 if TYPE_CHECKING:
     from vidembed.index.video_index import VideoIndex
@@ -19,6 +20,12 @@ UNKNOWN = 0.5  # the confidence of a search that nothing calibrates: by examples
 _LATEST = 12
 _SUGGESTED = 8
 _SUGGESTED_CHARS = 60
+_CLIPS = 200  # of one video
+_HELPS = 0.75  # of the best score of the channel in the answer
+_EVIDENCE = {
+    "frames": "seen", "audio": "heard", "av": "seen and heard", "captions": "captioned", "speech": "said",
+    "ocr": "written",
+}  # fmt: skip
 
 
 def results(site: Site, answer: Answer, *, floor: float) -> str:
@@ -26,7 +33,8 @@ def results(site: Site, answer: Answer, *, floor: float) -> str:
     if not answer.moments:
         if not site.index.info().clips:
             return empty_library(site)
-        return empty("Nothing found", "No moment fits these words and filters. Try fewer filters or other words.")
+        text = "No moment fits these words and filters. Try fewer filters or other words."
+        return f'<div class="ve-bar" data-address="{e(answer.address)}"></div>{empty("Nothing found", text)}'
     infos = _infos(site.index, answer.moments)
     rated = any(moment.confidence != UNKNOWN for moment in answer.moments)
     cards = [_card(site, answer, place, infos, floor if rated else None) for place in range(len(answer.moments))]
@@ -38,10 +46,9 @@ def results(site: Site, answer: Answer, *, floor: float) -> str:
     if rest:
         body += f'<h2 class="ve-less">Less likely <span>{len(rest)}</span></h2>' if good else ""
         body += _grid(rest, "ve-dim" if good else "")
-    words = f' data-q="{e(answer.words)}"'
     return (
-        f'{head}<div class="ve-bar"{words}><span role="status">{found} for {e(answer.name)}</span>'
-        f"{_exports(site, answer)}</div>{body}"
+        f'{head}<div class="ve-bar" data-address="{e(answer.address)}"><span role="status">{found} for '
+        f"{e(answer.name)}</span>{_exports(site, answer)}</div>{body}"
     )
 
 
@@ -55,13 +62,53 @@ def _infos(index: VideoIndex, moments: Sequence[Moment]) -> dict[str, VideoInfo]
 
 
 def _exports(site: Site, answer: Answer) -> str:
+    """What can be done with the ticked moments; the script puts their places into the links."""
     from vidembed.web.export import FORMATS
 
     links = "".join(
-        f'<a role="menuitem" href="{e(site.url(f"export/{answer.token}.{kind}"))}" download>{e(label)}</a>'
+        f'<a role="menuitem" href="{e(site.url(f"export/{answer.token}.{kind}"))}" data-export="{kind}" download>'
+        f"{e(label)}</a>"
         for kind, label in FORMATS.items()
     )
-    return f'<details class="ve-menu"><summary class="ve-btn">Export</summary><div role="menu">{links}</div></details>'
+    return (
+        f'<span class="ve-picked"><span class="ve-why" data-picked></span>'
+        f'<button type="button" class="ve-btn ve-quiet" data-action="pick-all">Select all</button>'
+        f'<details class="ve-menu"><summary class="ve-btn">Export</summary><div role="menu">{links}</div></details>'
+        "</span>"
+    )
+
+
+def strength(confidence: float, floor: float) -> str:
+    """How sure a search is, in a word. floor: below it nothing is convincing (`search.min_confidence`)."""
+    if confidence < floor:
+        return "Weak"
+    return "Strong" if confidence >= (1 + floor) / 2 else "Possible"
+
+
+def evidence(site: Site, answer: Answer, moment: Moment) -> str:
+    """What speaks for a moment: "seen", "heard", 'said "..."'. Channels far below their best answer do not."""
+    best: dict[str, float] = {}
+    for other in answer.moments:
+        for hit in other.hits:
+            best[hit.channel] = max(best.get(hit.channel, hit.score), hit.score)
+    sources = {name: channel.source for name, channel in site.index.config.channels.items()}
+    parts = []
+    for hit in sorted(moment.hits, key=lambda hit: hit.rank):
+        if hit.score <= 0 or hit.score < _HELPS * best[hit.channel]:
+            continue
+        word = _EVIDENCE.get(sources.get(hit.channel, ""), hit.channel)
+        text = moment.texts.get(hit.channel, "")
+        said = f" “{e(text)}”" if text and text != moment.caption else ""
+        numbers = f"channel {hit.channel}: score {hit.score:.3f}, place {hit.rank}"
+        parts.append(f'<span class="ve-channel" title="{e(numbers)}">{e(word)}{said}</span>')
+    return "".join(parts)
+
+
+def _badge(moment: Moment, floor: float | None) -> str:
+    if floor is None:
+        return ""
+    word = strength(moment.confidence, floor)
+    return f'<span class="ve-conf ve-{word.lower()}" title="{moment.confidence:.0%} sure">{word}</span>'
 
 
 def _card(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo], floor: float | None) -> str:
@@ -69,34 +116,74 @@ def _card(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo]
     moment = answer.moments[place]
     name = moment.path.name
     span = f"{clock(moment.span.start_s)} – {clock(moment.span.end_s)}"
-    badge = ""
-    if floor is not None:
-        low = "" if moment.confidence >= floor else " ve-low"
-        badge = f'<span class="ve-conf{low}" title="how sure the search is">{moment.confidence:.0%}</span>'
     info = infos.get(moment.video_id)
     play = (
         f'<div class="ve-thumb"><span class="ve-span">{e(span)}</span></div>'
         if info is None  # taken out meanwhile
-        else play_button(site, replace(info, path=moment.path), moment.span, moment.clip_id, badge=badge,
-                         curve=site.url(f"curve/{answer.token}/{place}"))
+        else play_button(site, replace(info, path=moment.path), moment.span, moment.clip_id, best_s=moment.best_s,
+                         badge=_badge(moment, floor), curve=site.url(f"curve/{answer.token}/{place}"))
     )  # fmt: skip
     said = moment.caption or ""
-    words = "".join(
-        f'<p class="ve-said"><span>{e(channel)}</span> {e(text)}</p>'
-        for channel, text in moment.texts.items()
-        if text and text != said
-    )
-    channels = "".join(
-        f'<span class="ve-channel" title="matched in channel {e(hit.channel)}: score {hit.score:.3f}, '
-        f'place {hit.rank}">{e(hit.channel)} <b>{hit.score:.2f}</b></span>'
-        for hit in moment.hits
+    ticked = " checked" if floor is not None and moment.confidence >= floor else ""
+    pick = (
+        f'<label class="ve-pick"><input type="checkbox" data-place="{place}"{ticked} '
+        f'aria-label="{e(f"Select {name} at {span}")}"></label>'
     )
     more = button("More like this", "like", kind="ve-quiet", clip=moment.clip_id, title=f"More like {name} at {span}")
     less = button("Less", "unlike", kind="ve-quiet", clip=moment.clip_id, title=f"Less like {name} at {span}")
-    return f"""<article class="ve-card" role="listitem">{play}
-<div class="ve-body"><div class="ve-file" title="{e(name)}">{e(name)}</div>
-{f'<p class="ve-caption">{e(said)}</p>' if said else ""}{words}
-<div class="ve-channels">{channels}</div><div class="ve-actions">{more}{less}</div></div></article>"""
+    return f"""<article class="ve-card" role="listitem"><div class="ve-picture">{play}{pick}</div>
+<div class="ve-body"><div class="ve-file" title="{e(name)}">{e(middle(name))}</div>
+{f'<p class="ve-caption">{e(said)}</p>' if said else ""}
+<div class="ve-channels">{evidence(site, answer, moment)}</div>
+<div class="ve-actions">{more}{less}</div></div></article>"""
+
+
+# -- one video -----------------------------------------------------------------------------------------------------
+
+
+def video_page(site: Site, video_id: str, at_s: float | None = None) -> str:
+    """One video: its clips in order, with what is known of each. at_s: the second that is opened at once."""
+    row = site.index.catalog.videos.get(video_id)
+    if row is None or row.missing:
+        return notice("error", "No such video", "It is not in this library, or was taken out.")
+    info, clips = row.info, site.index.clips(video_id)
+    captions = {caption.clip.clip_id: caption.text for caption in site.index.captions(video_id)}
+    texts = site.index.parts.lookup.texts([clip.clip_id for clip in clips[:_CLIPS]])
+    cards = [
+        _clip_card(site, info, clip, captions.get(clip.clip_id, ""), texts.get(clip.clip_id, {}))
+        for clip in clips[:_CLIPS]
+    ]
+    size = f"{info.width_px}×{info.height_px}" if info.has_video else "sound only"
+    facts = f"{clock(info.duration_s)} · {size} · {count(len(clips), 'clip')}"
+    address = urlencode({"in": video_id})
+    return (
+        f'<div class="ve-bar" data-address="{e(address)}"><span role="status">'
+        f'<b class="ve-name">{e(info.path.name)}</b> {e(facts)}</span>'
+        "<span>Search above looks in this video only</span></div>"
+        f"{opener(site, video_id, at_s)}{_grid(cards, 've-small')}"
+    )
+
+
+def opener(site: Site, video_id: str, at_s: float | None) -> str:
+    """What makes the script open the player at a second; "" where there is nothing to open."""
+    row = site.index.catalog.videos.get(video_id)
+    if row is None or row.missing or at_s is None:
+        return ""
+    start_s = min(max(0.0, at_s), max(0.0, row.info.duration_s - 0.1))
+    around = next((clip.span for clip in site.index.clips(video_id) if clip.span.start_s <= start_s < clip.span.end_s),
+                  Span(start_s, row.info.duration_s))  # fmt: skip
+    span = Span(start_s, max(around.end_s, start_s + 0.1))
+    return f'<button type="button" hidden data-open {play_attributes(site, row.info, span)}></button>'
+
+
+def _clip_card(site: Site, info: VideoInfo, clip: Clip, caption: str, texts: Mapping[str, TimedText]) -> str:
+    words = "".join(
+        f'<p class="ve-said"><span>{e(channel)}</span> {e(text.text)}</p>'
+        for channel, text in texts.items()
+        if text.text != caption
+    )
+    return f"""<article class="ve-card" role="listitem">{play_button(site, info, clip.span, clip.clip_id)}
+<div class="ve-body">{f'<p class="ve-caption">{e(caption)}</p>' if caption else ""}{words}</div></article>"""
 
 
 # -- before anybody searched ---------------------------------------------------------------------------------------
@@ -104,18 +191,28 @@ def _card(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo]
 
 def welcome(site: Site) -> str:
     """The newest videos of the library, or how to fill it."""
-    videos, clips, duration_s = site.index.catalog.videos.totals()
+    _, clips, _ = site.index.catalog.videos.totals()
     if not clips:
-        return empty_library(site)
+        return adding(site) or empty_library(site)
     newest = sorted(site.index.catalog.videos.all(), key=lambda row: (-row.info.mtime_ns, row.info.video_id))
-    shown = [row.info for row in newest if not row.missing][:_LATEST]
+    present = [row.info for row in newest if not row.missing]
+    shown = present[:_LATEST]
     middles = middle_clips(site, [info.video_id for info in shown])
     cards = [_video_card(site, info, middles[info.video_id]) for info in shown if info.video_id in middles]
-    facts = f"{count(videos, 'video')}, {count(clips, 'clip')}, {clock(round(duration_s))} in all"
+    length_s = sum(info.duration_s for info in present)
+    facts = f"{count(len(present), 'video')}, {clock(round(length_s))} in all"
     return (
-        f'<div class="ve-bar ve-welcome"><span role="status">{e(facts)}. Say what the moment shows or how it sounds.'
-        f"</span></div>{_grid(cards, 've-small')}"
+        f'<div class="ve-bar ve-welcome" data-address=""><span role="status">{e(facts)}. '
+        f"Say what the moment shows or how it sounds.</span></div>{_grid(cards, 've-small')}"
     )
+
+
+def adding(site: Site) -> str:
+    """What stands instead of "is empty" while the first files are being added; "" while none are."""
+    job = next((job for job in site.jobs.all() if not job.ended and job.title.startswith("Adding")), None)
+    if job is None:
+        return ""
+    return wait(f"{job.title}… They can be searched as soon as each is done.")
 
 
 def empty_library(site: Site) -> str:
@@ -135,8 +232,9 @@ def _video_card(site: Site, info: VideoInfo, clip_id: str) -> str:
     name = info.path.name
     more = button("More like this", "like", kind="ve-quiet", clip=clip_id, title=f"More like {name}")
     return f"""<article class="ve-card" role="listitem">{play_button(site, info, Span(0.0, info.duration_s), clip_id)}
-<div class="ve-body"><div class="ve-file" title="{e(name)}">{e(name)}</div>
-<div class="ve-actions">{more}</div></div></article>"""
+<div class="ve-body"><div class="ve-file" title="{e(name)}">{e(middle(name))}</div>
+<div class="ve-actions">{more}<button type="button" class="ve-btn ve-quiet" data-action="open-video"
+ data-video="{e(info.video_id)}" aria-label="{e(f"Open {name}")}">Open</button></div></div></article>"""
 
 
 def middle_clips(site: Site, videos: Iterable[str]) -> dict[str, str]:

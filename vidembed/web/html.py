@@ -90,6 +90,14 @@ def thumb(site: Site, clip_id: str) -> str:
     return f'<img loading="lazy" decoding="async" alt="" src="{e(site.url("thumb/" + quote(clip_id)))}">'
 
 
+def middle(name: str, most: int = 44) -> str:
+    """A long name without its middle: the end says most of a file."""
+    if len(name) <= most:
+        return name
+    head = most // 2
+    return f"{name[:head]}…{name[-(most - head - 1) :]}"
+
+
 def play_attributes(site: Site, info: VideoInfo, span: Span, **more: object) -> str:
     """What the script needs to play a stretch; the original first where browsers know the format."""
     from vidembed.web.media import plays_in_browsers
@@ -102,17 +110,38 @@ def play_attributes(site: Site, info: VideoInfo, span: Span, **more: object) -> 
         "span": f"{clock(span.start_s)} – {clock(span.end_s)}",
         "src": site.url(f"media/{info.video_id}") if plays_in_browsers(info.path, info.codec) else "",
         "piece": site.url(f"piece/{info.video_id}"),
+        "playable": site.url(f"playable/{info.video_id}"),
+        "picture": int(info.has_video),
         **more,
     }
     return 'data-action="play" ' + " ".join(f'data-{key}="{e(value)}"' for key, value in data.items())
 
 
-def play_button(site: Site, info: VideoInfo, span: Span, clip_id: str, *, badge: str = "", **more: object) -> str:
-    """A clip's picture that plays the stretch. badge: HTML of ours, beside the times."""
+def play_button(
+    site: Site,
+    info: VideoInfo,
+    span: Span,
+    clip_id: str,
+    *,
+    best_s: float | None = None,
+    badge: str = "",
+    **more: object,
+) -> str:
+    """A picture that plays the stretch, and shows frames of it when a pointer moves over it.
+
+    best_s: the second whose frame is the picture; None = the clip's own. badge: HTML of ours, beside the times.
+    """
     times = f"{clock(span.start_s)} – {clock(span.end_s)}"
+    picture = thumb(site, clip_id)
+    if info.has_video:
+        more["film"] = site.url(f"film/{info.video_id}?start={span.start_s:.3f}&end={span.end_s:.3f}")
+        more["ratio"] = f"{info.width_px / max(info.height_px, 1):.4f}"
+        if best_s is not None:
+            address = site.url(f"frame/{info.video_id}?at={best_s:.3f}")
+            picture = f'<img loading="lazy" decoding="async" alt="" src="{e(address)}">'
     return (
         f'<button type="button" class="ve-thumb" {play_attributes(site, info, span, **more)} '
-        f'aria-label="{e(f"Play {info.path.name} from {times}")}">{thumb(site, clip_id)}'
+        f'aria-label="{e(f"Play {info.path.name} from {times}")}">{picture}'
         f'<span class="ve-span">{e(times)}</span>{badge}</button>'
     )
 
@@ -120,9 +149,23 @@ def play_button(site: Site, info: VideoInfo, span: Span, clip_id: str, *, badge:
 # -- search --------------------------------------------------------------------------------------------------------
 
 
-def terms(site: Site, like: Sequence[str], unlike: Sequence[str], media: Sequence[str] = ()) -> str:
-    """What is part of the query besides the words, each with a way to take it out. media: "picture", "sound"..."""
+def terms(
+    site: Site,
+    like: Sequence[str],
+    unlike: Sequence[str],
+    media: Sequence[str] = (),
+    limits: Sequence[tuple[str, str]] = (),
+) -> str:
+    """What is part of the query besides the words, each with a way to take it out.
+
+    media: "picture", "sound"... limits: (field of the form, what it says) of each filter that is set.
+    """
     chips = ""
+    for field, said in limits:
+        drop = button("×", "drop-limit", field=field, title=f"Take out: {said}")
+        chips += f'<span class="ve-chip ve-given"><span>{e(said)}</span>{drop}</span>'
+    if len(limits) > 1:
+        chips += button("Clear filters", "drop-limit", field="all", kind="ve-quiet")
     for name in media:
         drop = button("×", "drop-media", media=name, title=f"Take the {name} out")
         chips += f'<span class="ve-chip ve-given"><span>Your {e(name)}</span>{drop}</span>'
@@ -148,6 +191,9 @@ PLAYER = """<section class="ve-player" hidden aria-label="Player">
 <button type="button" class="ve-btn ve-icon" data-action="close-player" aria-label="Close the player"
  title="Close (Esc)">×</button></div>
 <video controls playsinline preload="metadata" aria-label="The chosen moment"></video>
+<div class="ve-player-links"><button type="button" class="ve-btn ve-quiet" data-action="copy-link">Copy link</button>
+<button type="button" class="ve-btn ve-quiet" data-action="copy-time">Copy timecode</button>
+<button type="button" class="ve-btn ve-quiet" data-action="whole">The whole video</button></div>
 <p class="ve-player-note" role="status"></p>
 <div class="ve-timeline"></div>
 <div class="ve-player-foot"><button type="button" class="ve-btn" data-action="previous">‹ Previous</button>

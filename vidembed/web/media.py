@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vidembed.config.schema import LimitSettings
 from vidembed.errors import MediaNotFound, MediaUnreadable
 from vidembed.types import Span
 
@@ -21,7 +22,12 @@ BROWSER_TYPES = {
     ".mp3": "audio/mpeg", ".m4a": "audio/mp4", ".wav": "audio/wav", ".ogg": "audio/ogg", ".oga": "audio/ogg",
     ".opus": "audio/ogg", ".flac": "audio/flac", ".aac": "audio/aac", ".gif": "image/gif",
 }  # fmt: skip
-BROWSER_CODECS = frozenset({"h264", "vp8", "vp9", "av1", "theora", ""})
+# Current browsers show nothing of other pictures (HEVC, ProRes, MPEG-4 part 2, Theora), and play films with other
+# sound (AC-3, DTS, ALAC, ADPCM) in silence, without an error.
+BROWSER_CODECS = frozenset({"h264", "vp8", "vp9", "av1", ""})
+BROWSER_SOUNDS = frozenset({"aac", "mp3", "opus", "vorbis", "flac", ""})
+_BROWSER_PIXELS = frozenset({"yuv420p", "yuvj420p", "yuva420p", ""})
+_WAV_SOUNDS = frozenset({"pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le"})
 PIECE_S = 90.0  # length of a transcoded piece
 STEP_S = 30.0  # pieces begin on this grid, so that neighbouring moments share them
 LEAD_S = 5.0  # a piece begins at least this much before the moment
@@ -29,9 +35,21 @@ PROXY_HEIGHT_PX = 480
 PROXY_TIMEOUT_S = 120.0
 
 
-def plays_in_browsers(path: Path, codec: str) -> bool:
-    """Whether the file itself may be tried first."""
-    return path.suffix.lower() in BROWSER_TYPES and path.suffix.lower() != ".gif" and codec in BROWSER_CODECS
+def plays_in_browsers(path: Path, codec: str, sound: str = "", pixels: str = "") -> bool:
+    """Whether the file itself may be tried first.
+
+    Args:
+        path: The file.
+        codec: Of its pictures, ffmpeg's name; "" = none.
+        sound: Of its sound; "" = none, or not known yet.
+        pixels: ffmpeg's name of their format; "" = none, or not known yet.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in BROWSER_TYPES or suffix == ".gif" or codec not in BROWSER_CODECS:
+        return False
+    if codec == "h264" and pixels not in _BROWSER_PIXELS:
+        return False
+    return sound in BROWSER_SOUNDS or (suffix == ".wav" and sound in _WAV_SOUNDS)
 
 
 def piece_at(start_s: float, duration_s: float) -> Span:
@@ -68,6 +86,11 @@ class MediaFiles:
                 return Path(row.path)
         raise MediaNotFound("this video is not in the library, or its file has changed or gone")
 
+    def plays(self, video_id: str) -> bool:
+        """Whether browsers play the file itself, by all its codecs."""
+        path = self.original(video_id)
+        return _plays(path, self._index.config.media.limits, path.stat().st_mtime_ns)
+
     def piece(self, video_id: str, start_s: float) -> tuple[Path, Span]:
         """A small MP4 around this time, made now if it is not kept, and the stretch it covers."""
         source = self.original(video_id)
@@ -88,20 +111,36 @@ class MediaFiles:
 
         target.parent.mkdir(parents=True, exist_ok=True)
         cut(source, span, target, exact=True, overwrite=True, height_px=PROXY_HEIGHT_PX, timeout_s=PROXY_TIMEOUT_S)
-        self._tidy(keep=target)
-
-    def _tidy(self, keep: Path) -> None:
-        """Drop the pieces that were used longest ago until the rest fits."""
-        kept = sorted(self._folder.glob("*.mp4"), key=lambda path: path.stat().st_mtime, reverse=True)
-        total = 0
-        for path in kept:
-            total += path.stat().st_size
-            if total > self._max_bytes and path != keep:
-                path.unlink(missing_ok=True)
+        tidy(self._folder, "*.mp4", self._max_bytes, keep=target)
 
     def _lock(self, name: str) -> threading.Lock:
         with self._guard:
             return self._locks.setdefault(name, threading.Lock())
+
+
+def tidy(folder: Path, pattern: str, max_bytes: int, *, keep: Path) -> None:
+    """Drop the files that were used longest ago until the rest fits."""
+    kept = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+    total = 0
+    for path in kept:
+        total += path.stat().st_size
+        if total > max_bytes and path != keep:
+            path.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=4096)
+def _plays(path: Path, limits: LimitSettings, *state: int) -> bool:
+    """From the headers, read again only when the file changed."""
+    from vidembed.media.reading.container import open_container
+    from vidembed.media.reading.probe import picture_stream
+
+    with open_container(path, limits) as container:
+        picture = picture_stream(container)
+        sound = next((stream.codec_context.name for stream in container.streams.audio if stream.codec_context), "")
+        if picture is None:
+            return plays_in_browsers(path, "", sound)
+        context = picture.codec_context
+        return plays_in_browsers(path, context.codec.canonical_name, sound, context.pix_fmt or "")
 
 
 @lru_cache(maxsize=4096)

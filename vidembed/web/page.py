@@ -210,7 +210,9 @@ def build_app(index: VideoIndex | Site, settings: AppSettings | None = None) -> 
 def top(site: Site) -> str:
     """The head of the page; the script keeps its status up to date."""
     return (
-        f'<div class="ve-top">{LOGO}<h1>vidembed</h1><p>Find the moment: by words, by a picture, by a sound.</p>'
+        f'<div class="ve-top"><a href="{e(site.url(""))}" aria-label="vidembed: to the start">'
+        f"{LOGO}<h1>vidembed</h1></a>"
+        f"<p>Find the moment: by words, by a picture, by a sound.</p>"
         f'<div class="ve-status" data-url="{e(site.url("status"))}" hidden>'
         '<button type="button" class="ve-btn" data-action="goto" data-goto="library"><i aria-hidden="true"></i>'
         '<span role="status"></span></button></div></div>'

@@ -8,6 +8,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
+from math import inf, isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import gradio as gr
@@ -17,7 +19,7 @@ from gradio.events import api
 
 from vidembed.captions.export import caption_record
 from vidembed.errors import InputError, VidembedError
-from vidembed.types import Caption
+from vidembed.types import Caption, Span
 from vidembed.web.asking import Ask, run
 from vidembed.web.captions_tab import SUBTITLES, caption_videos, edit, subtitles
 from vidembed.web.export import MEDIA_TYPES, record, written
@@ -64,6 +66,24 @@ def add_routes(app: FastAPI, site: Site) -> None:
         kind = BROWSER_TYPES.get(path.suffix.lower(), "application/octet-stream")
         return FileResponse(path, media_type=kind, headers=_PRIVATE)
 
+    @app.get("/playable/{video_id}", include_in_schema=False)
+    def playable(video_id: str) -> JSONResponse:
+        """Whether browsers play the file itself: some play it mute or blind without an error."""
+        plays = site.media.plays(_checked(video_id, _VIDEO_ID))
+        return JSONResponse({"plays": plays}, headers={"Cache-Control": "private, max-age=600"})
+
+    @app.get("/frame/{video_id}", include_in_schema=False)
+    def frame(video_id: str, at: float = 0.0) -> Response:
+        """What is shown at a second."""
+        return _picture(site.pictures.frame(_checked(video_id, _VIDEO_ID), at if isfinite(at) else 0.0))
+
+    @app.get("/film/{video_id}", include_in_schema=False)
+    def film(video_id: str, start: float = 0.0, end: float = 0.0) -> Response:
+        """Frames of a stretch side by side."""
+        if not 0 <= start < end < inf:
+            raise InputError("a stretch needs its start before its end")
+        return _picture(site.pictures.film(_checked(video_id, _VIDEO_ID), Span(start, end)))
+
     @app.get("/piece/{video_id}", include_in_schema=False)
     def piece(video_id: str, start_s: float = 0.0) -> FileResponse:
         """A transcoded piece around a second; X-Start-S says which second of the video it begins with."""
@@ -73,10 +93,7 @@ def add_routes(app: FastAPI, site: Site) -> None:
     @app.get("/thumb/{clip_id}", include_in_schema=False)
     def thumb(clip_id: str) -> Response:
         """A clip's picture; a sound has none."""
-        path = site.index.thumbnail(_checked(clip_id, _CLIP_ID))
-        if path is None:
-            return Response(_NO_PICTURE, media_type="image/svg+xml", headers=_PRIVATE)
-        return FileResponse(path, media_type="image/jpeg", headers=_PRIVATE)
+        return _picture(site.index.thumbnail(_checked(clip_id, _CLIP_ID)))
 
     @app.get("/curve/{token}/{place}", include_in_schema=False)
     def curve(token: str, place: int) -> HTMLResponse:
@@ -112,6 +129,12 @@ _NO_PICTURE = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 320 180"><rect width="320" height="180" fill="#64748b"/>'
     '<path d="M140 60v44a14 14 0 1 0 8 12V78l36-8v26a14 14 0 1 0 8 12V50z" fill="#e2e8f0"/></svg>'
 )
+
+
+def _picture(path: Path | None) -> Response:
+    if path is None:
+        return Response(_NO_PICTURE, media_type="image/svg+xml", headers=_PRIVATE)
+    return FileResponse(path, media_type="image/jpeg", headers=_PRIVATE)
 
 
 def _checked(value: str, pattern: re.Pattern[str]) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
+from abc import ABCMeta
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import gradio as gr
 
 from vidembed.errors import VidembedError
+from vidembed.types import parse_time
 from vidembed.web import cards, html
-from vidembed.web.asking import Ask, check_query, run
+from vidembed.web.asking import ADDRESS_FIELDS, Ask, check_query, from_address, run
 from vidembed.web.html import html_part
 
 if TYPE_CHECKING:
@@ -22,8 +25,7 @@ _log = logging.getLogger(__name__)
 PLACEHOLDER = "Describe the moment: a dog jumps into a lake"
 _PAGE = 12
 _MAX_EXAMPLES = 8
-_MAX_LINK = 500  # characters of a query in the page's address
-_MEDIA, _FILTERS = "Picture, sound, video", "Filters and channels"
+_MEDIA, _FILTERS = "Picture, sound, video", "Filters"
 _FIELDS = {"picture": "image", "sound": "audio", "video": "video"}  # as people call it -> field of `Ask`
 
 
@@ -45,15 +47,22 @@ class Examples:
         return Examples(like, unlike)
 
 
-def _as_uploaded(payload: Any) -> str | None:
+def _as_uploaded(part: Any, payload: Any) -> str | None:
     """The file of a picture. Gradio's own opens it before anybody can say what is wrong with it; the search does."""
     return None if payload is None else str(payload.path)
+
+
+# Made past gradio's own metaclass, which writes a .pyi file beside the source of every part that is derived.
+Picture: Any = ABCMeta.__new__(
+    type(gr.Image), "Picture", (gr.Image,), {"preprocess": _as_uploaded, "is_template": True, "__module__": __name__}
+)
 
 
 def search_tab(site: Site, blocks: gr.Blocks) -> None:
     """Build the tab inside the Blocks that are open."""
     examples = gr.State(Examples())
     count = gr.State(_PAGE)
+    only = gr.State("")  # the one video that is searched
     with gr.Row(elem_classes="ve-ask", equal_height=True):
         text = gr.Textbox(
             label="What are you looking for?", placeholder=PLACEHOLDER, lines=1, max_lines=3, scale=8,
@@ -66,10 +75,9 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
                               elem_classes="ve-tool")  # fmt: skip
         hints = html_part(elem_id="ve-suggested")
     with gr.Column(visible=False, elem_id="ve-media") as media_box, gr.Row():
-        image = gr.Image(
+        image = Picture(
             label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=210, elem_id="ve-image"
         )
-        image.preprocess = _as_uploaded  # type: ignore[method-assign, assignment]
         audio = gr.Audio(label="Sound", type="filepath", sources=["upload", "microphone"], elem_id="ve-audio")
         video = gr.Video(label="Video", sources=["upload", "webcam"], height=210, elem_id="ve-video")
     with gr.Group(visible=False, elem_id="ve-options") as filter_box:
@@ -82,67 +90,86 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
             found = html_part(html.wait("Opening the library…"), elem_id="ve-results")
             more = gr.Button("Show more", visible=False, elem_id="ve-more")
 
+    address = html_part(elem_id="ve-address")  # the script tells it where Back and Forward lead
     media = {"picture": image, "sound": audio, "video": video}
     for part in (*media.values(), *options.values()):
         part.visible = False  # in a hidden box it is not drawn, but its script is loaded unless it is hidden itself
+    usual = {name: part.value for name, part in options.items()}
     fields: dict[str, Any] = {"text": text, "image": image, "audio": audio, "video": video, **options}
-    inputs: set[Any] = {examples, count, *fields.values()}
-    outputs = [found, terms, examples, count, more, hints, *media.values()]
-    kept = [gr.skip()] * len(media)
+    inputs: set[Any] = {examples, count, only, *fields.values()}
+    outputs = [found, terms, examples, count, more, hints, only, *fields.values()]
 
-    def answer(data: Mapping[Any, Any], chosen: Examples, k: int, **changed: Any) -> list[Any]:
-        given = {name: data[part] for name, part in fields.items()} | changed
-        if not asks(data, chosen, **changed):
-            return [cards.welcome(site), "", chosen, k, gr.update(visible=False), gr.skip(), *kept]
+    def answer(data: Mapping[Any, Any], changed: Mapping[str, Any], k: int = _PAGE) -> dict[Any, Any]:
+        """What changes on the page. changed: fields of the form, "examples" and "only", instead of what is there."""
+        now = {**data, **{part: changed[name] for name, part in states.items() if name in changed}}
+        given = {name: changed.get(name, data[part]) for name, part in fields.items()}
+        chosen, one = now[examples], now[only]
+        told = {fields[name]: value for name, value in changed.items() if name in fields}
+        told |= {states[name]: value for name, value in changed.items() if name in states}
+        words = str(given["text"] or "").strip()
+        if not (words or chosen.like or chosen.unlike or any(given[name] for name in _FIELDS.values())):
+            body = cards.video_page(site, one) if one else cards.welcome(site)
+            limits = _limits(site, Ask(), one)
+            return {**told, found: body, terms: html.terms(site, (), (), (), limits), more: gr.update(visible=False)}
         broken = _unreadable(site, given)
         if broken:  # taken out again: it would stand in the way of every later search
-            cleared = [None if _FIELDS[name] in broken else gr.skip() for name in media]
             notes = "".join(html.error_box(error) for error in broken.values())
-            return [notes, gr.skip(), chosen, k, gr.update(visible=False), gr.skip(), *cleared]
-        body, full = _answer(site, given, chosen, k)
+            return {**told, found: notes, more: gr.update(visible=False), **{fields[name]: None for name in broken}}
+        body, full, limits = _answer(site, given, chosen, k, one)
         shown = [name for name, field in _FIELDS.items() if given[field]]
-        terms_now = html.terms(site, chosen.like, chosen.unlike, shown)
-        return [body, terms_now, chosen, k, gr.update(visible=full), gr.skip(), *kept]
+        chips = html.terms(site, chosen.like, chosen.unlike, shown, limits)
+        return {**told, found: body, terms: chips, count: k, more: gr.update(visible=full)}
 
-    def first(data: dict[Any, Any], request: gr.Request) -> list[Any]:
-        words = str(request.query_params.get("q", ""))[:_MAX_LINK] if request is not None else ""
+    states = {"examples": examples, "only": only}
+
+    def at_address(data: Mapping[Any, Any], search: str) -> dict[Any, Any]:
+        """The page as an address says: the form filled in, the search made, the player opened."""
+        said = from_address(search)
+        form: dict[str, Any] = {name: said.get(name, usual[name]) for name in ADDRESS_FIELDS}
+        form["by_video"] = said.get("by_video") == "1"
+        if said.get("channels"):
+            form["channels"] = [name for name in said["channels"].split(",") if name in usual["channels"]]
+        form["text"], one, opened = said.get("q", ""), said.get("in", ""), said.get("v", "")
+        form |= {"only": one or ("" if form["text"] else opened), "examples": Examples()}
+        told = answer(data, form)
+        at_s = _seconds(said.get("t", "0")) if opened else None
+        return {**told, found: told[found] + cards.opener(site, opened, at_s)}
+
+    def first(data: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
+        search = urlencode(dict(request.query_params)) if request is not None else ""
         ready = html.suggestions(cards.suggested(site))
-        if words.strip():
-            said = answer(data, Examples(), _PAGE, text=words)
-            said[outputs.index(hints)] = ready
-            return [*said, words]
-        return [cards.welcome(site), "", Examples(), _PAGE, gr.update(visible=False), ready, *kept, gr.skip()]
+        told = at_address(data, search) if search else answer(data, {})
+        return {**told, hints: ready}
 
-    def search(data: dict[Any, Any]) -> list[Any]:
-        return answer(data, data[examples], _PAGE)
+    def searched(data: dict[Any, Any]) -> dict[Any, Any]:
+        return answer(data, {})
 
-    def further(data: dict[Any, Any]) -> list[Any]:
-        return answer(data, data[examples], min(data[count] + _PAGE, site.settings.max_results))
+    def further(data: dict[Any, Any]) -> dict[Any, Any]:
+        return answer(data, {}, min(data[count] + _PAGE, site.settings.max_results))
 
-    def clicked(data: dict[Any, Any], event: gr.EventData) -> list[Any]:
+    def moved(data: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
+        return at_address(data, str(event._data.get("search", "")))
+
+    def clicked(data: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
         action, clip_id = str(event._data.get("action", "")), str(event._data.get("clip", ""))
         if action == "welcome":  # the library changed while nobody had asked anything
-            if asks(data, data[examples]):
-                return [gr.skip()] * len(outputs)
-            ready = html.suggestions(cards.suggested(site))
-            return [cards.welcome(site), *[gr.skip()] * 4, ready, *kept]
+            told = answer(data, {})
+            return {**told, hints: html.suggestions(cards.suggested(site))}
         if action == "demo":
-            return [_begin_demo(site), *[gr.skip()] * 5, *kept]
+            return {found: _begin_demo(site)}
+        if action == "open-video":
+            return answer(data, {"text": "", "examples": Examples(), "only": str(event._data.get("video", ""))})
         if action == "drop-media":
             name = str(event._data.get("media", ""))
-            without = {field: None for shown, field in _FIELDS.items() if shown == name}
-            cleared = [None if shown == name else gr.skip() for shown in media]
-            return [*answer(data, data[examples], _PAGE, **without)[: -len(kept)], *cleared]
-        return answer(data, data[examples].with_(action, clip_id), _PAGE)
+            return answer(data, {field: None for shown, field in _FIELDS.items() if shown == name})
+        if action == "drop-limit":
+            field = str(event._data.get("field", ""))
+            dropped = {name: usual[name] for name in usual if field in (name, "all")}
+            return answer(data, {**dropped, **({"only": ""} if field in ("only", "all") else {})})
+        return answer(data, {"examples": data[examples].with_(action, clip_id)})
 
-    def asks(data: Mapping[Any, Any], chosen: Examples, **changed: Any) -> bool:
-        given = {name: data[part] for name, part in fields.items()} | changed
-        words = str(given["text"] or "").strip()
-        return bool(words or chosen.like or chosen.unlike or any(given[name] for name in _FIELDS.values()))
-
-    def suggest(data: dict[Any, Any], event: gr.EventData) -> list[Any]:
-        words = str(event._data.get("text", ""))
-        return [*answer(data, data[examples], _PAGE, text=words), words]
+    def suggest(data: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
+        return answer(data, {"text": str(event._data.get("text", ""))})
 
     def turn(label: str, button: Any, parts: Sequence[Any]) -> None:
         is_open = gr.State(False)
@@ -159,14 +186,30 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
     turn(_FILTERS, by_filter, [filter_box, *options.values()])
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "search"}
     quiet |= {"concurrency_limit": site.settings.searches_at_once, "show_progress": "minimal"}
-    blocks.load(first, inputs, [*outputs, text], **(quiet | {"show_progress": "hidden"}))
+    blocks.load(first, inputs, outputs, **(quiet | {"show_progress": "hidden"}))
     latest: dict[str, Any] = quiet | {"trigger_mode": "always_last"}  # what is asked meanwhile comes after it
-    gr.on([go.click, text.submit], search, inputs, outputs, **latest)
+    acts = [part.submit if isinstance(part, gr.Textbox) else part.input for part in options.values()]
+    gr.on([go.click, text.submit, *acts], searched, inputs, outputs, **latest)
     given = [image.upload, audio.upload, video.upload, audio.stop_recording, video.stop_recording]
-    gr.on(given, search, inputs, outputs, **latest)
+    gr.on(given, searched, inputs, outputs, **latest)
     more.click(further, inputs, outputs, **quiet)
     gr.on([found.select, terms.select], clicked, inputs, outputs, **latest)
-    hints.select(suggest, inputs, [*outputs, text], **latest)
+    address.select(moved, inputs, outputs, **latest)
+    hints.select(suggest, inputs, outputs, **latest)
+
+
+def _seconds(text: str) -> float:
+    """Of an address: seconds, or a time such as 1:02; 0 for what is neither."""
+    try:
+        return parse_time(text, name="t") or 0.0
+    except VidembedError:
+        return 0.0
+
+
+def _limits(site: Site, ask: Ask, only: str) -> list[tuple[str, str]]:
+    """(field, what it says) of each filter, for the chips."""
+    row = site.index.catalog.videos.get(only) if only else None
+    return [*([("only", f"in {row.info.path.name}")] if row is not None else []), *ask.filters]
 
 
 def _begin_demo(site: Site) -> str:
@@ -200,7 +243,7 @@ def _options(site: Site) -> dict[str, Any]:
         parts["channels"] = gr.CheckboxGroup(channels, value=channels, label="Channels to search")
         parts["by_video"] = gr.Checkbox(label="At most one moment a video", value=False)
         parts["diversity"] = gr.Slider(0, 1, value=0, step=0.1, label="Variety among the answers")
-    with gr.Row():
+    with gr.Accordion("Advanced: weights of the channels", open=False), gr.Row():
         for name in channels:
             parts[f"weight:{name}"] = gr.Slider(
                 0, 3, value=float(usual.get(name, 1.0)), step=0.1, label=f"Weight of {name}"
@@ -221,27 +264,31 @@ def _unreadable(site: Site, given: Mapping[str, Any]) -> dict[str, VidembedError
     return broken
 
 
-def _answer(site: Site, given: Mapping[str, Any], chosen: Examples, k: int) -> tuple[str, bool]:
-    """HTML of the answer, and whether there may be more."""
+def _answer(
+    site: Site, given: Mapping[str, Any], chosen: Examples, k: int, only: str
+) -> tuple[str, bool, list[tuple[str, str]]]:
+    """HTML of the answer, whether there may be more, and the filters that are set."""
     weights = {name.partition(":")[2]: value for name, value in given.items() if name.startswith("weight:")}
     plain = {name: value for name, value in given.items() if not name.startswith("weight:") and value is not None}
     channels = plain.pop("channels", [])
     if not channels and weights:
-        return html.notice("error", "No channel is ticked", "Tick at least one channel to search."), False
+        return html.notice("error", "No channel is ticked", "Tick at least one channel to search."), False, []
     everything = len(channels) == len(weights)  # all channels: the search chooses those that understand the query
     usual = site.index.config.search.weights
     changed = {name: float(value) for name, value in weights.items() if float(value) != float(usual.get(name, 1.0))}
+    limits: list[tuple[str, str]] = []
     try:
         ask = Ask(
-            **plain, like=chosen.like, unlike=chosen.unlike, k=k,
+            **plain, like=chosen.like, unlike=chosen.unlike, k=k, videos=(only,) if only else (),
             channels=() if everything else tuple(channels),
             weights={name: value for name, value in changed.items() if everything or name in channels},
         )  # fmt: skip
+        limits = _limits(site, ask, only)
         answer = run(site, ask)
     except VidembedError as error:
-        return html.error_box(error), False
+        return html.error_box(error), False, limits
     except Exception:  # a bug: people see that it failed, the log says why, and the old answer does not stay
         _log.exception("a search failed")
-        return html.notice("error", "The search failed", "The server's log says why. Try it once more."), False
+        return html.notice("error", "The search failed", "The server's log says why. Try it once more."), False, limits
     body = cards.results(site, answer, floor=site.index.config.search.min_confidence)
-    return body, len(answer.moments) == k < site.settings.max_results
+    return body, len(answer.moments) == k < site.settings.max_results, limits

@@ -15,12 +15,14 @@ from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.types import Moment, Query
 from vidembed.web.jobs import Bin, Edits, Jobs, sweep_uploads
 from vidembed.web.media import MediaFiles
+from vidembed.web.pictures import Pictures
 
 if TYPE_CHECKING:
     from vidembed.index.contents import VideoRecord
     from vidembed.index.video_index import VideoIndex
 
 _log = logging.getLogger(__name__)
+_PICTURES_BYTES = 256 << 20
 DOCS_URL = "https://github.com/vidembed/vidembed/tree/main/docs"
 
 
@@ -61,14 +63,14 @@ class AppSettings:
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """One finished search. name: what was asked, for people; words: its text alone, for the page's address."""
+    """One finished search. name: what was asked, for people; address: the same for the page's address."""
 
     token: str
     query: Query
     name: str
     moments: tuple[Moment, ...]
     options: dict[str, object] = field(default_factory=dict)  # channels and weights, for the timeline
-    words: str = ""
+    address: str = ""
 
 
 class Answers:
@@ -79,10 +81,10 @@ class Answers:
         self._lock = threading.Lock()
 
     def put(
-        self, query: Query, name: str, moments: list[Moment], options: dict[str, object], *, words: str = ""
+        self, query: Query, name: str, moments: list[Moment], options: dict[str, object], *, address: str = ""
     ) -> Answer:
         """Remember an answer under a new token."""
-        answer = Answer(secrets.token_urlsafe(16), query, name, tuple(moments), options, words)
+        answer = Answer(secrets.token_urlsafe(16), query, name, tuple(moments), options, address)
         with self._lock:
             self._known[answer.token] = answer
         return answer
@@ -103,6 +105,7 @@ class Site:
         self.answers = Answers()
         self.jobs = Jobs()
         self.media = MediaFiles(index, index.path / "cache" / "proxies", max_bytes=self.settings.proxy_mb << 20)
+        self.pictures = Pictures(index, self.media, index.path / "cache" / "frames", max_bytes=_PICTURES_BYTES)
         self.bin = Bin(index, self.jobs, self.uploads)
         self.edits = Edits(index, self.jobs)
         if not self.readonly:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import PIL.Image
 import pytest
+import toy_videos
 from app_site import red_answer, toy_videos_path, video_named
 from starlette.testclient import TestClient
 
 from vidembed import Query, VideoIndex
 from vidembed.errors import MediaNotFound
+from vidembed.media.reading.reader import open_video
+from vidembed.types import Span
 from vidembed.web import Site
 from vidembed.web.security import Guard
+
+
+def opened_picture(content: bytes) -> np.ndarray[Any, Any]:
+    return np.asarray(PIL.Image.open(io.BytesIO(content)).convert("RGB"))
 
 
 class TestExports:
@@ -62,10 +73,40 @@ class TestMedia:
         assert (answer.status_code, answer.headers["x-start-s"]) == (200, "0.000")
         assert answer.content[4:8] == b"ftyp"
 
-    def test_a_thumbnail_is_the_clips_own_colour(self, web: TestClient, shared: VideoIndex) -> None:
-        import numpy as np
-        import PIL.Image
+    def test_what_browsers_play_is_known_by_all_codecs(self, site: Site, library: Path, web: TestClient) -> None:
+        assert web.get(f"/playable/{video_named(site.index, 'green.mp4')}").json() == {"plays": True}
+        mute = library / "mute.mp4"
+        source = f"-v error -i {library / 'red_blue.mp4'} -f lavfi -i sine=440:duration=4"
+        made = f"-map 0:v -map 1:a -c:v copy -c:a ac3 {mute}"
+        command = [toy_videos.ffmpeg(), *source.split(), *made.split()]
+        subprocess.run(command, check=True, capture_output=True)
+        site.index.add(mute)
+        assert not site.media.plays(video_named(site.index, "mute.mp4"))
 
+    def test_a_frame_is_the_decoders(self, web: TestClient, shared: VideoIndex, library: Path) -> None:
+        """The film is eight frames side by side: four of the red half, four of the blue."""
+        video = video_named(shared, "red_blue.mp4")
+        with open_video(library / "red_blue.mp4", shared.config.media) as opened:
+            times = Span(0.0, 4.0).middles_s(8)
+            decoded = opened.frames(times, short_side_px=240).rgb
+        film = opened_picture(web.get(f"/film/{video}?start=0&end=4").content)
+        height, width = decoded.shape[1:3]
+        assert film.shape == (height, 8 * width, 3)
+        for place, picture in enumerate(decoded):
+            part = film[:, place * width : (place + 1) * width]
+            assert abs(part.astype(int) - picture.astype(int)).mean() < 3
+        shown = opened_picture(web.get(f"/frame/{video}?at={times[5]}").content)
+        assert abs(shown.astype(int) - decoded[5].astype(int)).mean() < 3
+        assert shown[..., 2].mean() > 200 > 60 > shown[..., 0].mean()
+
+    def test_frames_beyond_the_ends_and_no_stretch(self, web: TestClient, shared: VideoIndex) -> None:
+        video = video_named(shared, "red_blue.mp4")
+        for at in ("-5", "1e9", "nan", "inf"):
+            assert web.get(f"/frame/{video}?at={at}").status_code == 200
+        for query in ("start=3&end=1", "start=0&end=inf", "start=nan&end=2"):
+            assert web.get(f"/film/{video}?{query}").status_code == 404
+
+    def test_a_thumbnail_is_the_clips_own_colour(self, web: TestClient, shared: VideoIndex) -> None:
         clip = shared.search("red", k=1)[0].clip_id
         answer = web.get(f"/thumb/{clip}")
         assert answer.headers["content-type"] == "image/jpeg"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,7 @@ from vidembed.index.pipeline.run import Progress
 from vidembed.types import Clip, Hit, Moment, Query, Span, VideoInfo
 from vidembed.web import cards, html, mapping
 from vidembed.web import html as timeline
-from vidembed.web.asking import Ask, filter_of, query_of
+from vidembed.web.asking import Ask, filter_of, from_address, query_of
 from vidembed.web.intake import safe_name
 from vidembed.web.jobs import Jobs
 from vidembed.web.media import piece_at, plays_in_browsers
@@ -44,7 +45,11 @@ def site(*, show_paths: bool = True, fps: int = 25, has_audio: bool = True) -> A
     settings = AppSettings(show_paths=show_paths)
     return SimpleNamespace(
         settings=settings,
-        index=SimpleNamespace(catalog=SimpleNamespace(videos=videos), info=lambda: SimpleNamespace(clips=1)),
+        index=SimpleNamespace(
+            catalog=SimpleNamespace(videos=videos),
+            info=lambda: SimpleNamespace(clips=1),
+            config=SimpleNamespace(channels={"c": SimpleNamespace(source="frames")}),
+        ),
         url=lambda path: f"/p/{path}",
         shown=lambda path: str(path) if show_paths else path.name,
     )
@@ -57,7 +62,8 @@ def answer(*moments: Moment) -> Answer:
 class TestCards:
     def test_a_card_says_where_what_and_why(self) -> None:
         text = cards.results(site(), answer(moment(caption="a dog swims", texts={"speech": "fetch"})), floor=0.5)
-        for part in ("dog.mp4", "0:01 – 0:03", "80%", "a dog swims", "vision", "0.31", "fetch", "/p/media/" + VIDEO):
+        for part in ("dog.mp4", "0:01 – 0:03", "Strong", "80% sure", "a dog swims", "0.31", f"/p/media/{VIDEO}",
+                     f"/p/frame/{VIDEO}?at=1.000", f"/p/film/{VIDEO}?start=1.000"):  # fmt: skip
             assert part in text
         assert "No good match" not in text
 
@@ -68,14 +74,35 @@ class TestCards:
 
     def test_what_is_unlikely_has_a_heading_of_its_own(self) -> None:
         text = cards.results(site(), answer(moment(start=4, end=6, confidence=0.2), moment(confidence=0.9)), floor=0.5)
-        assert text.index("90%") < text.index("Less likely") < text.index("20%")
+        assert text.index("Strong") < text.index("Less likely") < text.index("Weak")
         assert (
             '"/p/curve/token/1"' in text.partition("Less likely")[0]
         )  # its place among all answers, not among the good
 
     def test_a_search_by_example_claims_no_certainty(self) -> None:
         text = cards.results(site(), answer(moment(confidence=0.5), moment(start=4, end=6, confidence=0.5)), floor=0.3)
-        assert "50%" not in text
+        assert "ve-conf" not in text
+
+    @pytest.mark.parametrize(
+        ("confidence", "word"), [(0.6, "Strong"), (0.59, "Possible"), (0.2, "Possible"), (0.19, "Weak")]
+    )
+    def test_strength_in_words(self, confidence: float, word: str) -> None:
+        assert cards.strength(confidence, 0.2) == word
+
+    def test_only_what_helped_is_evidence(self) -> None:
+        """Sound of a tenth of the best score, and a caption below nothing, say nothing for this moment."""
+        here = site()
+        sources = {"vision": "frames", "sound": "audio", "caption": "captions", "speech": "speech"}
+        here.index.config.channels = {name: SimpleNamespace(source=source) for name, source in sources.items()}
+        one = moment(hits=(Hit("a", "vision", 0.3, 1), Hit("a", "sound", 0.02, 9), Hit("a", "caption", -0.04, 2),
+                           Hit("a", "speech", 4.0, 1)), texts={"speech": "fetch"})  # fmt: skip
+        other = moment(start=4, end=6, hits=(Hit("b", "sound", 0.2, 1),))
+        text = cards.evidence(here, answer(one, other), one)
+        assert re.findall(r'">([^<]*)</span>', text) == ["seen", "said “fetch”"]
+
+    def test_long_names_are_shortened_in_the_middle(self) -> None:
+        assert html.middle("holiday in Rome with everybody, take 07.mp4", 21) == "holiday in…ake 07.mp4"
+        assert html.middle("dog.mp4") == "dog.mp4"
 
     def test_names_captions_and_queries_are_text(self) -> None:
         nasty = moment(NASTY, caption=NASTY, texts={NASTY: NASTY})
@@ -89,6 +116,13 @@ class TestCards:
         assert plays_in_browsers(Path("a.mp3"), "")
         assert not plays_in_browsers(Path("a.mp4"), "hevc")
         assert not plays_in_browsers(Path("a.avi"), "h264")
+        assert not plays_in_browsers(Path("a.ogv"), "theora")
+        assert not plays_in_browsers(Path("a.mp4"), "h264", "aac", "yuv422p10le")
+        assert plays_in_browsers(Path("a.wav"), "", "pcm_s16le")
+
+    @pytest.mark.parametrize("sound", ["ac3", "eac3", "dts", "alac", "adpcm_ima_wav", "pcm_s16le"])
+    def test_films_that_would_play_mute_are_transcoded(self, sound: str) -> None:
+        assert not plays_in_browsers(Path("a.mp4"), "h264", sound)
         assert 'data-src=""' in cards.results(site(), answer(moment("dog.avi")), floor=0.5)
 
     @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (2.5, "0:02.5"), (83.04, "1:23"), (3723.9, "1:02:03")])
@@ -136,6 +170,14 @@ class TestAsking:
     def test_wrong_filters_say_what_is_meant(self, wrong: dict[str, str]) -> None:
         with pytest.raises(InputError, match="looks like|needs|takes"):
             filter_of(Ask(text="x", **cast("Any", wrong)))
+
+    def test_an_address_holds_words_and_filters(self) -> None:
+        ask = Ask(text="a dog & cat", names="holiday", within="0:30-2:00", channels=("vision",), by_video=True)
+        assert ask.address == "q=a+dog+%26+cat&channels=vision&names=holiday&within=0%3A30-2%3A00&by_video=1"
+        said = {"q": "a dog & cat", "channels": "vision", "names": "holiday", "within": "0:30-2:00", "by_video": "1"}
+        assert from_address(f"?{ask.address}") == said
+        assert Ask().address == ""
+        assert len(from_address("q=" + "x" * 9999)["q"]) == 500
 
     def test_the_answer_names_the_filters(self) -> None:
         ask = Ask(text="dog", names="holiday", within="0:30-2:00", channels=("vision",))

@@ -25,9 +25,22 @@
     player.querySelectorAll("[data-action=previous], [data-action=next]").forEach((step) => { step.disabled = all.length < 2; });
     player.dataset.piece = d.piece;
     player.dataset.video = d.video;
+    player.dataset.playable = d.playable || "";
+    player.dataset.picture = d.picture || "1";
+    toAddress(d.video, d.start);
     load(player, d.src, Number(d.start), Number(d.end));
     timeline(player, d);
     if (player.getBoundingClientRect().top < 0 || window.innerWidth < 900) player.scrollIntoView({ block: "start" });
+  }
+
+  const codecs = new Map(); // video -> whether the browser plays the file itself, picture and sound
+  async function plays(player) {
+    const { video, playable } = player.dataset;
+    if (!playable) return true;
+    if (!codecs.has(video)) {
+      codecs.set(video, fetch(playable).then((answer) => answer.json()).then((said) => said.plays).catch(() => true));
+    }
+    return codecs.get(video);
   }
 
   // The original where the browser knows it; a transcoded piece where it does not, or when it gives up on it.
@@ -35,6 +48,13 @@
     const video = player.querySelector("video");
     const note = player.querySelector(".ve-player-note");
     const ticket = (player.ticket = (player.ticket || 0) + 1);
+    const clear = () => { // the old film must not play on under the new name
+      video.onerror = video.onloadedmetadata = null;
+      video.pause();
+      video.removeAttribute("src");
+      delete video.dataset.src;
+      video.load();
+    };
     const begin = (offset) => {
       if (player.ticket !== ticket) return;
       player.dataset.offset = offset;
@@ -45,6 +65,7 @@
     };
     const fallback = async () => {
       if (player.ticket !== ticket) return;
+      clear();
       note.textContent = "Preparing this moment for the browser…";
       try {
         const answer = await fetch(`${player.dataset.piece}?start_s=${start}`);
@@ -63,10 +84,15 @@
     };
     player.dataset.offset = 0;
     if (!src) return fallback();
+    if (video.dataset.src !== src) clear();
+    if (!(await plays(player))) return fallback();
+    if (player.ticket !== ticket) return;
     if (video.dataset.src === src && !video.src.startsWith("blob:") && video.readyState > 0) return begin(0);
     video.dataset.src = src;
     video.onerror = fallback;
-    video.onloadedmetadata = () => begin(0);
+    // Pictures that a browser does not know give no error: the film is there, without them.
+    const blind = () => player.dataset.picture === "1" && video.videoWidth === 0;
+    video.onloadedmetadata = () => (blind() ? fallback() : begin(0));
     video.src = src;
   }
 
@@ -103,6 +129,7 @@
   function close(player) {
     player.querySelector("video").pause();
     player.hidden = true;
+    toAddress("");
     document.querySelectorAll(".ve-now").forEach((shown) => shown.classList.remove("ve-now"));
     if (player.from?.isConnected) player.from.focus({ preventScroll: true });
   }
@@ -155,12 +182,86 @@
     if (action === "previous") step(button.closest(".ve-player"), -1);
     if (action === "next") step(button.closest(".ve-player"), 1);
     if (action === "replay") replay(button.closest(".ve-player"));
+    if (action === "copy-link") copy(button, window.location.href);
+    if (action === "copy-time") copy(button, timecode(button.closest(".ve-player")));
+    if (action === "whole") whole(button.closest(".ve-player"));
+    if (action === "pick-all") pickAll(button);
     if (button.dataset.goto) goTo(button.dataset.goto);
   });
 
-  function goTo(tab) {
+  function goTo(tab, search) {
     document.querySelector(`[role=tab][data-tab-id="${tab}"]`)?.click();
+    if (search === undefined) return;
+    openPlayer()?.querySelector("video").pause();
+    parts.get("ve-address")?.("select", { action: "address", search });
   }
+
+  function whole(player) {
+    const video = player.dataset.video;
+    close(player);
+    goTo("search", `?in=${video}`);
+  }
+
+  async function copy(button, text) {
+    const label = button.dataset.label || (button.dataset.label = button.textContent);
+    try { await navigator.clipboard.writeText(text); button.textContent = "Copied"; } catch { window.prompt(label, text); }
+    setTimeout(() => { button.textContent = label; }, 1500);
+  }
+
+  function timecode(player) {
+    const now = player.querySelector("video").currentTime + Number(player.dataset.offset || 0);
+    const two = (value) => String(Math.floor(value)).padStart(2, "0");
+    return `${two(now / 3600)}:${two((now / 60) % 60)}:${two(now % 60)}.${String(Math.round((now % 1) * 1000) % 1000).padStart(3, "0")}`;
+  }
+
+  // ---- ticked moments: the exports take only them ------------------------------------------------------------------
+  const ticks = (results) => [...results.querySelectorAll(".ve-pick input")];
+  function picked(results) {
+    const all = ticks(results);
+    const chosen = all.filter((one) => one.checked).map((one) => one.dataset.place);
+    const said = results.querySelector("[data-picked]");
+    if (said) said.textContent = chosen.length ? `${chosen.length} selected` : "none selected: all are exported";
+    const turn = results.querySelector("[data-action=pick-all]");
+    if (turn) turn.textContent = chosen.length === all.length && all.length ? "Select none" : "Select all";
+    for (const link of results.querySelectorAll("a[data-export]")) {
+      const url = new URL(link.href);
+      if (chosen.length) url.searchParams.set("only", chosen.join(",")); else url.searchParams.delete("only");
+      link.href = url.href;
+    }
+  }
+  function pickAll(button) {
+    const results = document.querySelector("#ve-results");
+    const on = ticks(results).some((one) => !one.checked);
+    ticks(results).forEach((one) => { one.checked = on; });
+    picked(results);
+  }
+  document.addEventListener("change", (event) => {
+    if (event.target.closest?.(".ve-pick")) picked(document.querySelector("#ve-results"));
+  });
+  // Cutting takes a while: say so, and hand the file over when it is there.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest?.("a[data-export=zip], a[data-export=mp4]");
+    if (!link || link.href.startsWith("blob:")) return;
+    event.preventDefault();
+    const label = link.dataset.label || (link.dataset.label = link.textContent);
+    if (link.dataset.busy) return;
+    link.dataset.busy = "1";
+    const started = Date.now();
+    const tell = () => { link.textContent = `Cutting… ${Math.round((Date.now() - started) / 1000)} s`; };
+    const clock = setInterval(tell, 500);
+    tell();
+    try {
+      const answer = await fetch(link.href);
+      if (!answer.ok) throw new Error(await answer.text());
+      const made = document.createElement("a");
+      made.href = URL.createObjectURL(await answer.blob());
+      made.download = `moments.${link.dataset.export}`;
+      made.click();
+      link.textContent = label;
+    } catch (error) { link.textContent = String(error.message || error); }
+    clearInterval(clock);
+    delete link.dataset.busy;
+  });
 
   const writing = (el) => el.matches?.("input, textarea, select, [contenteditable=true], video, [role=slider]");
 
@@ -224,13 +325,85 @@
       if (same) { player.from = same; same.closest(".ve-card")?.classList.add("ve-now"); }
       else if (player.querySelector("video").paused && results.querySelector(".ve-bar")) player.hidden = true;
     }
-    const words = results.querySelector(".ve-bar[data-q]")?.dataset.q;
-    if (words === undefined) return;
+    const bar = results.querySelector(".ve-bar[data-address]");
+    if (!bar) return;
+    const key = `${bar.dataset.address}|${bar.querySelector("a[data-export]")?.pathname || ""}`;
+    if (key === drawn) return;
+    drawn = key;
+    ticks(results).forEach((one) => { one.checked = one.defaultChecked; }); // gradio reuses elements
+    picked(results);
+    const said = new URLSearchParams(bar.dataset.address);
     const url = new URL(window.location.href);
-    if (words) url.searchParams.set("q", words); else url.searchParams.delete("q");
-    if (url.href !== window.location.href) window.history.replaceState(window.history.state, "", url);
-    document.title = words ? `${words} – vidembed` : "vidembed";
+    const now = new URLSearchParams(url.search);
+    const opening = results.querySelector("[data-open]");
+    for (const name of [...now.keys()]) if (!OWN.has(name)) url.searchParams.delete(name);
+    if (!opening && !openPlayer()) ["v", "t"].forEach((name) => url.searchParams.delete(name));
+    said.forEach((value, name) => url.searchParams.set(name, value));
+    show_(url, !ready || restoring);
+    ready = true;
+    restoring = false;
+    document.title = said.get("q") ? `${said.get("q")} – vidembed` : "vidembed";
+    if (opening) { opening.removeAttribute("data-open"); restoring = true; play(opening); restoring = false; }
   }
+
+  const OWN = new Set(["v", "t", "tab"]); // the rest of the address is the query
+  let drawn = ""; // the answer that is shown
+  let ready = false; // the first answer is there: from now on each one is a step back
+  let restoring = false; // Back or Forward were pressed: the address is there already
+  const query = (search) => { const q = new URLSearchParams(search); OWN.forEach((name) => q.delete(name)); q.sort(); return q.toString(); };
+  let shownQuery = query(window.location.search);
+
+  function show_(url, replace) {
+    if (url.href !== window.location.href) window.history[replace ? "replaceState" : "pushState"](null, "", url);
+    shownQuery = query(url.search);
+  }
+
+  function toAddress(video, start) {
+    if (restoring) return;
+    const url = new URL(window.location.href);
+    const before = url.searchParams.get("v");
+    if (!video && !before) return;
+    if (video) { url.searchParams.set("v", video); url.searchParams.set("t", String(Math.round(start * 10) / 10)); }
+    else { url.searchParams.delete("v"); url.searchParams.delete("t"); }
+    show_(url, !video || !!before); // one step back closes the player, however many moments were looked at
+  }
+
+  const tabNow = () => document.querySelector("[role=tab][aria-selected=true]")?.dataset.tabId || "search";
+  function toTab(tab) { document.querySelector(`[role=tab][data-tab-id="${tab}"]`)?.click(); }
+  document.addEventListener("click", (event) => {
+    const tab = event.target.closest?.("[role=tab][data-tab-id]")?.dataset.tabId;
+    if (!tab || restoring) return;
+    const url = new URL(window.location.href);
+    if (tab === "search") url.searchParams.delete("tab"); else url.searchParams.set("tab", tab);
+    show_(url, false);
+  });
+  window.addEventListener("popstate", () => {
+    const said = new URLSearchParams(window.location.search);
+    restoring = true;
+    if (tabNow() !== (said.get("tab") || "search")) toTab(said.get("tab") || "search");
+    const player = openPlayer();
+    if (player && !said.get("v")) close(player);
+    if (query(window.location.search) !== shownQuery) {
+      parts.get("ve-address")?.("select", { action: "address", search: window.location.search });
+    } else {
+      const key = `${said.get("v")}@`;
+      const same = said.get("v") && [...document.querySelectorAll("#ve-results [data-action=play]")].find((one) =>
+        `${one.dataset.video}@` === key && Math.abs(Number(one.dataset.start) - Number(said.get("t"))) < 0.1);
+      if (same) play(same);
+      restoring = false;
+    }
+  });
+  function firstTab() { // the tab of the address, once the tabs are there
+    const tab = new URLSearchParams(window.location.search).get("tab");
+    if (!tab) return;
+    const watch = new MutationObserver(() => {
+      if (!document.querySelector(`[role=tab][data-tab-id="${tab}"]`)) return;
+      watch.disconnect();
+      setTimeout(() => { restoring = true; toTab(tab); restoring = false; }, 0);
+    });
+    watch.observe(document.documentElement, { childList: true, subtree: true });
+  }
+  firstTab();
 
   // ---- what runs, on every tab ------------------------------------------------------------------------------------
   const parts = new Map(); // id of one of our parts -> its trigger
@@ -262,6 +435,45 @@
   document.addEventListener("visibilitychange", status);
   setTimeout(status, 800);
 
+  // ---- a moment's frames on hover: they play, and follow the pointer ---------------------------------------------------
+  let hovered = null;
+  function stopFilm() {
+    if (!hovered) return;
+    clearInterval(hovered.timer);
+    hovered.box?.remove();
+    hovered = null;
+  }
+  document.addEventListener("pointerover", (event) => {
+    const thumb = event.target.closest?.(".ve-thumb[data-film]");
+    if (hovered && hovered.thumb !== thumb) stopFilm();
+    if (!thumb || hovered || event.pointerType !== "mouse") return;
+    const mine = (hovered = { thumb, timer: 0, place: 0, box: null });
+    const film = new Image();
+    mine.timer = setTimeout(() => { film.src = thumb.dataset.film; }, 120);
+    film.onload = () => {
+      if (hovered !== mine || film.naturalWidth < film.naturalHeight) return;
+      const box = (mine.box = document.createElement("span"));
+      box.className = "ve-film";
+      const inner = document.createElement("i");
+      inner.style.aspectRatio = thumb.dataset.ratio;
+      inner.style.backgroundImage = `url("${film.src}")`;
+      box.append(inner);
+      thumb.insertBefore(box, thumb.querySelector(".ve-span"));
+      const frame = (place) => { mine.place = place; inner.style.backgroundPosition = `${(100 * place) / (FILM - 1)}% 0`; };
+      mine.frame = frame;
+      frame(0);
+      mine.timer = setInterval(() => frame((mine.place + 1) % FILM), 320);
+    };
+  });
+  document.addEventListener("pointermove", (event) => {
+    if (!hovered?.frame || event.movementX === 0) return;
+    clearInterval(hovered.timer);
+    const box = hovered.thumb.getBoundingClientRect();
+    hovered.frame(Math.max(0, Math.min(FILM - 1, Math.floor((FILM * (event.clientX - box.left)) / box.width))));
+  });
+  document.addEventListener("pointerleave", stopFilm);
+  const FILM = 8; // frames side by side
+
   // ---- the map: thumbnails on hover ---------------------------------------------------------------------------
   const tip = document.createElement("div");
   tip.className = "ve-tip";
@@ -285,18 +497,19 @@
   document.addEventListener("pointerover", show);
   document.addEventListener("focusin", show);
 
-  const LOCAL = new Set(["play", "seek", "close-player", "previous", "next", "replay", "goto"]);
+  const LOCAL = new Set(["play", "seek", "close-player", "previous", "next", "replay", "goto", "copy-link", "copy-time", "whole",
+    "pick-all"]);
   window.vidembed = {
     // Called by each of our gr.HTML parts: hands clicks on [data-action] to the server, with the button's data.
     bridge(element, trigger) {
       const id = element.closest("[id^=ve-]")?.id;
       if (id) parts.set(id, trigger);
       if (id === "ve-results" || id === "ve-lines") {
-        const drawn = id === "ve-results" ? address : redraw;
-        new MutationObserver(() => drawn(element)).observe(element, {
-          childList: true, subtree: true, attributes: true, attributeFilter: ["data-q", "data-start"],
+        const redrawn = id === "ve-results" ? address : redraw;
+        new MutationObserver(() => redrawn(element)).observe(element, {
+          childList: true, subtree: true, attributes: true, attributeFilter: ["data-address", "data-start"],
         });
-        drawn(element);
+        redrawn(element);
       }
       element.addEventListener("click", (event) => {
         const button = event.target.closest("[data-action]");
