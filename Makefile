@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint settings format bench serve clean
+.PHONY: help install demo test test-fast lint settings format bench serve clean lowest
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -29,6 +29,12 @@ test: $(STAMP) ## Run all tests that need no weights, GPU or server
 
 test-fast: $(STAMP) ## Run the tests that take under ten seconds each
 	$(BIN)/python -m pytest -q -m 'not slow and not browser'
+
+lowest: ## Run the tests of the models with the lowest versions that pyproject.toml allows (for a nightly run)
+	python3 -m venv .venv-lowest
+	python3 tests/lowest_versions.py > .venv-lowest/constraints.txt
+	.venv-lowest/bin/pip install -q -c .venv-lowest/constraints.txt -e '.[speech,sentence,caption,endpoint]' pytest pytest-timeout hypothesis
+	.venv-lowest/bin/python -m pytest -q tests/unit/hub tests/unit/test_dual.py tests/unit/test_vlm.py tests/unit/test_sentence_multimodal.py tests/e2e/test_hub_models.py
 
 lint: $(STAMP) ## Check style, types, and that nothing is left unused
 	$(BIN)/ruff check .
