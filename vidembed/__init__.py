@@ -37,12 +37,14 @@ _PUBLIC = {
     "RunReport": "vidembed.types",
     "Span": "vidembed.types",
     "TextLine": "vidembed.types",
+    "Tile": "vidembed.media.editing.sheet",
     "TimedText": "vidembed.types",
     "VideoIndex": "vidembed.index.video_index",
     "VideoInfo": "vidembed.types",
     "VideoRecord": "vidembed.index.contents",
     "VidembedError": "vidembed.errors",
     "caption": "vidembed.index.opening",
+    "contact_sheet": "vidembed.media.editing.sheet",
     "load_config": "vidembed.config.load",
     "open_index": "vidembed.index.opening",
     "to_cues": "vidembed.captions.subtitles",
@@ -69,6 +71,7 @@ __all__ = [
     "RunReport",
     "Span",
     "TextLine",
+    "Tile",
     "TimedText",
     "VidembedError",
     "VideoIndex",
@@ -76,6 +79,7 @@ __all__ = [
     "VideoRecord",
     "__version__",
     "caption",
+    "contact_sheet",
     "load_config",
     "open_index",
     "to_cues",
@@ -92,6 +96,7 @@ if TYPE_CHECKING:
     from vidembed.index.opening import caption, open_index
     from vidembed.index.pipeline.run import Progress
     from vidembed.index.video_index import VideoIndex
+    from vidembed.media.editing.sheet import Tile, contact_sheet
     from vidembed.search.duplicates import Duplicate
     from vidembed.types import (
         AudioSamples,

@@ -19,6 +19,7 @@ from vidembed.cli import (
     models,
     search,
     serve,
+    sheet,
     transcript,
 )
 
@@ -53,6 +54,7 @@ app.command("caption")(caption.caption)
 app.command("export")(caption.export)
 app.command("duplicates")(library.duplicates)
 app.command("cut")(library.cut)
+app.command("sheet")(sheet.sheet)
 app.command("transcript")(transcript.transcript)
 app.command("info")(library.info)
 app.command("tag")(library.tag)
