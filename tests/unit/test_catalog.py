@@ -189,6 +189,7 @@ def test_a_catalog_of_the_first_format_opens_and_is_brought_up_to_date(tmp_path:
         )
         connection.execute("INSERT INTO runs VALUES (1, 0, 9, 1, 0, 0, 3, 6, '{}')")
         connection.execute("INSERT INTO paths VALUES ('/v/a.mp4', ?, 10, 20, 0)", (VIDEO,))
+    before = old.read_bytes()
     catalog = Catalog(old, readonly=readonly)
     (row,) = catalog.videos.all()
     assert (row.info.video_id, row.reader, dict(row.counts)) == (VIDEO, "pyav", {})
@@ -198,6 +199,9 @@ def test_a_catalog_of_the_first_format_opens_and_is_brought_up_to_date(tmp_path:
         (row,) = catalog.videos.all()
         assert row.counts == {"decoded": 9, "corrupt": 2, "audio_corrupt": 1}
     catalog.close()
+    if readonly:
+        assert (old.read_bytes(), [path.name for path in tmp_path.iterdir()]) == (before, ["old.sqlite"])
+        return
     Catalog(tmp_path / "new.sqlite").close()
     assert tables(old) == tables(tmp_path / "new.sqlite")  # no table of the old format is left over
 

@@ -12,7 +12,7 @@ from vidembed.align.pairs import read_pairs
 from vidembed.captions.export import Outputs
 from vidembed.captions.run import CaptionedVideo
 from vidembed.errors import InputError, MediaNotFound, MissingDependency
-from vidembed.media.files import find_videos, list_tags
+from vidembed.media.files import find_videos, survey
 from vidembed.parquet import read_rows
 from vidembed.types import Candidate, Caption, Clip, Span
 
@@ -31,7 +31,7 @@ def test_a_list_names_videos_and_their_tags(tmp_path: Path) -> None:
     a, b = tmp_path / "a.mp4", tmp_path / "b, c.mp4"
     rows = table(tmp_path / "list.parquet", year=[2024, None], Path=["a.mp4", "b, c.mp4"], seen=[True, False])
     assert find_videos(rows) == [a, b]
-    assert list_tags(rows) == {a: {"year": "2024", "seen": "true"}, b: {"seen": "false"}}
+    assert survey(rows).files == {a: {"year": "2024", "seen": "true"}, b: {"seen": "false"}}
 
 
 def test_wrong_lists_are_named(tmp_path: Path) -> None:

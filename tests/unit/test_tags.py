@@ -15,7 +15,7 @@ from vidembed.cli import main
 from vidembed.errors import BadQuery, MediaNotFound
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.database import MIGRATIONS
-from vidembed.media.files import find_videos, list_tags
+from vidembed.media.files import find_videos, survey
 from vidembed.search.filters import TagCondition
 
 TAGS = {"camera": "Front door", "year": "2024", "day": "2024-05-03", "checked": "yes"}
@@ -52,9 +52,9 @@ def test_lists_bring_tags(tmp_path: Path) -> None:
     a, b, c = (tmp_path / name for name in ("a.mp4", "sub/b.mp4", "sub/c.mp4"))
     assert find_videos(table) == [a, b, c]
     back = {"camera": "back", "note": "dark"}
-    assert list_tags(table) == {a: {"camera": "front"}, b: back, c: back}
+    assert survey(table).files == {a: {"camera": "front"}, b: back, c: back}
     assert find_videos(lines) == [a, c]
-    assert list_tags([str(lines), a]) == {a: {"year": "2024", "checked": "true"}}
+    assert survey([str(lines), a]).files == {a: {"year": "2024", "checked": "true"}, c: {}}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from vidembed.index.pipeline.in_hand import InHand
 from vidembed.index.pipeline.run import Indexer, ProgressCallback
 from vidembed.index.pipeline.write import recover
 from vidembed.index.worker import make_executor, make_remote
-from vidembed.media.files import find_videos, list_tags
+from vidembed.media.files import FIND, survey
 from vidembed.protocols import Channel
 from vidembed.sources.basic import caption_text
 from vidembed.types import Caption, Failure, RunReport
@@ -44,21 +45,27 @@ class Filling:
         config: Config,
         progress: ProgressCallback | None,
         prune: bool,
+        leave_out: Collection[Path] = (),
     ) -> RunReport:
-        """Index what is missing of these files; see `VideoIndex.add`. Raises MediaNotFound where there are none."""
+        """Index what is missing of these files; see `VideoIndex.add`.
+
+        leave_out: Files that are not looked at this time.
+
+        Raises:
+            MediaNotFound: There are no files, and no reason is known why.
+        """
         inputs = [paths] if isinstance(paths, str | Path) else list(paths)
-        files = find_videos(inputs)
+        found = survey(inputs)
         under = _under(inputs)
-        if not files and not any(under(path) for path in self._catalog.videos.paths()):
-            raise MediaNotFound(
-                f"no videos in {', '.join(str(given) for given in inputs) or 'an empty list'}",
-                hint="folders are searched for the usual video and sound extensions; name other files directly",
-            )
+        if not found.files and not found.problems and not any(under(path) for path in self._catalog.videos.paths()):
+            raise _no_videos(inputs, found.links)
         self.repair(specs)
+        files = [path for path in found.files if path not in leave_out]
         report = self._run(files, specs, config=config, prepare=self._use, progress=progress)
-        self._tag(list_tags(inputs))
-        self._settle_gone(under, {path.as_posix() for path in files}, prune=prune)
-        return report
+        self._tag(found.files)
+        self._note_problems(found.problems, under)
+        self._settle_gone(under, {path.as_posix() for path in found.files}, prune=prune)
+        return replace(report, failed=(*found.problems, *report.failed))
 
     def reencode(
         self, specs: Mapping[str, ChannelSpec], *, config: Config, progress: ProgressCallback | None
@@ -111,13 +118,14 @@ class Filling:
         ids = {row.video_id for row in known.values()} | {row.info.video_id for row in self._catalog.videos.all()}
         videos = [item for item in given if item in ids]
         under = _under([item for item in given if item not in ids], globs=True)
-        paths = [path for path in known if under(path)]
+        paths = {path for path in known if under(path)}
+        failed = {failure.item for failure in self._catalog.failures() if under(failure.item)}
         self._catalog.videos.unlink(paths)
-        for path in paths:
+        for path in failed:
             self._catalog.clear_failures(path)
         for video_id in {*videos, *self._catalog.videos.without_files()}:
             self.forget(video_id)
-        return len(videos) + len(paths)
+        return len(videos) + len(paths | failed)
 
     def save_captions(self, captions: Sequence[Caption]) -> list[Caption]:
         """Save captions in the catalog and in the channels that search them; those that were saved.
@@ -219,18 +227,40 @@ class Filling:
             if path.as_posix() in known:
                 self._catalog.tags.change([known[path.as_posix()].video_id], given)
 
+    def _note_problems(self, problems: Sequence[Failure], under: Callable[[str], bool]) -> None:
+        """Record what could not be looked at, in place of what could not the last time."""
+        for failure in self._catalog.failures():
+            if failure.stage == FIND and (under(failure.item) or under(failure.item.rpartition(":")[0])):
+                self._catalog.clear_failures(failure.item)
+        for failure in problems:
+            self._catalog.put_failure(failure)
+
     def _settle_gone(self, under: Callable[[str], bool], found: set[str], *, prune: bool) -> None:
         """Mark files of the catalog that are no longer there; prune: forget them and videos that have no other."""
         rows = [row for row in self._catalog.videos.paths().values() if under(row.path)]
         gone = [row.path for row in rows if row.path not in found and not os.path.lexists(row.path)]
         self._catalog.videos.mark_missing(gone)
         for failure in self._catalog.failures():
-            if under(failure.item) and failure.item not in found and not os.path.lexists(failure.item):
+            over = failure.stage != FIND and (prune or not os.path.lexists(failure.item))
+            if over and under(failure.item) and failure.item not in found:
                 self._catalog.clear_failures(failure.item)
         if prune:
             self._catalog.videos.unlink(gone)
             for video_id in self._catalog.videos.without_files():
                 self.forget(video_id)
+
+
+def _no_videos(inputs: Sequence[str | Path], links: int) -> MediaNotFound:
+    where = ", ".join(str(given) for given in inputs) or "an empty list"
+    if links:
+        return MediaNotFound(
+            f"no videos in {where}: {links} link{'s' * (links != 1)} in it lead elsewhere, and are not followed",
+            hint="name what they lead to, or the links themselves: 'FOLDER/*'",
+        )
+    return MediaNotFound(
+        f"no videos in {where}",
+        hint="folders are searched for the usual video and sound extensions; name other files directly",
+    )
 
 
 def new_specs(

@@ -17,7 +17,7 @@ from vidembed.index.channels import channel_spec
 from vidembed.index.manifest import Manifest, check_layout, check_specs, layout_of, make_folder, read_manifest
 from vidembed.index.parts import IndexParts
 from vidembed.index.video_index import VideoIndex
-from vidembed.media.files import find_videos
+from vidembed.media.files import survey
 
 if TYPE_CHECKING:
     from vidembed.captions.run import CaptionedVideo
@@ -129,8 +129,11 @@ def caption(
     with ExitStack() as stack:
         folder = Path(index or stack.enter_context(tempfile.TemporaryDirectory(prefix="vidembed-")))
         opened = stack.enter_context(open_index(folder, profile=profile, config=config, overrides=overrides))
-        parts: list[Sequence[str | Path]] = list(batched(find_videos(given), FILES_AT_ONCE))
-        for part in parts or [given]:  # `add` says that there is nothing
+        found = survey(given)
+        for failure in found.problems:
+            yield CaptionedVideo("", Path(failure.item), (), None, (failure,))
+        parts: list[Sequence[str | Path]] = list(batched(list(found.files), FILES_AT_ONCE))
+        for part in parts or ([] if found.problems else [given]):  # `add` says that there is nothing
             report = opened.add(part)
             for failure in report.failed:
                 yield CaptionedVideo("", Path(failure.item), (), None, (failure,))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -50,6 +52,7 @@ class IndexParts:
         self._lookup: CatalogLookup | None = None
         self._searcher: Searcher | None = None
         self._verifiers: dict[str | None, Verifier] = {}
+        self._copies = ExitStack()
         self._mutex = threading.RLock()
         self._write_mutex = threading.RLock()
 
@@ -152,9 +155,9 @@ class IndexParts:
 
     @cached_property
     def bank(self) -> BankVectors:
-        """Ordinary queries in each channel's space, kept in the index's folder where it can be written."""
-        folder = self.path / "cache" if os.access(self.path, os.W_OK) else None
-        return BankVectors(read_bank(self.config.search.calibration.bank), folder=folder)
+        """Ordinary queries in each channel's space, kept in the index's folder; not added to when it is only read."""
+        keep = not self.readonly and os.access(self.path, os.W_OK)
+        return BankVectors(read_bank(self.config.search.calibration.bank), folder=self.path / "cache", keep=keep)
 
     def verifier(self, model: str | None) -> Verifier:
         """The model that checks moments (`searching.load_verifier`), loaded once."""
@@ -232,16 +235,28 @@ class IndexParts:
                 self._store.close()
                 self._store = None
             self.catalog.close()
+            self._copies.close()
 
     def _caption_of(self, clip_id: str) -> str | None:
         return self.catalog.captions.texts_of([clip_id]).get(clip_id)
 
     def _opened_store(self, settings: StoreSettings) -> Store:
         namespace = f"vidembed-{self.manifest.index_id[:12]}"
-        folder = self.path / "vectors"
+        folder = self._vectors_folder(settings)
         if settings.kind != "edge":
             return open_store(settings, folder=folder, namespace=namespace)
         return SharedStore(lambda: open_store(settings, folder=folder, namespace=namespace), folder)
+
+    def _vectors_folder(self, settings: StoreSettings) -> Path:
+        """Of the embedded store, which cannot work without writing: where it may not, it works on a copy."""
+        folder = self.path / "vectors"
+        if not self.readonly or settings.kind != "edge" or not folder.is_dir() or os.access(folder, os.W_OK):
+            return folder
+        copy = Path(self._copies.enter_context(tempfile.TemporaryDirectory(prefix="vidembed-vectors-"))) / "vectors"
+        shutil.copytree(folder, copy, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns("*.lock", "*.pid"))
+        for place, _, _ in os.walk(copy):
+            os.chmod(place, 0o700)
+        return copy
 
 
 def _moved(now: StoreSettings, to: str) -> StoreSettings:

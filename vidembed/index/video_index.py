@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.config.load import Overrides, with_values
-from vidembed.config.schema import Fusion
+from vidembed.config.schema import Config, Fusion
 from vidembed.errors import BadQuery
 from vidembed.index.channels import wanted_specs
 from vidembed.index.contents import IndexContents
@@ -69,10 +69,24 @@ class VideoIndex(IndexContents):
             ModelError: A model cannot be loaded.
         """
         config = with_values(self.config, "run", workers=workers, on_error=on_error)
+        return self._add(paths, channels, config=config, progress=progress, prune=prune)
+
+    def _add(
+        self,
+        paths: Paths,
+        channels: Sequence[str] | None,
+        *,
+        config: Config | None = None,
+        progress: ProgressCallback | None = None,
+        prune: bool = False,
+        leave_out: Collection[Path] = (),
+    ) -> RunReport:
         specs = wanted_specs(self.config, channels, self.parts.manifest.channels)
         check_specs(self.parts.manifest, specs, self.path)
         with self.parts.writing():
-            report = Filling(self.parts).add(paths, specs, config=config, progress=progress, prune=prune)
+            report = Filling(self.parts).add(
+                paths, specs, config=config or self.config, progress=progress, prune=prune, leave_out=leave_out
+            )
             self.parts.refresh(report)
         return report
 
@@ -126,7 +140,11 @@ class VideoIndex(IndexContents):
             channels: Channels to fill, as for `add`.
             report: Called after each run.
         """
-        watch(paths, lambda: self.add(paths, channels=channels), interval_s=interval_s, stop=stop, report=report)
+
+        def add(leave_out: Collection[Path]) -> RunReport:
+            return self._add(paths, channels, leave_out=leave_out)
+
+        watch(paths, add, interval_s=interval_s, stop=stop, report=report)
 
     def remove(self, paths_or_ids: Paths) -> int:
         """Remove videos from the index, by path, folder, glob or video id; files stay. Returns how many were found."""

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
-from vidembed.errors import ConfigError, MediaNotFound
+from vidembed.errors import ConfigError, IndexBusy, MediaNotFound
 from vidembed.index.filling import Paths
-from vidembed.media.files import find_videos
+from vidembed.media.files import survey
 from vidembed.types import RunReport
 
-Snapshot = dict[str, tuple[int, int]]  # path -> (size, mtime in ns)
+Snapshot = dict[Path, tuple[int, int]]  # file -> (size, mtime in ns)
 POLL_EVERY = 12  # intervals: the system reports no changes on network drives, so they are polled
 
 
 def watch(
     paths: Paths,
-    add: Callable[[], RunReport],
+    add: Callable[[Collection[Path]], RunReport],
     *,
     interval_s: float,
     stop: threading.Event | None,
@@ -28,8 +29,9 @@ def watch(
 
     Args:
         paths: Folders, files, globs, list files.
-        add: Indexes what is missing; MediaNotFound from it is not an error here.
-        interval_s: For how long nothing more must change before `add` is called: no half-copied files.
+        add: Indexes what is missing, but for the files it is given; MediaNotFound from it is not an error here.
+        interval_s: For how long a file must not change before it is added: no half-copied files. Each file is judged
+            by itself.
         stop: Ends the call when it is set.
         report: Called after each run.
 
@@ -40,20 +42,63 @@ def watch(
         raise ConfigError(f"interval_s must be above 0 and at most a day, got {interval_s}")
     stop = stop or threading.Event()
     inputs = [paths] if isinstance(paths, str | Path) else list(paths)
-    indexed: Snapshot | None = None
+    quiet, indexed = _Quiet(interval_s), None
     for _ in _wakes(inputs, interval_s, stop):
-        now = snapshot(inputs)
-        if indexed is not None and now != indexed:
-            now = _settled(inputs, now, interval_s, stop)
-        if stop.is_set() or now == indexed:
-            continue
-        indexed = now
-        try:
-            run = add()
-        except MediaNotFound:
-            continue  # nothing is there yet, or no longer
-        if report is not None:
-            report(run)
+        while not stop.is_set():
+            now = snapshot(inputs)
+            restless = quiet.restless(now, indexed or {})
+            wanted = {path: facts for path, facts in now.items() if path not in restless}
+            kept = {path: facts for path, facts in (indexed or {}).items() if path in restless}
+            done = True
+            if indexed is None or wanted | kept != indexed:
+                done = _run(add, restless, report)
+                indexed = wanted | kept if done else indexed
+            if not restless and done:
+                break
+            stop.wait(interval_s)
+
+
+def _run(
+    add: Callable[[Collection[Path]], RunReport], restless: Collection[Path], report: Callable[[RunReport], None] | None
+) -> bool:
+    """Whether it was done; not while another process writes to the index."""
+    try:
+        run = add(restless)
+    except MediaNotFound:
+        return True  # nothing is there yet, or no longer
+    except IndexBusy:
+        return False
+    if report is not None:
+        report(run)
+    return True
+
+
+class _Quiet:
+    """Since when each file has been as it is."""
+
+    def __init__(self, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self._since: dict[Path, tuple[tuple[int, int], float]] = {}  # file -> (facts, monotonic time)
+        self._first = True
+
+    def restless(self, now: Snapshot, indexed: Snapshot) -> set[Path]:
+        """The files that have changed within the interval, and not been indexed as they are."""
+        at = time.monotonic()
+        since = {}
+        for path, facts in now.items():
+            held = self._since.get(path)
+            since[path] = held if held is not None and held[0] == facts else (facts, at - self._age_s(facts[1]))
+        self._since, self._first = since, False
+        return {
+            path
+            for path, (facts, begin) in since.items()
+            if indexed.get(path) != facts and at - begin < self._interval_s
+        }
+
+    def _age_s(self, mtime_ns: int) -> float:
+        """For how long a file that is new here has been as it is: at the start by its date, later for no time."""
+        age_s = time.time() - mtime_ns / 1e9
+        return age_s if self._first and age_s >= 0 else self._interval_s * self._first
 
 
 def _wakes(inputs: list[str | Path], interval_s: float, stop: threading.Event) -> Iterator[None]:
@@ -75,17 +120,10 @@ def _wakes(inputs: list[str | Path], interval_s: float, stop: threading.Event) -
         yield
 
 
-def _settled(inputs: list[str | Path], now: Snapshot, interval_s: float, stop: threading.Event) -> Snapshot:
-    """The files once nothing has changed for interval_s."""
-    while not stop.wait(interval_s) and (later := snapshot(inputs)) != now:
-        now = later
-    return now
-
-
 def snapshot(inputs: Paths) -> Snapshot:
     """The files that these paths name now."""
     try:
-        files = find_videos(inputs)
+        files = survey(inputs).files
     except MediaNotFound:
         return {}
     found: Snapshot = {}
@@ -94,5 +132,5 @@ def snapshot(inputs: Paths) -> Snapshot:
             stat = os.stat(file)
         except OSError:
             continue  # gone between listing and looking
-        found[str(file)] = (stat.st_size, stat.st_mtime_ns)
+        found[file] = (stat.st_size, stat.st_mtime_ns)
     return found

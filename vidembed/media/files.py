@@ -9,12 +9,14 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from vidembed import parquet
 from vidembed.errors import MediaNotFound, MediaUnreadable
+from vidembed.types import Failure
 
 # What a folder walk picks up. A file named explicitly is always tried, whatever its extension.
 _VIDEO = (
@@ -31,6 +33,12 @@ LIST_EXTENSIONS = frozenset({".txt", ".csv", ".lst", ".jsonl"}) | parquet.EXTENS
 _PATH_COLUMNS = ("path", "file", "video")
 
 _SAMPLE_BYTES = 1 << 20
+_LATEST_NS = (1 << 63) - 1  # in the year 2262: the catalog's integers, and those of most tables, end there
+FIND = "find"  # the stage of failures that are about finding files
+
+# What a file begins with that is no video: (bytes, what it is).
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*")
+_ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 
 
 def video_id(path: str | Path) -> str:
@@ -41,12 +49,14 @@ def video_id(path: str | Path) -> str:
 
     Raises:
         MediaNotFound: There is no such file.
-        MediaUnreadable: It is no regular file, or may not be read.
+        MediaUnreadable: It is no regular file, may not be read, or is a picture, an archive or a text.
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         digest = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
-        digest.update(file.read(_SAMPLE_BYTES))
+        head = file.read(_SAMPLE_BYTES)
+        _refuse_other_kinds(Path(path), head)
+        digest.update(head)
         if size > _SAMPLE_BYTES:
             file.seek(max(_SAMPLE_BYTES, size - _SAMPLE_BYTES))
             digest.update(file.read(_SAMPLE_BYTES))
@@ -75,6 +85,33 @@ def stat_regular(path: str | Path) -> os.stat_result:
     return status
 
 
+def mtime_ns(status: os.stat_result) -> int:
+    """When the file was modified, in nanoseconds, within what 64 bits hold: 1677 to 2262."""
+    return max(-_LATEST_NS, min(status.st_mtime_ns, _LATEST_NS))
+
+
+def _refuse_other_kinds(path: Path, head: bytes) -> None:
+    """Raise MediaUnreadable for what was named by mistake. A file with a usual extension is always tried."""
+    if path.suffix.lower() in MEDIA_EXTENSIONS:
+        return
+    animated = b"acTL" in head[:1024] or b"ANIM" in head[:64]
+    picture = head.startswith(_PICTURES) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP") or head[4:10] == b"ftyphe"
+    if picture and not animated:
+        raise MediaUnreadable(
+            f"{path.name}: a picture, not a video", hint=f"to search with it: vidembed search --image {path.name}"
+        )
+    if head.startswith(_ARCHIVES):
+        raise MediaUnreadable(f"{path.name}: an archive, not a video", hint="unpack it, then index the folder")
+    if head and _is_text(head[:4096]):
+        known = ", ".join(sorted(LIST_EXTENSIONS))
+        raise MediaUnreadable(f"{path.name}: a text, not a video", hint=f"a list of videos ends in {known}")
+
+
+def _is_text(sample: bytes) -> bool:
+    text = sample.decode("utf-8", errors="ignore")
+    return len(sample) - len(text.encode()) < 4 and all(char.isprintable() or char in "\t\r\n\f" for char in text)
+
+
 def _of_os_error(error: OSError, path: str | Path) -> MediaNotFound | MediaUnreadable:
     if isinstance(error, FileNotFoundError | NotADirectoryError):
         return _not_found(str(path), "file")
@@ -96,6 +133,47 @@ Paths = str | Path | Iterable[str | Path]
 Tagged = tuple[Path, dict[str, str]]  # a media file, and what a list says of it besides: column -> value
 
 
+@dataclass
+class Survey:
+    """What inputs name.
+
+    Attributes:
+        files: Each file, an absolute path, with what a list says of it: column -> value.
+        problems: What could not be looked at, at the stage `FIND`: folders, and rows of lists ("LIST:ROW").
+        links: How many links were left out, since they lead out of the folder that was walked.
+    """
+
+    files: dict[Path, dict[str, str]] = field(default_factory=dict)
+    problems: list[Failure] = field(default_factory=list)
+    links: int = 0
+
+    def problem(self, item: str | Path, error: MediaNotFound | MediaUnreadable) -> None:
+        """Note what could not be looked at."""
+        name = item if isinstance(item, str) else item.as_posix()
+        self.problems.append(Failure(name, FIND, type(error).__name__, str(error), error.hint))
+
+
+def survey(inputs: Paths, *, base: Path | None = None) -> Survey:
+    """Find all media files that the inputs name, and what lists among them say of their videos besides.
+
+    What is said of a folder holds for all in it. A folder that cannot be read, and a row of a list that names nothing,
+    cost no other file.
+
+    Args:
+        inputs: As for `find_videos`.
+        base: The folder that relative inputs are relative to; None = the current one.
+
+    Raises:
+        MediaNotFound: An input names nothing, or a list cannot be read.
+        MissingDependency: A .parquet list without pyarrow.
+    """
+    found = Survey()
+    for given in [inputs] if isinstance(inputs, str | Path) else inputs:
+        for path, tags in _expand(given, base or Path.cwd(), found):
+            found.files.setdefault(path, {}).update(tags)
+    return found
+
+
 def find_videos(inputs: Paths, *, base: Path | None = None) -> list[Path]:
     """Find all media files that the inputs name.
 
@@ -107,70 +185,52 @@ def find_videos(inputs: Paths, *, base: Path | None = None) -> list[Path]:
         base: The folder that relative inputs are relative to; None = the current one.
 
     Returns:
-        Absolute paths, each once, in natural order within each input.
+        Absolute paths, each once, in natural order within each input; without what cannot be read (see `survey`).
 
     Raises:
         MediaNotFound: An input names nothing, or a list cannot be read.
         MissingDependency: A .parquet list without pyarrow.
     """
-    return list(_found(inputs, base))
+    return list(survey(inputs, base=base).files)
 
 
-def list_tags(inputs: Paths, *, base: Path | None = None) -> dict[Path, dict[str, str]]:
-    """What list files among the inputs say of their videos besides the path.
-
-    Returns:
-        Absolute path -> column -> value: the other columns of a .csv with a header or of a .parquet, the other fields
-        of a .jsonl. Empty ones are left out. What is said of a folder holds for all in it.
-
-    Raises:
-        MediaNotFound: As `find_videos` does.
-    """
-    return {path: tags for path, tags in _found(inputs, base).items() if tags}
-
-
-def _found(inputs: Paths, base: Path | None) -> dict[Path, dict[str, str]]:
-    found: dict[Path, dict[str, str]] = {}
-    for given in [inputs] if isinstance(inputs, str | Path) else inputs:
-        for path, tags in _expand(given, base or Path.cwd()):
-            found.setdefault(path, {}).update(tags)
-    return found
-
-
-def _expand(given: str | Path, base: Path) -> Iterator[Tagged]:
+def _expand(given: str | Path, base: Path, found: Survey) -> Iterator[Tagged]:
     text = os.fspath(given)
     if not text.strip():
         raise MediaNotFound("an empty path was given", hint="name a file, folder, glob or list file")
     path = Path(os.path.abspath(base / Path(text).expanduser()))
-    if path.is_file() and path.suffix.lower() in LIST_EXTENSIONS:
-        for entry, tags in _list_rows(path):
-            yield from ((file, tags) for file, _ in _expand(entry, path.parent))
+    if os.path.isfile(path) and path.suffix.lower() in LIST_EXTENSIONS:
+        for number, entry, tags in _list_rows(path):
+            try:
+                yield from ((file, tags) for file, _ in _expand(entry, path.parent, found))
+            except MediaNotFound as error:
+                found.problem(f"{path.as_posix()}:{number}", error)
         return
-    if path.is_dir():
-        files = _walk(path)
+    if os.path.isdir(path):
+        files = _walk(path, path.resolve(), found)
     elif os.path.lexists(path):
         files = iter([path])  # also pipes and devices: opening them says what is wrong, with the name
     elif glob.has_magic(text):
-        files = _glob(text, base)
+        files = _glob(text, base, found)
     else:
         raise _not_found(text, "file or folder")
     yield from ((file, {}) for file in files)
 
 
-def _glob(pattern: str, base: Path) -> Iterator[Path]:
+def _glob(pattern: str, base: Path, found: Survey) -> Iterator[Path]:
     full = os.path.join(base, os.path.expanduser(pattern))
     names = sorted(glob.glob(full, recursive=True), key=natural_key)
     if not names:
         raise MediaNotFound(f"{pattern}: no file matches", hint="quote the pattern so that the shell leaves it alone")
     for path in (Path(os.path.abspath(name)) for name in names):
-        if path.is_dir():
-            yield from _walk(path)
+        if os.path.isdir(path):
+            yield from _walk(path, path.resolve(), found)
         elif _wanted(path):
             yield path
 
 
-def _list_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """(entry, what else its row says). Raises MediaNotFound for a malformed row, with its number."""
+def _list_rows(path: Path) -> Iterator[tuple[int, str, dict[str, str]]]:
+    """(row, entry, what else the row says). Raises MediaNotFound for a malformed row, with its number."""
     try:
         for number, row in _rows_of(path):
             column = next((name for name in row if name.lower() in _PATH_COLUMNS), None)
@@ -183,7 +243,7 @@ def _list_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
             if Path(entry).suffix.lower() in LIST_EXTENSIONS:
                 raise MediaNotFound(f"{path}: names another list, {entry}", hint="list media files only")
             tags = {name: _plain(value) for name, value in row.items() if name and name != column}
-            yield entry, {name: value for name, value in tags.items() if value}
+            yield number, entry, {name: value for name, value in tags.items() if value}
     except ValueError as error:  # also what is no UTF-8
         raise MediaNotFound(f"{path}: {error}", hint="see `vidembed index --help` for the forms of a list") from error
 
@@ -233,26 +293,48 @@ def _plain(value: object) -> str:
     return str(value).strip() if isinstance(value, str | int | float) else ""
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    root = folder.resolve()
-    entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
+def _walk(folder: Path, root: Path, found: Survey) -> Iterator[Path]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: natural_key(entry.name))
+    except OSError as error:
+        hint = "check the folder's permissions, or that its drive is there"
+        found.problem(folder, MediaUnreadable(f"{folder}: the folder cannot be read: {error.strerror}", hint=hint))
+        return
     for entry in entries:
         if entry.name.startswith("."):
             continue
         path = Path(entry.path)
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(path)
-        elif entry.is_symlink():
-            # A link may point to anything; only files inside the folder that the user named are his to index here.
-            target = path.resolve()
-            if target.is_file() and target.is_relative_to(root) and _wanted(path):
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(path, root, found)
+            elif entry.is_symlink():
+                if _leads_inside(path, root, found):
+                    yield path
+            elif entry.is_file() and _wanted(path):
                 yield path
-        elif entry.is_file() and _wanted(path):
-            yield path
+        except OSError as error:
+            found.problem(path, _of_os_error(error, path))
+
+
+def _leads_inside(link: Path, root: Path, found: Survey) -> bool:
+    """Whether a link leads to a media file inside the folder that the user named: only such are his to index here."""
+    try:
+        target = Path(os.path.realpath(link, strict=True))
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        found.problem(link, MediaUnreadable(f"{link}: a link that leads back to itself", hint="remove the link"))
+        return False
+    if target.is_file() and _wanted(link) and target.is_relative_to(root):
+        return True
+    found.links += target.is_dir() or _wanted(link)
+    return False
 
 
 def _wanted(path: Path) -> bool:
-    return path.suffix.lower() in MEDIA_EXTENSIONS and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in MEDIA_EXTENSIONS and not path.name.startswith(".") and os.path.isfile(path)
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:

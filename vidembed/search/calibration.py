@@ -49,9 +49,11 @@ class BankVectors:
     without pickle, named by channel, fingerprint, bank and prompts.
     """
 
-    def __init__(self, queries: Sequence[str], *, folder: Path | None = None) -> None:
+    def __init__(self, queries: Sequence[str], *, folder: Path | None = None, keep: bool = True) -> None:
+        """folder: of the files; None = in memory only. keep: Whether files are written."""
         self._queries = tuple(queries)
         self._folder = folder
+        self._keep = keep
         self._known: dict[str, Floats | None] = {}
         self._made: dict[object, Floats | None] = {}
         self._lock = threading.Lock()
@@ -82,7 +84,7 @@ class BankVectors:
         if towers not in self._made:
             self._made[towers] = encode_texts(channel, self._queries)
         rows = self._made[towers]
-        if rows is not None and file is not None:
+        if rows is not None and file is not None and self._keep:
             with files.replacing(file) as part:
                 np.save(part, rows, allow_pickle=False)
         return rows

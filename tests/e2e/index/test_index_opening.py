@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,20 @@ def test_readonly_reads_only(index: VideoIndex, videos: Path) -> None:
         assert reader.info().videos == 3
         with pytest.raises(StoreError, match="for reading only"):
             reader.add(videos)
+
+
+def test_a_folder_that_nobody_may_write_to_answers(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "index"
+    with open_index(folder, profile="toy") as made:
+        made.add(videos)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).startswith(str(folder)) and access(path, mode))
+    with open_index(folder, readonly=True) as reader:
+        assert reader.search("green", k=1)[0].path.name == "green.mp4"
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
 def test_two_processes_do_not_write_at_once(index: VideoIndex, videos: Path) -> None:

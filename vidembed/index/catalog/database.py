@@ -6,7 +6,10 @@ step. What is in a release is never edited: it says what that version made.
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,11 +33,15 @@ class Database:
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self.path = path
         self.readonly = readonly
+        self._file = path  # what is opened: without the right to write perhaps a copy
+        self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._guard = threading.Lock()
         self._closed = False
         with mapped_errors(path):
+            if readonly and not _can_be_read(path):
+                self._use_copy()
             self._migrate()
 
     def _connection(self) -> sqlite3.Connection:
@@ -42,7 +49,7 @@ class Database:
             raise StoreError(f"the index {str(self.path.parent)!r} is closed")
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = _connect(self.path, readonly=self.readonly)
+            connection = _connect(self._file, readonly=self.readonly and self._copy is None)
             self._local.connection, self._local.depth = connection, 0
             with self._guard:
                 self._all.append(connection)
@@ -102,6 +109,17 @@ class Database:
             for connection in self._all:
                 connection.close()
             self._all.clear()
+            if self._copy is not None:
+                self._copy.cleanup()
+
+    def _use_copy(self) -> None:
+        """Work on a copy, which ends with this object: the file itself needs a write before it can be read."""
+        self._copy = tempfile.TemporaryDirectory(prefix="vidembed-catalog-", ignore_cleanup_errors=True)
+        for part in ("", "-wal"):
+            source = self.path.with_name(self.path.name + part)
+            if source.exists():
+                shutil.copyfile(source, Path(self._copy.name) / source.name)
+        self._file = Path(self._copy.name) / self.path.name
 
     def _migrate(self) -> None:
         connection = self._connection()
@@ -112,9 +130,6 @@ class Database:
                 hint="a newer vidembed made it: upgrade with pip install -U vidembed",
             )
         if version == len(MIGRATIONS):
-            return
-        if self.readonly:  # what an older version made is brought up to date first: reading needs all tables
-            Database(self.path).close()
             return
         connection.execute("BEGIN EXCLUSIVE")
         try:
@@ -140,9 +155,22 @@ def _statements(script: str) -> Iterator[str]:
             pending = ""
 
 
+def _can_be_read(path: Path) -> bool:
+    """Whether the catalog can be read without writing a byte: it has this version's tables, and no open journal."""
+    try:
+        connection = _connect(path, readonly=True)
+        try:
+            return bool(connection.execute("PRAGMA user_version").fetchone()[0] >= len(MIGRATIONS))
+        finally:
+            connection.close()
+    except sqlite3.OperationalError:
+        return not path.exists()  # a missing file is said by the next call
+
+
 def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     # Connections are used by one thread each; only close() may come from another.
-    connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    name = _readonly_uri(path) if readonly else path.absolute().as_uri()
+    connection = sqlite3.connect(name, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, uri=True)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA foreign_keys = ON")
     if readonly:
@@ -151,6 +179,16 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # a video is "done" only when that survives a power loss
     return connection
+
+
+def _readonly_uri(path: Path) -> str:
+    """Where no file can be made, SQLite has to be told that nobody writes, or it wants one to lock the catalog with."""
+    uri = path.absolute().as_uri()
+    if os.access(path.parent, os.W_OK):
+        return uri
+    journal = path.with_name(f"{path.name}-wal")
+    settled = not journal.exists() or journal.stat().st_size == 0
+    return f"{uri}?mode=ro{'&immutable=1' if settled else ''}"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from vidembed.batching import failure_of
 from vidembed.errors import FATAL, NoSuchStream
-from vidembed.index.pipeline.jobs import Chunk, Job, Outcome, Tools, text_kind
+from vidembed.index.pipeline.jobs import Chunk, FileChanged, Job, Outcome, Tools, check_unchanged, text_kind
 from vidembed.media.segmenting.sampling import distinct_frames
 from vidembed.media.segmenting.shots import with_known_cuts
 from vidembed.media.segmenting.standing import Beside, with_standing
@@ -44,7 +44,8 @@ def _decode(job: Job, tools: Tools, batch_size: int) -> Iterator[Chunk | Outcome
     stage, info, backend, counts = "probe", None, "", {}
     wanted = True
     try:
-        info = tools.probe(Path(job.path))
+        check_unchanged(job, growing=job.again)
+        info = _as_planned(tools.probe(Path(job.path)), job)
         stage = "decode"
         with tools.open(Path(job.path)) as video, _Again(lambda: tools.open(Path(job.path))) as again:
             sources = _Sources(job, info, video, again)
@@ -55,13 +56,30 @@ def _decode(job: Job, tools: Tools, batch_size: int) -> Iterator[Chunk | Outcome
                 raise
             counts = {**video.counts, **sources.counts}
             backend = video.backend if counts.get("decoded") else ""
+        check_unchanged(job, growing=True)
     except FATAL:
         raise
     except Exception as error:
         if wanted:  # else it comes from closing the file, and a generator that is closed must not yield
-            yield Outcome(job, info, backend, counts, error, stage)
+            yield Outcome(job, info, backend, counts, _cause(job, error), stage)
         return
     yield Outcome(job, info, backend, counts)
+
+
+def _as_planned(info: VideoInfo, job: Job) -> VideoInfo:
+    """The facts under the id that was planned, also of a file that has grown since."""
+    return replace(info, video_id=job.video_id, size_bytes=job.file.size_bytes, mtime_ns=job.file.mtime_ns)
+
+
+def _cause(job: Job, error: Exception) -> Exception:
+    """What to say of a failed file: first, whether it was written to meanwhile."""
+    try:
+        check_unchanged(job, growing=False)
+    except FileChanged as changed:
+        return error if job.again else changed
+    except Exception:
+        return error
+    return error
 
 
 def _cut(

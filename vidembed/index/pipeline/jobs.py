@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidembed.batching import failure_of
-from vidembed.errors import InputError
+from vidembed.errors import InputError, MediaUnreadable
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED
 from vidembed.index.catalog.videos import PathRow
+from vidembed.media.files import mtime_ns
 from vidembed.protocols import Channel, Encoded, Frame, Segmenter, StreamMode, VideoReader
 from vidembed.types import Clip, Failure, Image, Item, Span, TimedText, VideoInfo
 
@@ -62,6 +63,7 @@ class Job:
     channels: tuple[Channel, ...]
     clips: tuple[Clip, ...] = ()
     texts: Mapping[str, Mapping[str, TimedText | None]] = field(default_factory=dict)  # kind -> clip_id -> known text
+    again: bool = False  # its file changed when this run first came to it
 
     @property
     def path(self) -> str:
@@ -107,6 +109,22 @@ class Plan:
         return len(self.unchanged) + len(self.failed) + len(self.duplicates)
 
 
+class FileChanged(MediaUnreadable):
+    """A file is not the one that was planned: it was replaced, or is being written."""
+
+
+def check_unchanged(job: Job, *, growing: bool) -> None:
+    """Raise FileChanged when the file is another one than when the job was planned. growing: it may have become longer.
+
+    What is recorded is the file that was planned, so the next run sees the change and looks again.
+    """
+    now = stat_of(Path(job.path))
+    if now != job.file and not (growing and now.size_bytes > job.file.size_bytes):
+        raise FileChanged(
+            f"{job.path}: the file changed while it was being indexed", hint="index it again when it is complete"
+        )
+
+
 class Planner:
     """Goes through files and finds those that need work, without decoding any."""
 
@@ -116,12 +134,15 @@ class Planner:
         identify: Callable[[Path], str],
         wanted: Mapping[str, str],
         load: Callable[[str], Channel],
+        *,
+        again: bool = False,
     ) -> None:
-        """identify, wanted, load: see `Tools.identify`, `Indexer.wanted` and `Indexer.load`."""
+        """identify, wanted, load: see `Tools.identify`, `Indexer.wanted` and `Indexer.load`; again: see `Job`."""
         self._catalog = catalog
         self._identify = identify
         self._wanted = wanted
         self._load = load
+        self._again = again
         self._claimed: set[str] = set()
 
     def jobs(self, paths: Iterable[Path], plan: Plan) -> Iterator[Job]:
@@ -166,7 +187,7 @@ class Planner:
             kind, producer = text_kind(channel)
             if kind and kind not in texts:
                 texts[kind] = self._catalog.texts.known(video_id, kind, producer)
-        return Job(file, video_id, channels, clips, texts)
+        return Job(file, video_id, channels, clips, texts, self._again)
 
 
 def text_kind(channel: Channel) -> tuple[str, str]:
@@ -199,4 +220,4 @@ def stat_of(path: Path) -> PathStat:
         ) from error
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    return PathStat(path.as_posix(), stat.st_size, stat.st_mtime_ns)
+    return PathStat(path.as_posix(), stat.st_size, mtime_ns(stat))

@@ -30,6 +30,7 @@ class Order:
     clips: tuple[Clip, ...] = ()
     texts: Mapping[str, Mapping[str, TimedText | None]] = field(default_factory=dict)
     captions: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
 
     def __str__(self) -> str:
         return self.file.path
@@ -80,13 +81,13 @@ class Remote:
     def _order(self, job: Job) -> Order:
         names = tuple(channel.name for channel in job.channels)
         captions = self.captions_of([clip.clip_id for clip in job.clips]) if job.clips else {}
-        return Order(job.file, job.video_id, names, job.clips, job.texts, captions)
+        return Order(job.file, job.video_id, names, job.clips, job.texts, captions, job.again)
 
 
 def fulfil(order: Order, channels: Mapping[str, Channel], tools: Tools, *, batch_size: int, prefetch: int) -> Delivery:
     """The worker's side: decode one video ahead and encode it. Raises `errors.FATAL` only."""
     own = tuple(channels[name] for name in order.channels)
-    job = Job(order.file, order.video_id, own, order.clips, order.texts)
+    job = Job(order.file, order.video_id, own, order.clips, order.texts, order.again)
     plain = Job(order.file, order.video_id, ())  # models stay where they are
     chunks: list[Chunk] = []
 

@@ -18,7 +18,7 @@ from vidembed.errors import InputError, VidembedError
 from vidembed.index.catalog import Catalog
 from vidembed.index.pipeline.ahead import events
 from vidembed.index.pipeline.decode import CHUNK_BYTES, decode
-from vidembed.index.pipeline.jobs import Chunk, Job, Outcome, Plan, Planner, Tools, note_file
+from vidembed.index.pipeline.jobs import Chunk, FileChanged, Job, Outcome, Plan, Planner, Tools, note_file
 from vidembed.index.pipeline.remote import Remote
 from vidembed.index.pipeline.write import Writer
 from vidembed.protocols import Channel, Executor, Store
@@ -163,19 +163,26 @@ class Indexer:
     def run(self, paths: Sequence[Path], *, progress: ProgressCallback | None = None) -> RunReport:
         """Index the files. Raises `errors.FATAL` at once, KeyboardInterrupt after removing what is half done."""
         run = _Run(self, paths, progress)
-        planner = Planner(self.catalog, self.tools.identify, self.wanted, self.load)
-        jobs = planner.jobs(paths, run.plan)
-        first = next(jobs, None)  # loads the models, before any thread starts and only if there is work
-        if first is not None:
-            run.go(self._events(chain([first], jobs)))
-            trim_heap()  # the calibration's bank is encoded next, with a tower of its own
+        self._pass(paths, run, again=False)
+        changed = run.changed_files()
+        if changed:
+            self.tools.stop.clear()  # the end of the first pass set it
+            self._pass(changed, run, again=True)
         run.settle_duplicates()
-        for video_id in set(run.plan.replaced):
+        for video_id in set(run.plan.replaced).intersection(self.catalog.videos.without_files()):
             self.forget(video_id)
         run.record_plan_failures()
         report = run.report()
         run.meter.end()
         return report
+
+    def _pass(self, paths: Sequence[Path], run: _Run, *, again: bool) -> None:
+        planner = Planner(self.catalog, self.tools.identify, self.wanted, self.load, again=again)
+        jobs = planner.jobs(paths, run.plan)
+        first = next(jobs, None)  # loads the models, before any thread starts and only if there is work
+        if first is not None:
+            run.go(self._events(chain([first], jobs)))
+            trim_heap()  # the calibration's bank is encoded next, with a tower of its own
 
     def _events(self, jobs: Iterator[Job]) -> Iterator[Chunk | Outcome | None]:
         if self.remote is not None:
@@ -200,6 +207,7 @@ class _Run:
         self._failed: list[Failure] = []
         self._damaged: list[Damage] = []
         self._failed_ids: dict[str, Failure] = {}
+        self._changed: dict[str, Path] = {}  # video id -> its file, to be planned again
         self._counts: Counter[str] = Counter()
         self._clips = 0
         self._seconds = 0.0
@@ -277,7 +285,17 @@ class _Run:
         if replaced:
             self.plan.replaced.append(replaced)
 
+    def changed_files(self) -> list[Path]:
+        """The files that changed before they were done, and those that were thought to be copies of them."""
+        copies = [path.path for path, video_id in self.plan.duplicates if video_id in self._changed]
+        self.plan.duplicates = [pair for pair in self.plan.duplicates if pair[1] not in self._changed]
+        return [*self._changed.values(), *map(Path, copies)]
+
     def _fail(self, outcome: Outcome, error: Exception) -> None:
+        if isinstance(error, FileChanged) and not outcome.job.again:
+            self._writer.drop(outcome.job.video_id)
+            self._changed[outcome.job.video_id] = Path(outcome.job.path)
+            return
         if self._settings.on_error == "raise":
             raise error
         found = self._writer.fail(outcome)

@@ -88,7 +88,7 @@ class Writer:
         job = outcome.job
         assert outcome.error is not None
         failure = failure_of(outcome.error, item=job.path, stage=outcome.stage)
-        self._drop(job.video_id)
+        self.drop(job.video_id)
         with self._catalog.transaction():
             self._catalog.clear_failures(job.path)
             self._catalog.put_failure(failure)
@@ -109,7 +109,7 @@ class Writer:
     def abandon(self) -> None:
         """The run stops here: remove what is half done."""
         for video_id in list(self._in_hand):
-            self._drop(video_id)
+            self.drop(video_id)
         self.flush(at_once=True)
 
     # -- inside ------------------------------------------------------------------------------------------------------
@@ -164,7 +164,8 @@ class Writer:
         for failure in failures:
             catalog.put_failure(failure)
 
-    def _drop(self, video_id: str) -> None:
+    def drop(self, video_id: str) -> None:
+        """Remove what a video has put, unless the index had it before."""
         if self._in_hand.pop(video_id, None) is not None:
             recover(self._catalog, self._store, only=video_id)
 

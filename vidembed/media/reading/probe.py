@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidembed.config.schema import LimitSettings
 from vidembed.errors import MediaUnreadable, NoSuchStream
-from vidembed.media.files import video_id
+from vidembed.media.files import mtime_ns, video_id
 from vidembed.media.reading.clock import UNSTAMPED, Clock, extent
 from vidembed.media.reading.container import (
     a_picture,
@@ -100,7 +100,7 @@ def read_headers(container: InputContainer, path: Path, limits: LimitSettings) -
         video_id=video_id(path),
         path=path,
         size_bytes=status.st_size,
-        mtime_ns=status.st_mtime_ns,
+        mtime_ns=mtime_ns(status),
         duration_s=duration_s,
         width_px=width_px,
         height_px=height_px,

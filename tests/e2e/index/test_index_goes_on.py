@@ -1,0 +1,229 @@
+"""Runs that go on: what lies in a folder costs itself only, whatever it is and whatever happens to it meanwhile."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy_videos
+from toy_index import FAST
+
+import vidembed.index.media as index_media
+from vidembed import VideoIndex, open_index
+from vidembed.errors import MediaNotFound
+from vidembed.media.files import survey, video_id
+from vidembed.types import RunReport
+
+
+@pytest.fixture
+def library(tmp_path: Path, films: Path) -> Path:
+    """A folder with good.mp4 (red, blue) and other.mp4 (green)."""
+    folder = tmp_path / "library"
+    folder.mkdir()
+    shutil.copy(films / "red_blue.mp4", folder / "good.mp4")
+    shutil.copy(films / "green.mp4", folder / "other.mp4")
+    return folder
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Any:
+    with open_index(tmp_path / "index", profile="toy", overrides=FAST) as made:
+        yield made
+
+
+def names(paths: tuple[str, ...]) -> list[str]:
+    return sorted(Path(path).name for path in paths)
+
+
+def when_planned(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[Path, int], None]) -> None:
+    """Call act(path, how often before) right after the file of that name was looked at."""
+    times = 0
+
+    def identify(path: Path) -> str:
+        nonlocal times
+        found = video_id(path)
+        if path.name == name:
+            act(path, times)
+            times += 1
+        return found
+
+    monkeypatch.setattr(index_media, "video_id", identify)
+
+
+def append(path: Path, times: int) -> None:
+    with path.open("ab") as file:
+        file.write(bytes(1000))
+
+
+def test_a_file_that_grows_all_the_time_is_indexed_as_it_was_seen(
+    empty: VideoIndex, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    when_planned(monkeypatch, "other.mp4", append)
+    report = empty.add(library)
+    assert (names(report.done), report.failed) == (["good.mp4", "other.mp4"], ())
+    assert empty.search("green", k=1)[0].path.name == "other.mp4"
+    monkeypatch.undo()
+    later = empty.add(library)
+    assert (names(later.done), names(later.unchanged)) == (["other.mp4"], ["good.mp4"]), "its end is new"
+    assert empty.info().videos == 2
+
+
+def test_a_file_that_is_replaced_meanwhile_is_indexed_as_what_it_is_now(
+    empty: VideoIndex, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    white = toy_videos.make(library.parent / "white.mp4", "white")
+
+    def replace(path: Path, times: int) -> None:
+        if times == 0:
+            shutil.copy(path, library / "zcopy.mp4")  # comes later in the same run, and is still green
+            os.replace(white, path)
+
+    shutil.copy(library / "other.mp4", library / "zcopy.mp4")
+    when_planned(monkeypatch, "other.mp4", replace)
+    report = empty.add(library)
+    assert report.failed == ()
+    assert {name: [m.path.name for m in empty.search(name, k=1)] for name in ("white", "green", "red")} == {
+        "white": ["other.mp4"],
+        "green": ["zcopy.mp4"],
+        "red": ["good.mp4"],
+    }
+
+
+def test_a_file_that_vanishes_meanwhile_costs_itself_only(
+    empty: VideoIndex, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    when_planned(monkeypatch, "good.mp4", lambda path, times: path.unlink())
+    report = empty.add(library)
+    assert (names(report.done), [Path(f.item).name for f in report.failed]) == (["other.mp4"], ["good.mp4"])
+
+
+def test_two_files_that_swap_their_names_keep_their_vectors(empty: VideoIndex, library: Path) -> None:
+    empty.add(library)
+    for old, new in (("good", "third"), ("other", "good"), ("third", "other")):
+        (library / f"{old}.mp4").rename(library / f"{new}.mp4")
+    toy_videos.touch_later(library / "good.mp4")
+    toy_videos.touch_later(library / "other.mp4")
+    assert names(empty.add(library).unchanged) == ["good.mp4", "other.mp4"]
+    assert (empty.search("green", k=1)[0].path.name, empty.search("red", k=1)[0].path.name) == ("good.mp4", "other.mp4")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.ENOENT])
+def test_a_folder_that_cannot_be_read_is_listed(
+    empty: VideoIndex, library: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    shut = library / "mid"
+    shut.mkdir()
+    scandir = os.scandir
+
+    def failing(path: Any) -> Any:
+        if Path(path) == shut:
+            raise OSError(number, os.strerror(number), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    report = empty.add(library)
+    assert names(report.done) == ["good.mp4", "other.mp4"]
+    assert [(f.item, f.stage) for f in report.failed] == [(shut.as_posix(), "find")]
+    assert os.strerror(number) in report.failed[0].message
+    assert [f.item for f in empty.failures()] == [shut.as_posix()]
+    monkeypatch.undo()
+    assert (empty.add(library).failed, empty.failures()) == ((), []), "it can be read again"
+
+
+def test_links_that_lead_back_to_themselves_are_listed(empty: VideoIndex, library: Path) -> None:
+    (library / "me.mp4").symlink_to("me.mp4")
+    report = empty.add(library)
+    assert names(report.done) == ["good.mp4", "other.mp4"]
+    assert [(Path(f.item).name, "back to itself" in f.message) for f in report.failed] == [("me.mp4", True)]
+
+
+def test_a_folder_of_links_only_says_how_to_follow_them(empty: VideoIndex, library: Path, tmp_path: Path) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "far.mp4").symlink_to(library / "good.mp4")
+    (links / "folder").symlink_to(library)
+    with pytest.raises(MediaNotFound, match="2 links in it lead elsewhere, and are not followed") as caught:
+        empty.add(links)
+    assert "name what they lead to" in caught.value.hint
+    assert names(empty.add(links / "*").done) == ["far.mp4", "other.mp4"], "the way out that is named works"
+
+
+def test_times_that_no_table_holds(empty: VideoIndex, library: Path) -> None:
+    late_s = 15_032_000_000  # in the year 2446
+    os.utime(library / "other.mp4", (late_s, late_s))
+    if (library / "other.mp4").stat().st_mtime != late_s:
+        pytest.skip("this file system has no such times")
+    assert (names(empty.add(library).done), names(empty.add(library).unchanged)) == (
+        ["good.mp4", "other.mp4"],
+        ["good.mp4", "other.mp4"],
+    )
+    assert empty.search("green", k=1)[0].path.name == "other.mp4"
+
+
+def test_a_row_that_names_nothing_costs_itself_only(empty: VideoIndex, library: Path) -> None:
+    table = library / "list.csv"
+    table.write_text("path,camera\ngood.mp4,front\nlost.mp4,back\nother.mp4,back\n", encoding="utf-8")
+    report = empty.add(table)
+    assert names(report.done) == ["good.mp4", "other.mp4"]
+    assert [(f.item, f.message) for f in report.failed] == [
+        (f"{table.as_posix()}:3", "lost.mp4: no such file or folder")
+    ]
+    table.write_text("path\ngood.mp4\n", encoding="utf-8")
+    assert (empty.add(table).failed, empty.failures()) == ((), [])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("photo.jpg", b"\xff\xd8\xff\xe0" + bytes(64), "a picture, not a video"),
+        ("photo", b"\x89PNG\r\n\x1a\n" + bytes(64), "a picture, not a video"),
+        ("all.zip", b"PK\x03\x04" + bytes(64), "an archive, not a video"),
+        ("README.md", "Grüße".encode(), "a text, not a video"),
+    ],
+)
+def test_what_is_no_video_is_said_and_forgotten(
+    empty: VideoIndex, library: Path, name: str, content: bytes, says: str
+) -> None:
+    mistake = library / name
+    mistake.write_bytes(content)
+    (failure,) = empty.add([library, mistake]).failed
+    assert (failure.item, says in failure.message) == (mistake.as_posix(), True)
+    assert (empty.remove(mistake), empty.failures()) == (1, [])
+    empty.add([library, mistake])
+    empty.add(library, prune=True)
+    assert empty.failures() == []
+
+
+def test_watching_leaves_out_what_grows_and_adds_the_others(empty: VideoIndex, library: Path) -> None:
+    """One file grows for as long as nothing else is done; the others do not wait for it."""
+    stop, quiet, runs = threading.Event(), threading.Event(), list[RunReport]()
+    growing = library / "recording.mp4"
+    shutil.copy(toy_videos.make(library.parent / "white.mp4", "white"), growing)
+
+    def grow() -> None:
+        while not quiet.wait(0.02):
+            append(growing, 0)
+
+    def after(run: RunReport) -> None:
+        runs.append(run)
+        if {"good.mp4", "other.mp4"} <= {Path(path).name for found in runs for path in found.done}:
+            quiet.set()
+        if any("recording.mp4" in path for path in run.done):
+            stop.set()
+
+    recorder = threading.Thread(target=grow)
+    recorder.start()
+    try:
+        empty.watch(library, interval_s=0.5, stop=stop, report=after)
+    finally:
+        quiet.set()
+        recorder.join()
+    assert names(tuple(path for run in runs for path in run.done)) == ["good.mp4", "other.mp4", "recording.mp4"]
+    assert names(runs[-1].done) == ["recording.mp4"]
+    assert survey(library).problems == []
