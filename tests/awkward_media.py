@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from media_factory import H264, JOIN, SHOTS, Sample, colour, ffmpeg_program, tone, truncate
+from media_factory import H264, JOIN, SHOTS, Sample, colour, ffmpeg_program, subtitles, tone, truncate
 
 _MPEG2 = ("-c:v", "mpeg2video", "-q:v", "2")
 _RED_THEN_BLUE = ("-filter_complex", "[0:v][1:v]concat=n=2:v=1:a=0[v]", "-map", "[v]")
@@ -202,6 +202,9 @@ CLOCKS = (
            4.0, audio_rate_hz=16000, decord=False),
     # Red, green and blue for a second each, with keyframes at 0 and 2 s; what is shown begins at 1.2 s.
     Sample("trimmed.mp4", (*SHOTS, *JOIN, *H264, "-g", "20", "-bf", "0"), 1.8, after=_trimmed_by(1.2)),
+    # The last line of its subtitles ends at 5.9 s.
+    Sample("subtitles_go_on.mkv", (*colour("red", 3), "-f", "srt", "-i", subtitles("one", "", "", "", "", "end"),
+                                   *H264), 3.0),
     # AVI with a clock of 600 ticks a second, 10 pictures a second.
     Sample("ticks_600.avi", (*colour("red", 4), "-c:v", "mpeg4", "-bf", "0", "-enc_time_base", "1:600", "-fps_mode",
                              "passthrough"), 4.0, decord=False),

@@ -58,7 +58,7 @@ def truncate(share: float) -> Callable[[Path], None]:
     return cut_off
 
 
-def _subtitles(*texts: str) -> str:
+def subtitles(*texts: str) -> str:
     """SubRip as an input of ffmpeg: each text from .5 to .9 s of its second."""
     cues = [f"{n + 1}\n00:00:0{n},500 --> 00:00:0{n},900\n<i>{text}</i>\n" for n, text in enumerate(texts) if text]
     return "data:application/x-subrip;base64," + base64.b64encode("\n".join(cues).encode()).decode()
@@ -134,7 +134,7 @@ SAMPLES = (
              size=(96, 48) if degrees == 180 else (48, 96)) for degrees in (90, 180, 270)),
     Sample("wide_pixels.mp4", (*colour("red", 0.5), "-vf", "setsar=4/3", *H264), 0.5, size=(85, 48)),
     # Two tracks of text; time stamps begin at 5 s.
-    *(Sample(name, (*SHOTS, "-f", "srt", "-i", _subtitles("one", "two, too"), "-f", "srt", "-i", _subtitles("sign", ""),
+    *(Sample(name, (*SHOTS, "-f", "srt", "-i", subtitles("one", "two, too"), "-f", "srt", "-i", subtitles("sign", ""),
                     *JOIN, "-map", "3:s", "-map", "4:s", *H264, "-c:s", codec, "-metadata:s:s:0", "language=ger",
                     "-disposition:s:0", "default", "-disposition:s:1", "forced", *more), 3.0)
       for name, codec, more in (("subtitled.mkv", "subrip", ("-output_ts_offset", "5")),

@@ -99,7 +99,9 @@ def test_what_a_cut_off_file_lacks_is_counted(media: Media, name: str) -> None:
         assert video.counts["missing"] + found == pytest.approx(40, abs=1)
 
 
-@pytest.mark.parametrize("name", ["wmv2.wmv", "says_1s.mkv", "says_1s.flv", "picture_at_6s.mkv", "bare.mpg"])
+@pytest.mark.parametrize(
+    "name", ["wmv2.wmv", "says_1s.mkv", "says_1s.flv", "picture_at_6s.mkv", "bare.mpg", "subtitles_go_on.mkv"]
+)
 def test_whole_files_lack_nothing(media: Media, name: str) -> None:
     with open_video(media.path(name)) as video:
         list(video.stream(rate_hz=1, short_side_px=48))

@@ -119,8 +119,9 @@ def extent(
         return Extent(Clock(0.0, frame_s=frame_s), frame_s * _pictures(path, limits), 0.0)
     promised_s = _promised_s(container)
     ends_s = _ends_s(_last_rows(container, promised_s), promised_s)
-    if max(ends_s.values(), default=-math.inf) < promised_s - _TAIL_S:
-        # Something is missing, or the last picture lies far before the others, as decoders need it first.
+    last_s = max((end for index, end in ends_s.items() if index in streams), default=-math.inf)
+    if last_s < promised_s - _TAIL_S:
+        # Something is missing, only subtitles go on so long, or the last picture lies far before others in the file.
         ends_s = _ends_s(_all_rows(path, limits), promised_s)
     end_s = max((end for index, end in ends_s.items() if index in streams), default=start_s)
     missing_s = promised_s - max(ends_s.values(), default=start_s)
