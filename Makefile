@@ -42,8 +42,9 @@ lint: $(STAMP) ## Check style, types, and that nothing is left unused
 	$(BIN)/mypy
 	$(BIN)/vulture
 
-settings: $(STAMP) ## Write configs/base.yaml from the schema of the settings
+settings: $(STAMP) ## Write configs/base.yaml and docs/cli.md from the settings and commands
 	$(BIN)/python -m vidembed.config.reference
+	$(BIN)/python -m vidembed.cli.reference
 
 format: $(STAMP) ## Format the code
 	$(BIN)/ruff check --fix .

@@ -120,7 +120,7 @@ class Looking:
         floor = self._index.config.search.min_confidence
         return {
             "good_match": any(moment.confidence >= floor for moment in found),
-            "moments": [moment.record() for moment in found],
+            "moments": [moment.to_dict() for moment in found],
         }
 
     def ask(self, question: str, files: list[str] | None = None) -> dict[str, Any]:

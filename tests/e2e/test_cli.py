@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from media_factory import Media
 
 from vidembed.cli import main
@@ -78,8 +79,10 @@ def test_a_sound_is_found_by_words(cli: Any, indexed: Path) -> None:
 def test_the_table_is_for_people_and_talk_goes_to_stderr(cli: Any, indexed: Path) -> None:
     code, out, err = cli("search", "red", "-i", str(indexed), "-k", "5")
     assert code == 0
-    assert "confidence" in out
-    assert "three_shots.mp4" in out
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert [row[0] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert all(row[1].endswith("%") for row in rows)
+    assert "three_shots.mp4" in {Path(row[3]).name for row in rows}
     assert "three_shots.mp4" not in err
 
 
@@ -154,10 +157,39 @@ def test_config_show_names_origins(cli: Any, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("VIDEMBED__SEARCH__RRF_K", "30")
     code, out, _ = cli("config", "show", "-p", "toy", "--set", "run.batch_size=3")
     assert code == 0
-    shown = {line.split(" = ")[0]: line for line in out.splitlines()}
-    assert "30" in shown["search.rrf_k"]
-    assert "environment" in shown["search.rrf_k"].lower() or "VIDEMBED__SEARCH__RRF_K" in shown["search.rrf_k"]
-    assert shown["run.batch_size"].startswith("run.batch_size = 3")
+    lines = {line.strip().partition(":")[0]: line for line in out.splitlines()}
+    assert lines["rrf_k"].split() == ["rrf_k:", "30", "#", "environment", "VIDEMBED__SEARCH__RRF_K"]
+    monkeypatch.delenv("VIDEMBED__SEARCH__RRF_K")
+    Path("same.yaml").write_text(out)
+    again = cli("config", "show", "--config", "same.yaml", "-p", "toy", "--json")[1]
+    assert json.loads(again)["run"]["batch_size"] == 3
+    assert json.loads(again)["search"]["rrf_k"] == 30
+    assert yaml.safe_load(out) == json.loads(again), "the output is a settings file that gives the same settings"
+
+
+def test_config_show_is_of_the_index_where_there_is_one(cli: Any, media: Media) -> None:
+    assert cli("index", str(media.path("tone.mp4")), "-i", "x", "-p", "toy", "--set", "segment.window_s=7")[0] == 0
+    out = cli("config", "show", "-i", "x")[1]
+    assert out.startswith("profile: toy\n")
+    assert "  window_s: 7" in out
+    assert "# the index" in out
+
+
+def test_a_store_in_memory_says_that_nothing_stays(cli: Any, media: Media) -> None:
+    code, _, err = cli("index", str(media.path("tone.mp4")), "-i", "x", "-p", "toy", "--set", "store.kind=memory")
+    assert code == 0
+    assert "nothing stays" in err
+
+
+def test_a_mistyped_tag_or_value_says_which_there_are(cli: Any, media: Media) -> None:
+    video = str(media.path("tone.mp4"))
+    assert cli("index", video, "-i", "x", "-p", "toy")[0] == 0
+    assert cli("tag", video, "--set", "place=home", "-i", "x")[0] == 0
+    assert lines(cli("search", "red", "--tag", "place=home", "-i", "x", "--json")[1])
+    code, _, err = cli("search", "red", "--tag", "plce=home", "-i", "x")
+    assert (code, "did you mean place?" in err) == (2, True)
+    code, _, err = cli("search", "red", "--tag", "place=hme", "-i", "x")
+    assert (code, "place is one of: home" in err) == (2, True)
 
 
 # What is given -> what is said. Each is (arguments, exit code, words in the message).

@@ -46,6 +46,11 @@ def test_one_happening_is_told_once() -> None:
     assert follow([[moment("a", 0, 4)], [moment("a", 0, 4)]]) == [], "one moment is no sequence"
 
 
+def test_a_step_begins_when_the_step_before_has_ended() -> None:
+    (chain,) = follow([[moment("a", 0, 4)], [moment("a", 2, 6, 0.9), moment("a", 1, 3, 0.9), moment("a", 4, 5, 0.6)]])
+    assert chain.moments[1].span == Span(4, 5), "the other two lie over the first step"
+
+
 def test_what_is_no_sequence_is_said() -> None:
     with pytest.raises(BadQuery, match="at least 2 steps"):
         follow([[]])

@@ -65,14 +65,20 @@ def test_a_query_of_several_parts() -> None:
 
 def test_the_record_of_a_moment() -> None:
     hits = (Hit("c", "vision", 0.123456, 2),)
-    moment = Moment("v", Path("a.mp4"), Span(1.00049, 2), 1.5, 0.12345678, 0.98765, "c", hits, texts={"speech": "hi"})
-    assert moment.record() == {
+    moment = Moment(
+        "v", Path("a.mp4"), Span(1.00049, 2), 1.5, 0.12345678, 0.98765, "c", hits, texts={"speech": "hi"},
+        matched_by={"speech": 0.98765},
+    )  # fmt: skip
+    assert (moment.start_s, moment.end_s) == (1.00049, 2)
+    assert moment.to_dict() == {
         "path": "a.mp4",
         "start_s": 1.0,
         "end_s": 2,
         "best_s": 1.5,
         "score": 0.123457,
         "confidence": 0.9877,
+        "good_match": True,
+        "matched_by": {"speech": 0.9877},
         "channels": {"vision": {"score": 0.1235, "rank": 2}},
         "clip_id": "c",
         "video_id": "v",

@@ -20,6 +20,7 @@ from vidembed.cli import (
     search,
     serve,
     sheet,
+    shell,
     transcript,
 )
 
@@ -49,6 +50,7 @@ def root(
 
 app.command("index")(index.index)
 app.command("search")(search.search)
+app.command("shell")(shell.shell)
 app.command("ask")(ask.ask)
 app.command("caption")(caption.caption)
 app.command("export")(caption.export)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from vidembed.cli.completing import complete_channels, complete_profiles
 from vidembed.errors import ConfigError, InputError, VidembedError
-from vidembed.types import Failure, Moment, format_time
+from vidembed.types import Failure
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import Console
 
     from vidembed.index.pipeline.run import Progress, ProgressCallback
     from vidembed.index.video_index import VideoIndex
@@ -31,7 +33,13 @@ IndexOption = Annotated[
 ]
 ProfileOption = Annotated[
     str | None,
-    typer.Option("--profile", "-p", help="Models and settings: see `config profiles`.", rich_help_panel=_PANEL),
+    typer.Option(
+        "--profile",
+        "-p",
+        help="Models and settings: see `config profiles`.",
+        rich_help_panel=_PANEL,
+        autocompletion=complete_profiles,
+    ),
 ]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="Your YAML, on top of the profile.", rich_help_panel=_PANEL)
@@ -40,17 +48,24 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="One setting, such as search.rrf_k=60; repeatable.", rich_help_panel=_PANEL),
 ]
-ChannelsOption = Annotated[str | None, typer.Option(help="Channels to search, such as vision,sound. Default: all.")]
+ChannelsOption = Annotated[
+    str | None,
+    typer.Option(help="Channels to search, such as vision,sound. Default: all.", autocompletion=complete_channels),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.", rich_help_panel="Output")]
 
 
 def err() -> Console:
     """The console for messages. Made at each call: tests swap sys.stderr."""
+    from rich.console import Console
+
     return Console(stderr=True, highlight=False)
 
 
 def out() -> Console:
     """The console for answers that people read."""
+    from rich.console import Console
+
     width = None if sys.stdout.isatty() else 400  # a pipe has no margin to fold at
     return Console(highlight=False, width=width)
 
@@ -60,26 +75,43 @@ def plain(console: Console, text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
 
+def wrapped(text: str, *, indent: int) -> str:
+    """Text in lines that fit a terminal, those after the first indented; in a pipe it stays one line."""
+    import shutil
+    import textwrap
+
+    if not sys.stdout.isatty():
+        return text
+    return textwrap.fill(text, shutil.get_terminal_size().columns, subsequent_indent=" " * indent)
+
+
+def shortened(line: str) -> str:
+    """A line cut at the margin of a terminal; in a pipe it stays whole."""
+    import shutil
+
+    width = shutil.get_terminal_size().columns
+    return line if len(line) <= width or not sys.stdout.isatty() else line[: width - 1] + "…"
+
+
+def say(text: str, *, style: str = "") -> None:
+    """Print a message on standard error, as it is. style: colour of its first word on a terminal."""
+    first, space, rest = text.partition(" ")
+    typer.echo((typer.style(first, fg=style, bold=True) if style else first) + space + rest, err=True)
+
+
 def say_error(error: VidembedError) -> None:
     """Print what was wrong and what to do."""
-    from rich.markup import escape
-
-    console = err()
-    console.print(f"[bold red]error:[/] {escape(error.message)}", soft_wrap=True)
+    say(f"error: {error.message}", style="red")
     if error.hint:
-        console.print(f"[bold]hint:[/] {escape(error.hint)}", soft_wrap=True)
+        say(f"hint: {error.hint}", style="cyan")
 
 
 def say_failures(failures: Sequence[Failure]) -> None:
     """Print each item that failed, with the reason and what to do."""
-    from rich.markup import escape
-
-    console = err()
     for failure in failures:
-        where = f"{escape(failure.item)} ({failure.stage})"
-        console.print(f"[red]failed[/] {where}: {escape(failure.message)}", soft_wrap=True)
+        say(f"failed {failure.item} ({failure.stage}): {failure.message}", style="red")
         if failure.hint:
-            plain(console, f"       {failure.hint}")
+            say(f"       {failure.hint}")
 
 
 def print_json(record: Mapping[str, Any]) -> None:
@@ -97,13 +129,35 @@ def opened(index: Path, *, settings: Sequence[str] | None = None, create: bool =
     import vidembed
 
     show_downloads(ask=True)
-    return vidembed.open_index(index, overrides=settings, create=create, **options)
+    found = vidembed.open_index(index, overrides=settings, create=create, **options)
+    if found.config.store.kind == "memory":
+        say("warning: store.kind=memory: nothing stays, vectors are gone when this command ends", style="yellow")
+    return found
+
+
+@contextmanager
+def _stopping_said() -> Iterator[None]:
+    """Ctrl-C says at once that it stops and what is kept, since what is in hand is finished first."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, before)  # the second time it stops as it is
+        say("stopping; what is done is kept, and the same command goes on from there", style="yellow")
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
 def progress_bar(unit: str = "videos") -> Iterator[ProgressCallback | None]:
     """A callback for indexing runs: a bar with rate and time left on a terminal, None elsewhere."""
-    with _bar(unit) as update:
+    with _stopping_said(), _bar(unit) as update:
         if update is None:
             yield None
             return
@@ -118,7 +172,7 @@ def progress_bar(unit: str = "videos") -> Iterator[ProgressCallback | None]:
 @contextmanager
 def step_bar(unit: str) -> Iterator[Any]:
     """A callback (what, done, total) for other long runs: a bar on a terminal, None elsewhere."""
-    with _bar(unit) as update:
+    with _stopping_said(), _bar(unit) as update:
         yield update and (lambda what, done, total: update(Path(what).name, done, total, ""))
 
 
@@ -146,7 +200,7 @@ def _bar(unit: str) -> Iterator[Any]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
         task = bar.add_task("", total=None, rate="")
 
         def update(what: str, done: int, total: int, rate: str) -> None:
@@ -190,7 +244,7 @@ def _download_bar(what: str, size: int, *, ask: bool) -> Iterator[Callable[[int]
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    bar = Progress(*columns, console=console, transient=True)
+    bar = Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
     try:
         bar.start()
     except LiveError:  # older versions of rich show one bar at a time, and another is there
@@ -200,27 +254,6 @@ def _download_bar(what: str, size: int, *, ask: bool) -> Iterator[Callable[[int]
         yield lambda more: bar.advance(task, more)
     finally:
         bar.stop()
-
-
-def moments_table(moments: Sequence[Moment], *, offset: int = 0) -> Table:
-    """Moments for people. offset: how many came before, for the numbers."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in ("#", "confidence", "start", "end"):
-        table.add_column(name, justify="right")
-    table.add_column("file", overflow="fold")
-    table.add_column("matched by")
-    table.add_column("text", overflow="ellipsis", max_width=48, no_wrap=True)
-    for place, moment in enumerate(moments, start=offset + 1):
-        matched = ", ".join(f"{hit.channel} {hit.score:.2f}" for hit in moment.hits)
-        if moment.agreement is not None:
-            matched += f"; yes {moment.agreement:.0%}"
-        text = moment.caption or " / ".join(moment.texts.values())
-        times = format_time(moment.span.start_s), format_time(moment.span.end_s)
-        table.add_row(str(place), f"{moment.confidence:.0%}", *times, escape(str(moment.path)), matched, escape(text))
-    return table
 
 
 def parse_pairs(items: Sequence[str] | None, *, option: str) -> dict[str, float] | None:

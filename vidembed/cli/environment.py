@@ -19,8 +19,8 @@ from vidembed.cli.common import (
     SetOption,
     opened,
     out,
-    plain,
     print_json,
+    wrapped,
 )
 from vidembed.errors import VidembedError
 
@@ -29,21 +29,24 @@ app = typer.Typer(help="Show settings and profiles.", no_args_is_help=True)
 
 @app.command("show")
 def show(
+    index: IndexOption = Path(DEFAULT_INDEX),
     profile: ProfileOption = None,
     config: ConfigOption = None,
     settings: SetOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print every setting with its value and origin (default, profile, file, environment, --set)."""
-    from vidembed.config.load import load_config
+    """Print every setting as YAML; a comment names the origin: profile, the index, file, environment, override.
 
-    loaded = load_config(profile=profile, config=config, overrides=settings)
+    Without an index, or with --profile of another, the settings that a new index would have.
+    """
+    from vidembed.config.reference import settings_yaml
+    from vidembed.index.opening import settings_of
+
+    loaded = settings_of(index, profile=profile, config=config, overrides=settings)
     if json:
         print_json(loaded.model_dump(mode="json"))
-        return
-    console = out()
-    for path, value in loaded.flat():
-        plain(console, f"{path} = {value!r}  # {loaded.origin(path)}")
+    else:
+        typer.echo(settings_yaml(loaded), nl=False)
 
 
 @app.command("profiles")
@@ -52,7 +55,7 @@ def profiles() -> None:
     from vidembed.config.load import profiles as bundled
 
     for name, text in bundled().items():
-        plain(out(), f"{name:10} {text}")
+        typer.echo(wrapped(f"{name:10} {text}", indent=11))
 
 
 _PACKAGES = {  # module -> (what it is for, extra)

@@ -21,6 +21,7 @@ from vidembed.cli.common import (
     out,
     plain,
     print_json,
+    shortened,
     show_downloads,
 )
 from vidembed.errors import WeightsMissing
@@ -55,19 +56,14 @@ def listed(context: typer.Context, profile: ProfileOption = None, json: JsonOpti
         for spec in specs:
             print_json(_record(spec))
         return
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("name", "kind", "modalities", "GB", "here", "GPU GB", "weights", "licence", "extra"):
-        table.add_column(column, overflow="fold")
-    for spec in specs:
-        modalities = ", ".join(sorted(spec.modalities))
-        memory = "-" if spec.min_gpu_gb is None else f"{spec.min_gpu_gb:g}"
-        weights = spec.repo or (str(spec.path) if spec.path else "")
-        size = f"{spec.size_gb:g}"
-        row = (spec.name, spec.kind, modalities, size, _state(spec), memory, weights, spec.license, spec.extra or "")
-        table.add_row(*row)
-    out().print(table)
+    columns = ["name", "kind", "modalities", "GB", "here", "GPU GB", "weights", "licence", "extra"]
+    if sys.stdout.isatty():  # which has no room for more; `models show` has the rest
+        columns = ["name", "modalities", "GB", "here", "GPU GB", "licence"]
+    rows = [dict(zip(columns, columns, strict=True)), *map(_cells, specs)]
+    widths = [max(len(row[column]) for row in rows) for column in columns]
+    for row in rows:
+        line = "  ".join(row[column].ljust(width) for column, width in zip(columns, widths, strict=True)).rstrip()
+        typer.echo(shortened(line))
     missing = {spec.repo: spec.size_gb for spec in specs if _state(spec) in ("missing", "in part")}
     if profile and missing:
         err().print(f"{sum(missing.values()):.2f} GB to fetch: vidembed models download {profile}", soft_wrap=True)
@@ -194,6 +190,22 @@ def _size_gb(spec: ModelSpec) -> float:
 
     found = hub.snapshot(spec)
     return spec.size_gb if found is None else sum(file.size for file in found.lacking) / 1e9
+
+
+def _cells(spec: ModelSpec) -> dict[str, str]:
+    """What the table says of a model. Whatever takes pictures or sound takes text as well, so that is left out."""
+    senses = sorted(spec.modalities - {"text"} or spec.modalities)
+    return {
+        "name": spec.name,
+        "kind": spec.kind,
+        "modalities": ", ".join(senses) or spec.kind,
+        "GB": f"{spec.size_gb:g}",
+        "here": _state(spec),
+        "GPU GB": "-" if spec.min_gpu_gb is None else f"{spec.min_gpu_gb:g}",
+        "weights": spec.repo or (str(spec.path) if spec.path else ""),
+        "licence": spec.license,
+        "extra": spec.extra or "",
+    }
 
 
 def _record(spec: ModelSpec) -> dict[str, Any]:

@@ -18,12 +18,12 @@ from vidembed.cli.common import (
     ProfileOption,
     SetOption,
     err,
-    moments_table,
     opened,
     out,
     plain,
     progress_bar,
 )
+from vidembed.cli.showing import show_moments
 from vidembed.demo import DEMO_QUERIES, demo_channels, demo_videos
 from vidembed.errors import InputError, MissingDependency
 
@@ -115,7 +115,7 @@ def demo(
         err().print(str(report))
         for text in query or DEMO_QUERIES:
             out().print(f"\n[bold]{text}[/]")
-            out().print(moments_table(open_index.search(text, k=k)))
+            show_moments(open_index.search(text, k=k), open_index.config)
     err().print(f"\nyour own: vidembed index VIDEOS && vidembed search WORDS   (this index: --index {index})")
     if report.failed:
         raise typer.Exit(3)

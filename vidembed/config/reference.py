@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import yaml
 from pydantic import BaseModel
@@ -22,6 +23,22 @@ _HEADER = """\
 def base_yaml() -> str:
     """Every setting with its default; the comments are the descriptions in the schema."""
     return _HEADER + "\n" + "\n".join(_lines(Config, "")) + "\n"
+
+
+def settings_yaml(config: Config) -> str:
+    """These settings as YAML that `--config` takes; a comment names the origin of what is no default."""
+    return "\n".join(_set(config, config.model_dump(mode="json"), "", "")) + "\n"
+
+
+def _set(config: Config, values: Mapping[str, Any], indent: str, at: str) -> Iterator[str]:
+    for key, value in values.items():
+        path = f"{at}.{key}" if at else str(key)
+        if isinstance(value, Mapping) and value:
+            yield f"{indent}{_inline(key)}:"
+            yield from _set(config, value, f"{indent}  ", path)
+            continue
+        line, origin = f"{indent}{_inline(key)}: {_inline(value)}", config.origin(path)
+        yield line if origin == "default" else _commented(line, origin)
 
 
 def _lines(section: type[BaseModel], indent: str) -> Iterator[str]:
@@ -51,6 +68,10 @@ def _value(field: FieldInfo) -> str:
     if field.is_required():
         return "..."
     value = list(field.default) if isinstance(field.default, tuple) else field.default
+    return _inline(value)
+
+
+def _inline(value: Any) -> str:
     return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n").removesuffix("\n...")
 
 

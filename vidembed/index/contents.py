@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import BadQuery, MediaUnreadable, NoSuchStream, UnknownModel
+from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED, ChannelCounts
 from vidembed.index.channels import channel_spec
 from vidembed.index.filling import Paths, select
@@ -62,22 +63,23 @@ class IndexInfo:
 
     def __str__(self) -> str:
         gone = f" ({self.gone} gone)" if self.gone else ""
+        damaged = f", {self.damaged} damaged (vidembed info --videos)" if self.damaged else ""
+        sizes = [f"{part} {size / 1e6:.1f}{self._hourly(size)}" for part, size in self.sizes_bytes.items()]
+        on = [channel for channel in self.channels.values() if channel.enabled]
+        off = [channel.name for channel in self.channels.values() if not channel.enabled]
         lines = [
-            f"{self.path}: {self.videos} videos{gone}, {self.clips} clips, {format_time(self.duration_s)} of video, "
-            f"{self.captions} captions, {self.failures} failures"
-            + (f", {self.damaged} damaged (vidembed info --videos)" if self.damaged else ""),
+            f"{self.path}: {self.videos} videos{gone}, {self.clips} clips, {format_time(round(self.duration_s))[:-4]}",
+            f"{self.captions} captions, {self.failures} failures{damaged}",
             f"profile {self.profile}, store {self.store}",
-            f"disk {sum(self.sizes_bytes.values()) / 1e6:.1f} MB: "
-            + ", ".join(f"{part} {size / 1e6:.1f}{self._hourly(size)}" for part, size in self.sizes_bytes.items()),
+            f"disk {sum(self.sizes_bytes.values()) / 1e6:.1f} MB: {', '.join(sizes)}",
+            f"{'channel':14}{'clips':>8}  {'videos done':>11} {'absent':>7} {'failed':>7} {'missing':>7}  model",
         ]
-        for channel in self.channels.values():
-            if not channel.enabled:
-                lines.append(f"  {channel.name:14} off; vidembed index --channels +{channel.name} fills it")
-                continue
-            tried = f"{channel.done} done, {channel.absent} absent, {channel.failed} failed, {channel.missing} missing"
-            lines.append(
-                f"  {channel.name:14} {channel.stored} clips; videos: {tried}; {channel.model} ({channel.license})"
-            )
+        for one in on:
+            tried = f"{one.done:11} {one.absent:7} {one.failed:7} {one.missing:7}"
+            lines.append(f"{one.name:14}{one.stored:8}  {tried}  {one.model}")
+        if off:
+            lines.append(f"off: {', '.join(off)} (vidembed index --channels +{off[0]})")
+        lines += [f"{model}: {licence}" for model, licence in dict.fromkeys((one.model, one.license) for one in on)]
         return "\n".join(lines)
 
     def _hourly(self, size_bytes: int) -> str:
@@ -100,6 +102,20 @@ class VideoRecord:
     damage: Damage | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     transcript: str | None = None  # the subtitles it was taken from, or "recognised"; None = there is none
+
+
+def one_video(catalog: Catalog, video: str | Path) -> str:
+    """The id of the one video that a path, folder, glob or id names. Raises MediaNotFound, BadQuery for several."""
+    found = _ids(catalog, video)
+    if len(found) > 1:
+        raise BadQuery(f"{str(video)!r} names {len(found)} videos", hint="name one")
+    return found[0]
+
+
+def _ids(catalog: Catalog, videos: Paths) -> list[str]:
+    if isinstance(videos, str) and catalog.videos.get(videos) is not None:
+        return [videos]  # also one whose files are gone
+    return select(catalog, videos)
 
 
 def videos(parts: IndexParts) -> list[VideoRecord]:
@@ -242,7 +258,7 @@ def export(parts: IndexParts, moments: Sequence[Moment], kind: str, *, title: st
     from vidembed.media.editing.edit_lists import EDIT_LISTS, TABLES
 
     if kind in TABLES:
-        records = [moment.record() for moment in moments]
+        records = [moment.to_dict() for moment in moments]
         named = [{"file": one["path"] if show_paths else Path(one["path"]).name, **one} for one in records]
         return TABLES[kind](title, [{key: value for key, value in one.items() if key != "path"} for one in named])
     if kind not in EDIT_LISTS:
@@ -283,17 +299,34 @@ class IndexContents:
         """What could not be indexed, and why."""
         return self.catalog.failures()
 
-    def clips(self, video_id: str | None = None) -> list[Clip]:
-        """The clips of one video, or of all, in order."""
-        return self.catalog.videos.clips(video_id)
+    def __len__(self) -> int:
+        return self.catalog.videos.totals()[0]
+
+    def __bool__(self) -> bool:
+        return True  # an index without videos is still one
+
+    def clips(self, videos: Paths | None = None) -> list[Clip]:
+        """The clips of these videos (path, folder, glob or id; None = all), in order. Raises MediaNotFound."""
+        if videos is None:
+            return self.catalog.videos.clips(None)
+        return [clip for video_id in _ids(self.catalog, videos) for clip in self.catalog.videos.clips(video_id)]
+
+    def clip_at(self, video: str | Path, time_s: float) -> Clip:
+        """The clip of a video (path or id) at a time in seconds. Raises MediaNotFound, BadQuery where there is none."""
+        clips = self.clips(one_video(self.catalog, video))
+        for clip in clips:
+            if clip.span.contains(time_s):
+                return clip
+        end = format_time(max((clip.span.end_s for clip in clips), default=0.0))
+        raise BadQuery(f"{video} has no clip at {format_time(time_s)}", hint=f"its clips end at {end}")
 
     def clip(self, clip_id: str) -> Clip:
         """One clip. Raises BadQuery for an unknown id."""
         return self.parts.clip(clip_id)
 
-    def path_of(self, video_id: str) -> Path:
-        """A file of the video, one that is there where it has several. Raises MediaNotFound."""
-        return self.parts.path_of(video_id)
+    def path_of(self, video: str | Path) -> Path:
+        """A file of the video (path or id), one that is there where it has several. Raises MediaNotFound."""
+        return self.parts.path_of(one_video(self.catalog, video))
 
     def texts(self, clip_id: str) -> dict[str, TimedText]:
         """What was said, written or captioned in the clip, by channel."""
@@ -320,9 +353,11 @@ class IndexContents:
         for video_id in select(self.catalog, videos):
             yield self.path_of(video_id), stored_transcript(self.catalog, video_id, kind)
 
-    def captions(self, video_id: str | None = None) -> list[Caption]:
-        """The captions of one video, or of all, in order of time."""
-        return self.catalog.captions.get(video_id)
+    def captions(self, videos: Paths | None = None) -> list[Caption]:
+        """The captions of these videos (path, folder, glob or id; None = all), in order of time."""
+        if videos is None:
+            return self.catalog.captions.get(None)
+        return [found for video_id in _ids(self.catalog, videos) for found in self.catalog.captions.get(video_id)]
 
     def captioned(self, videos: Paths | None = None) -> Iterator[CaptionedVideo]:
         """The captioned videos, with captions as they are stored."""

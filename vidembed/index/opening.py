@@ -89,6 +89,20 @@ def _made(folder: Path, profile: str | None, config: str | Path | None, override
     return VideoIndex(IndexParts(folder, settings, manifest))
 
 
+def settings_of(
+    path: str | Path,
+    *,
+    profile: str | None = None,
+    config: str | Path | None = None,
+    overrides: Overrides | None = None,
+) -> Config:
+    """The settings that an index in this folder has or would have; arguments and errors as for `open_index`."""
+    manifest = read_manifest(Path(path).expanduser())
+    if manifest is None:
+        return load_config(profile, config, overrides)
+    return _settings(manifest, profile, config, overrides)
+
+
 def _settings(
     manifest: Manifest, profile: str | None, config: str | Path | None, overrides: Overrides | None
 ) -> Config:

@@ -14,7 +14,8 @@ from vidembed.config.load import Overrides, with_values
 from vidembed.config.schema import Config, Fusion
 from vidembed.errors import BadQuery
 from vidembed.index.channels import wanted_specs
-from vidembed.index.contents import IndexContents
+from vidembed.index.contents import IndexContents, one_video
+from vidembed.index.cutting import cut_each, join
 from vidembed.index.filling import Filling, Paths, new_specs, select
 from vidembed.index.manifest import check_specs
 from vidembed.index.pipeline.run import ProgressCallback
@@ -336,16 +337,45 @@ class VideoIndex(IndexContents):
         return ask(self.parts, question, where=where, writer=writer)
 
     def curve(
-        self, query: str | Query, video_id: str, **options: Any
+        self, query: str | Query, video: str | Path, **options: Any
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(times_s, scores) of one video, (N,) float64 each: how well each time fits; 0 is as any query.
 
         Args:
             query: As for `search`.
-            video_id: The video.
+            video: Its path or id.
             **options: channels and weights, as for `search`.
         """
-        return self.parts.searcher.curve(query, video_id, **options)
+        return self.parts.searcher.curve(query, one_video(self.catalog, video), **options)
+
+    def cut(self, moments: Sequence[Moment | Chain], folder: str | Path, *, overwrite: bool = False) -> list[Path]:
+        """Cut each moment, at the frame, into a file of its own: FOLDER/01_NAME_12.5s.mp4.
+
+        Args:
+            moments: Of a search.
+            folder: Made where there is none.
+            overwrite: Replace files that exist.
+
+        Returns:
+            The files, one for each moment.
+
+        Raises:
+            InputError: A file exists; nothing was cut.
+        """
+        return cut_each(moments, folder, overwrite=overwrite, limits=self.config.media.limits)
+
+    def reel(self, moments: Sequence[Moment | Chain], out: str | Path, *, overwrite: bool = False) -> Path:
+        """Join moments into one MP4.
+
+        Args:
+            moments: Of a search, in the order in which they are to follow each other.
+            out: The new file.
+            overwrite: Replace it if it exists.
+
+        Raises:
+            InputError: There are no moments, or the file exists.
+        """
+        return join(moments, out, overwrite=overwrite, limits=self.config.media.limits)
 
     def duplicates(self, *, channel: str = "vision", above: float = 0.8, min_s: float = 2.0) -> Iterator[Duplicate]:
         """Pairs of videos that share stretches: other encodings, excerpts, common intros.

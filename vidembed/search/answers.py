@@ -84,6 +84,7 @@ def _judge(
         # A span that lacks the clip's best part is as sure as what it has.
         odds[channel.name] = channel.odds(min(clip_z, top) + channel.lift)
         candidate.phrase |= any(hit.phrase for hit in hits) and top >= 6
+    candidate.odds = odds
     if odds:
         candidate.confidence = confidence_of(odds, channels)
 
@@ -161,7 +162,15 @@ def moment_of(candidate: Candidate, sheet: Sheet, channels: Sequence[ChannelSear
         clip_id=_origin(candidate, hits).clip_id,
         hits=tuple(hits),
         texts=words,
+        matched_by=_helped(candidate.odds),
     )
+
+
+def _helped(odds: Mapping[str, float]) -> dict[str, float]:
+    """Channels at least half as sure as the surest one, surest first. odds: channel -> log-odds."""
+    sure = {name: 1 / (1 + math.exp(-min(max(one, -60.0), 60.0))) for name, one in odds.items()}
+    least = max(sure.values(), default=0.0) / 2
+    return {name: sure[name] for name in sorted(sure, key=lambda name: -sure[name]) if sure[name] >= least}
 
 
 def _origin(candidate: Candidate, hits: Sequence[Hit]) -> Clip:

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from vidembed.errors import BadQuery
+from vidembed.errors import BadQuery, did_you_mean
 from vidembed.types import Filter, Where
 
 _TAG = re.compile(r"\s*(?P<key>[^=!<>]+?)\s*(?:(?P<sign>!=|>=|<=|=|>|<)\s*(?P<value>.*?)\s*)?")
+_MOST_VALUES = 10  # of a tag that a message names
 _ORDERS = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 
@@ -63,6 +64,33 @@ class TagCondition:
             return bool(_ORDERS[self.sign](*_comparable(held, self.value)))
         alike = fnmatchcase(held.casefold(), self.value.casefold())
         return {"": True, "=": alike, "!=": not alike}[self.sign]
+
+
+def check_tags(conditions: Iterable[str], held: Iterable[Mapping[str, str]]) -> None:
+    """Refuse a condition on a tag that no video has, or on a value that none has: most likely a typo.
+
+    Args:
+        conditions: As a person wrote them.
+        held: The tags of each video.
+
+    Raises:
+        BadQuery: It names the tags and values there are.
+    """
+    values: dict[str, set[str]] = {}
+    for tags in held:
+        for key, value in tags.items():
+            values.setdefault(key, set()).add(value)
+    for condition in map(TagCondition.parse, conditions):
+        if condition.key not in values:
+            hint = did_you_mean(condition.key, values) if values else "no video has a tag: vidembed tag sets them"
+            raise BadQuery(f"no video has the tag {condition.key!r}", hint=hint)
+        known = sorted(values[condition.key])
+        if condition.sign == "=" and not any(condition.allows({condition.key: value}) for value in known):
+            more = f" and {len(known) - _MOST_VALUES} more" if len(known) > _MOST_VALUES else ""
+            raise BadQuery(
+                f"no video has {condition.key}={condition.value}",
+                hint=f"{condition.key} is one of: {', '.join(known[:_MOST_VALUES])}{more}",
+            )
 
 
 def _comparable(one: str, other: str) -> tuple[float, float] | tuple[str, str]:

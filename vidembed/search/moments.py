@@ -36,6 +36,7 @@ class Candidate:
         seeds: Clips found that it overlaps.
         values: Channel -> score, for the fusion.
         confidence: 0..1.
+        odds: Channel -> log-odds that it is an answer, by this channel alone.
         phrase: It has the query's exact words.
     """
 
@@ -46,6 +47,7 @@ class Candidate:
     seeds: Sequence[Clip] = ()
     values: dict[str, float] = field(default_factory=dict)
     confidence: float = 0.0
+    odds: dict[str, float] = field(default_factory=dict)
     phrase: bool = False
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from cachetools import LRUCache, cachedmethod
 
 from vidembed.config.schema import Fusion
-from vidembed.errors import BadQuery, ConfigError, EncodingError, did_you_mean
+from vidembed.errors import BadQuery, EncodingError, did_you_mean
 from vidembed.protocols import Channel, Store
 from vidembed.types import Filter, Floats, Item, Modality, Query, SparseVector, Term
 from vidembed.vectors import combine
@@ -39,7 +40,7 @@ class SearchOptions:
         fusion: How channels are fused, in place of `search.fusion`.
 
     Raises:
-        ConfigError: A value is out of bounds.
+        BadQuery: A value is out of bounds, or not of its type.
     """
 
     k: int = 10
@@ -53,11 +54,20 @@ class SearchOptions:
 
     def __post_init__(self) -> None:
         if self.k < 1 or self.offset < 0:
-            raise ConfigError(f"need k >= 1 and offset >= 0, got k {self.k} and offset {self.offset}")
+            raise BadQuery(
+                f"need k >= 1 and offset >= 0, got k {self.k} and offset {self.offset}",
+                hint="k is the number of moments wanted; offset=10 gives the second page of ten",
+            )
+        if self.where is not None and not isinstance(self.where, Filter):
+            raise BadQuery(
+                f"where takes a Filter, got {self.where!r}", hint='for file names: where=Filter(paths=["*.mp4"])'
+            )
+        if isinstance(self.channels, str):
+            raise BadQuery(f"channels takes a list, got {self.channels!r}", hint=f"channels=[{self.channels!r}]")
         if not 0 <= self.diversity <= 1:
-            raise ConfigError(f"diversity must be between 0 and 1, got {self.diversity}")
+            raise BadQuery(f"diversity must be between 0 and 1, got {self.diversity}", hint="0: best first")
         if self.fusion is not None and self.fusion not in FUSIONS:
-            raise ConfigError(f"unknown fusion {self.fusion!r}; allowed: {', '.join(FUSIONS)}")
+            raise BadQuery(f"unknown fusion {self.fusion!r}", hint=did_you_mean(self.fusion, FUSIONS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +86,13 @@ def checked(query: str | Query) -> Query:
         BadQuery: It has no term, no positive term, a text without letters or a weight of 0.
     """
     query = Query.text(query) if isinstance(query, str) else query
+    if not isinstance(query, Query):
+        raise BadQuery(
+            f"a query is a text or a Query, got {type(query).__name__}",
+            hint=f"for a file: Query.image({str(query)!r}), Query.audio(...) or Query.video(...)"
+            if isinstance(query, os.PathLike)
+            else "such as Query.text('a dog') - Query.text('snow')",
+        )
     if not query.terms:
         raise BadQuery("the query is empty", hint="give a text, image, sound, video or clip")
     for term in query.terms:

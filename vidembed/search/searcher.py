@@ -163,6 +163,8 @@ class Search:
             if len(answers) == self._need:
                 break
         answers = answers[options.offset :]
+        floor = self._settings.min_confidence
+        answers = [replace(moment, good_match=moment.confidence >= floor) for moment in answers]
         captions = self._catalog.captions([moment.clip_id for moment in answers])
         return [replace(m, caption=captions[m.clip_id]) if m.clip_id in captions else m for m in answers]
 

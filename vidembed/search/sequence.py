@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from vidembed.errors import BadQuery
 from vidembed.types import Moment, Span
@@ -41,16 +42,32 @@ class Chain:
         return min(moment.confidence for moment in self.moments)
 
     @property
+    def good_match(self) -> bool:
+        """Whether every step is one."""
+        return all(moment.good_match for moment in self.moments)
+
+    @property
     def score(self) -> float:
         """Sum of the steps' log confidences; chains are ranked by it."""
         return sum(math.log(max(moment.confidence, _LEAST)) for moment in self.moments)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values, each step as a moment."""
+        return {
+            "path": str(self.path),
+            "start_s": round(self.span.start_s, 3),
+            "end_s": round(self.span.end_s, 3),
+            "confidence": round(self.confidence, 4),
+            "good_match": self.good_match,
+            "steps": [moment.to_dict() for moment in self.moments],
+        }
 
 
 def follow(steps: Sequence[Sequence[Moment]], *, gap_s: float = 60.0, k: int = 10) -> list[Chain]:
     """Find the best chains of one moment per step, without those that overlap a better one of their video by half.
 
     Args:
-        steps: Moments found for each query, in order. A step's best frame must come after that of the step before.
+        steps: Moments found for each query, in order. A step begins when the step before has ended.
         gap_s: Most seconds between the end of one step and the start of the next.
         k: Most chains.
 
@@ -80,4 +97,4 @@ def follow(steps: Sequence[Sequence[Moment]], *, gap_s: float = 60.0, k: int = 1
 
 
 def _may_follow(first: Moment, then: Moment, gap_s: float) -> bool:
-    return then.best_s > first.best_s and then.span != first.span and then.span.start_s - first.span.end_s <= gap_s
+    return 0 <= then.span.start_s - first.span.end_s <= gap_s

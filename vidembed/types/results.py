@@ -36,9 +36,24 @@ class Moment:
     caption: str | None = None
     texts: Mapping[str, str] = field(default_factory=dict)  # channel -> the words that matched (speech, ocr)
     agreement: float | None = None  # 0..1, how far a model that was shown the moment says yes (`VideoIndex.check`)
+    good_match: bool = True  # confidence is at least `search.min_confidence`
+    matched_by: Mapping[str, float] = field(default_factory=dict)  # channels that helped, surest first; 0..1 each alone
 
-    def record(self) -> dict[str, Any]:
-        """As plain JSON values: seconds to the millisecond, scores by channel; absent parts are left out."""
+    @property
+    def start_s(self) -> float:
+        """Start of the span, in seconds."""
+        return self.span.start_s
+
+    @property
+    def end_s(self) -> float:
+        """End of the span, in seconds."""
+        return self.span.end_s
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values: seconds to the millisecond, scores by channel. `pandas.DataFrame` takes a list of them.
+
+        caption and agreement are left out where there are none.
+        """
         return {
             "path": str(self.path),
             "start_s": round(self.span.start_s, 3),
@@ -46,12 +61,14 @@ class Moment:
             "best_s": round(self.best_s, 3),
             "score": round(self.score, 6),
             "confidence": round(self.confidence, 4),
+            "good_match": self.good_match,
+            "matched_by": {channel: round(sure, 4) for channel, sure in self.matched_by.items()},
             "channels": {hit.channel: {"score": round(hit.score, 4), "rank": hit.rank} for hit in self.hits},
+            "texts": dict(self.texts),
             "clip_id": self.clip_id,
             "video_id": self.video_id,
             **({"agreement": round(self.agreement, 4)} if self.agreement is not None else {}),
             **({"caption": self.caption} if self.caption else {}),
-            **({"texts": dict(self.texts)} if self.texts else {}),
         }
 
 

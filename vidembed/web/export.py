@@ -40,7 +40,7 @@ def record(site: Site, moment: Moment) -> dict[str, Any]:
 
     The name alone for people elsewhere; gradio's clients would try to download whatever has a `path`.
     """
-    plain = moment.record()
+    plain = moment.to_dict()
     del plain["path"]
     return {"file": site.shown(moment.path), **plain}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from axes_index import Index
 
-from vidembed.errors import BadQuery, ConfigError
-from vidembed.search.query import SearchOptions
+from vidembed.errors import BadQuery
+from vidembed.search.query import SearchOptions, checked
 from vidembed.types import Query
 
 
@@ -40,5 +42,21 @@ def test_bad_options_say_why(index: Index) -> None:
     with pytest.raises(BadQuery, match="no channel is left"):
         searcher.search("dog", SearchOptions(weights={"vision": 0}))
     for options in ({"k": 0}, {"offset": -1}, {"diversity": 2}, {"fusion": "best"}):
-        with pytest.raises(ConfigError):
+        with pytest.raises(BadQuery) as error:
             searcher.search("dog", SearchOptions(**options))
+        assert error.value.hint
+
+
+def test_values_of_another_type_say_what_to_write() -> None:
+    with pytest.raises(BadQuery, match="where takes a Filter") as error:
+        SearchOptions(where="*.mp4")  # type: ignore[arg-type]
+    assert error.value.hint.endswith('where=Filter(paths=["*.mp4"])')
+    with pytest.raises(BadQuery, match="channels takes a list") as error:
+        SearchOptions(channels="vision")
+    assert error.value.hint == "channels=['vision']"
+    with pytest.raises(BadQuery, match="got PosixPath|got WindowsPath") as error:
+        checked(Path("dog.jpg"))  # type: ignore[arg-type]
+    assert "Query.image('dog.jpg')" in error.value.hint
+    with pytest.raises(BadQuery, match="got int") as error:
+        checked(3)  # type: ignore[arg-type]
+    assert "Query.text" in error.value.hint

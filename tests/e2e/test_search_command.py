@@ -1,0 +1,117 @@
+"""What `vidembed search` prints and takes, on toy videos with known colours."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy_videos
+
+from vidembed import open_index
+from vidembed.cli import main
+from vidembed.cli.showing import clock, shown_path
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with an index of two videos of three seconds a colour, and a place of its own for settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("typer.get_app_dir", lambda name: str(tmp_path / "settings" / name))
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    toy_videos.make(videos / "one.mp4", "red", "white", "blue", second_each=3.0)
+    toy_videos.make(videos / "two.mp4", "blue", "green", second_each=3.0)
+    with open_index("vidembed-index", profile="toy") as index:
+        index.add(videos)
+        index.tag("videos/one.mp4", {"place": "home"})
+    return tmp_path
+
+
+def asked(capsys: Any, *arguments: str, code: int = 0) -> str:
+    """Standard output of a search; its exit code is checked."""
+    capsys.readouterr()
+    assert main(["search", *arguments]) == code
+    return str(capsys.readouterr().out)
+
+
+def records(capsys: Any, *arguments: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in asked(capsys, *arguments, "--json").splitlines()]
+
+
+def test_a_number_of_the_last_search_and_a_time_of_a_file_name_a_clip(shelf: Path, capsys: Any) -> None:
+    known = records(capsys, "red", "-k", "3")
+    asked(capsys, "red", "-k", "3")
+    by_id = records(capsys, "--like", known[1]["clip_id"])
+    assert records(capsys, "--like", "2") == by_id
+    assert known[1]["clip_id"] not in {record["clip_id"] for record in by_id}
+    for blue in records(capsys, "--like", "videos/one.mp4@0:07", "-k", "2"):
+        assert blue["best_s"] >= 6 if blue["path"].endswith("one.mp4") else blue["best_s"] < 3, "where blue is shown"
+    assert main(["search", "--like", "9"]) == 2
+    assert "has no moment 9" in capsys.readouterr().err
+    assert main(["search", "--like", "videos/one.mp4@9:00"]) == 2
+    assert "end at 0:09" in capsys.readouterr().err
+
+
+def test_good_and_min_confidence_leave_out_what_does_not_convince(shelf: Path, capsys: Any) -> None:
+    every = records(capsys, "red", "-k", "20")
+    good = [record for record in every if record["good_match"]]
+    assert 0 < len(good) < len(every)
+    assert records(capsys, "red", "-k", "20", "--good") == good
+    floor = every[2]["confidence"] + 1e-4
+    assert records(capsys, "red", "--min-confidence", str(floor)) == [r for r in every if r["confidence"] >= floor]
+
+
+def test_queries_of_standard_input_are_answered_line_by_line(
+    shelf: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("red\n\n?!\nblue\n"))
+    answers = [json.loads(line) for line in asked(capsys, "-", "-k", "1", code=3).splitlines()]
+    assert [answer["query"] for answer in answers] == ["red", "?!", "blue"]
+    assert answers[0]["moments"] == records(capsys, "red", "-k", "1")
+    assert "no letter or digit" in answers[1]["error"]
+
+
+def test_a_terminal_gets_lines_that_fit_and_a_pipe_whole_paths(
+    shelf: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    piped = asked(capsys, "red", "then", "more", "red").splitlines()  # words need no quotes
+    assert piped[0].split("\t")[:4] == ["1", piped[0].split("\t")[1], "0:00-0:03", str(shelf / "videos/one.mp4")]
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    shown = asked(capsys, "red").splitlines()
+    assert shown[0].split() == ["#", "sure", "when", "file", "matched", "by"]
+    assert all(len(line) <= 60 for line in shown)
+    assert "  videos/one.mp4  " in shown[1]
+    assert shown[1].endswith("seen")
+
+
+def test_paths_are_shortened_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert shown_path(tmp_path / "a" / "b.mp4", 20) == str(Path("a/b.mp4"))
+    far = Path("/films/of/many/years/holiday.mp4")
+    assert shown_path(far, 100) == str(far)
+    assert shown_path(far, 20) == "/films/…/holiday.mp4"
+    assert shown_path(far, 9) == "holi….mp4"
+
+
+def test_times_are_said_as_people_say_them() -> None:
+    assert [clock(seconds) for seconds in (7, 70, 3723)] == ["0:07", "1:10", "1:02:03"]
+
+
+def test_moments_become_files_that_are_not_overwritten(shelf: Path, capsys: Any) -> None:
+    assert main(["search", "red", "--good", "-k", "1", "--cut", "parts"]) == 0
+    assert [file.name for file in Path("parts").iterdir()] == ["01_one_0.0s.mp4"]
+    assert main(["search", "red", "--good", "-k", "1", "--cut", "parts"]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert main(["search", "red", "--good", "-k", "1", "--cut", "parts", "--overwrite"]) == 0
+    with open_index("vidembed-index") as index:
+        assert len(index) == 2
+        assert index.reel(index.search("red", k=1), "all.mp4").stat().st_size > 0
+        assert index.clips("videos/two.mp4") == index.clips(index.search("green")[0].video_id)
+        assert index.path_of("videos/two.mp4") == shelf / "videos/two.mp4"

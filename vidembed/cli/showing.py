@@ -1,0 +1,125 @@
+"""How moments look: columns that fit a terminal, tab-separated and whole in a pipe.
+
+A terminal gets middle-shortened, linked paths and bars; rich is imported for it alone.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import typer
+
+from vidembed.config.schema import Config
+from vidembed.search.sequence import Chain
+from vidembed.types import Moment, Span
+
+_Row: TypeAlias = tuple[str, str, str, Path, str]  # number, confidence, times, file, reason
+_LEVELS = "▁▂▃▄▅▆▇█"
+_GAP = "  "
+_LEAST_FILE, _LEAST_WHY = 16, 12  # columns, on the narrowest terminal
+_VERBS = {"frames": "seen", "audio": "heard", "av": "seen", "captions": "captioned", "speech": "said", "ocr": "written"}
+
+
+def show_moments(moments: Sequence[Moment], config: Config, *, offset: int = 0) -> None:
+    """Print moments on standard output, one a line. offset: how many came before, for the numbers."""
+    _show([_row(str(place), moment, config) for place, moment in enumerate(moments, start=offset + 1)])
+
+
+def show_chains(chains: Sequence[Chain], config: Config) -> None:
+    """Print chains, each with its steps below it."""
+    rows: list[_Row] = []
+    for place, chain in enumerate(chains, start=1):
+        rows.append((str(place), f"{chain.confidence:.0%}", _times(chain.span), chain.path, ""))
+        for number, step in enumerate(chain.moments, start=1):
+            rows.append(_row(f"{place}.{number}", step, config))
+    _show(rows)
+
+
+def _row(number: str, moment: Moment, config: Config) -> _Row:
+    return number, f"{moment.confidence:.0%}", _times(moment.span), moment.path, why(moment, config)
+
+
+def why(moment: Moment, config: Config) -> str:
+    """What of the moment matched: "seen", "heard", 'said "..."', each with a bar of how sure its channel is."""
+    parts: dict[str, str] = {}
+    for channel, sure in moment.matched_by.items():
+        text = " ".join(moment.texts.get(channel, "").split())
+        source = config.channels[channel].source if channel in config.channels else ""
+        if source == "captions" and not text:
+            text = moment.caption or ""
+        verb = _VERBS.get(source, channel)
+        bar = _LEVELS[min(int(sure * len(_LEVELS)), len(_LEVELS) - 1)]
+        parts.setdefault(f'{verb} "{text}"' if text else verb, bar)  # words and meaning of one line are one reason
+    shown = [f"{bar} {reason}" for reason, bar in parts.items()]
+    if moment.agreement is not None:
+        shown.append(f"checked: yes {moment.agreement:.0%}")
+    return ", ".join(shown)
+
+
+def _times(span: Span) -> str:
+    return f"{clock(math.floor(span.start_s))}-{clock(math.ceil(span.end_s))}"
+
+
+def clock(seconds: int) -> str:
+    """Such as "0:07", "12:30", "1:02:03"."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def shown_path(path: Path, width: int) -> str:
+    """A path from the working folder where it lies in it, cut in the middle so that the file's name stays.
+
+    Args:
+        path: Absolute.
+        width: Most characters.
+    """
+    try:
+        text = str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        text = str(path)
+    if len(text) <= width:
+        return text
+    folder, slash, name = text.rpartition(os.sep)
+    left = width - len(name) - len(slash) - 1
+    if left >= 1:
+        return f"{folder[:left]}…{slash}{name}"
+    stem, keep = width // 2, width - width // 2 - 1
+    return f"{name[:stem]}…{name[-keep:]}" if len(name) > width else name
+
+
+def _show(rows: Sequence[_Row]) -> None:
+    """Rows of number, confidence, times, file and reason."""
+    if not sys.stdout.isatty():
+        for number, sure, times, path, reason in rows:
+            typer.echo("\t".join((number, sure, times, str(path), reason)))
+        return
+    from rich.cells import cell_len, set_cell_size
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    width = shutil.get_terminal_size().columns
+    heads = ("#", "sure", "when", "file", "matched by")
+    starts = [row[:3] for row in rows]
+    first = [max(len(cell) for cell in column) for column in zip(heads[:3], *starts, strict=True)]
+    left = width - sum(first) - 4 * len(_GAP)
+    reasons = max(cell_len(row[4]) for row in rows)
+    room = max(_LEAST_FILE, left - max(_LEAST_WHY, min(reasons, left * 3 // 5)))
+    files = [shown_path(row[3], room) for row in rows]
+    wide = max(len(heads[3]), *(cell_len(file) for file in files))
+    room = max(_LEAST_WHY, left - wide)
+    head = [name.rjust(size) for name, size in zip(heads, first, strict=False)]
+    console.print(Text(_GAP.join((*head, heads[3].ljust(wide), heads[4])), "bold"), soft_wrap=True)
+    for row, file, start in zip(rows, files, starts, strict=True):
+        line = Text(_GAP.join(cell.rjust(size) for cell, size in zip(start, first, strict=True)) + _GAP)
+        line.append(file, style=f"link {row[3].absolute().as_uri()}")
+        reason = row[4] if cell_len(row[4]) <= room else set_cell_size(row[4], room - 1).rstrip() + "…"
+        line.append(" " * (wide - cell_len(file)) + _GAP + reason if reason else "")
+        console.print(line, soft_wrap=True)
