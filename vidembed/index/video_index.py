@@ -14,8 +14,8 @@ from vidembed.config.load import Overrides, with_values
 from vidembed.config.schema import Config, Fusion
 from vidembed.errors import BadQuery
 from vidembed.index.channels import wanted_specs
-from vidembed.index.contents import IndexContents, one_video
-from vidembed.index.cutting import cut_each, join
+from vidembed.index.contents import one_video
+from vidembed.index.cutting import MomentFiles
 from vidembed.index.filling import Filling, Paths, new_specs, select
 from vidembed.index.manifest import check_specs
 from vidembed.index.pipeline.run import ProgressCallback
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _PER_STEP = 200  # moments of one query that a sequence is looked for in
 
 
-class VideoIndex(IndexContents):
+class VideoIndex(MomentFiles):
     """An open index; `vidembed.open_index` makes it. A context manager.
 
     Safe for many threads: searches go on while one thread adds. Models and vectors are loaded when first needed. All
@@ -347,35 +347,6 @@ class VideoIndex(IndexContents):
             **options: channels and weights, as for `search`.
         """
         return self.parts.searcher.curve(query, one_video(self.catalog, video), **options)
-
-    def cut(self, moments: Sequence[Moment | Chain], folder: str | Path, *, overwrite: bool = False) -> list[Path]:
-        """Cut each moment, at the frame, into a file of its own: FOLDER/01_NAME_12.5s.mp4.
-
-        Args:
-            moments: Of a search.
-            folder: Made where there is none.
-            overwrite: Replace files that exist.
-
-        Returns:
-            The files, one for each moment.
-
-        Raises:
-            InputError: A file exists; nothing was cut.
-        """
-        return cut_each(moments, folder, overwrite=overwrite, limits=self.config.media.limits)
-
-    def reel(self, moments: Sequence[Moment | Chain], out: str | Path, *, overwrite: bool = False) -> Path:
-        """Join moments into one MP4.
-
-        Args:
-            moments: Of a search, in the order in which they are to follow each other.
-            out: The new file.
-            overwrite: Replace it if it exists.
-
-        Raises:
-            InputError: There are no moments, or the file exists.
-        """
-        return join(moments, out, overwrite=overwrite, limits=self.config.media.limits)
 
     def duplicates(self, *, channel: str = "vision", above: float = 0.8, min_s: float = 2.0) -> Iterator[Duplicate]:
         """Pairs of videos that share stretches: other encodings, excerpts, common intros.
