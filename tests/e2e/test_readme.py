@@ -32,6 +32,7 @@ def folder(tmp_path: Path, media: Media, monkeypatch: Any) -> Path:
         (videos / name).write_bytes(media.path(name).read_bytes())
     Image.new("RGB", (64, 48), "red").save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("typer.get_app_dir", lambda name: str(tmp_path / name))
     return tmp_path
 
 

@@ -62,7 +62,7 @@ def listed(context: typer.Context, profile: ProfileOption = None, json: JsonOpti
     rows = [dict(zip(columns, columns, strict=True)), *map(_cells, specs)]
     widths = [max(len(row[column]) for row in rows) for column in columns]
     for row in rows:
-        line = "  ".join(row[column].ljust(width) for column, width in zip(columns, widths, strict=True)).rstrip()
+        line = " ".join(row[column].ljust(width) for column, width in zip(columns, widths, strict=True)).rstrip()
         typer.echo(shortened(line))
     missing = {spec.repo: spec.size_gb for spec in specs if _state(spec) in ("missing", "in part")}
     if profile and missing:
