@@ -19,13 +19,13 @@ class Filter:
     tags: conditions on what people noted of a video: "camera=front", "place!=beach", "year>=2020", "checked" (has it).
     """
 
-    paths: tuple[str, ...] | None = None
-    videos: tuple[str, ...] | None = None  # video ids
+    paths: Sequence[str] | None = None
+    videos: Sequence[str] | None = None  # video ids
     min_duration_s: float | None = None  # of the whole video
     max_duration_s: float | None = None
     modified_after: float | None = None  # POSIX seconds
     modified_before: float | None = None
-    tags: tuple[str, ...] | None = None
+    tags: Sequence[str] | None = None
     within: Span | None = None  # only clips that overlap this stretch of their video
 
     def __post_init__(self) -> None:
