@@ -131,10 +131,6 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
     def opened(chosen: list[str] | None) -> list[Any]:
         choices = _choices(site)
         kept = [video_id for video_id in chosen or [] if video_id in {value for _, value in choices}]
-        if not kept:  # something to look at: what has captions, else the first
-            captioned = {caption.clip.video_id for caption in site.index.captions()}
-            ordered = sorted((value for _, value in choices), key=lambda video_id: video_id not in captioned)
-            kept = ordered[:1]
         return [gr.Dropdown(choices=choices, value=kept), lines_html(site, kept), gr.Timer(active=site.jobs.busy)]
 
     def start(chosen: list[str] | None, name: str, words: str) -> list[Any]:

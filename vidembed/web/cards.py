@@ -193,7 +193,7 @@ def welcome(site: Site) -> str:
     """The newest videos of the library, or how to fill it."""
     _, clips, _ = site.index.catalog.videos.totals()
     if not clips:
-        return adding(site) or empty_library(site)
+        return empty_library(site)
     newest = sorted(site.index.catalog.videos.all(), key=lambda row: (-row.info.mtime_ns, row.info.video_id))
     present = [row.info for row in newest if not row.missing]
     shown = present[:_LATEST]
@@ -207,16 +207,18 @@ def welcome(site: Site) -> str:
     )
 
 
-def adding(site: Site) -> str:
-    """What stands instead of "is empty" while the first files are being added; "" while none are."""
+def _adding(site: Site) -> str:
     job = next((job for job in site.jobs.all() if not job.ended and job.title.startswith("Adding")), None)
     if job is None:
         return ""
-    return wait(f"{job.title}… They can be searched as soon as each is done.")
+    return wait(f"{job.title}… Each can be searched as soon as it is done.")
 
 
 def empty_library(site: Site) -> str:
-    """The first thing that a new person sees."""
+    """The first thing that a new person sees; while the first files are being added it says so."""
+    started = _adding(site)
+    if started:
+        return started
     if site.readonly:
         return empty("The library is empty", "Nobody has added a video yet.")
     buttons = button("Add the demo library", "demo", kind="ve-primary", goto="library")

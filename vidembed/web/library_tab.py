@@ -16,7 +16,7 @@ from vidembed.web import html
 from vidembed.web.html import html_part
 from vidembed.web.intake import files_under_roots, take_uploads
 from vidembed.web.jobs import Job, discard_uploads
-from vidembed.web.library_view import jobs_html, mark, plain, table_html
+from vidembed.web.library_view import ORDERS, jobs_html, mark, plain, table_html
 
 if TYPE_CHECKING:
     from vidembed.web.site import Site
@@ -42,8 +42,11 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
                     )  # fmt: skip
                     add = gr.Button("Add folder", elem_id="ve-add-folder")
     jobs = html_part(elem_id="ve-jobs")
-    wanted = gr.Textbox(label="Show only files with", placeholder="Filter by name", lines=1, elem_id="ve-filter",
-                        show_label=False, container=False)  # fmt: skip
+    with gr.Row(elem_classes="ve-tools"):
+        wanted = gr.Textbox(label="Show only files with", placeholder="Filter by name", lines=1, elem_id="ve-filter",
+                            show_label=False, container=False)  # fmt: skip
+        order = gr.Dropdown(list(ORDERS), value="Name", label="Sort by", show_label=False, container=False,
+                            elem_id="ve-order")  # fmt: skip
     with gr.Row(elem_classes="ve-stage"):
         with gr.Column(elem_classes="ve-side"):
             html_part(html.PLAYER)
@@ -53,20 +56,20 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
     timer = gr.Timer(_TICK_S, active=False)  # ticks only while something runs
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
-    def refresh(name: str) -> list[Any]:
-        return [jobs_html(site), table_html(site, name), _state_key(site), gr.Timer(active=site.jobs.busy)]
+    def refresh(name: str, by: str) -> list[Any]:
+        return [jobs_html(site), table_html(site, name, by), _state_key(site), gr.Timer(active=site.jobs.busy)]
 
-    def tick(name: str, key: str) -> list[Any]:
+    def tick(name: str, by: str, key: str) -> list[Any]:
         now = _state_key(site)
         if now == key:
             return [gr.skip(), gr.skip(), gr.skip(), gr.Timer(active=site.jobs.busy)]
         videos = key.partition("|")[0] != now.partition("|")[0]
-        drawn = table_html(site, name) if videos else gr.skip()
+        drawn = table_html(site, name, by) if videos else gr.skip()
         return [jobs_html(site), drawn, now, gr.Timer(active=site.jobs.busy)]
 
-    timer.tick(tick, [wanted, seen], [jobs, table, seen, timer], queue=False, **quiet)
-    tab.select(refresh, wanted, [jobs, table, seen, timer], **quiet)
-    wanted.change(lambda name: table_html(site, name), wanted, table, **quiet)
+    timer.tick(tick, [wanted, order, seen], [jobs, table, seen, timer], queue=False, **quiet)
+    tab.select(refresh, [wanted, order], [jobs, table, seen, timer], **quiet)
+    gr.on([wanted.change, order.input], lambda name, by: table_html(site, name, by), [wanted, order], table, **quiet)
 
     def acting(action: str, data: dict[str, Any]) -> str:
         try:
@@ -74,32 +77,32 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
         except VidembedError as error:
             return html.error_box(error)
 
-    def clicked(name: str, event: gr.EventData) -> list[Any]:
+    def clicked(name: str, by: str, event: gr.EventData) -> list[Any]:
         action = str(event._data.get("action", ""))
         # A library that changed is drawn anew; what was said last stays, with its Undo.
         said = gr.skip() if action == "refresh" else acting(action, dict(event._data))
-        return [said, *refresh(name)]
+        return [said, *refresh(name, by)]
 
     views = [said, jobs, table, seen, timer]
     # By default gradio drops a click while another of the same listener is being answered.
-    gr.on([said.select, jobs.select, table.select], clicked, wanted, views, trigger_mode="multiple", **quiet)
+    gr.on([said.select, jobs.select, table.select], clicked, [wanted, order], views, trigger_mode="multiple", **quiet)
     if site.readonly:
         return
 
-    def uploaded(given: list[str] | None, name: str) -> list[Any]:
+    def uploaded(given: list[str] | None, name: str, by: str) -> list[Any]:
         try:
             text = add_uploads(site, given or [])
         except VidembedError as error:
             text = html.error_box(error)
-        return [None, text, *refresh(name)]
+        return [None, text, *refresh(name, by)]
 
-    def from_folder(path: str, name: str) -> list[Any]:
+    def from_folder(path: str, name: str, by: str) -> list[Any]:
         said = acting("folder", {"folder": path})
-        return ["" if not said else gr.skip(), said, *refresh(name)]
+        return ["" if not said else gr.skip(), said, *refresh(name, by)]
 
-    files.upload(uploaded, [files, wanted], [files, *views], **(quiet | {"show_progress": "minimal"}))
+    files.upload(uploaded, [files, wanted, order], [files, *views], **(quiet | {"show_progress": "minimal"}))
     if site.settings.roots:
-        gr.on([add.click, folder.submit], from_folder, [folder, wanted], [folder, *views], **quiet)
+        gr.on([add.click, folder.submit], from_folder, [folder, wanted, order], [folder, *views], **quiet)
 
 
 def act(site: Site, action: str, data: dict[str, Any]) -> str:

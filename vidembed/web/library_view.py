@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vidembed.types import Failure
 from vidembed.web import html
@@ -23,6 +24,13 @@ _STATE_WORDS = {
     "absent": "has nothing for {channel}",
     "failed": "{channel} failed",
     "missing": "{channel} has not been tried yet",
+}
+
+ORDERS: Mapping[str, Callable[[VideoRecord], Any]] = {
+    "Name": lambda record: (record.info.path.name.casefold(), record.info.video_id),
+    "Newest": lambda record: (-record.info.mtime_ns, record.info.video_id),
+    "Longest": lambda record: (-record.info.duration_s, record.info.video_id),
+    "To be done": lambda record: (record.state == "ready", record.info.path.name.casefold()),
 }
 
 
@@ -73,11 +81,11 @@ def _running(job: Job) -> str:
     )
 
 
-def table_html(site: Site, wanted: str) -> str:
-    """Videos first, then files that are no videos of the library because they failed."""
+def table_html(site: Site, wanted: str, order: str = "Name") -> str:
+    """Files that failed, then the videos whose name has `wanted` in it, in one of ORDERS."""
     name = wanted.strip().casefold()
     everything = site.videos()
-    records = [record for record in everything if name in record.info.path.name.casefold()]
+    records = sorted((r for r in everything if name in r.info.path.name.casefold()), key=ORDERS[order])
     inside = {failure for record in everything for failure in record.failures}
     failed = [f for f in site.index.failures() if f not in inside and name in Path(f.item).name.casefold()]
     removed = "" if name else _removed(site)
@@ -150,7 +158,7 @@ def _video_row(site: Site, record: VideoRecord, clip_id: str | None) -> str:
     tags = "".join(
         f'<span class="ve-pill">{e(f"{key}={value}" if value else key)}</span>' for key, value in record.tags.items()
     )
-    actions = ""
+    actions = html.button("Open", "open-video", kind="ve-quiet", video=info.video_id, title=f"Open {name}")
     if not site.readonly:
         if record.state == "partial" or record.failures:
             actions += html.button("Try again", "retry", video=info.video_id, title=f"Try {name} again")

@@ -157,8 +157,6 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
             return {**told, hints: html.suggestions(cards.suggested(site))}
         if action == "demo":
             return {found: _begin_demo(site)}
-        if action == "open-video":
-            return answer(data, {"text": "", "examples": Examples(), "only": str(event._data.get("video", ""))})
         if action == "drop-media":
             name = str(event._data.get("media", ""))
             return answer(data, {field: None for shown, field in _FIELDS.items() if shown == name})

@@ -185,6 +185,7 @@
     if (action === "copy-link") copy(button, window.location.href);
     if (action === "copy-time") copy(button, timecode(button.closest(".ve-player")));
     if (action === "whole") whole(button.closest(".ve-player"));
+    if (action === "open-video") goTo("search", `?in=${button.dataset.video}`);
     if (action === "pick-all") pickAll(button);
     if (button.dataset.goto) goTo(button.dataset.goto);
   });
@@ -498,7 +499,7 @@
   document.addEventListener("focusin", show);
 
   const LOCAL = new Set(["play", "seek", "close-player", "previous", "next", "replay", "goto", "copy-link", "copy-time", "whole",
-    "pick-all"]);
+    "pick-all", "open-video"]);
   window.vidembed = {
     // Called by each of our gr.HTML parts: hands clicks on [data-action] to the server, with the button's data.
     bridge(element, trigger) {
