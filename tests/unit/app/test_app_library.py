@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import threading
 import time
@@ -13,11 +14,12 @@ import toy_videos
 from app_site import video_named
 from starlette.testclient import TestClient
 
-from vidembed import VideoIndex
+from vidembed import VideoIndex, open_index
 from vidembed.errors import BadQuery, InputError
 from vidembed.types import Caption
 from vidembed.web import Site
 from vidembed.web.captions_tab import edit, lines_html
+from vidembed.web.cards import welcome
 from vidembed.web.explore_tab import duplicates_html
 from vidembed.web.jobs import KEEP_REMOVED_S
 from vidembed.web.library_tab import act
@@ -127,6 +129,27 @@ class TestLibrary:
         assert str(library) not in text
         assert "broken.mp4" not in table_html(site, "green")
         assert "No such file" in table_html(site, "zebra")
+
+    def test_orders(self, site: Site) -> None:
+        def order(by: str) -> list[str]:
+            return re.findall(r'<div class="ve-name">([^<]*)</div>', table_html(site, "", by))
+
+        assert order("Name") == ["green.mp4", "red_blue.mp4"]
+        lengths = {r.info.path.name: r.info.duration_s for r in site.videos()}
+        assert order("Longest") == sorted(lengths, key=lambda name: -lengths[name])
+        assert sorted(order("To be done")) == sorted(order("Newest")) == order("Name")
+
+    def test_a_library_that_is_being_filled_is_not_called_empty(self, tmp_path: Path) -> None:
+        with open_index(tmp_path / "empty", profile="toy") as made:
+            site, begun, go = Site(made), threading.Event(), threading.Event()
+            assert "The library is empty" in table_html(site, "")
+            site.jobs.start("Adding 12 files", lambda report: (begun.set(), go.wait(30), "")[2])
+            assert begun.wait(30)
+            for text in (table_html(site, ""), welcome(site), lines_html(site, [])):
+                assert "Adding 12 files" in text
+                assert "is empty" not in text
+            go.set()
+            site.close()
 
     def test_retry_by_its_mark(self, site: Site, library: Path, films: Path) -> None:
         broken = library / "broken.mp4"

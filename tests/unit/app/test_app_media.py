@@ -73,6 +73,18 @@ class TestMedia:
         assert (answer.status_code, answer.headers["x-start-s"]) == (200, "0.000")
         assert answer.content[4:8] == b"ftyp"
 
+    def test_a_piece_from_the_start_of_an_avi_begins_with_its_first_picture(self, site: Site, library: Path) -> None:
+        film = library / "film.avi"
+        source = f"-v error -i {library / 'red_blue.mp4'} -c:v mpeg4 -bf 2 -g 100 -an {film}"
+        subprocess.run([toy_videos.ffmpeg(), *source.split()], check=True, capture_output=True)
+        site.index.add(film)
+        piece, span = site.media.piece(video_named(site.index, "film.avi"), 0.0)
+        with open_video(piece, site.index.config.media) as opened:
+            red, blue = opened.frames([0.0, 3.0], short_side_px=48).rgb.astype(int).mean(axis=(1, 2))
+        assert span.start_s == 0
+        assert red[0] > 200 > 60 > red[2]
+        assert blue[2] > 200 > 60 > blue[0]
+
     def test_what_browsers_play_is_known_by_all_codecs(self, site: Site, library: Path, web: TestClient) -> None:
         assert web.get(f"/playable/{video_named(site.index, 'green.mp4')}").json() == {"plays": True}
         mute = library / "mute.mp4"
