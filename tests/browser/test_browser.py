@@ -338,8 +338,10 @@ def test_accessibility(filled: Page, address: str, scheme: Literal["light", "dar
         filled.goto(address)
         filled.locator("#ve-text textarea").wait_for()
     open_tab(filled, tab)
-    filled.locator({"Search": "#ve-results .ve-card", "Library": "#ve-table tbody tr", "Captions": "#ve-lines .ve-empty",
-                    "Explore": "#ve-similar h2", "About": "#ve-about table"}[tab]).first.wait_for()  # fmt: skip
+    filled.locator(
+        {"Search": "#ve-results .ve-card", "Library": "#ve-table tbody tr", "Captions": "#ve-lines .ve-empty",
+         "Explore": "#ve-similar h2", "About": "#ve-about table"}[tab]
+    ).first.wait_for()  # fmt: skip
     # gradio fades tabs in; what runs for ever is no fade
     filled.wait_for_function(
         "() => document.getAnimations().every((a) => a.playState === 'finished' "

@@ -45,7 +45,8 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
     with gr.Row(elem_classes="ve-tools"):
         wanted = gr.Textbox(label="Show only files with", placeholder="Filter by name", lines=1, elem_id="ve-filter",
                             show_label=False, container=False)  # fmt: skip
-        order = gr.Dropdown([(f"Order: {name.lower()}", name) for name in ORDERS], value="Name", label="Sort by", show_label=False, container=False,
+        orders = [(f"Order: {name.lower()}", name) for name in ORDERS]
+        order = gr.Dropdown(orders, value="Name", label="Sort by", show_label=False, container=False,
                             elem_id="ve-order")  # fmt: skip
     with gr.Row(elem_classes="ve-stage"):
         with gr.Column(elem_classes="ve-side"):
