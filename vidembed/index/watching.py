@@ -42,7 +42,8 @@ def watch(
         raise ConfigError(f"interval_s must be above 0 and at most a day, got {interval_s}")
     stop = stop or threading.Event()
     inputs = [paths] if isinstance(paths, str | Path) else list(paths)
-    quiet, indexed = _Quiet(interval_s), None
+    quiet = _Quiet(interval_s)
+    indexed: Snapshot | None = None
     for _ in _wakes(inputs, interval_s, stop):
         while not stop.is_set():
             now = snapshot(inputs)

@@ -140,7 +140,7 @@ class SharedStore:
     def own(self) -> None:
         """Open the store in this process, to write. Raises IndexBusy while another process has it."""
         with self._lock:
-            if self._own is None:
+            if not self.owned:
                 self._take()
 
     # -- reading -----------------------------------------------------------------------------------------------------
