@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import toy_videos
 from awkward_media import CLOCKS, SHAPES
 from media_factory import Media
+from odd_streams import ODD_STREAMS
 
 pytest.register_assert_rewrite("seen_media", "store_rows")  # they compare for the tests, and show both sides
 
@@ -119,7 +120,7 @@ def _no_error_logs(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Media:
     """Small generated files with known truth: `media.path("three_shots.mp4")`, `media.samples[...]`."""
-    return Media(tmp_path_factory.mktemp("media"), CLOCKS + SHAPES)
+    return Media(tmp_path_factory.mktemp("media"), CLOCKS + SHAPES + ODD_STREAMS)
 
 
 @pytest.fixture(scope="session")

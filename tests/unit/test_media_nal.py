@@ -6,8 +6,8 @@ import pytest
 from media_factory import Media
 
 from vidembed.config.schema import LimitSettings
+from vidembed.media.reading.bitstream import unreferenced
 from vidembed.media.reading.container import open_container
-from vidembed.media.reading.gops import unreferenced
 
 AVC_4 = b"\x01\x64\x00\x1f\xff\xe1"  # avcC: sizes of 4 bytes (lowest two bits of the fifth byte, plus one)
 AVC_2 = b"\x01\x64\x00\x1f\xfd\xe1"

@@ -82,9 +82,11 @@ def given_away(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     plans: list[Plan] = []
     submit = GopDecoders.submit
 
-    def noted(self: GopDecoders, gop: Gop, chosen: Plan, request: StreamRequest) -> Future[DecodedGop]:
+    def noted(
+        self: GopDecoders, gop: Gop, chosen: Plan, request: StreamRequest, before: Gop | None = None
+    ) -> Future[DecodedGop]:
         plans.append(chosen)
-        return submit(self, gop, chosen, request)
+        return submit(self, gop, chosen, request, before)
 
     monkeypatch.setattr(GopDecoders, "submit", noted)
     return plans

@@ -177,6 +177,11 @@ def packets(container: InputContainer, stream: Any, counts: dict[str, int], key:
         yield packet
 
 
+def only_decoding_times(container: InputContainer, stream: Any) -> bool:
+    """Whether it is not known when a packet's picture is shown: AVI counts packets, and pictures may change places."""
+    return demuxer(container) == "avi" and bool(stream.codec_context.has_b_frames)
+
+
 def discard_others(container: InputContainer, stream: Any) -> None:
     """Let the demuxer skip the bytes of all other streams."""
     from av.stream import Discard

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vidembed.config.schema import MediaSettings
 from vidembed.errors import MediaUnreadable, missing_dependency
 from vidembed.media.reading.audio import OpenFile
+from vidembed.media.reading.bitstream import begins_group
 from vidembed.media.reading.container import open_container, packets
 from vidembed.media.reading.gops import group, slot_of
 from vidembed.media.reading.scaling import transfer_of
@@ -179,6 +180,7 @@ class DecordReader(OpenFile):
                 raise self._refused("it gives wrong colours for high dynamic range")
             if self._geometry().mirrored:
                 raise self._refused("it does not mirror pictures")
+            begins = begins_group(stream.codec_context.codec.canonical_name, stream.codec_context.extradata)
             stamps: list[float] = []
             for gop in group(
                 packets(container, stream, self._counts, "corrupt"),
@@ -188,6 +190,8 @@ class DecordReader(OpenFile):
                     raise self._refused("it finds wrong frames in files with open GOPs")
                 if any(packet.is_discard or packet.pts is None for packet in gop.packets):
                     raise self._refused("it finds wrong frames in files with an edit list or without times")
+                if gop.packets[0].is_keyframe and not begins(gop.packets[0]):
+                    raise self._refused("it finds wrong frames in files with periodic intra refresh")
                 stamps.extend(time_s for time_s in gop.times_s if time_s is not None)
         return np.sort(np.asarray(stamps, dtype=np.float64)) - self._headers.start_s
 

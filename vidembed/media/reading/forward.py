@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from vidembed.media.reading.gops import (
+    EPSILON_S,
     Gop,
     Plan,
     StreamRequest,
@@ -32,7 +33,7 @@ from vidembed.media.reading.gops import (
     slot_of,
     watched,
 )
-from vidembed.media.reading.picture_stream import PictureStream
+from vidembed.media.reading.picture_stream import FlagsLie, PictureStream
 from vidembed.media.reading.scaling import Scaler
 from vidembed.media.reading.second_look import SecondLook
 from vidembed.media.segmenting.cuts import Look, Seen
@@ -83,24 +84,40 @@ class ForwardPass:
 
     def _decoded(self) -> Iterator[tuple[Any, float]]:
         """Frames, or scaled pictures, in order, and when they are shown."""
+        try:
+            yield from self._by_groups()
+        except FlagsLie:
+            yield from self._from_the_beginning()
+
+    def _from_the_beginning(self) -> Iterator[tuple[Any, float]]:
+        """All pictures in order, whatever was served before."""
+        self._due.clear()
+        stream = self._stream
+        stream.rewind()
+        for packet in stream.packets():
+            yield from stream.decode(packet if packet.size else None)
+
+    def _by_groups(self) -> Iterator[tuple[Any, float]]:
         segments = self._planned()
         first = list(islice(segments, 2))
         decoders = self._decoders if len(first) > 1 else None  # of one group several threads decode a part each
         turns: deque[Callable[[], Iterator[tuple[Any, float]]]] = deque()
         given: list[Future[DecodedGop]] = []
         here = False
+        before: Gop | None = None
         try:
             for gop, chosen in chain(first, segments):
                 if decoders is not None and self._for_decoders(chosen):
                     if here:
                         turns.append(self._stream.drain)
-                    part = decoders.submit(gop, chosen, self._request)
+                    part = decoders.submit(gop, chosen, self._request, before)
                     given = [*(other for other in given if not other.done()), part]
                     turns.append(partial(self._elsewhere, part, chosen))
                     here = False
                 else:
                     turns.append(partial(self._here, gop, chosen))
                     here = True
+                before = gop
                 while len(turns) > (decoders.count if decoders else 0):
                     yield from turns.popleft()()
             while turns:
@@ -116,7 +133,7 @@ class ForwardPass:
         last = self._last_slot
         longest = 0
         unseen: Gop | None = None  # the group just read, where nothing of it is decoded
-        for gop in group(stream.packets(), stream.packet_s):
+        for gop in group(stream.packets(), stream.packet_s, stream.begins_group):
             known_s = [time_s for time_s in gop.times_s if time_s is not None]
             if min(known_s, default=request.from_s) >= request.until_s:
                 return
@@ -170,6 +187,7 @@ class _Task:
     gop: Gop
     chosen: Plan
     request: StreamRequest
+    before: Gop | None
 
 
 class GopDecoders:
@@ -186,10 +204,10 @@ class GopDecoders:
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
 
-    def submit(self, gop: Gop, chosen: Plan, request: StreamRequest) -> Future[DecodedGop]:
-        """Decode a group that needs no other (`Plan.independent`)."""
+    def submit(self, gop: Gop, chosen: Plan, request: StreamRequest, before: Gop | None = None) -> Future[DecodedGop]:
+        """Decode a group that needs no other (`Plan.independent`); where it seems to be damaged, behind `before`."""
         answer: Future[DecodedGop] = Future()
-        self._tasks.put((answer, _Task(gop, chosen, request)))
+        self._tasks.put((answer, _Task(gop, chosen, request, before)))
         if len(self._threads) < self.count:
             self._threads.append(threading.Thread(target=self._run, name="vidembed-gops", daemon=True))
             self._threads[-1].start()
@@ -233,11 +251,20 @@ class _GopDecoder:
         self._closed = closed
 
     def decode(self, task: _Task) -> DecodedGop:
+        found = self._decode(task, None)
+        if found.counts["corrupt"] and task.before is not None and not self._closed.is_set():
+            # It may be whole, and need what was before it.
+            found = self._decode(task, task.before)
+        return found
+
+    def _decode(self, task: _Task, before: Gop | None) -> DecodedGop:
         chosen, pictures = task.chosen, []
+        for _ in self._stream.decode_gop(before, everything(before)) if before is not None else ():
+            pass
         self._counts.update(dict.fromkeys(self._counts, 0))
         self._stream.watch(task.request.cuts)
         every = chain(self._stream.decode_gop(task.gop, chosen), self._stream.drain())
-        decoded = (one for one in every if one[1] <= chosen.served_until_s)
+        decoded = (one for one in self._from(task.gop, every) if one[1] <= chosen.served_until_s)
         for frame, time_s, slot in served(decoded, task.request.rate_hz, chosen.wanted_s):
             # A slot that another group serves: this frame is there in case that one fails.
             wanted = slot in chosen.wanted_s
@@ -245,6 +272,15 @@ class _GopDecoder:
             if self._closed.is_set():
                 break
         return DecodedGop(pictures, dict(self._counts), self._stream.take_looks())
+
+    def _from(self, gop: Gop, decoded: Iterator[tuple[Any, float]]) -> Iterator[tuple[Any, float]]:
+        """Without what the decoder still held of the group before."""
+        begins_s = min(time_s for time_s in gop.times_s if time_s is not None)
+        for found, time_s in decoded:
+            if time_s < begins_s - EPSILON_S:
+                self._counts["decoded"] -= 1
+            else:
+                yield found, time_s
 
     def close(self) -> None:
         self._stream.close()

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain
 from math import inf
 from pathlib import Path
 from typing import Any
 
 from vidembed.config.schema import LimitSettings
-from vidembed.media.reading.container import discard_others, open_container, packets
-from vidembed.media.reading.gops import EPSILON_S, Gop, Plan, unreferenced
+from vidembed.media.reading.bitstream import begins_group, fields_joined, unreferenced
+from vidembed.media.reading.container import discard_others, only_decoding_times, open_container, packets
+from vidembed.media.reading.gops import EPSILON_S, Gop, Plan
 from vidembed.media.reading.probe import Headers
 from vidembed.media.segmenting.cuts import Look, Looker
 
 _DEFAULT_FRAME_S = 0.04
 _FAR_S = 10.0  # without an index: further ahead than this, seek instead of decoding on
+_BACK_S = 2.0  # how far before a time to look again where a seek landed behind it; then four times as far
+
+# Group by group these say all that a decoder needs. Of the others, the first packet may hold what all later ones need:
+# an encoder's name, which tells its faults, or parameters that are sent once.
+_COMPLETE = frozenset({"av1", "vp8", "vp9", "mjpeg", "prores", "dnxhd", "theora"})
+# Their decoders make grey pictures of what refers to nothing, and do not say so.
+_MAKE_UP = frozenset(
+    {"mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4v3", "h263", "flv1", "wmv1", "wmv2", "wmv3", "vc1"}
+    | {"mpeg1video", "mpeg2video"}
+)
 
 Decoded = tuple[Any, float]  # an av.VideoFrame and when it is shown, in seconds from the file's start
+
+
+class FlagsLie(Exception):
+    """A packet that is flagged as a keyframe is none: groups of this file cannot be told apart."""
 
 
 class PictureStream:
@@ -47,7 +65,18 @@ class PictureStream:
         self._context.options = {"max_pixels": str(self._limits.max_pixels)}
         self._context.thread_type = "AUTO"
         self._context.thread_count = self._threads
-        self._unreferenced = unreferenced(self._context.codec.canonical_name, self._context.extradata)
+        codec, extradata = self._context.codec.canonical_name, self._context.extradata
+        self._codec = codec
+        self._unreferenced, self.begins_group = unreferenced(codec, extradata), begins_group(codec, extradata)
+        self._whole = fields_joined(extradata) if codec == "h264" else iter
+        self._by_output = only_decoding_times(self._container, self._stream)
+        self._fed_s: float | None = None  # when the packet is decoded that went in last
+        self._found: Any = None
+        self._ahead: list[Any] = []  # packets that were read to see where a seek landed
+        self._first: Any = None
+        self._begun = False  # the decoder knows what the first packet says
+        self._awaits_intra = False
+        self._keys_s: deque[float] = deque()  # when the keyframes that went into the decoder are shown
         self._tick = self._stream.time_base.as_integer_ratio()
         discard_others(self._container, self._stream)
         self._from_s = -inf  # what comes before is passed over
@@ -73,7 +102,7 @@ class PictureStream:
         return taken
 
     def seek(self, time_s: float) -> None:
-        """Stand on a keyframe before the time, or at the beginning."""
+        """Stand on a keyframe before the time, or at the beginning; it may be none, or behind the time (MPEG-TS)."""
         import av
 
         self.counts["seeks"] += 1
@@ -83,16 +112,41 @@ class PictureStream:
             return
         try:
             if time_s > 0:
+                self._prepare()
                 self._container.seek(self._stamp(time_s), stream=self._stream, backward=True)
+                self._found, self._ahead = None, []
+                self._awaits_intra = self._codec in _MAKE_UP
                 return
         except av.error.FFmpegError:
             pass  # no keyframe before it, or a format that cannot seek
         self.rewind()
 
+    def seek_before(self, time_s: float) -> None:
+        """Stand where all pictures from the time on can be decoded."""
+        back_s = 0.0
+        while time_s > back_s and not self._clock.edges:
+            self.seek(time_s - back_s)
+            if self._can_begin_before(time_s):
+                return
+            back_s = max(_BACK_S, back_s * 4)
+        self.seek(time_s if self._clock.edges else 0.0)
+
+    def _can_begin_before(self, time_s: float) -> bool:
+        """Go on to the next packet where decoding can begin; whether it is shown before the time."""
+        read = self.counts["read"]
+        packet = next(filter(self.begins_group, self.packets()), None)
+        self.counts["read"] = read
+        stamp = None if packet is None else packet.dts if self._by_output else packet.pts
+        self._ahead = [packet]
+        begins_s = self._seconds(stamp)
+        return begins_s is not None and begins_s <= time_s + EPSILON_S
+
     def packets(self) -> Iterator[Any]:
         """From here to the end, and the empty one that flushes."""
-        found = packets(self._container, self._stream, self.counts, "corrupt")
-        for packet in self._clock.carried_on(found):
+        if self._found is None:
+            self._found = self._whole(self._clock.carried_on(self._demuxed()))
+        ahead, self._ahead = self._ahead, []
+        for packet in chain(ahead, self._found):
             if self._from_s > -inf:
                 time_s = self._seconds(packet.pts)
                 if packet.size and (time_s is None or time_s < self._from_s - EPSILON_S or not packet.is_keyframe):
@@ -101,13 +155,22 @@ class PictureStream:
             self.counts["read"] += packet.size > 0
             yield packet
 
+    def _demuxed(self) -> Iterator[Any]:
+        for packet in packets(self._container, self._stream, self.counts, "corrupt"):
+            if self._first is None:
+                self._first = packet
+            yield packet
+
     def packet_s(self, packet: Any) -> float | None:
-        return self._seconds(packet.pts)
+        return None if self._by_output else self._seconds(packet.pts)
 
     def decode(self, packet: Any | None) -> Iterator[Decoded]:
         """The frames that come out when this packet goes in; None = those that the decoder still holds."""
         import av
 
+        if packet is not None:
+            self._begun = True
+            self._fed_s = self._seconds(packet.dts)
         try:
             frames = self._context.decode(packet)
         except av.error.EOFError:
@@ -120,18 +183,32 @@ class PictureStream:
             if frame.is_corrupt or time_s is None:
                 self.counts["corrupt"] += 1
                 continue
+            made_alone = _made_alone(frame)
+            self._check_key(time_s, made_alone)
+            if self._awaits_intra and not made_alone:
+                continue
+            self._awaits_intra = False
             self.counts["decoded"] += 1
             if self._looker is not None:
                 self._looks.append(Look(time_s, self._looker.stamp(frame)))
             yield frame, time_s
 
     def decode_gop(self, gop: Gop, chosen: Plan) -> Iterator[Decoded]:
-        """What a plan asks for and what it needs; the decoder may hold some of it back until it is drained."""
+        """What a plan asks for and what it needs; the decoder may hold some of it back until it is drained.
+
+        Raises:
+            FlagsLie: The picture of the group's first packet is made from others.
+        """
+        if chosen.feed and not self._begun and gop.packets[chosen.feed[0]] is not self._first:
+            self._prepare()
+        if gop.planned and gop.times_s[0] is not None:
+            self._keys_s.append(gop.times_s[0])
         for position in chosen.feed:
             packet, wanted = gop.packets[position], position in chosen.wanted or position in chosen.near
             # Of what no one asked for, only what other frames refer to is decoded.
             if wanted or not self._unreferenced(packet):
-                self._context.skip_frame = "DEFAULT" if wanted else "NONREF"
+                if self._codec != "av1":  # its decoder asks once for all, when it opens
+                    self._context.skip_frame = "DEFAULT" if wanted else "NONREF"
                 yield from self.decode(packet)
         self._context.skip_frame = "DEFAULT"
 
@@ -139,6 +216,27 @@ class PictureStream:
         """What the decoder still holds; afterwards it is ready for a keyframe from anywhere."""
         yield from self.decode(None)
         self._context.flush_buffers()
+        self._keys_s.clear()
+
+    def _prepare(self) -> None:
+        """Tell a decoder that begins elsewhere what the first packet of the file says."""
+        if self._begun or self._codec in _COMPLETE:
+            return
+        import av
+
+        self._begun = True
+        self._context.skip_frame = "ALL"
+        with suppress(av.error.FFmpegError):
+            self._context.decode(self._first or next(self._demuxed(), None))
+            self._context.decode(None)
+        self._context.flush_buffers()
+        self._context.skip_frame = "DEFAULT"
+
+    def _check_key(self, time_s: float, made_alone: bool) -> None:
+        while self._keys_s and self._keys_s[0] < time_s - EPSILON_S:
+            self._keys_s.popleft()
+        if not made_alone and self._keys_s and self._keys_s[0] <= time_s + EPSILON_S:
+            raise FlagsLie
 
     def keyframe_s(self, time_s: float) -> float | None:
         """When the last keyframe at or before the time is shown, by the file's index; None where it has none."""
@@ -157,6 +255,10 @@ class PictureStream:
         if self._clock.frame_s:
             self._shown += 1
             return (self._shown - 1) * self._clock.frame_s
+        if self._by_output:
+            # What comes out is in the order it is shown; when, the packet says that went in for it.
+            self._fed_s = self._seconds(frame.dts) if frame.dts is not None else (self._fed_s or 0.0) + self.frame_s
+            return self._fed_s
         return self._seconds(frame.pts if frame.pts is not None else frame.dts)
 
     def _seconds(self, stamp: int | None) -> float | None:
@@ -186,14 +288,14 @@ class Position:
             back_s = 0.0
             while True:
                 self.forget()
-                self._stream.seek(time_s - back_s)
+                self._stream.seek_before(time_s - back_s)
                 self._forward = self._decode_on()
                 self._after = next(self._forward, None)
                 late = self._after is None or self._after[1] > time_s + EPSILON_S
                 if not late or time_s - back_s <= 0:
                     break
                 # An index that points too far ahead, or nothing decodable from there on: try from further back.
-                back_s = max(2.0, back_s * 4)
+                back_s = max(_BACK_S, back_s * 4)
         assert self._forward is not None
         while self._after is not None and self._after[1] <= time_s + EPSILON_S:
             self._before, self._after = self._after, next(self._forward, None)
@@ -221,3 +323,10 @@ class Position:
         if key_s is not None:
             return key_s > self._after[1] + self._stream.frame_s
         return time_s > self._after[1] + _FAR_S
+
+
+def _made_alone(frame: Any) -> bool:
+    """Whether the picture is made from no other, or does not say."""
+    from av.video.frame import PictureType
+
+    return frame.pict_type not in (PictureType.P, PictureType.B, PictureType.S, PictureType.SP)

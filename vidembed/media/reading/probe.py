@@ -21,6 +21,7 @@ from vidembed.media.reading.container import (
     encrypted,
     is_scrambled,
     mapped_errors,
+    only_decoding_times,
     open_container,
     packets,
     picture_kind,
@@ -198,7 +199,8 @@ def _beginning(container: InputContainer, path: Path, video: Any | None, audio: 
             first = frames[0]
             break
     # Headers may name the time of the first packet instead, as AVI does with B-frames.
-    shown_s = _start_s(container, video) if first is None or first.pts is None else float(first.pts * video.time_base)
+    stamp = None if first is None else first.dts if only_decoding_times(container, video) else first.pts
+    shown_s = _start_s(container, video) if stamp is None else float(stamp * video.time_base)
     early = heard_s is not None and heard_s < shown_s - _SAME_S
     return _Beginning(heard_s if early and heard_s is not None else shown_s, first)
 

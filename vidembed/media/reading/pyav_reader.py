@@ -74,15 +74,15 @@ class PyavReader(OpenFile):
         for frame in pictures.sample(rate_hz, short_side_px, mode, span, cuts):
             served = True
             yield frame
-        if served:
+        if served or (span is not None and mode == "keyframes"):
             return
-        if span is None:
+        # A picture that stands for longer than the span: what is on show when the span begins. Without a span: the
+        # first one, where an edit list hides the only keyframe.
+        found = pictures.shown_at(span.start_s if span is not None else 0.0, short_side_px)
+        if found is not None:
+            yield found
+        elif span is None:
             raise MediaUnreadable(f"{self._path.name}: no picture can be decoded", hint="try playing it with ffplay")
-        if mode != "keyframes":
-            # A picture that stands for longer than the span: what is on show when the span begins.
-            found = pictures.shown_at(span.start_s, short_side_px)
-            if found is not None:
-                yield found
 
     def close(self) -> None:
         if self._pictures is not None:
@@ -126,7 +126,7 @@ class _Pictures:
         from_s, until_s = (span.start_s, span.end_s) if span else (-self._stream.frame_s, float("inf"))
         self._position.forget()
         if from_s > 0:
-            self._stream.seek(from_s)
+            self._stream.seek_before(from_s)
         else:
             self._stream.rewind()
         request = StreamRequest(rate_hz, short_side_px, mode, from_s, until_s, cuts)
