@@ -108,9 +108,11 @@ def french(folder: Path) -> Path:
     return make(folder / "french.mkv", iter([samples]), rate_hz, codec="pcm_s16le", seconds=len(samples) / rate_hz)
 
 
-def chinese(folder: Path) -> Path:
-    samples, rate_hz = spoken("今天天气很好，我们去公园散步吧。晚上我们一起吃饭，然后看电影。", "cmn", folder)
-    return make(folder / "chinese.mkv", iter([samples]), rate_hz, codec="pcm_s16le", seconds=len(samples) / rate_hz)
+def russian(folder: Path) -> Path:
+    # No Chinese: espeak-ng says its tones as English numbers where it lacks the dictionary, and they are heard rightly.
+    text = "Сегодня очень хорошая погода, мы пойдём гулять в парк, а вечером будем вместе ужинать."
+    samples, rate_hz = spoken(text, "ru", folder)
+    return make(folder / "russian.mkv", iter([samples]), rate_hz, codec="pcm_s16le", seconds=len(samples) / rate_hz)
 
 
 def opened(folder: Path, **more: object) -> VideoIndex:
@@ -156,7 +158,7 @@ def test_three_hours_of_silence_are_pictures_without_sound(tmp_path: Path) -> No
         assert channels(index) == {"vision": 12, "sound": 0, "speech_words": 0}
 
 
-@pytest.mark.parametrize("made", [french, chinese])
+@pytest.mark.parametrize("made", [french, russian])
 def test_a_language_the_model_does_not_know_is_told_and_nothing_invented(
     tmp_path: Path, made: Callable[[Path], Path]
 ) -> None:

@@ -9,6 +9,7 @@ from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from cachetools import LRUCache, cached
@@ -48,7 +49,6 @@ SMALLEST_S = 30.0  # around damage the sound is read in pieces down to this
 SILENCE_RMS = 1e-4  # -80 dBFS: not worth asking the voice detector
 NOT_UNDERSTOOD_S = 4.0  # so much speech without one sentence is worth telling; less may be a shout or a saxophone
 UNSUBTITLED_S = 120.0  # so long a stretch before the first or after the last subtitle is recognised
-KEPT_TRANSCRIPTS = 8  # channels over the same video come soon after each other
 
 
 SubtitleUse = Literal["prefer", "ignore", "only"]
@@ -115,7 +115,8 @@ class SpeechSource:
         self._load = partial(load_whisper, model, device, compute_type, threads, weights_dir, offline)
         self._whisper: WhisperModel | None = None
         self._lock = threading.Lock()
-        self._transcripts: LRUCache[str, Transcript] = LRUCache(KEPT_TRANSCRIPTS)
+        # By opened video: the channels of one job share it, and the next job sees subtitles that came meanwhile.
+        self._transcripts: WeakKeyDictionary[VideoReader, Transcript] = WeakKeyDictionary()
 
     def item(self, media: ClipMedia) -> TimedText | None:
         """The clip's words; None where nobody speaks or there is no sound.
@@ -131,11 +132,11 @@ class SpeechSource:
         return transcript.of(media.clip.span)
 
     def transcript(self, video: VideoReader, info: VideoInfo) -> Transcript:
-        """The whole video's speech; made once per video id."""
+        """The whole video's speech; made once per opened video."""
         with self._lock:
-            found = self._transcripts.get(info.video_id)
+            found = self._transcripts.get(video)
             if found is None:
-                found = self._transcripts[info.video_id] = self._transcribe(video, info)
+                found = self._transcripts[video] = self._transcribe(video, info)
             return found
 
     def _transcribe(self, video: VideoReader, info: VideoInfo) -> Transcript:
