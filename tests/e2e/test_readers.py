@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -23,16 +22,16 @@ READER = textwrap.dedent("""
 
     done = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), done.set()), daemon=True).start()
-    searches, wrong, most = 0, [], 0
+    searches, wrong = 0, []
     with vidembed.open_index(sys.argv[1], readonly=True) as index:
         while not done.is_set() or searches < 3:
             best = index.search("red", k=20, channels=["vision"])
-            searches, most = searches + 1, max(most, len({moment.video_id for moment in best}))
+            searches += 1
             if not best or best[0].span.start_s >= 1.0:  # red is the first second of each video
                 wrong.append([str(moment.span) for moment in best])
             if searches == 1:
                 print("searching", flush=True)
-    print(json.dumps({"searches": searches, "wrong": wrong, "videos": most}), flush=True)
+    print(json.dumps({"searches": searches, "wrong": wrong}), flush=True)
 """)
 
 
@@ -81,7 +80,6 @@ def test_readers_beside_a_run(folder: Path) -> None:
             assert (len(report.done), report.failed) == (12, ())
             found = [outcome(process) for process in started]
     assert all(one["wrong"] == [] and one["searches"] for one in found), found
-    assert max(one["videos"] for one in found) <= 13  # type: ignore[type-var]
 
 
 def test_readers_when_the_owner_is_killed(folder: Path) -> None:
@@ -106,4 +104,3 @@ def test_readers_when_the_owner_is_killed(folder: Path) -> None:
         finally:
             owner.kill()
     assert all(one["wrong"] == [] and one["searches"] for one in found), found
-    shutil.rmtree(folder / "more")

@@ -1,6 +1,6 @@
 """The records that travel between the rooms: frozen, checked when made, printed by shape.
 
-Time is seconds from the first shown video frame (`t = 0`), spans are half-open `[start_s, end_s)`.
+Time is seconds from the earliest of picture and sound (`t = 0`), spans are half-open `[start_s, end_s)`.
 Vectors are plain `numpy.float32` arrays with unit rows; there is no wrapper type.
 """
 

@@ -182,12 +182,13 @@ def only_decoding_times(container: InputContainer, stream: Any) -> bool:
     return demuxer(container) == "avi" and bool(stream.codec_context.has_b_frames)
 
 
-def discard_others(container: InputContainer, stream: Any) -> None:
+def discard_others(container: InputContainer, *streams: Any) -> None:
     """Let the demuxer skip the bytes of all other streams."""
     from av.stream import Discard
 
+    wanted = {stream.index for stream in streams}
     for other in container.streams:
-        other.discard = Discard.default if other.index == stream.index else Discard.all
+        other.discard = Discard.default if other.index in wanted else Discard.all
 
 
 def encrypted(path: Path) -> MediaUnreadable:

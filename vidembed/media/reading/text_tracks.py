@@ -7,7 +7,7 @@ from typing import Any
 
 from vidembed.config.schema import LimitSettings
 from vidembed.media.reading.clock import Clock
-from vidembed.media.reading.container import mapped_errors, open_container, packets
+from vidembed.media.reading.container import discard_others, mapped_errors, open_container, packets
 from vidembed.media.subtitles import SHORTEST_S, language_code, plain
 from vidembed.types import Span, SubtitleKind, SubtitleTrack, TextLine
 
@@ -29,7 +29,7 @@ def read_text_tracks(path: Path, limits: LimitSettings, *, clock: Clock) -> list
         streams = [s for s in container.streams.subtitles if s.codec_context and s.codec_context.name in _TEXT_CODECS]
         if not streams:
             return []
-        _only(container, streams)
+        discard_others(container, *streams)
         lines: dict[int, list[TextLine]] = {stream.index: [] for stream in streams}
         broken = dict.fromkeys(lines, 0)
         for packet in clock.carried_on(packets(container, streams, {"corrupt": 0}, "corrupt")):
@@ -46,15 +46,6 @@ def read_text_tracks(path: Path, limits: LimitSettings, *, clock: Clock) -> list
             _track(stream, number, lines[stream.index], broken[stream.index])
             for number, stream in enumerate(streams, start=1)
         ]
-
-
-def _only(container: Any, streams: list[Any]) -> None:
-    """Let the demuxer skip the bytes of all other streams."""
-    from av.stream import Discard
-
-    wanted = {stream.index for stream in streams}
-    for stream in container.streams:
-        stream.discard = Discard.default if stream.index in wanted else Discard.all
 
 
 def _words(packet: Any) -> str:
