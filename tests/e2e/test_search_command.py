@@ -24,7 +24,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     videos = tmp_path / "videos"
     videos.mkdir()
     toy_videos.make(videos / "one.mp4", "red", "white", "blue", second_each=3.0)
-    toy_videos.make(videos / "two.mp4", "blue", "green", second_each=3.0)
+    toy_videos.make(videos / "two.mp4", "blue", "lime", second_each=3.0)
     with open_index("vidembed-index", profile="toy") as index:
         index.add(videos)
         index.tag("videos/one.mp4", {"place": "home"})

@@ -167,8 +167,17 @@ def _picture(piece: Piece, seconds: float) -> Any:
         picture = ffmpeg.input(f"file:{piece.path}", ss=piece.start_s, t=seconds + 0.2).video.filter("fps", FPS)
         # The last frame stays on show where the file ends early: the count of frames must be exact.
         picture = picture.filter("tpad", stop_mode="clone", stop_duration=seconds)
-    picture = picture.filter("scale", WIDTH_PX, HEIGHT_PX, force_original_aspect_ratio="decrease")
+    # One range and matrix for all pieces: joined without encoding, the next piece's are taken for the last one's.
+    picture = picture.filter(
+        "scale",
+        WIDTH_PX,
+        HEIGHT_PX,
+        force_original_aspect_ratio="decrease",
+        out_range="tv",
+        out_color_matrix="smpte170m",
+    )
     picture = picture.filter("pad", WIDTH_PX, HEIGHT_PX, "(ow-iw)/2", "(oh-ih)/2").filter("setsar", 1)
+    picture = picture.filter("setparams", range="tv", colorspace="smpte170m")
     if piece.path.suffix.lower() in _STILLS:
         # Repeated after scaling: a large picture is decoded and scaled once, not once a frame.
         picture = picture.filter("loop", loop=-1, size=1, start=0)

@@ -45,6 +45,7 @@ class StoreServer:
         self._store, self._file = store, folder / "owner.json"
         self._closed = False
         self._connections: set[Connection] = set()
+        self._hanging_up = threading.Lock()
         key = secrets.token_bytes(32)
         self._listener: Listener = Listener(backlog=16, authkey=key)
         try:
@@ -60,6 +61,10 @@ class StoreServer:
         self._file.unlink(missing_ok=True)
         self._listener.close()
         for connection in list(self._connections):
+            self._hang_up(connection)
+
+    def _hang_up(self, connection: Connection) -> None:
+        with self._hanging_up:  # closed by two threads, its number may be another file's by then
             connection.close()
 
     def _accept(self) -> None:
@@ -78,14 +83,15 @@ class StoreServer:
 
     def _answer(self, connection: Connection) -> None:
         self._connections.add(connection)
-        with connection:
-            try:
-                while not self._closed:
-                    name, args, options = connection.recv()
-                    self._one(connection, name, args, options)
-            except (*_LOST, TypeError):  # the reader is done; TypeError: closed while it waits
-                pass
-        self._connections.discard(connection)
+        try:
+            while not self._closed:
+                name, args, options = connection.recv()
+                self._one(connection, name, args, options)
+        except (*_LOST, TypeError):  # the reader is done; TypeError: closed while it waits
+            pass
+        finally:
+            self._hang_up(connection)
+            self._connections.discard(connection)
 
     def _one(self, connection: Connection, name: str, args: Any, options: Any) -> None:
         try:
