@@ -39,6 +39,16 @@ def test_nothing_heavy_is_loaded(code: str) -> None:
     assert loaded_after(code) == set()
 
 
+@pytest.mark.parametrize(("words", "own"), [(["--version"], set()), (["models", "--help"], {"models", "showing"})])
+def test_a_command_imports_no_other(words: list[str], own: set[str]) -> None:
+    probe = f"from vidembed.cli import main\nmain({words})\nimport sys\nprint(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    loaded = run.stdout.splitlines()[-1].split()
+    assert {name.split(".")[2] for name in loaded if name.startswith("vidembed.cli.")} <= {
+        "app", "common", "completing", *own
+    }  # fmt: skip
+
+
 def test_every_public_name_exists() -> None:
     import vidembed
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import vidembed
 from vidembed.cli import main
-from vidembed.cli.app import app
+from vidembed.cli.app import command_tree
 from vidembed.errors import ConfigError, InputError
 from vidembed.evaluation import read_queries
 from vidembed.evaluation.captions import read_references
@@ -133,14 +133,15 @@ def test_on_the_command_line(folder: Path, tmp_path: Path) -> None:
     queries, index, media = str(folder / "queries.jsonl"), str(folder / "index"), str(folder / "videos")
     out, html = tmp_path / "r.json", tmp_path / "r.html"
     shown = CliRunner().invoke(
-        app, ["evaluate", queries, "--media", media, "-i", index, "--out", str(out), "--html", str(html)]
+        command_tree(), ["evaluate", queries, "--media", media, "-i", index, "--out", str(out), "--html", str(html)]
     )
     assert shown.exit_code == 0, shown.output
     assert "R@1" in shown.output
     assert json.loads(out.read_text("utf-8"))["figures"]["all"]["R@1"] == 0.75
     assert html.read_text("utf-8").startswith("<!doctype html>")
     swept = CliRunner().invoke(
-        app, ["evaluate", "sweep", queries, "--media", media, "-i", index, "--try", "search.fusion=rrf,evidence"]
+        command_tree(),
+        ["evaluate", "sweep", queries, "--media", media, "-i", index, "--try", "search.fusion=rrf,evidence"],
     )
     assert swept.exit_code == 0, swept.output
     assert swept.output.count("search.fusion=") == 2

@@ -29,11 +29,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Numpy's matrix library spins while its threads wait: on a busy machine two do the work of one for five times the
     # processor time. It reads this when numpy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from vidembed.cli.app import app
+    from vidembed.cli.app import command_tree
     from vidembed.cli.common import say_error
 
+    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        app(args=list(sys.argv[1:] if argv is None else argv), prog_name="vidembed")
+        command_tree(arguments[0] if arguments else "")(args=arguments, prog_name="vidembed")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
     except VidembedError as error:

@@ -1,36 +1,64 @@
-"""The command tree. Each command imports what is heavy when it runs."""
+"""The command tree. A command's module is imported when it is called, and what is heavy in it when it runs."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
 from vidembed._version import __version__
-from vidembed.cli import (
-    align,
-    ask,
-    caption,
-    environment,
-    evaluate,
-    index,
-    library,
-    mcp,
-    models,
-    search,
-    serve,
-    sheet,
-    shell,
-    transcript,
-)
 
-app = typer.Typer(
-    name="vidembed",
-    help="Search inside videos and caption them.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+_COMMANDS = {  # where each is, in the order of the help
+    "index": "index:index",
+    "search": "search:search",
+    "shell": "shell:shell",
+    "ask": "ask:ask",
+    "caption": "caption:caption",
+    "export": "caption:export",
+    "duplicates": "library:duplicates",
+    "cut": "library:cut",
+    "sheet": "sheet:sheet",
+    "transcript": "transcript:transcript",
+    "info": "library:info",
+    "tag": "library:tag",
+    "remove": "library:remove",
+    "demo": "serve:demo",
+    "serve": "serve:serve",
+    "doctor": "environment:doctor",
+}
+_GROUPS = {
+    "models": "models:app",
+    "align": "align:app",
+    "evaluate": "evaluate:app",
+    "config": "environment:app",
+    "mcp": "mcp:app",
+    "store": "library:store",
+}
+
+
+def command_tree(first: str = "") -> typer.Typer:
+    """The commands.
+
+    Args:
+        first: What the command line begins with. A command's name, or --version: no other command is imported.
+    """
+    app = typer.Typer(
+        name="vidembed",
+        help="Search inside videos and caption them.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    alone = first in _COMMANDS or first in _GROUPS or first == "--version"
+    for name, place in _COMMANDS.items():
+        if not alone or name == first:
+            app.command(name)(_found(place))
+    for name, place in _GROUPS.items():
+        if not alone or name == first:
+            app.add_typer(_found(place), name=name)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -39,8 +67,7 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def root(
+def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
@@ -48,25 +75,6 @@ def root(
     """Search inside videos and caption them."""
 
 
-app.command("index")(index.index)
-app.command("search")(search.search)
-app.command("shell")(shell.shell)
-app.command("ask")(ask.ask)
-app.command("caption")(caption.caption)
-app.command("export")(caption.export)
-app.command("duplicates")(library.duplicates)
-app.command("cut")(library.cut)
-app.command("sheet")(sheet.sheet)
-app.command("transcript")(transcript.transcript)
-app.command("info")(library.info)
-app.command("tag")(library.tag)
-app.command("remove")(library.remove)
-app.command("demo")(serve.demo)
-app.command("serve")(serve.serve)
-app.command("doctor")(environment.doctor)
-app.add_typer(models.app, name="models")
-app.add_typer(align.app, name="align")
-app.add_typer(evaluate.app, name="evaluate")
-app.add_typer(environment.app, name="config")
-app.add_typer(mcp.app, name="mcp")
-app.add_typer(library.store, name="store")
+def _found(place: str) -> Any:
+    module, name = place.split(":")
+    return getattr(import_module(f"vidembed.cli.{module}"), name)

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from vidembed.cli.app import app
+from vidembed.cli.app import command_tree
 from vidembed.files import write_text
 
 _HEADER = """\
@@ -23,7 +23,7 @@ shell complete commands, options, profiles, models, channels and tags.
 
 def reference() -> str:
     """The document: each command with its arguments and options."""
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(command_tree())
     return "\n".join([_HEADER, *_commands(command, command.make_context("vidembed", [], resilient_parsing=True))])
 
 
