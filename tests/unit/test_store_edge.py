@@ -91,11 +91,10 @@ WRITER = """
         segments = np.full((2, 4), 0.5, np.float16)
         store.put(name, [Row(c, np.array([1, i % 7, 2, 3], np.float32), segments, np.arange(2.0)) for c in clips])
         store.set_alias("vision", name)
-        print(i, flush=True)  # from here on these rows must survive
         if i % 4 == 0:
             store.optimize()
-        if i % 5 == 0:
-            store.flush()
+        store.flush()
+        print(i, flush=True)  # from here on these rows must survive
         if i % 11 == 10:
             store.delete(f"v{i - 3}")
             store.drop(f"vision.{(i + 1) % 3:08x}")
@@ -104,7 +103,7 @@ WRITER = """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kill -9 is POSIX")
-def test_killed_while_writing_it_opens_again_with_all_that_was_put(folder: Path) -> None:
+def test_killed_while_writing_it_opens_again_with_all_that_was_flushed(folder: Path) -> None:
     chance, step = random.Random(0), 0
     for _ in range(4):
         writer = python(WRITER, folder, step)

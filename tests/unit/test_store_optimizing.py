@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import threading
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 import vidembed.index.stores._edge_building as building
 from vidembed.errors import StoreUnavailable
+from vidembed.index.stores._edge_engine import create_shard, shard_config
 from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
 from vidembed.types import Clip, Row, Space, Span
 
@@ -75,6 +77,23 @@ def test_a_second_time_there_is_nothing_to_do_and_nothing_is_replaced(store: Qdr
     store.optimize()
     assert (store.path / "collections" / NAME).stat().st_ino == place
     assert left_over(store) == []
+
+
+def test_a_collection_with_a_write_ahead_log_keeps_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of older versions have one; new ones have none."""
+    monkeypatch.setattr(building, "APART_ABOVE", 0)
+    with QdrantEdgeStore(tmp_path / "vectors", index_above_kb=100) as store:
+        store.create(NAME, Space("toy", DIM))
+    folder = tmp_path / "vectors" / "collections" / NAME
+    assert not list(folder.glob("wal/*"))
+    shutil.rmtree(folder)
+    create_shard(folder, shard_config(Space("toy", DIM), quantization=None, index_above_kb=100, log=True))
+    with QdrantEdgeStore(tmp_path / "vectors", index_above_kb=100) as store:
+        store.put(NAME, rows(0, 1000))
+        store.optimize()
+        assert store.count(NAME) == 1000
+        assert list(folder.glob("segments/*/vector_index-clip/*"))
+        assert list(folder.glob("wal/*"))
 
 
 def test_when_the_process_fails_the_collection_stays_as_it_was(

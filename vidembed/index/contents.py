@@ -216,7 +216,7 @@ def _sizes(parts: IndexParts) -> dict[str, int]:
     logs = sum(_bytes_on_disk(folder) for folder in parts.path.glob("vectors/collections/*/wal"))
     return {
         "vectors": _bytes_on_disk(parts.path / "vectors") - logs,
-        "write-ahead log": logs,
+        **({"write-ahead log": logs} if logs else {}),  # of older versions
         "thumbnails": _bytes_on_disk(parts.thumbnails.folder),
         "catalog": sum(_bytes_on_disk(file) for file in parts.path.glob("catalog.sqlite*")),
         "cache": _bytes_on_disk(parts.path / "cache"),

@@ -32,7 +32,7 @@ def test_info_videos_and_clips(shared: VideoIndex) -> None:
 
 def test_info_says_what_takes_the_disk(shared: VideoIndex) -> None:
     info = shared.info()
-    assert set(info.sizes_bytes) == {"vectors", "write-ahead log", "thumbnails", "catalog", "cache"}
+    assert set(info.sizes_bytes) == {"vectors", "thumbnails", "catalog", "cache"}
     assert info.sizes_bytes["catalog"] > 0
     assert " an hour" not in str(info)  # of eight seconds: that says nothing
     long = replace(info, duration_s=1800.0, sizes_bytes={"vectors": 5_000_000, "write-ahead log": 2_500_000})

@@ -1,9 +1,9 @@
 """The calling thread's half of a run: encode, store, then record in the catalog what is done.
 
 Order of writing, for every video: "pending" in the catalog, vectors into the store, then one transaction with
-everything else. What a store has taken survives the death of the process; to survive a power loss it must be flushed,
-which is slow, so that is done every few seconds, and only then "pending" is taken away. After a crash, whatever is
-pending is compared with the store (`recover`): the catalog never calls done for long what is not stored.
+everything else. What a store has taken survives a crash once it is flushed, which is slow, so that is done every few
+seconds, and only then "pending" is taken away. After a crash, whatever is pending is compared with the store
+(`recover`): the catalog never calls done for long what is not stored.
 """
 
 from __future__ import annotations

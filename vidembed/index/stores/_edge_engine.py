@@ -44,18 +44,23 @@ def quantization_config(name: str | None) -> edge.QuantizationConfigType | None:
 
 
 def shard_config(
-    space: Space, *, quantization: str | None, index_above_kb: int, memory: edge.Memory = edge.Memory.Cold
+    space: Space,
+    *,
+    quantization: str | None,
+    index_above_kb: int,
+    memory: edge.Memory = edge.Memory.Cold,
+    log: bool | None = None,
 ) -> edge.EdgeConfig:
     """Settings of a shard. Units are kept for re-scoring by id only, so no graph is built for them.
 
     memory: Where clip vectors are. Cold: read from the disk as they are needed, so that a small collection takes
     34 MB less (the engine's files grow by 32 MB) and no more time; Cached: read when the shard is opened, as a graph
-    likes it, which goes through them in no order.
+    likes it, which goes through them in no order. log: Whether it writes ahead, fixed when it is made; None: as made.
     """
     optimizers = edge.EdgeOptimizersConfig(indexing_threshold=index_above_kb)
     if space.kind == "sparse":
         words = edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)
-        return edge.EdgeConfig(sparse_vectors={WORDS: words}, optimizers=optimizers)
+        return edge.EdgeConfig(sparse_vectors={WORDS: words}, optimizers=optimizers, wal_enabled=log)
     codes = quantization_config(quantization)
     clip = edge.EdgeVectorParams(space.dim, edge.Distance.Cosine, quantization_config=codes, memory=memory)
     segments = edge.EdgeVectorParams(
@@ -67,7 +72,7 @@ def shard_config(
         hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=16, full_scan_threshold=10_000),
         memory=edge.Memory.Cold,
     )
-    return edge.EdgeConfig(vectors={DENSE: clip, UNITS: segments}, optimizers=optimizers)
+    return edge.EdgeConfig(vectors={DENSE: clip, UNITS: segments}, optimizers=optimizers, wal_enabled=log)
 
 
 def search_params(quantization: str | None, *, hnsw_ef: int) -> edge.SearchParams:

@@ -2,7 +2,7 @@
 
 folder/store.json              collections, their spaces, aliases; replaced in one step
 folder/store.lock, store.pid   one process at a time
-folder/collections/NAME/       one Qdrant Edge shard each, with its write-ahead log; opened when first used
+folder/collections/NAME/       one Qdrant Edge shard each, opened when first used
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from vidembed.types import Floats, Row, Space, SparseVector, Where
 class QdrantEdgeStore(_points.LockedStore):
     """`protocols.Store` in a folder, for one process at a time. Thread-safe.
 
-    Writes survive the end of the process, however it ends, as soon as `put` returns; a power loss only after `flush`.
+    Writes survive the end of the process, however it ends, and a power loss once `flush` has returned.
     """
 
     def __init__(
@@ -100,7 +100,9 @@ class QdrantEdgeStore(_points.LockedStore):
         # Made aside and renamed when whole: a crash in between leaves a folder that the next start sweeps away.
         aside = self._folder(f".new-{collection}")
         shutil.rmtree(aside, ignore_errors=True)
-        create_shard(aside, shard_config(space, quantization=self._quantization, index_above_kb=self._index_above_kb))
+        codes, above = self._quantization, self._index_above_kb
+        # No write-ahead log, 67 MB in a copied folder: a run flushes before it calls anything done.
+        create_shard(aside, shard_config(space, quantization=codes, index_above_kb=above, log=False))
         shutil.rmtree(self._folder(collection), ignore_errors=True)  # left by a crash, in no manifest
         os.replace(aside, self._folder(collection))
         sync_folder(aside.parent)
