@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -51,6 +53,45 @@ def replacing(path: Path, *, overwrite: bool = True, durable: bool = False) -> I
 def part_of(path: Path) -> Path:
     """A name beside `path`, with its extension, for what is not whole yet."""
     return path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}.part{path.suffix}")
+
+
+_MOST_NAME_BYTES = 255  # of one name, on all usual file systems
+
+
+def fitting(stem: str, ending: str) -> str:
+    """The name `stem + ending`, with a digest in place of the stem's end where it were too long for a file system."""
+    room = _MOST_NAME_BYTES - len(ending.encode())
+    whole = stem.encode(errors="surrogateescape")
+    if len(whole) <= room:
+        return stem + ending
+    return f"{whole[: room - 9].decode(errors='ignore')}-{_digest(whole)}{ending}"
+
+
+def distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """A name for what is made of each file, different from the others' on any file system.
+
+    Returns:
+        Its stem where no other has it, else its name, with a digest of its folder where others have that, too.
+    """
+    shared: dict[str, list[Path]] = {}
+    for path in sorted(set(paths)):
+        shared.setdefault(folded(path.stem), []).append(path)
+    names: dict[Path, str] = {}
+    for same in shared.values():
+        whole = [folded(path.name) for path in same]
+        for path, name in zip(same, whole, strict=True):
+            place = f"-{_digest(os.fsencode(path.parent))[:6]}" if whole.count(name) > 1 else ""
+            names[path] = path.stem if len(same) == 1 else f"{path.name}{place}"
+    return names
+
+
+def folded(name: str) -> str:
+    """The name as file systems compare it that do not tell apart case and the forms of letters with accents."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=4).hexdigest()
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:

@@ -63,6 +63,23 @@ def test_a_second_run_asks_nobody_and_a_person_is_never_overwritten(media: Media
         assert third.captions[1].text == "green frames, low tone"
 
 
+def test_redo_asks_the_captioner_again(media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_toy(tmp_path / "index") as index:
+        index.add(media.path("tone.mp4"))
+        (first,) = index.caption()
+        asked = list[int]()
+        candidates = ToyCaptioner.candidates
+
+        def counted(self: ToyCaptioner, clips: Any, **options: Any) -> Any:
+            asked.append(len(clips))
+            return candidates(self, clips, **options)
+
+        monkeypatch.setattr(ToyCaptioner, "candidates", counted)
+        (again,) = index.caption(redo=True)
+        assert sum(asked) == len(first.captions) == 3
+        assert again.captions == first.captions
+
+
 def test_one_call_without_an_index_reports_the_bad_file_and_goes_on(media: Media) -> None:
     results = list(ve.caption([media.path("junk.mp4"), media.path("one_frame.mp4")], profile="toy"))
     assert [(Path(r.path).name, len(r.captions), len(r.failures)) for r in results] == [

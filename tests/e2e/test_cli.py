@@ -322,3 +322,29 @@ def test_python_dash_m_is_the_same_command() -> None:
     run = subprocess.run([sys.executable, "-m", "vidembed", "--version"], capture_output=True, text=True, check=False)
     assert run.returncode == 0
     assert run.stdout.startswith("vidembed ")
+
+
+@pytest.mark.parametrize("command", [["models", "--json"], ["search", "red", "--json"], ["info", "--videos"]])
+def test_a_reader_that_has_enough_ends_a_command_with_0(indexed: Path, command: list[str]) -> None:
+    where = [] if command[0] == "models" else ["--index", str(indexed)]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "vidembed", *command, *where], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert run.stdout is not None
+    assert run.stderr is not None
+    run.stdout.close()
+    said = run.stderr.read()
+    run.stderr.close()
+    assert (run.wait(timeout=100), said) == (0, b"")
+
+
+def test_the_demo_is_not_made_in_an_index_of_ones_own(cli: Any, indexed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDEMBED_INDEX", str(indexed))
+    before = json.loads(cli("info", "--json")[1])["videos"]
+    assert cli("demo", "--profile", "toy", "--query", "red")[0] in (0, 2), "2: without the extra demo"
+    assert json.loads(cli("info", "--json")[1])["videos"] == before
+
+
+def test_encoding_anew_means_the_whole_index(cli: Any, indexed: Path) -> None:
+    code, _, said = cli("index", "--reencode", "vision", "videos", "-i", str(indexed))
+    assert (code, "means the whole index" in said) == (2, True)

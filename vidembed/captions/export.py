@@ -14,6 +14,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ from vidembed.captions.run import CaptionedVideo
 from vidembed.captions.subtitles import Cue, write_srt, write_vtt
 from vidembed.captions.summarise import VideoSummary
 from vidembed.errors import InputError
+from vidembed.files import distinct_names, fitting, folded
+from vidembed.media.files import MEDIA_EXTENSIONS
 from vidembed.parquet import TableWriter
 from vidembed.types import Caption, Failure, Span
 
@@ -168,8 +171,9 @@ class Outputs:
     """Output files of a run; a context manager. Memory: a few bytes per clip, some thousand rows for Parquet.
 
     Args:
-        jsonl: Appended to; unchanged records are not written again, so a resumed run leaves every clip once.
-        srt, vtt: Folders; one file per video, with its name.
+        jsonl: "-" is the standard output. A file is appended to; unchanged records are not written again, so a resumed
+            run leaves every clip once.
+        srt, vtt: Folders; one file per video, with its name (`expect`).
         csv, parquet: Tables, begun anew by every run; the Parquet file appears when the run ends.
         sidecar: Write VIDEO.captions.srt beside each video.
 
@@ -189,16 +193,18 @@ class Outputs:
     ) -> None:
         self._srt, self._vtt, self._sidecar = srt, vtt, sidecar
         self._names: dict[Path, str] = {}
-        self._taken: set[str] = set()
         self._written: dict[bytes, bytes] = {}  # digest of kind and clip or video id -> of what its last record says
         for folder in (srt, vtt):
             if folder is not None:
                 with _writable(folder):
                     folder.mkdir(parents=True, exist_ok=True)
-        if jsonl is not None and jsonl.exists():
+        printed = jsonl == Path("-")
+        if jsonl is not None and not printed and jsonl.exists():
             self._written = {_key(record): _content(record) for record in read_records(jsonl)}
         self._files = ExitStack()
-        self._jsonl = None if jsonl is None else self._files.enter_context(open_for_append(jsonl))
+        self._jsonl = sys.stdout if printed else None
+        if jsonl is not None and not printed:
+            self._jsonl = self._files.enter_context(open_for_append(jsonl))
         self._table = None if csv is None else self._files.enter_context(open_table(csv))
         self._rows = None if parquet is None else TableWriter(parquet, PARQUET_COLUMNS)
 
@@ -207,8 +213,15 @@ class Outputs:
         """Whether anything is to be written."""
         return bool(self._jsonl or self._table or self._rows or self._srt or self._vtt or self._sidecar)
 
-    def write(self, video: CaptionedVideo) -> None:
-        """Write one video's captions to all outputs."""
+    def expect(self, videos: Iterable[Path]) -> None:
+        """Choose the names of subtitles for these videos and those before, so that no two share one.
+
+        Given all videos of an index, the names are the same in every run.
+        """
+        self._names = distinct_names({*self._names, *videos})
+
+    def write(self, video: CaptionedVideo) -> list[Failure]:
+        """Write one video's captions to all outputs; what could not be written beside the video is returned."""
         lines = [caption_record(caption, video.path) for caption in video.captions]
         if self._rows is not None:
             self._rows.add([{name: line[name] for name in PARQUET_COLUMNS} for line in lines])
@@ -219,18 +232,27 @@ class Outputs:
         if self._table is not None:
             append_rows(self._table, [(caption, video.path) for caption in video.captions])
         if not video.captions or not (self._srt or self._vtt or self._sidecar):
-            return
+            return []
         cues = video.cues
-        name = self._name(video.path)
+        if video.path not in self._names:
+            self.expect([video.path])
+        name = self._names[video.path]
         if self._srt is not None:
-            write_srt(cues, self._srt / f"{name}.srt")
+            write_srt(cues, self._srt / fitting(name, ".srt"))
         if self._vtt is not None:
-            write_vtt(cues, self._vtt / f"{name}.vtt")
+            write_vtt(cues, self._vtt / fitting(name, ".vtt"))
             if video.summary is not None:
-                write_vtt(video.summary.chapters, self._vtt / f"{name}.chapters.vtt", chapters=True)
-        if self._sidecar:
-            # Players offer it like VIDEO.srt, which may be there already and hold what people say.
-            write_srt(cues, video.path.with_suffix(".captions.srt"))
+                write_vtt(video.summary.chapters, self._vtt / fitting(name, ".chapters.vtt"), chapters=True)
+        return self._beside(video) if self._sidecar else []
+
+    def _beside(self, video: CaptionedVideo) -> list[Failure]:
+        # Players offer it like VIDEO.srt, which may be there already and hold what people say.
+        name = video.path.name if _has_namesake(video.path) else video.path.stem
+        try:
+            write_srt(video.cues, video.path.with_name(fitting(name, ".captions.srt")))
+        except InputError as error:  # a folder that may not be written to costs its own videos only
+            return [Failure(str(video.path), "write", "InputError", error.message, error.hint)]
+        return []
 
     def failures(self, failed: Sequence[Failure]) -> int:
         """Record files that could not be indexed; returns their number."""
@@ -257,15 +279,11 @@ class Outputs:
         append_records(self._jsonl, new)
         self._written |= {_key(line): _content(line) for line in new}
 
-    def _name(self, path: Path) -> str:
-        """The video's name; a second one of that name, from another folder, gets a number."""
-        if path not in self._names:
-            name, number = path.stem, 2
-            while name in self._taken:
-                name, number = f"{path.stem}-{number}", number + 1
-            self._names[path] = name
-            self._taken.add(name)
-        return self._names[path]
+
+def _has_namesake(video: Path) -> bool:
+    """Whether another video of that stem, such as IMG_1.MP4 for IMG_1.MOV, lies beside it."""
+    others = (path for path in video.parent.iterdir() if path.suffix.lower() in MEDIA_EXTENSIONS)
+    return any(path != video and folded(path.stem) == folded(video.stem) for path in others)
 
 
 def _key(record: dict[str, Any]) -> bytes:

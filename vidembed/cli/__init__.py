@@ -36,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         command_tree(arguments[0] if arguments else "")(args=arguments, prog_name="vidembed")
     except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # whoever reads has enough: `| head`
+            return 0
         return stop.code if isinstance(stop.code, int) else int(bool(stop.code))
     except VidembedError as error:
         say_error(error)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _file: Any = partial(typer.Option, rich_help_panel="Output")
 
-OutOption = Annotated[Path | None, _file("--out", "-o", help="JSON Lines, one record per clip; appended to.")]
+OutOption = Annotated[Path | None, _file("--out", "-o", help="JSON Lines, one per clip; appended to. -: printed.")]
 SrtOption = Annotated[Path | None, _file("--srt", help="Folder for one .srt per video.")]
 VttOption = Annotated[Path | None, _file("--vtt", help="Folder for one .vtt per video, with .chapters.vtt.")]
 CsvOption = Annotated[Path | None, _file("--csv", help="One table of all captions.")]
@@ -77,6 +77,7 @@ def caption(
                 report = open_index.add(videos, progress=update)
             failed += outputs.failures(report.failed)
             videos = [*report.done, *report.unchanged]
+        outputs.expect(path for record in open_index.videos() for path in record.paths)
         with step_bar("clips") as step:
             done = open_index.caption(
                 videos, model=model, candidates=candidates, prompt=prompt, seed=seed, redo=redo, rechoose=rechoose,
@@ -106,17 +107,20 @@ def export(
                 "nothing to write", hint="name at least one of --out, --srt, --vtt, --csv, --parquet, --sidecar"
             )
         with opened(index, readonly=True) as open_index:
-            _write(open_index.captioned(videos), outputs, to_stdout=False)
+            outputs.expect(path for record in open_index.videos() for path in record.paths)
+            failed = _write(open_index.captioned(videos), outputs, to_stdout=False)
+    if failed:
+        raise typer.Exit(3)
 
 
 def _write(videos: Iterable[CaptionedVideo], outputs: Outputs, *, to_stdout: bool) -> int:
     """The number of failures."""
     failed = clips = 0
     for video in videos:
-        outputs.write(video)
+        failures = [*video.failures, *outputs.write(video)]
         clips += len(video.captions)
-        failed += len(video.failures)
-        say_failures(video.failures)
+        failed += len(failures)
+        say_failures(failures)
         if to_stdout:
             title = video.summary.title if video.summary else "no caption"
             plain(out(), f"{video.path}: {title}")

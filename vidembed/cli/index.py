@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from vidembed.cli.common import (
     JsonOption,
     ProfileOption,
     SetOption,
+    counted,
     err,
     opened,
     parse_names,
@@ -24,6 +26,8 @@ from vidembed.cli.common import (
 )
 from vidembed.errors import InputError
 from vidembed.types import RunReport
+
+_MOST_LINES = 20  # of files that are elsewhere
 
 
 def index(
@@ -58,6 +62,8 @@ def index(
     """
     given: dict[str, Any] = {"profile": profile, "config": config}
     if reencode is not None:
+        if videos:
+            raise InputError("--reencode means the whole index, not some videos", hint="leave the videos out")
         with opened(index, outdated=True) as open_index, progress_bar() as update:
             report = open_index.reencode(
                 parse_names(reencode) or [], overrides=settings, progress=update, workers=workers, **given
@@ -83,11 +89,25 @@ def _finish(report: RunReport, where: Path, *, as_json: bool) -> None:
         raise typer.Exit(3)
 
 
+def _say_where(report: RunReport) -> None:
+    """What was moved or renamed, a folder of many files in one line; what is gone or forgotten."""
+    from vidembed.index.whereabouts import renamed
+
+    moves = Counter(renamed(old, new) for old, new in report.moved)
+    lines = [f"moved {old} -> {new} ({counted(files, 'file')})" for (old, new), files in moves.items()]
+    lines += [f"gone {path}" for path in report.gone] + [f"forgotten {path}" for path in report.forgotten]
+    for line in lines[:_MOST_LINES]:
+        plain(err(), line)
+    if len(lines) > _MOST_LINES:
+        plain(err(), f"... and {len(lines) - _MOST_LINES} more; --json names all")
+
+
 def _show(report: RunReport, where: Path, *, as_json: bool) -> None:
     console = err()
     say_failures(report.failed)
     for damage in report.damaged:
         plain(console, f"damaged {damage.item}: {damage}")
+    _say_where(report)
     if report.damaged:
         plain(console, f"{report.damage()}; everything else was indexed")
     plain(console, f"{report}; {report.clips} clips, {report.seconds_of_video:.1f} s of video, index in {where}")
@@ -96,6 +116,9 @@ def _show(report: RunReport, where: Path, *, as_json: bool) -> None:
             {
                 "done": list(report.done),
                 "unchanged": list(report.unchanged),
+                "moved": [list(pair) for pair in report.moved],
+                "gone": list(report.gone),
+                "forgotten": list(report.forgotten),
                 "failed": [vars(failure) for failure in report.failed],
                 "clips": report.clips,
                 "seconds_of_video": round(report.seconds_of_video, 3),

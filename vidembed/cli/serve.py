@@ -100,8 +100,12 @@ def read_auth(auth: str | None, file: Path | None) -> tuple[str, str] | None:
     return user, password
 
 
+# Without the environment variable: the demo never writes into an index of one's own.
+DemoIndexOption = Annotated[Path, typer.Option("--index", "-i", help="Folder of the demo's index.")]
+
+
 def demo(
-    index: IndexOption = Path("demo-index"),
+    index: DemoIndexOption = Path("demo-index"),
     profile: ProfileOption = None,
     query: Annotated[list[str] | None, typer.Option(help="Your own query; repeatable.")] = None,
     k: Annotated[int, typer.Option("-k", help="Moments per query.", min=1)] = 3,

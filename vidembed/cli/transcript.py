@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ from vidembed.types import TimedText, format_time
 if TYPE_CHECKING:
     from vidembed.captions.subtitles import Cue
     from vidembed.index.transcripts import TextKind
+    from vidembed.index.video_index import VideoIndex
 
 Found = tuple[Path, TimedText]
 
@@ -41,33 +43,40 @@ def transcript(
         raise InputError(f"no format {name!r} of transcripts", hint=f"one of: {', '.join(FORMATS)}")
     known: list[Found] = []
     silent: list[str] = []
-    for path, text in _texts(videos, "ocr" if written else "speech", index, profile, settings):
-        known += [(path, text)] if text is not None else []
-        silent += [path.name] if text is None else []
+    there = (index / "index.json").is_file()
+    with opened(index, settings=settings, readonly=True) if there else nullcontext() as open_index:
+        indexed = {path for record in open_index.videos() for path in record.paths} if open_index else set()
+        for path, text in _texts(videos, "ocr" if written else "speech", open_index, indexed, profile, settings):
+            known += [(path, text)] if text is not None else []
+            silent += [path.name] if text is None else []
     if silent:
         names = ", ".join(silent[:5]) + ", ..." * (len(silent) > 5)
         plain(err(), f"nothing {'written' if written else 'said'} in {counted(len(silent), 'video')}: {names}")
     if out_to is None or str(out_to) == "-":
         sys.stdout.write(_together(known, name))
     elif known:
-        _write(known, name, out_to, overwrite=overwrite)
+        _write(known, name, out_to, indexed, overwrite=overwrite)
 
 
 def _texts(
-    videos: Sequence[str] | None, kind: TextKind, index: Path, profile: str | None, settings: Sequence[str] | None
+    videos: Sequence[str] | None,
+    kind: TextKind,
+    open_index: VideoIndex | None,
+    indexed: Collection[Path],
+    profile: str | None,
+    settings: Sequence[str] | None,
 ) -> Iterator[tuple[Path, TimedText | None]]:
     """Each video with its text: from the index where it is known there."""
     files = [Path(video) for video in videos or () if Path(video).is_file()]
     new, asked = files, list(videos or ())
-    if (index / "index.json").is_file():
-        with opened(index, settings=settings, readonly=True) as open_index:
-            own = {path.resolve() for record in open_index.videos() for path in record.paths}
-            new = [file for file in files if file.resolve() not in own]
-            asked = [video for video in asked if Path(video) not in new]
-            if asked or not videos:
-                yield from open_index.transcripts(asked or None, kind=kind)
+    if open_index is not None:
+        own = {path.resolve() for path in indexed}
+        new = [file for file in files if file.resolve() not in own]
+        asked = [video for video in asked if Path(video) not in new]
+        if asked or not videos:
+            yield from open_index.transcripts(asked or None, kind=kind)
     elif len(files) != len(asked) or not asked:
-        raise MediaNotFound(f"no index at {str(index)!r}", hint="give video files, or --index FOLDER")
+        raise MediaNotFound("there is no index here", hint="give video files, or --index FOLDER")
     if new and kind == "ocr":
         raise InputError(
             f"{new[0]} is not in the index", hint="vidembed index VIDEO --channels +ocr reads on-screen text"
@@ -79,15 +88,14 @@ def _texts(
         yield file, transcribe(file, load_config(profile=profile, overrides=settings))
 
 
-def _write(found: Sequence[Found], name: str, target: Path, *, overwrite: bool) -> None:
+def _write(found: Sequence[Found], name: str, target: Path, indexed: Collection[Path], *, overwrite: bool) -> None:
     """One file for all where the target names a file, else one per video in that folder."""
-    from vidembed.files import replacing
+    from vidembed.files import distinct_names, fitting, replacing
 
     if target.suffix.lstrip(".").lower() not in FORMATS or target.is_dir():
         target.mkdir(parents=True, exist_ok=True)
-        pieces = {
-            target / f"{stem}.{name}": FORMATS[name](*one) for stem, one in zip(_stems(found), found, strict=True)
-        }
+        names = distinct_names([*indexed, *(path for path, _ in found)])  # the same, whichever of them are asked for
+        pieces = {target / fitting(names[path], f".{name}"): FORMATS[name](path, text) for path, text in found}
     elif len(found) > 1 and name in ("srt", "vtt"):
         raise InputError(f"{target} is one file for {len(found)} videos", hint="--out FOLDER writes one per video")
     else:
@@ -96,16 +104,6 @@ def _write(found: Sequence[Found], name: str, target: Path, *, overwrite: bool) 
         with replacing(path, overwrite=overwrite) as part:
             part.write_text(text, encoding="utf-8", newline="\n")
         plain(err(), f"wrote {path}")
-
-
-def _stems(found: Sequence[Found]) -> list[str]:
-    """A name for each video's file: its own, with its suffix where two differ in nothing else, else with a number."""
-    names: list[str] = []
-    stems = [path.stem.casefold() for path, _ in found]
-    for path, _ in found:
-        name = path.stem if stems.count(path.stem.casefold()) == 1 else path.name
-        names.append(name if name not in names else f"{name}-{names.count(name) + 1}")
-    return names
 
 
 def _together(found: Sequence[Found], name: str) -> str:

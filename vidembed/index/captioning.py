@@ -156,7 +156,7 @@ class _CaptionRun:
     ) -> Iterator[Caption | Failure]:
         """The captioner's answers; what an earlier run of it left of the video is kept in mind."""
         wanted = {clip.clip_id for clip in todo}
-        made = [c for c in known.values() if c.model == self.producer and not c.human]
+        made = [c for c in known.values() if c.model == self.producer and not c.human and c.clip.clip_id not in wanted]
         captioning = self._captioning
         with open_video(path, self._parts.config.media) as video:
             media = (m for m in self._media(path, video, clips) if m.clip.clip_id in wanted)

@@ -20,8 +20,9 @@ from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.in_hand import InHand
 from vidembed.index.pipeline.run import Indexer, ProgressCallback
 from vidembed.index.pipeline.write import recover
+from vidembed.index.whereabouts import left_folders, note_problems, settle_gone, settle_moved
 from vidembed.index.worker import make_executor, make_remote
-from vidembed.media.files import FIND, survey
+from vidembed.media.files import survey
 from vidembed.protocols import Channel
 from vidembed.sources.basic import caption_text
 from vidembed.types import Caption, Failure, RunReport
@@ -61,11 +62,18 @@ class Filling:
             raise _no_videos(inputs, found.links)
         self.repair(specs)
         files = [path for path in found.files if path not in leave_out]
+        before = frozenset(self._catalog.videos.paths())
         report = self._run(files, specs, config=config, prepare=self._use, progress=progress)
         self._tag(found.files)
-        self._note_problems(found.problems, under)
-        self._settle_gone(under, {path.as_posix() for path in found.files}, prune=prune)
-        return replace(report, failed=(*found.problems, *report.failed))
+        note_problems(self._catalog, found.problems, under)
+        reached = {path.as_posix() for path in found.files}
+        moved = settle_moved(self._catalog, reached, reached - before)
+        left = left_folders(moved)
+        gone = settle_gone(self._catalog, lambda path: under(path) or left(path), reached, prune=prune)
+        for video_id in self._catalog.videos.without_files() if prune else ():
+            self.forget(video_id)
+        report = replace(report, failed=(*found.problems, *report.failed), moved=moved)
+        return replace(report, forgotten=gone) if prune else replace(report, gone=gone)
 
     def reencode(
         self, specs: Mapping[str, ChannelSpec], *, config: Config, progress: ProgressCallback | None
@@ -226,28 +234,6 @@ class Filling:
         for path, given in tags.items():
             if path.as_posix() in known:
                 self._catalog.tags.change([known[path.as_posix()].video_id], given)
-
-    def _note_problems(self, problems: Sequence[Failure], under: Callable[[str], bool]) -> None:
-        """Record what could not be looked at, in place of what could not the last time."""
-        for failure in self._catalog.failures():
-            if failure.stage == FIND and (under(failure.item) or under(failure.item.rpartition(":")[0])):
-                self._catalog.clear_failures(failure.item)
-        for failure in problems:
-            self._catalog.put_failure(failure)
-
-    def _settle_gone(self, under: Callable[[str], bool], found: set[str], *, prune: bool) -> None:
-        """Mark files of the catalog that are no longer there; prune: forget them and videos that have no other."""
-        rows = [row for row in self._catalog.videos.paths().values() if under(row.path)]
-        gone = [row.path for row in rows if row.path not in found and not os.path.lexists(row.path)]
-        self._catalog.videos.mark_missing(gone)
-        for failure in self._catalog.failures():
-            over = failure.stage != FIND and (prune or not os.path.lexists(failure.item))
-            if over and under(failure.item) and failure.item not in found:
-                self._catalog.clear_failures(failure.item)
-        if prune:
-            self._catalog.videos.unlink(gone)
-            for video_id in self._catalog.videos.without_files():
-                self.forget(video_id)
 
 
 def _no_videos(inputs: Sequence[str | Path], links: int) -> MediaNotFound:

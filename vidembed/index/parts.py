@@ -17,6 +17,7 @@ import numpy as np
 from vidembed.config.schema import ChannelSettings, Config, StoreSettings
 from vidembed.errors import BadQuery, ConfigError, IndexBusy, MediaNotFound, StoreError, did_you_mean
 from vidembed.index.catalog import Catalog
+from vidembed.index.catalog.videos import path_there
 from vidembed.index.channels import ChannelFactory, ChannelSpec, LazyChannels, channel_spec
 from vidembed.index.manifest import Manifest
 from vidembed.index.media import Thumbnails
@@ -180,7 +181,7 @@ class IndexParts:
         rows = self.catalog.videos.paths_of(video_id)
         if not rows:
             raise MediaNotFound(f"no video {video_id!r} in this index", hint="vidembed info --videos lists them")
-        return Path(rows[0].path)
+        return path_there(rows)
 
     # -- the store ---------------------------------------------------------------------------------------------------
 

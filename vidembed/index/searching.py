@@ -14,6 +14,7 @@ import numpy as np
 from vidembed.config.schema import Config
 from vidembed.errors import BadQuery, ConfigError, NoSuchStream, VidembedError
 from vidembed.index.catalog import Catalog
+from vidembed.index.catalog.videos import path_there
 from vidembed.index.channels import ChannelSpec
 from vidembed.media.images import load_image
 from vidembed.media.reading.audio import load_audio
@@ -71,10 +72,8 @@ class CatalogLookup:
         return self._catalog.videos.clips_of_many(video_ids)
 
     def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
-        """A file of each video."""
-        return {
-            video_id: Path(rows[0].path) for video_id, rows in self._catalog.videos.paths_of_many(video_ids).items()
-        }
+        """A file of each video, one that is there now."""
+        return {video_id: path_there(rows) for video_id, rows in self._catalog.videos.paths_of_many(video_ids).items()}
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
         """What each channel of texts has of each clip."""

@@ -145,6 +145,9 @@ class RunReport:
     seconds_of_video: float = 0.0
     counts: Mapping[str, int] = field(default_factory=dict)  # frames decoded, kept, skipped, corrupt, ...
     damaged: tuple[Damage, ...] = ()  # files that are done, but not whole
+    moved: tuple[tuple[str, str], ...] = ()  # (old, new) path of files that were renamed or moved
+    gone: tuple[str, ...] = ()  # files that are no longer where they were; their videos are hidden
+    forgotten: tuple[str, ...] = ()  # the same, where they were to be forgotten (`prune`)
 
     @property
     def found(self) -> int:
@@ -153,7 +156,11 @@ class RunReport:
 
     def __str__(self) -> str:
         damaged = f", {len(self.damaged)} damaged" if self.damaged else ""
-        return f"{len(self.done)} done, {len(self.unchanged)} unchanged, {len(self.failed)} failed{damaged}"
+        moved = f", {len(self.moved)} of them moved" if self.moved else ""
+        gone = f", {len(self.gone)} gone" if self.gone else ""
+        forgotten = f", {len(self.forgotten)} forgotten" if self.forgotten else ""
+        ended = f"{len(self.done)} done, {len(self.unchanged)} unchanged{moved}, {len(self.failed)} failed"
+        return f"{ended}{damaged}{gone}{forgotten}"
 
     def damage(self) -> str:
         """One line for people: "2 files are damaged: 24 frames could not be decoded"; "" when none is."""

@@ -113,6 +113,31 @@ def test_two_files_that_swap_their_names_keep_their_vectors(empty: VideoIndex, l
     assert (empty.search("green", k=1)[0].path.name, empty.search("red", k=1)[0].path.name) == ("good.mp4", "other.mp4")
 
 
+def test_a_library_that_was_renamed_is_found_where_it_is(empty: VideoIndex, library: Path) -> None:
+    empty.add(library)
+    (library / "good.mp4").unlink()
+    renamed = library.rename(library.with_name("library2"))
+    assert empty.search("green", k=1)[0].path == library / "other.mp4", "nobody has said yet where it is"
+    report = empty.add(renamed)
+    assert report.moved == (((library / "other.mp4").as_posix(), (renamed / "other.mp4").as_posix()),)
+    assert "1 of them moved" in str(report)
+    assert empty.search("green", k=1)[0].path == renamed / "other.mp4"
+    assert (report.gone, report.forgotten) == (((library / "good.mp4").as_posix(),), ())
+    assert [record.paths for record in empty.videos() if record.state == "ready"] == [(renamed / "other.mp4",)]
+    assert empty.add(renamed).gone == (), "said once"
+
+
+def test_pruning_says_what_it_forgets(empty: VideoIndex, library: Path) -> None:
+    empty.add(library)
+    (library / "good.mp4").unlink()
+    (library / "other.mp4").rename(library / "another.mp4")
+    report = empty.add(library, prune=True)
+    assert report.moved == (((library / "other.mp4").as_posix(), (library / "another.mp4").as_posix()),)
+    assert report.forgotten == ((library / "good.mp4").as_posix(),)
+    assert str(report) == "0 done, 1 unchanged, 1 of them moved, 0 failed, 1 forgotten"
+    assert [record.paths for record in empty.videos()] == [(library / "another.mp4",)]
+
+
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.ENOENT])
 def test_a_folder_that_cannot_be_read_is_listed(
     empty: VideoIndex, library: Path, monkeypatch: pytest.MonkeyPatch, number: int

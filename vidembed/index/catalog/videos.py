@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +38,13 @@ class VideoRow:
     reader: str
     missing: bool
     counts: Mapping[str, int] = field(default_factory=dict)  # what the reader met: decoded, skipped, corrupt, ...
+
+
+def path_there(rows: Sequence[PathRow]) -> Path:
+    """Of one video's files, the first that is there now; the first of all where none is."""
+    if len(rows) == 1:
+        return Path(rows[0].path)
+    return Path(next((row.path for row in rows if os.path.exists(row.path)), rows[0].path))
 
 
 # Of a reader's counts, those that say something of the file.
