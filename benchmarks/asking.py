@@ -25,7 +25,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import vidembed
 from vidembed.captions.subtitles import Cue, write_srt
-from vidembed.index.answering import Answer
+from vidembed.index.evidence import Answer
 from vidembed.types import Span
 
 LINE_S = 5.0  # each sentence, and each sign

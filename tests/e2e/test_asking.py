@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from chat_server import Pieces, server
 from media_factory import Media
+from PIL import Image
 
 from vidembed import VideoIndex, open_index
 from vidembed.cli import main
-from vidembed.errors import BadQuery, EncodingError
+from vidembed.errors import BadQuery, EncodingError, ModelError
 from vidembed.index import answering
+from vidembed.index.evidence import Answer
+from vidembed.models.captioners.openai import EndpointOptions, OpenAICaptioner
 from vidembed.types import Span
 
 SAID = """1
@@ -65,9 +73,14 @@ def index(folder: Path) -> Iterator[VideoIndex]:
         yield opened
 
 
-def phrased(index: VideoIndex, answer: str) -> tuple[answering.Answer, Scripted]:
+def phrased(index: VideoIndex, answer: str) -> tuple[Answer, Scripted]:
     writer = Scripted(answer)
-    return answering.ask(index.parts, QUESTION, where=None, writer=writer), writer
+    return asked(index, QUESTION, writer), writer
+
+
+def asked(index: VideoIndex, question: str, writer: Scripted) -> Answer:
+    *_, last = answering.ask(index.parts, question, where=None, writer=writer)
+    return last
 
 
 def test_without_a_model_the_answer_is_the_sentence_that_was_said(index: VideoIndex) -> None:
@@ -79,7 +92,7 @@ def test_without_a_model_the_answer_is_the_sentence_that_was_said(index: VideoIn
 
 def test_what_the_library_does_not_show_is_refused_and_no_model_is_asked(index: VideoIndex) -> None:
     writer = Scripted("The capital is [1].")
-    answer = answering.ask(index.parts, "Which guitar does she play?", where=None, writer=writer)
+    answer = asked(index, "Which guitar does she play?", writer)
     assert (answer.sentences, writer.asked) == ((), [])
     assert str(answer) == "The library does not show it."
 
@@ -101,6 +114,67 @@ def test_a_model_that_finds_nothing_and_one_that_says_nothing(index: VideoIndex)
     assert phrased(index, "NOT SHOWN")[0].sentences == ()
     with pytest.raises(EncodingError, match="answered nothing"):
         phrased(index, "  ")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept", "dropped"),
+    [
+        ("Dr. Smith said 3.5 m at 0:01.5 [1].", ["Dr. Smith said 3.5 m at 0:01.5."], ()),
+        ("Nine hundred. [1]\nMaria leads it! [1]", ["Nine hundred.", "Maria leads it!"], ()),
+        ("<think>Sky is blue [1].</think> Nine hundred [1]", ["Nine hundred"], ()),
+        ("九百ユーロです。[1]次はない。", ["九百ユーロです。"], ("次はない。",)),
+        ("No. Nobody knows.", [], ("No. Nobody knows.",)),
+    ],
+)
+def test_sentences_of_a_model(index: VideoIndex, text: str, kept: list[str], dropped: tuple[str, ...]) -> None:
+    answer, _ = phrased(index, text)
+    assert ([one.text for one in answer.sentences], answer.dropped) == (kept, dropped)
+
+
+def test_an_answer_grows_sentence_by_sentence(index: VideoIndex) -> None:
+    pieces = Pieces(["<think>hm [1]. </think>It is ", "900 euros", " [1]. Sky is ", "blue. Maria leads", " [1]."])
+    with server([pieces]) as (url, seen):
+        answers = list(index.ask_stream(QUESTION, model="m", endpoint=url))
+    grown = [[one.text for one in answer.sentences] for answer in answers]
+    assert grown == [["It is 900 euros."], ["It is 900 euros.", "Maria leads."]]
+    assert isinstance(seen[0]["messages"][0]["content"], str)  # no picture leaves unless that is asked for
+
+
+def test_the_endpoint_is_shown_the_frame_of_each_moment(index: VideoIndex) -> None:
+    with server([Pieces(["Red [1]."])]) as (url, seen):
+        answer = index.ask(QUESTION, model="m", endpoint=url, pictures=True)
+    assert str(answer) == "Red. [1]"
+    words, *shown = seen[0]["messages"][0]["content"]
+    assert "Evidence" in words["text"]
+    assert [part["text"] for part in shown[::2]] == [f"Evidence [{e.number}] shows:" for e in answer.evidence]
+    picture = Image.open(io.BytesIO(base64.b64decode(shown[1]["image_url"]["url"].partition(",")[2])))
+    assert np.abs(np.asarray(picture).mean(axis=(0, 1)) - (255, 0, 0)).max() < 12  # the first second is red
+
+
+@pytest.mark.parametrize(
+    ("answers", "says"),
+    [
+        ([None], "did not answer within 0.2 s"),
+        ([b"<html>"], "is no chat completion"),
+        ([500], "answered 500"),
+        ([[""]], "answered nothing"),
+    ],
+)
+def test_an_endpoint_that_fails_is_said(index: VideoIndex, answers: list[Any], says: str) -> None:
+    with server(answers) as (url, _):
+        writer = OpenAICaptioner(EndpointOptions(base_url=url, model="m", timeout_s=0.2, retries=0))
+        with pytest.raises(ModelError, match=says):
+            list(answering.ask(index.parts, QUESTION, where=None, writer=writer))
+
+
+def test_an_endpoint_that_cites_nothing_proves_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    with server([Pieces(["Surely a million. ", "Believe me."])]) as (url, _):
+        arguments = ["ask", QUESTION, "--index", str(folder / "index"), "--endpoint", url, "--model", "m"]
+        assert main(arguments) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "The library does not show it.\n"
+    assert "left out, for want of proof: Surely a million. Believe me." in printed.err
 
 
 def test_words_of_videos_are_data(index: VideoIndex) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import base64
+import io
 import logging
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from chat_server import HEADERS, Pieces, server
+from PIL import Image
 
 from vidembed.errors import FATAL, ConfigError, EndpointRefused, ModelError, NoSuchStream
 from vidembed.models import registry
@@ -58,60 +57,10 @@ def test_the_toy_names_colour_and_tone() -> None:
 
 
 SPEC = registry.find("openai-compatible", "captioner")
-HEADERS: list[dict[str, str]] = []  # of the requests to the latest server
 
 
 def captioner_of(url: str, model: str = "m", **options: Any) -> OpenAICaptioner:
     return OpenAICaptioner(EndpointOptions(base_url=url, model=model, **options))
-
-
-@contextmanager
-def server(answers: list[Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A chat endpoint on loopback: each answer is a list of texts, a body, an HTTP status, or None for silence.
-
-    A status with a dict is OpenAI's form of an error.
-    """
-    seen: list[dict[str, Any]] = []
-    HEADERS.clear()
-    release = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            seen.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            HEADERS.append({name.lower(): value for name, value in self.headers.items()})
-            answer = answers[min(len(seen), len(answers)) - 1]
-            if answer is None:
-                release.wait(10)
-                return
-            status = answer if isinstance(answer, int) else 200
-            error: Any = None
-            if isinstance(answer, tuple):
-                status, error = answer
-            texts = answer if isinstance(answer, list) else []
-            body = json.dumps({"choices": [{"message": {"content": text}} for text in texts]}).encode()
-            if isinstance(answer, bytes) or error:
-                body = answer if isinstance(answer, bytes) else json.dumps({"error": error}).encode()
-            self.send_response(status)
-            if status == 302:
-                self.send_header("Location", f"http://127.0.0.1:{httpd.server_port}/elsewhere")
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{httpd.server_port}/v1", seen
-    finally:
-        release.set()
-        httpd.shutdown()
-        thread.join()
-        httpd.server_close()
 
 
 def test_an_endpoint_that_ignores_n_is_asked_again() -> None:
@@ -201,6 +150,36 @@ def test_an_endpoint_writes_from_text_alone() -> None:
         assert captioner_of(url, language="French").write("Say something.") == "Title: A wall"
     assert seen[0]["messages"][0]["content"].startswith("Say something.\nWrite in French")
     assert (seen[0]["temperature"], seen[0]["max_tokens"]) == (0.0, 400)
+
+
+def test_an_answer_comes_piece_by_piece() -> None:
+    red = np.full((8, 8, 3), (255, 0, 0), np.uint8)
+    with server([Pieces(["It is ", "red", " [1]."])]) as (url, seen):
+        assert list(captioner_of(url).stream("What is it?", pictures=[("Evidence [1] shows:", red)])) == [
+            "It is ", "red", " [1]."
+        ]  # fmt: skip
+    (body,) = seen
+    assert body["stream"] is True
+    words, label, picture = body["messages"][0]["content"]
+    assert (words["text"], label["text"]) == ("What is it?", "Evidence [1] shows:")
+    shown = Image.open(io.BytesIO(base64.b64decode(picture["image_url"]["url"].partition(",")[2])))
+    assert np.abs(np.asarray(shown).mean(axis=(0, 1)) - (255, 0, 0)).max() < 5
+
+
+def test_an_endpoint_that_does_not_stream_is_asked_for_the_whole_answer() -> None:
+    refusal = (400, {"message": "streaming is off", "param": "stream"})
+    for answers in ([["whole"]], [refusal, ["whole"]]):
+        with server(answers) as (url, seen):
+            assert list(captioner_of(url).stream("Say.")) == ["whole"]
+        assert [body.get("stream") for body in seen] == [True, None]
+
+
+def test_an_endpoint_that_falls_silent_amid_its_answer() -> None:
+    pieces = Pieces(["It is ", "red"])
+    pieces.silent_after = "It is "
+    with server([pieces]) as (url, seen), pytest.raises(ModelError, match="did not answer within 0.2 s"):
+        list(captioner_of(url, timeout_s=0.2).stream("Say."))
+    assert len(seen) == 1  # half an answer is not asked for again
 
 
 def test_addresses_other_than_http_are_refused() -> None:

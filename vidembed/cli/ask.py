@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from vidembed.errors import InputError
 from vidembed.types import Filter, format_time
 
 if TYPE_CHECKING:
-    from vidembed.index.answering import Answer
+    from vidembed.index.evidence import Answer
 
 
 def ask(
@@ -24,6 +25,7 @@ def ask(
     endpoint: Annotated[
         str | None, typer.Option(help="OpenAI-compatible address, such as http://127.0.0.1:8000/v1; gets the evidence.")
     ] = None,
+    pictures: Annotated[bool, typer.Option("--pictures", help="Show the endpoint a frame of each moment.")] = False,
     path: Annotated[list[str] | None, typer.Option(help="Only files matching this glob; repeatable.")] = None,
     json: JsonOption = False,
     index: IndexOption = Path(DEFAULT_INDEX),
@@ -32,23 +34,36 @@ def ask(
     """Answer a question from what videos say, write and show. Without a model nothing is made up, and nothing sent."""
     if endpoint is not None and model is None:
         raise InputError("--endpoint needs --model", hint="the endpoint's name for the model")
-    options = {"base_url": endpoint, "model": model} if endpoint is not None else None
+    if pictures and endpoint is None:
+        raise InputError("--pictures needs --endpoint", hint="an endpoint whose model sees")
     with opened(index, settings=settings, readonly=True) as open_index:
-        answer = open_index.ask(
+        told = 0
+        for answer in open_index.ask_stream(
             question,
             where=Filter(paths=tuple(path)) if path else None,
-            model="openai" if endpoint is not None else model,
-            options=options,
-        )
+            model=model,
+            endpoint=endpoint,
+            pictures=pictures,
+        ):
+            told = told if json else _tell(answer, told)
     if json:
         print_json(answer.record())
         return
-    _print(answer)
+    if not answer.sentences:
+        plain(out(), str(answer))
+    _print_places(answer)
 
 
-def _print(answer: Answer) -> None:
-    """Sentences with their numbers, then where each number is."""
-    plain(out(), str(answer))
+def _tell(answer: Answer, told: int) -> int:
+    """Print the sentences that are new; returns how many there are now."""
+    for line in str(answer).splitlines()[told:] if answer.sentences else []:
+        plain(out(), line)
+    sys.stdout.flush()
+    return len(answer.sentences)
+
+
+def _print_places(answer: Answer) -> None:
+    """Where each number is."""
     cited = {e.number: e for sentence in answer.sentences for e in sentence.evidence}
     spans = {e.number: sentence.span for sentence in reversed(answer.sentences) for e in sentence.evidence}
     for number, e in sorted(cited.items()):

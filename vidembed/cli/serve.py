@@ -51,6 +51,12 @@ def serve(
     readonly: Annotated[bool, typer.Option("--readonly", help="Search only; no changes.")] = False,
     max_upload_mb: Annotated[int, typer.Option(help="Largest upload, in MB.", min=1)] = 2048,
     max_uploads: Annotated[int, typer.Option(help="Most files in one upload.", min=1)] = 50,
+    ask_model: Annotated[
+        str | None, typer.Option(help="Who phrases answers to questions. Default: nobody, in the videos' words.")
+    ] = None,
+    ask_endpoint: Annotated[
+        str | None, typer.Option(help="OpenAI-compatible address of that model; gets the evidence.")
+    ] = None,
     mcp: Annotated[bool, typer.Option("--mcp", help="Offer search and captions as MCP tools.")] = False,
 ) -> None:
     """Open a web page to add, search and caption videos."""
@@ -72,6 +78,8 @@ def serve(
         max_upload_mb=max_upload_mb,
         max_uploads=max_uploads,
         root_path=root_path,
+        ask_model=ask_model,
+        ask_endpoint=ask_endpoint,
     )
     with opened(index, profile=profile, config=config, settings=settings, create=True) as open_index:
         plain(err(), f"open http://{host}:{port}{app.root_path}/ in a browser; stop with Ctrl-C")

@@ -50,7 +50,7 @@ def transcribe(path: Path, config: Config) -> TimedText | None:
 
     Raises:
         ConfigError: No channel has the source speech.
-        MediaError: The file cannot be read.
+        MediaUnreadable: The file cannot be read.
         MissingDependency: The recogniser is needed and not installed.
     """
     settings = next((given for given in config.channels.values() if given.source == "speech"), None)

@@ -28,7 +28,7 @@ from vidembed.types import Caption, Filter, Moment, Query, RunReport
 
 if TYPE_CHECKING:
     from vidembed.captions.run import CaptionedVideo  # captions are imported when asked for: searches need none
-    from vidembed.index.answering import Answer
+    from vidembed.index.evidence import Answer
 
 _PER_STEP = 200  # moments of one query that a sequence is looked for in
 
@@ -307,34 +307,49 @@ class VideoIndex(MomentFiles):
         """
         return check(self.config, claim, moments, self.parts.verifier(model))
 
-    def ask(
+    def ask(self, question: str, *, where: Filter | None = None, **how: Any) -> Answer:
+        """Answer a question with sentences that each name the moments that prove them.
+
+        Args:
+            question: In plain words.
+            where: Which videos may answer.
+            **how: As for `ask_stream`.
+        """
+        *_, answer = self.ask_stream(question, where=where, **how)
+        return answer
+
+    def ask_stream(
         self,
         question: str,
         *,
         where: Filter | None = None,
         model: str | None = None,
-        options: Mapping[str, Any] | None = None,
-    ) -> Answer:
-        """Answer a question with sentences that each name the moments that prove them.
+        endpoint: str | None = None,
+        pictures: bool = False,
+    ) -> Iterator[Answer]:
+        """The answer to a question, longer with each sentence that is there; the last one is whole.
 
-        Nothing leaves this machine unless an endpoint is named: `model="openai"`, and as `options` its `base_url` and
-        its name of the `model`.
+        Nothing leaves this machine unless an endpoint is named.
 
         Args:
             question: In plain words.
             where: Which videos may answer.
             model: What phrases the answer: a captioner that writes; None = words of the videos themselves.
-            options: For its loader.
+            endpoint: OpenAI-compatible address, "http://127.0.0.1:8000/v1"; `model` is then its name for the model.
+            pictures: Show it a frame of each moment, too.
 
         Raises:
             BadQuery: The question is empty.
-            ConfigError: The model does not write text.
+            ConfigError: The model does not write text, or is shown no pictures.
             ModelError: It cannot be loaded, or its endpoint fails.
         """
-        from vidembed.index.answering import ask, load_writer
+        from vidembed.index.answering import ask
+        from vidembed.index.phrasing import load_writer
 
-        writer = load_writer(self.config, model, options or {}) if model is not None else None
-        return ask(self.parts, question, where=where, writer=writer)
+        if endpoint is not None and model is None:
+            raise BadQuery("an endpoint needs a model", hint="the endpoint's name for it")
+        writer = load_writer(self.config, model, endpoint=endpoint) if model is not None else None
+        yield from ask(self.parts, question, where=where, writer=writer, pictures=pictures)
 
     def curve(
         self, query: str | Query, video: str | Path, **options: Any

@@ -111,6 +111,7 @@ def play_attributes(site: Site, info: VideoInfo, span: Span, **more: object) -> 
         "src": site.url(f"media/{info.video_id}") if plays_in_browsers(info.path, info.codec) else "",
         "piece": site.url(f"piece/{info.video_id}"),
         "playable": site.url(f"playable/{info.video_id}"),
+        "transcript": site.url(f"transcript/{info.video_id}"),
         "picture": int(info.has_video),
         **more,
     }
@@ -199,6 +200,7 @@ PLAYER = """<section class="ve-player" hidden aria-label="Player">
 <div class="ve-player-foot"><button type="button" class="ve-btn" data-action="previous">‹ Previous</button>
 <button type="button" class="ve-btn" data-action="replay">↺ Play the moment again</button>
 <button type="button" class="ve-btn" data-action="next">Next ›</button></div>
+<details class="ve-says" hidden><summary>Transcript</summary><div class="ve-says-body"></div></details>
 </section>"""
 
 

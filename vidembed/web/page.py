@@ -237,9 +237,12 @@ def looks() -> dict[str, Any]:
         button_primary_background_fill_hover_dark="*primary_500",
     )
     static = resources.files("vidembed.web") / "static"
-    script = (static / "app.js").read_text(encoding="utf-8")
+    script, css = (
+        "\n".join((static / f"{name}.{kind}").read_text(encoding="utf-8") for name in ("app", "transcript"))
+        for kind in ("js", "css")
+    )
     head = f'<meta name="viewport" content="width=device-width, initial-scale=1"><script>{script}</script>'
-    return {"theme": theme, "css": (static / "app.css").read_text(encoding="utf-8"), "head": head}
+    return {"theme": theme, "css": css, "head": head}
 
 
 _LOOKS_AT = {
@@ -275,11 +278,15 @@ def about_html(site: Site) -> str:
         for channel in info.channels.values()
     )
     caption = site.index.config.caption.model or "the model you choose"
+    model, endpoint = site.settings.ask_model, site.settings.ask_endpoint
+    sent = f"the evidence of a question goes to {endpoint}" if endpoint else "nothing is sent elsewhere"
+    by = f"by {model}" if model else "in the videos' own words"
     return f"""<div class="ve-facts">{"".join(f"<div><b>{e(v)}</b><span>{e(k)}</span></div>" for v, k in facts)}</div>
 <h2 class="ve-less">Models in use</h2>
 <table class="ve-table ve-models"><thead><tr><th>Channel</th><th>Model</th><th>Holds</th><th>Licence of
 the weights</th></tr></thead><tbody>{rows}</tbody></table>
-<p>Captions are written by <b>{e(caption)}</b>. Search runs on this machine; nothing is sent elsewhere.</p>
+<p>Captions are written by <b>{e(caption)}</b>. Questions are answered {e(by)}.
+Search runs on this machine; {e(sent)}.</p>
 <h2 class="ve-less">Keys</h2>
 <p class="ve-keys"><kbd>/</kbd> to the search box <kbd>J</kbd> <kbd>K</kbd> next and previous moment
 <kbd>R</kbd> the moment again <kbd>Esc</kbd> close the player <kbd>Ctrl</kbd> <kbd>Enter</kbd> save a caption</p>

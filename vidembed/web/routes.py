@@ -26,6 +26,7 @@ from vidembed.web.export import MEDIA_TYPES, record, written
 from vidembed.web.html import ICON, strip
 from vidembed.web.intake import safe_name
 from vidembed.web.media import BROWSER_TYPES
+from vidembed.web.transcript_pane import transcript_html
 
 if TYPE_CHECKING:
     from vidembed.web.site import Site
@@ -116,6 +117,12 @@ def add_routes(app: FastAPI, site: Site) -> None:
             raise InputError("this search is no longer remembered", hint="search again")
         chosen = [int(place) for place in only.split(",") if place]
         return _download(written(site, answer, kind, chosen), MEDIA_TYPES[kind], f"moments.{kind}")
+
+    @app.get("/transcript/{video_id}", include_in_schema=False)
+    def transcript(video_id: str) -> HTMLResponse:
+        """The words of a video, for the pane beside the player."""
+        words = transcript_html(site, _checked(video_id, _VIDEO_ID))
+        return HTMLResponse(words, headers={"Cache-Control": "no-store"})
 
     @app.get("/captions/{video_id}.{kind}", include_in_schema=False)
     def captions(video_id: str, kind: str) -> Response:

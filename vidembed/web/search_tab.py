@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from abc import ABCMeta
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import gradio as gr
 from vidembed.errors import VidembedError
 from vidembed.types import parse_time
 from vidembed.web import cards, html
+from vidembed.web.answer_view import answered
 from vidembed.web.asking import ADDRESS_FIELDS, Ask, check_query, from_address, run
 from vidembed.web.html import html_part
 
@@ -69,6 +70,7 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
             elem_id="ve-text", autofocus=True, show_label=False, container=False,
         )  # fmt: skip
         go = gr.Button("Search", variant="primary", scale=0, min_width=96, elem_id="ve-go")
+        question = gr.Button("Ask", scale=0, min_width=64, elem_id="ve-question")
     with gr.Row(elem_classes="ve-tools"):
         by_media = gr.Button(_MEDIA, size="sm", scale=0, min_width=90, elem_id="ve-media-open", elem_classes="ve-tool")
         by_filter = gr.Button(_FILTERS, size="sm", scale=0, min_width=90, elem_id="ve-options-open",
@@ -120,6 +122,23 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
         chips = html.terms(site, chosen.like, chosen.unlike, shown, limits)
         return {**told, found: body, terms: chips, count: k, more: gr.update(visible=full)}
 
+    def questioned(data: Mapping[Any, Any], changed: Mapping[str, Any]) -> Iterator[dict[Any, Any]]:
+        """The answer to the words as a question, as it grows; without words as `answer`."""
+        given = {name: changed.get(name, data[part]) for name, part in fields.items()}
+        if not str(given["text"] or "").strip():
+            yield answer(data, changed)
+            return
+        one = changed.get("only", data[only])
+        told = {part: changed[name] for name, part in (fields | states).items() if name in changed}
+        told |= {examples: Examples(), more: gr.update(visible=False)}
+        try:
+            asked = _filled_in(site, given, Examples(), _PAGE, one)
+            told[terms] = html.terms(site, (), (), (), _limits(site, asked, one))
+            for body in answered(site, asked):
+                yield {**told, found: body}
+        except VidembedError as error:
+            yield {**told, found: html.error_box(error)}
+
     states = {"examples": examples, "only": only}
 
     def at_address(data: Mapping[Any, Any], search: str) -> dict[Any, Any]:
@@ -131,7 +150,7 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
             form["channels"] = [name for name in said["channels"].split(",") if name in usual["channels"]]
         form["text"], one, opened = said.get("q", ""), said.get("in", ""), said.get("v", "")
         form |= {"only": one or ("" if form["text"] else opened), "examples": Examples()}
-        told = answer(data, form)
+        told = [*questioned(data, form)][-1] if said.get("ask") == "1" else answer(data, form)
         at_s = _seconds(said.get("t", "0")) if opened else None
         return {**told, found: told[found] + cards.opener(site, opened, at_s)}
 
@@ -143,6 +162,9 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
 
     def searched(data: dict[Any, Any]) -> dict[Any, Any]:
         return answer(data, {})
+
+    def asked(data: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
+        yield from questioned(data, {})
 
     def further(data: dict[Any, Any]) -> dict[Any, Any]:
         return answer(data, {}, min(data[count] + _PAGE, site.settings.max_results))
@@ -188,6 +210,7 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
     latest: dict[str, Any] = quiet | {"trigger_mode": "always_last"}  # what is asked meanwhile comes after it
     acts = [part.submit if isinstance(part, gr.Textbox) else part.input for part in options.values()]
     gr.on([go.click, text.submit, *acts], searched, inputs, outputs, **latest)
+    question.click(asked, inputs, outputs, **latest)
     given = [image.upload, audio.upload, video.upload, audio.stop_recording, video.stop_recording]
     gr.on(given, searched, inputs, outputs, **latest)
     more.click(further, inputs, outputs, **quiet)
@@ -266,21 +289,11 @@ def _answer(
     site: Site, given: Mapping[str, Any], chosen: Examples, k: int, only: str
 ) -> tuple[str, bool, list[tuple[str, str]]]:
     """HTML of the answer, whether there may be more, and the filters that are set."""
-    weights = {name.partition(":")[2]: value for name, value in given.items() if name.startswith("weight:")}
-    plain = {name: value for name, value in given.items() if not name.startswith("weight:") and value is not None}
-    channels = plain.pop("channels", [])
-    if not channels and weights:
+    if not given["channels"] and any(name.startswith("weight:") for name in given):
         return html.notice("error", "No channel is ticked", "Tick at least one channel to search."), False, []
-    everything = len(channels) == len(weights)  # all channels: the search chooses those that understand the query
-    usual = site.index.config.search.weights
-    changed = {name: float(value) for name, value in weights.items() if float(value) != float(usual.get(name, 1.0))}
     limits: list[tuple[str, str]] = []
     try:
-        ask = Ask(
-            **plain, like=chosen.like, unlike=chosen.unlike, k=k, videos=(only,) if only else (),
-            channels=() if everything else tuple(channels),
-            weights={name: value for name, value in changed.items() if everything or name in channels},
-        )  # fmt: skip
+        ask = _filled_in(site, given, chosen, k, only)
         limits = _limits(site, ask, only)
         answer = run(site, ask)
     except VidembedError as error:
@@ -290,3 +303,18 @@ def _answer(
         return html.notice("error", "The search failed", "The server's log says why. Try it once more."), False, limits
     body = cards.results(site, answer, floor=site.index.config.search.min_confidence)
     return body, len(answer.moments) == k < site.settings.max_results, limits
+
+
+def _filled_in(site: Site, given: Mapping[str, Any], chosen: Examples, k: int, only: str) -> Ask:
+    """The form as a search. given: fields of the form by name."""
+    weights = {name.partition(":")[2]: value for name, value in given.items() if name.startswith("weight:")}
+    plain = {name: value for name, value in given.items() if not name.startswith("weight:") and value is not None}
+    channels = plain.pop("channels", [])
+    everything = len(channels) == len(weights)  # all channels: the search chooses those that understand the query
+    usual = site.index.config.search.weights
+    changed = {name: float(value) for name, value in weights.items() if float(value) != float(usual.get(name, 1.0))}
+    return Ask(
+        **plain, like=chosen.like, unlike=chosen.unlike, k=k, videos=(only,) if only else (),
+        channels=() if everything else tuple(channels),
+        weights={name: value for name, value in changed.items() if everything or name in channels},
+    )  # fmt: skip

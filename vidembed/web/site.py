@@ -6,18 +6,21 @@ import logging
 import secrets
 import threading
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cachetools import LRUCache
 
 from vidembed.errors import ConfigError, InputError, VidembedError
+from vidembed.index.phrasing import load_writer
 from vidembed.types import Moment, Query
 from vidembed.web.jobs import Bin, Edits, Jobs, sweep_uploads
 from vidembed.web.media import MediaFiles
 from vidembed.web.pictures import Pictures
 
 if TYPE_CHECKING:
+    from vidembed.captions.summarise import Writer
     from vidembed.index.contents import VideoRecord
     from vidembed.index.video_index import VideoIndex
 
@@ -35,6 +38,7 @@ class AppSettings:
     max_upload_mb, max_uploads: per file, and files at once. check_s: longest time one upload is tried out.
     proxy_mb: disk that transcoded pieces may take. max_results: answers of one search. searches_at_once: threads.
     root_path: the prefix under which a reverse proxy serves the page, "/videos".
+    ask_model, ask_endpoint: what phrases answers to questions, as for `VideoIndex.ask`; None = the videos' own words.
     """
 
     roots: tuple[Path, ...] = ()
@@ -47,11 +51,15 @@ class AppSettings:
     max_results: int = 60
     searches_at_once: int = 4
     root_path: str = ""
+    ask_model: str | None = None
+    ask_endpoint: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("max_upload_mb", "max_uploads", "check_s", "proxy_mb", "max_results", "searches_at_once"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.ask_endpoint is not None and self.ask_model is None:
+            raise ConfigError("--ask-endpoint needs --ask-model", hint="the endpoint's name for the model")
         roots = tuple(Path(root).expanduser().resolve() for root in self.roots)
         for root in roots:
             if not root.is_dir():
@@ -110,6 +118,12 @@ class Site:
         self.edits = Edits(index, self.jobs)
         if not self.readonly:
             self.bin.forget()
+
+    @cached_property
+    def writer(self) -> Writer | None:
+        """What phrases answers to questions. Raises ConfigError and ModelError."""
+        model, endpoint = self.settings.ask_model, self.settings.ask_endpoint
+        return load_writer(self.index.config, model, endpoint=endpoint) if model is not None else None
 
     @property
     def uploads(self) -> Path:

@@ -11,10 +11,13 @@ import os
 import re
 import time
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from itertools import chain
+from typing import Any, TypeVar
 
 from vidembed.errors import ConfigError, EndpointRefused, ModelError, NoSuchStream
 from vidembed.models.captioners._inputs import AnswerStyle
@@ -23,6 +26,7 @@ from vidembed.protocols import ClipMedia
 from vidembed.types import FrameBatch
 from vidembed.vectors import evenly_spaced
 
+T = TypeVar("T")
 WRITTEN_TOKENS = 400  # of a summary, at least
 THINKING_TOKENS = 2000  # more, for models that think before they write
 MAX_WAIT_S = 30.0
@@ -174,12 +178,53 @@ class OpenAICaptioner:
         tokens = max(self.options.max_tokens, WRITTEN_TOKENS)
         return next(iter(self._post(self.options.written(request), seed=seed, max_tokens=tokens, temperature=0.0)), "")
 
+    def stream(self, request: str, *, pictures: Sequence[tuple[str, Any]] = (), seed: int = 0) -> Iterator[str]:
+        """The answer piece by piece, whole where the endpoint does not stream.
+
+        Args:
+            request: What is asked.
+            pictures: Words and the (H, W, 3) uint8 RGB picture that they stand before.
+            seed: Of the sampling, at the endpoint.
+
+        Raises:
+            ModelError: The endpoint fails; before the first piece it is tried again.
+        """
+        content: str | list[dict[str, Any]] = request
+        if pictures:
+            content = [{"type": "text", "text": request}]
+            for label, rgb in pictures:
+                content += [{"type": "text", "text": label}, {"type": "image_url", "image_url": {"url": _jpeg(rgb)}}]
+        tokens = max(self.options.max_tokens, WRITTEN_TOKENS)
+        settings = {"seed": seed, "max_tokens": tokens, "temperature": 0.0, "stream": True}
+        pieces = self._tried(partial(self._begin, content), settings)
+        try:
+            with self._told(settings):
+                yield from pieces
+        except _Temporary as error:
+            raise ModelError(str(error), hint=error.hint) from error
+
+    def _begin(self, content: str | list[dict[str, Any]], settings: dict[str, Any]) -> Iterator[str]:
+        """The pieces of an answer, once the first is there. Raises _Refused where none comes: it was not streamed."""
+        if "stream" not in settings:
+            return iter(self._post_once(content, settings)[:1])
+        with self._told(settings):
+            chunks = self._create(content, settings)
+            pieces = (str(choice.delta.content or "") for chunk in chunks for choice in chunk.choices[:1])
+            first = next(pieces, None)
+        if first is None:
+            raise _Refused("stream")
+        return chain([first], pieces)
+
     def _post(self, content: str | list[dict[str, Any]], **settings: Any) -> list[str]:
-        """The texts of a completion. Raises ModelError once all tries have failed; a refused setting is left out."""
+        """The texts of a completion."""
+        return self._tried(partial(self._post_once, content), settings)
+
+    def _tried(self, ask: Callable[[dict[str, Any]], T], settings: dict[str, Any]) -> T:
+        """The answer. Raises ModelError once all tries have failed; a refused setting is left out."""
         attempt = 0
         while True:
             try:
-                return self._post_once(content, self._accepted(settings))
+                return ask(self._accepted(settings))
             except _Refused as refused:
                 self._refused |= {refused.setting}
             except _Temporary as error:
@@ -197,17 +242,25 @@ class OpenAICaptioner:
         return sent
 
     def _post_once(self, content: str | list[dict[str, Any]], settings: dict[str, Any]) -> list[str]:
+        with self._told(settings):
+            texts = [str(choice.message.content or "") for choice in self._create(content, settings).choices]
+            return [text.rpartition("</think>")[2].strip() for text in texts]
+
+    def _create(self, content: str | list[dict[str, Any]], settings: dict[str, Any]) -> Any:
+        return self._client.chat.completions.create(
+            model=self.options.model,
+            messages=[{"role": "user", "content": content}],  # type: ignore[list-item, misc]
+            extra_headers=self._authorization(),
+            **settings,
+        )
+
+    @contextmanager
+    def _told(self, settings: dict[str, Any]) -> Iterator[None]:
+        """The client's errors as ours. Raises _Refused and _Temporary, too."""
         import openai
 
         try:
-            completion = self._client.chat.completions.create(
-                model=self.options.model,
-                messages=[{"role": "user", "content": content}],  # type: ignore[list-item, misc]
-                extra_headers=self._authorization(),
-                **settings,
-            )
-            texts = [str(choice.message.content or "") for choice in completion.choices]
-            return [text.rpartition("</think>")[2].strip() for text in texts]
+            yield
         except openai.APITimeoutError as error:
             hint = "set caption.options.timeout_s higher, or caption.options.at_once lower"
             raise _Temporary(f"{self.url} did not answer within {self.options.timeout_s:g} s", hint) from error
@@ -273,14 +326,16 @@ def _seconds(header: str | None) -> float | None:
 
 def _jpegs(frames: FrameBatch, most: int) -> list[str]:
     """Data URLs of up to `most` frames, evenly spaced."""
+    return [_jpeg(frames.rgb[i]) for i in evenly_spaced(len(frames), min(most, len(frames)))]
+
+
+def _jpeg(rgb: Any) -> str:
+    """A data URL."""
     from PIL import Image
 
-    urls = []
-    for i in evenly_spaced(len(frames), min(most, len(frames))):
-        buffer = io.BytesIO()
-        Image.fromarray(frames.rgb[i]).save(buffer, "JPEG", quality=85)
-        urls.append("data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode())
-    return urls
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def load(
