@@ -14,10 +14,11 @@ import vidembed
 from vidembed.cli import main
 from vidembed.cli.app import command_tree
 from vidembed.errors import ConfigError, InputError
-from vidembed.evaluation import read_queries
+from vidembed.evaluation import read_dataset, read_queries
 from vidembed.evaluation.captions import read_references
+from vidembed.evaluation.report import compare_reports, read_report
 from vidembed.evaluation.report_html import page
-from vidembed.evaluation.run import compare_reports, evaluate, read_report
+from vidembed.evaluation.run import evaluate
 from vidembed.evaluation.sweep import grid, sweep_settings
 from vidembed.index.video_index import VideoIndex
 
@@ -145,6 +146,77 @@ def test_on_the_command_line(folder: Path, tmp_path: Path) -> None:
     )
     assert swept.exit_code == 0, swept.output
     assert swept.output.count("search.fusion=") == 2
+
+
+def test_moments_are_looked_for_in_the_given_video(folder: Path, index: VideoIndex, tmp_path: Path) -> None:
+    # "green" is all of the other video: over the corpus that comes first, in the given video it cannot.
+    lines = "long 0 4##red\nlong 4 9##blue\nlong 0 8##green\nlong 5 3##red\n"
+    (tmp_path / "charades_sta_test.txt").write_text(lines, "utf-8")
+    file, videos = tmp_path / "charades_sta_test.txt", folder / "videos"
+    given = evaluate(index, read_dataset("charades", file, videos), channels=["vision"])
+    assert {Path(r.answers[0][0]).name for r in given.queries} == {"long.mp4"}
+    assert "R@1" not in given.figures["all"]  # a rank among one video says nothing
+    assert given.figures["all"]["R@1,IoU=0.5"] >= 2 / 3
+    assert (given.counts["broken rows left out"], given.counts["spans beyond the video's end"]) == (1, 1)
+    assert given.broken[0].endswith(":4: the span ends at 3 s, not after its start at 5 s")
+    corpus = evaluate(index, read_dataset("charades", file, videos, split="corpus"), channels=["vision"])
+    assert [Path(r.answers[0][0]).name for r in corpus.queries] == ["long.mp4", "long.mp4", "other.mp4"]
+    assert corpus.figures["all"]["R@1"] == pytest.approx(2 / 3)
+    assert "MRR" not in compare_reports(given, given)
+
+
+def test_highlights_are_those_of_the_curve(folder: Path, index: VideoIndex, tmp_path: Path) -> None:
+    made = {
+        "vid": "long",
+        "duration": 8,
+        "relevant_clip_ids": [0, 1, 2],
+        "saliency_scores": [[4] * 3, [4] * 3, [1] * 3],
+    }
+    rows = [
+        {"qid": 1, "query": "red", "relevant_windows": [[0, 4]], **made},  # the red half is the one rated
+        {"qid": 2, "query": "blue", "relevant_windows": [[0, 4]], **made},  # the curve is highest in the other half
+    ]
+    file = tmp_path / "highlight_val_release.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    report = evaluate(index, read_dataset("qvhighlights", file, folder / "videos"), channels=["vision"])
+    assert report.figures["all"]["HIT@1"] == 0.5
+    # Red: precision 1 at both good clips. Blue: the good clips share the last places, where precision is 2 of 4.
+    assert report.figures["all"]["HL-mAP"] == pytest.approx((1 + 0.5) / 2)
+
+
+def test_videos_are_ranked_by_vectors_both_ways(folder: Path, index: VideoIndex, tmp_path: Path) -> None:
+    file = tmp_path / "MSRVTT_JSFUSION_test.csv"
+    file.write_text("key,video_id,sentence\na,long,blue\nb,other,green\n", "utf-8")
+    found = read_dataset("msrvtt", file, folder / "videos")
+    report = evaluate(index, found, channels=["vision"], vectors=index.parts.searcher)
+    assert report.figures["text to video, vision"]["R@1"] == 1
+    assert report.figures["video to text, vision"]["R@1"] == 1
+    assert report.figures["video to text, vision"]["queries"] == 2
+
+
+def test_pictures_are_a_corpus_of_their_own(folder: Path, tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name, colour in (("1.jpg", "red"), ("2.jpg", "blue"), ("3.jpg", "lime")):
+        Image.new("RGB", (32, 32), colour).save(tmp_path / name)
+    (tmp_path / "4.jpg").write_bytes(b"no picture")
+    rows = [("1.jpg", "red"), ("1.jpg", "blue"), ("2.jpg", "blue"), ("3.jpg", "green"), ("4.jpg", "red")]
+    images = {name: i for i, name in enumerate(dict.fromkeys(name for name, _ in rows))}
+    coco = {
+        "images": [{"id": i, "file_name": name} for name, i in images.items()],
+        "annotations": [{"id": i, "image_id": images[name], "caption": text} for i, (name, text) in enumerate(rows)],
+    }
+    (tmp_path / "captions.json").write_text(json.dumps(coco), "utf-8")
+    out = tmp_path / "r.json"
+    command = ["evaluate", str(tmp_path / "captions.json"), "--kind", "coco", "-i", str(folder / "index")]
+    shown = CliRunner().invoke(command_tree(), [*command, "--out", str(out)])
+    assert shown.exit_code == 0, shown.output
+    report = read_report(out)
+    assert report.missing == ("4.jpg",)
+    assert report.figures["text to picture"]["R@1"] == 0.75  # the wrong "blue" finds the other picture first
+    assert report.figures["picture to text"]["R@1"] >= 2 / 3
+    assert [r.rank for r in report.queries if r.value != "blue"] == [1, 1]
+    assert report.models["vision"]["model"] == "toy"
 
 
 WRONG = [

@@ -13,7 +13,6 @@ from vidembed.evaluation.metrics import (
     Stretch,
     average_precision_at,
     best_iou,
-    highlight_report,
     iou_histogram,
     iou_table,
     moment_report,
@@ -182,18 +181,6 @@ def test_moment_report() -> None:
     assert (report["empty spans"], report["queries"], report["left out"]) == (1, 2, 1)
     with pytest.raises(ValueError, match="answers to 1 queries, truth for 0"):
         moment_report([[]], [])
-
-
-def test_highlights_by_hand() -> None:
-    saliency = [[0.1, 0.9, 0.3], [0.9, 0.1, 0.2]]
-    rated = [[[0, 0], [4, 1], [4, 4]], [[3, 3], [4, 4], [0, 0]]]
-    report = highlight_report(saliency, rated)
-    assert report["HIT@1"] == 0.5
-    first = ((1 / 1 + 2 / 2) / 2 + 1 / 2) / 2  # person one: clips 1 and 2 are good; person two: clip 2
-    second = 1 / 3
-    assert report["HL-mAP"] == pytest.approx((first + second) / 2)
-    with pytest.raises(ValueError, match="ratings for"):
-        highlight_report([[0.1]], [[[1], [2]]])
 
 
 def test_iou_histogram() -> None:

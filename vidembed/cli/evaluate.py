@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from vidembed.evaluation import DataSet
-    from vidembed.evaluation.run import Report
+    from vidembed.evaluation.report import Report
     from vidembed.index.video_index import VideoIndex
 
 
@@ -51,6 +51,9 @@ FileArgument = Annotated[Path, typer.Argument(help="queries.jsonl, or the annota
 KindOption = Annotated[str, typer.Option(help="Format of the file: queries, or a benchmark (msrvtt, qvhighlights...).")]
 MediaOption = Annotated[Path | None, typer.Option(help="Folder of the media. Default: the file's own.")]
 SplitOption = Annotated[str | None, typer.Option(help="Split or protocol of the benchmark.")]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="Refuse a benchmark's file with broken rows, instead of leaving them out.")
+]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Save the report as JSON.", rich_help_panel="Output")]
 HtmlOption = Annotated[
     Path | None,
@@ -68,6 +71,7 @@ def run(
     kind: KindOption = "queries",
     media: MediaOption = None,
     split: SplitOption = None,
+    strict: StrictOption = False,
     index: IndexOption = Path(DEFAULT_INDEX),
     settings: SetOption = None,
     channels: ChannelsOption = None,
@@ -76,12 +80,20 @@ def run(
     against: AgainstOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Run the queries of a file and report how well the index answers. Short: `vidembed evaluate FILE`."""
-    from vidembed.evaluation.run import evaluate
+    """Run the queries of a file and report how well the index answers. Short: `vidembed evaluate FILE`.
+
+    Pictures (coco, flickr8k, flickr30k) need not be in the index: the model of its first channel that can ranks them.
+    """
+    from vidembed.evaluation.directions import of_pictures
+    from vidembed.evaluation.run import evaluate, evaluate_pictures
 
     with opened(index, settings=settings, readonly=True) as open_index:
-        dataset = _dataset(queries, kind, media, split, open_index)
-        report = evaluate(open_index, dataset, channels=parse_names(channels))
+        dataset = _dataset(queries, kind, media, split, open_index, strict=strict)
+        asked, searcher = parse_names(channels), open_index.parts.searcher
+        if dataset.task == "pictures":
+            report = evaluate_pictures(open_index, dataset, of_pictures(searcher, dataset, asked))
+        else:
+            report = evaluate(open_index, dataset, channels=asked, vectors=searcher)
         _finish(report, open_index, save, html, against, as_json=json)
 
 
@@ -157,7 +169,9 @@ def sweep(
             plain(out(), f"{shown}: " + "  ".join(f"{name} {figures[name]:.3f}" for name in names))
 
 
-def _dataset(file: Path, kind: str, media: Path | None, split: str | None, index: VideoIndex) -> DataSet:
+def _dataset(
+    file: Path, kind: str, media: Path | None, split: str | None, index: VideoIndex, *, strict: bool = False
+) -> DataSet:
     from vidembed.evaluation import READERS, read_dataset, read_queries
 
     if kind == "queries":
@@ -167,13 +181,13 @@ def _dataset(file: Path, kind: str, media: Path | None, split: str | None, index
         return read_queries(file, media, known=known)
     if kind not in READERS:
         raise InputError(f"unknown kind {kind!r}; allowed: queries, {', '.join(READERS)}")
-    return read_dataset(kind, file, media or file.parent, split=split)
+    return read_dataset(kind, file, media or file.parent, split=split, strict=strict)
 
 
 def _finish(
     report: Report, index: VideoIndex, save: Path | None, html: Path | None, against: Path | None, *, as_json: bool
 ) -> None:
-    from vidembed.evaluation.run import compare_reports, read_report
+    from vidembed.evaluation.report import compare_reports, read_report
     from vidembed.files import write_text
 
     if save is not None:
@@ -209,6 +223,10 @@ def _show(report: Report) -> None:
     models = (f"{channel} = {facts['model']} ({facts['revision']})" for channel, facts in report.models.items())
     plain(out(), "; ".join(models))
     _say_missing(report.missing)
+    for row in report.broken[:10]:
+        plain(err(), f"left out: {row}")
+    if len(report.broken) > 10:
+        plain(err(), f"and {len(report.broken) - 10} more broken rows; --out FILE lists them all")
 
 
 def _say_missing(missing: Any) -> None:

@@ -23,6 +23,10 @@ from vidembed.types import Span
 Line = Callable[[], int]
 
 
+class BrokenSpan(InputError):
+    """A row whose span cannot be: official files have a few, which readers leave out and count."""
+
+
 class Record:
     """One entry of an annotation file. Asking for a field that is missing or wrong raises InputError."""
 
@@ -34,6 +38,10 @@ class Record:
     def wrong(self, message: str, *, hint: str = "") -> InputError:
         """The error for this record, to be raised by the caller."""
         return InputError(f"{self._file}:{self._line()}: {message}", hint=hint)
+
+    def broken(self, message: str) -> BrokenSpan:
+        """The error for a span of this record that cannot be, to be raised by the caller."""
+        return BrokenSpan(f"{self._file}:{self._line()}: {message}")
 
     def renamed(self, fields: Mapping[str, Any]) -> Record:
         """The record at the same place with other fields."""
@@ -86,12 +94,12 @@ class Record:
         return value
 
     def span(self, start: Any, end: Any) -> Span:
-        """The span of two values in seconds. Raises InputError when it ends before it starts, or is empty."""
+        """The span of two values in seconds. Raises BrokenSpan when it ends before it starts, or is empty."""
         start_s, end_s = self.as_number(start, "start"), self.as_number(end, "end")
         if start_s < 0:
-            raise self.wrong(f"the span starts before 0: {start_s:g}")
+            raise self.broken(f"the span starts before 0: {start_s:g}")
         if end_s <= start_s:
-            raise self.wrong(f"the span ends at {end_s:g} s, not after its start at {start_s:g} s")
+            raise self.broken(f"the span ends at {end_s:g} s, not after its start at {start_s:g} s")
         return Span(start_s, end_s)
 
     def pair(self, value: Any) -> Span:

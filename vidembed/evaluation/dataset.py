@@ -26,9 +26,11 @@ from numpy.typing import NDArray
 from vidembed.errors import InputError
 from vidembed.evaluation.annotations import Record, jsonl_records
 from vidembed.evaluation.metrics import Stretch
+from vidembed.media.files import MEDIA_EXTENSIONS
 from vidembed.types import Span
 
 QueryModality = Literal["text", "image", "audio"]
+Task = Literal["corpus", "video", "pictures"]  # search all videos; the given video; rank pictures by their vectors
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,19 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class EvalQuery:
-    """One question. value: the text, or the file of an image or sound. No answers = nothing matches it."""
+    """One question. value: the text, or the file of an image or sound. No answers = nothing matches it.
+
+    saliency: (clips, people) ratings 0..4 of 2-second clips (QVHighlights). segments: first and last 5-second segment
+    that each annotator chose (DiDeMo).
+    """
 
     query_id: str
     modality: QueryModality
     value: str | Path
     answers: tuple[Answer, ...]
     channel: str | None = None
-    saliency: NDArray[np.float64] | None = None  # (clips, people) ratings 0..4 of 2-second clips (QVHighlights)
+    saliency: NDArray[np.float64] | None = None
+    segments: tuple[tuple[int, int], ...] = ()
 
     @property
     def videos(self) -> frozenset[str]:
@@ -65,7 +72,8 @@ class EvalQuery:
 class DataSet:
     """Queries over media. media: key -> file, None where the file is missing; in the order of the annotation.
 
-    protocol: how papers use it, for the report. references: key -> human captions.
+    protocol: how papers use it, for the report. references: key -> human captions. task: where answers are looked for.
+    broken: rows of the annotation file that were left out, each with file, line and reason.
     """
 
     name: str
@@ -73,6 +81,8 @@ class DataSet:
     queries: tuple[EvalQuery, ...]
     media: Mapping[str, Path | None]
     references: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    task: Task = "corpus"
+    broken: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -98,17 +108,22 @@ class DataSet:
             "media missing": len(self.missing),
             "queries": len(self.queries),
             "queries left out": len(self.queries) - len(part.queries),
+            "broken rows left out": len(self.broken),
             "queries without an answer": sum(not query.answers for query in part.queries),
         }
 
 
 class MediaFolder:
-    """Files of a folder, found by path, name or stem, upper and lower case alike in the ending only."""
+    """Files of a folder, found by path, name or stem, upper and lower case alike in the ending only.
+
+    Last of all without media endings and dots at the end: "a.mov" may lie there as "a.mov.mp4", "a..mp4" or "a.webm".
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self._names: dict[str, Path] = {}
         self._stems: dict[str, Path] = {}
+        self._bare: dict[str, Path] = {}
         if folder is None:
             return
         if not folder.is_dir():
@@ -116,8 +131,9 @@ class MediaFolder:
         for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
             self._names.setdefault(path.relative_to(folder).as_posix(), path)
             self._names.setdefault(path.name, path)
-            if path.suffix.lower() in MEDIA_SUFFIXES:
+            if path.suffix.lower() in _SUFFIXES:
                 self._stems.setdefault(path.stem, path)
+                self._bare.setdefault(bare_name(path.name), path)
 
     def find(self, *names: str) -> Path | None:
         """The file for the first of these names that is there: as a path, a name, or a name without its ending."""
@@ -125,35 +141,20 @@ class MediaFolder:
             found = self._names.get(name) or self._stems.get(name) or self._stems.get(_without_ending(name))
             if found is not None:
                 return found
-        return None
+        return next((self._bare[bare] for bare in map(bare_name, names) if bare in self._bare), None)
 
 
-MEDIA_SUFFIXES = frozenset(
-    {
-        *(
-            ".mp4",
-            ".mkv",
-            ".webm",
-            ".avi",
-            ".mov",
-            ".m4v",
-            ".flv",
-            ".mpg",
-            ".mpeg",
-            ".wmv",
-            ".ts",
-            ".3gp",
-            ".ogv",
-            ".gif",
-        ),
-        *(".wav", ".flac", ".mp3", ".ogg", ".m4a", ".opus", ".aac"),
-        *(".jpg", ".jpeg", ".png", ".webp", ".bmp"),
-    }
-)
+_SUFFIXES = MEDIA_EXTENSIONS | {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+
+
+def bare_name(name: str) -> str:
+    """A name without its media endings ("a.mov.mp4" is "a") and without dots at the end."""
+    shorter = _without_ending(name.rstrip("."))
+    return shorter if shorter == name else bare_name(shorter)
 
 
 def _without_ending(name: str) -> str:
-    return name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in MEDIA_SUFFIXES else name
+    return name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in _SUFFIXES else name
 
 
 def read_queries(file: Path, media: Path | None = None, *, known: Iterable[str] | None = None) -> DataSet:

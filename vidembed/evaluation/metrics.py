@@ -1,4 +1,4 @@
-"""Metrics of retrieval and of spans in time (R@n at an IoU, mIoU, mAP over IoUs, highlight detection), pure numpy.
+"""Metrics of retrieval and of spans in time (R@n at an IoU, mIoU, mAP over IoUs), pure numpy.
 
 Ranks count from 1; what is not found has rank inf.
 
@@ -214,27 +214,6 @@ def moment_report(
     report["queries"] = float(len(pairs))
     report["left out"] = float(len(found) - len(pairs))
     return report
-
-
-def highlight_report(
-    predicted: Sequence[ArrayLike], rated: Sequence[ArrayLike], *, level: float = 4.0
-) -> dict[str, float]:
-    """HIT@1 and mAP of highlight detection. predicted: (C,) saliency per query; rated: (C, A) ratings 0..4 by people.
-
-    HIT@1: whether any person rated the clip with the highest saliency at least `level` ("very good"). mAP: the mean
-    over people of average precision, people without such a clip counting 0. As in QVHighlights (Lei et al. 2021).
-    """
-    if len(predicted) != len(rated):
-        raise ValueError(f"got saliency for {len(predicted)} queries, ratings for {len(rated)}")
-    hits: list[float] = []
-    precisions: list[float] = []
-    for saliency, ratings in zip(predicted, rated):
-        score, good = np.asarray(saliency, dtype=np.float64), np.asarray(ratings, dtype=np.float64) >= level
-        if good.ndim != 2 or len(good) != len(score) or not len(score):
-            raise ValueError(f"need (clips, people) ratings for {score.shape} clips, got {good.shape}")
-        hits.append(float(good[int(np.argmax(score))].any()))
-        precisions.append(mean_of([average_precision(score, person) for person in good.T]))
-    return {"HIT@1": mean_of(hits), "HL-mAP": mean_of(precisions), "queries": float(len(hits))}
 
 
 def iou_histogram(

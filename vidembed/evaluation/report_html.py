@@ -11,7 +11,9 @@ from html import escape
 from pathlib import Path
 
 from vidembed.errors import VidembedError
-from vidembed.evaluation.run import QueryResult, Report, recall_curve
+from vidembed.evaluation.figures import QueryResult, recall_curve
+from vidembed.evaluation.report import Report
+from vidembed.evaluation.run import DEPTH
 from vidembed.types import format_time
 
 Thumbnail = Callable[[str], Path | None]
@@ -29,14 +31,18 @@ td:first-child,th:first-child{text-align:left}svg{max-width:100%}figure{display:
 
 def page(report: Report, *, thumbnail: Thumbnail | None = None) -> str:
     """The page as text. thumbnail: a clip's picture, such as `VideoIndex.thumbnail`; None = no pictures."""
-    groups = list(report.figures)
-    curves = {group: [(float(k), value) for k, value in recall_curve(report, group=group)] for group in groups}
+    groups = ["all", *dict.fromkeys(result.channel for result in report.queries if result.channel)]
+    found = {
+        group: recall_curve(report.queries, group=group, upto=DEPTH) for group in groups if group in report.figures
+    }
+    curves = {group: [(float(k), value) for k, value in points] for group, points in found.items()}
     parts = [
         f"<h1>{escape(report.name)}</h1><p>{escape(report.protocol)}<br>{escape(report.made)}</p>",
         f"<p>{escape(', '.join(f'{name} {count}' for name, count in report.counts.items()))}</p>",
         _figures(report),
-        f"<figure><figcaption>Recall at k</figcaption>{lines(curves)}</figure>",
     ]
+    if any(not result.in_video for result in report.queries):
+        parts.append(f"<figure><figcaption>Recall at k</figcaption>{lines(curves)}</figure>")
     if any(result.iou is not None for result in report.queries):
         parts.append(f"<figure><figcaption>IoU of the first answer</figcaption>{bars(report.iou_histogram)}</figure>")
     if report.no_answer:

@@ -20,7 +20,9 @@ import numpy as np
 from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, InputError, did_you_mean
 from vidembed.evaluation.dataset import DataSet
-from vidembed.evaluation.run import Index, Report, evaluate
+from vidembed.evaluation.metrics import Doubles
+from vidembed.evaluation.report import Report
+from vidembed.evaluation.run import Index, evaluate
 from vidembed.index.parts import IndexParts
 from vidembed.index.stores.memory import MemoryStore
 from vidembed.protocols import Channel, Store
@@ -103,6 +105,12 @@ class Variant:
         """Search with the variant's settings."""
         options = SearchOptions(k=k, channels=channels, where=where, group_by_video=group_by_video)
         return self._searcher.search(query, options)
+
+    def curve(
+        self, query: str | Query, video: str | Path, *, channels: Sequence[str] | None = None
+    ) -> tuple[Doubles, Doubles]:
+        """Times in seconds and scores over one video, with the variant's settings."""
+        return self._searcher.curve(query, str(video), channels=channels)
 
     def videos(self) -> Sequence[Any]:
         """Records of the videos."""

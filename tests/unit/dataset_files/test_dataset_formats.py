@@ -27,7 +27,8 @@ def test_msrvtt_1k_a(tmp_path: Path, media: Path) -> None:
     assert asked(found)[0] == ("a woman, creating a fondant baby", "video7020", ())
     assert found.missing == ("video7024",)
     assert found.counts() == {
-        "media": 3, "media missing": 1, "queries": 3, "queries left out": 1, "queries without an answer": 0,
+        "media": 3, "media missing": 1, "queries": 3, "queries left out": 1, "broken rows left out": 0,
+        "queries without an answer": 0,
     }  # fmt: skip
     assert [q.query_id for q in found.present().queries] == ["video7020#0", "video7021#0"]
     assert found.media["video7021"] == media / "deep" / "video7021.mp4"
@@ -72,18 +73,26 @@ def test_didemo(tmp_path: Path, media: Path) -> None:
             "description": "dusk falls",
             "times": [[1, 2], [2, 2], [2, 2], [0, 5]],
         },
-        {"annotation_id": 2, "video": "a.mov", "description": "a bird flies", "times": [[0, 0], [1, 1]]},
+        {"annotation_id": 2, "video": "a.mp4", "description": "a bird flies", "times": [[0, 0], [1, 1]]},
+        {"annotation_id": 3, "video": "b.", "description": "a boat", "times": [[0, 0]]},
+        {"annotation_id": 4, "video": "c.3gp", "description": "a car", "times": [[5, 5]]},
     ]
     file = write(tmp_path, "test_data.json", entries)
-    touch(media, "a.mp4")  # the files on disk were converted
+    touch(media, "a.webm", "b.mp4", "c.3gp.mp4")  # the files on disk were converted
     moments = read_dataset("didemo", file, media, split="moments")
     assert asked(moments) == [
-        ("dusk falls", "a.mov", (Span(10, 15),)),
-        ("a bird flies", "a.mov", (Span(0, 5),)),
+        ("dusk falls", "a", (Span(10, 15),)),
+        ("a bird flies", "a", (Span(0, 5),)),
+        ("a boat", "b", (Span(0, 5),)),
+        ("a car", "c", (Span(25, 30),)),
     ]
+    assert moments.queries[0].segments == ((1, 2), (2, 2), (2, 2), (0, 5))
+    assert moments.task == "video"
+    assert read_dataset("didemo", file, media, split="corpus").task == "corpus"
     assert moments.missing == ()
     paragraph = read_dataset("didemo", file, media)
-    assert asked(paragraph) == [("dusk falls a bird flies", "a.mov", ())]
+    assert asked(paragraph)[0] == ("dusk falls a bird flies", "a", ())  # one video with two names in the file
+    assert paragraph.task == "corpus"
 
 
 def test_activitynet(tmp_path: Path, media: Path) -> None:
@@ -115,6 +124,11 @@ def test_qvhighlights(tmp_path: Path, media: Path) -> None:
     assert query.saliency is not None
     assert query.saliency.tolist() == [[4, 1, 1], [4, 2, 3], [0, 0, 0], [0, 0, 0], [0, 0, 4]]
     assert found.missing == ()
+    assert found.task == "video"
+    odd = write(tmp_path, "odd.jsonl", [{**QVH, "duration": 11}])
+    saliency = read_dataset("qvhighlights", odd, media).queries[0].saliency
+    assert saliency is not None
+    assert len(saliency) == 5  # whole clips only, as the official script counts them
 
 
 def test_charades(tmp_path: Path, media: Path) -> None:
@@ -181,6 +195,7 @@ def test_coco(tmp_path: Path, media: Path) -> None:
     found = read_dataset("coco", write(tmp_path, "captions_val2017.json", COCO), media)
     assert [text for text, *_ in asked(found)] == ["A bench.", "A tree."]
     assert found.missing == ("000006.jpg",)
+    assert found.task == "pictures"
     entry = {"filename": "000005.jpg", "filepath": "val2017", "split": "test", "sentences": [{"raw": "A bench."}]}
     karpathy = write(tmp_path, "dataset_coco.json", {"images": [entry]})
     assert read_dataset("coco", karpathy, media, split="test").missing == ()

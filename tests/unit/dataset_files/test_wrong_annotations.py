@@ -68,18 +68,36 @@ def test_duplicates_are_named_with_their_line(tmp_path: Path, media: Path) -> No
         read_dataset("msrvtt", csv, media)
 
 
-def test_an_end_before_the_start_is_named_with_its_line(tmp_path: Path, media: Path) -> None:
+def test_broken_rows_are_left_out_counted_and_named(tmp_path: Path, media: Path) -> None:
+    file = write(tmp_path, "charades.txt", "A 1 2##x\nB 9.5 3##y\nC 4 4##z\nD 0 5##w\n")
+    found = read_dataset("charades", file, media)
+    assert [text for text, *_ in asked(found)] == ["x", "w"]
+    assert [row.partition("charades.txt")[2] for row in found.broken] == [
+        ":2: the span ends at 3 s, not after its start at 9.5 s",
+        ":3: the span ends at 4 s, not after its start at 4 s",
+    ]
+    assert found.counts()["broken rows left out"] == 2
+    data = {"v_a": {"timestamps": [[0, 1], [5, 1]], "sentences": ["a", "b"]}}
+    moments = read_dataset("activitynet", write(tmp_path, "val_1.json", data), media, split="moments")
+    assert ([text for text, *_ in asked(moments)], len(moments.broken)) == (["a"], 1)
+    paragraph = read_dataset("activitynet", write(tmp_path, "val_1.json", data), media)
+    assert [text for text, *_ in asked(paragraph)] == ["a b"]  # no span is asked for
+    lines = [QVH, {**QVH, "qid": 2, "relevant_windows": [[0, 4], [10, 8]]}]
+    assert len(read_dataset("qvhighlights", write(tmp_path, "val.jsonl", lines), media).broken) == 1
+
+
+def test_strict_refuses_an_end_before_the_start_with_its_line(tmp_path: Path, media: Path) -> None:
     file = write(tmp_path, "charades.txt", "A 1 2##x\nB 9.5 3##y\n")
     with pytest.raises(InputError, match=r"charades.txt:2: the span ends at 3 s, not after its start at 9.5 s"):
-        read_dataset("charades", file, media)
+        read_dataset("charades", file, media, strict=True)
     data = {"v_a": {"timestamps": [[0, 1]], "sentences": ["a"]}, "v_b": {"timestamps": [[5, 1]], "sentences": ["b"]}}
     file = write(tmp_path, "val_1.json", data)
     with pytest.raises(InputError, match="ends at 1 s") as error:
-        read_dataset("activitynet", file, media)
+        read_dataset("activitynet", file, media, split="moments", strict=True)
     assert f":{line_with(file, 'v_b')}: " in str(error.value)
     didemo = [{"annotation_id": 1, "video": "a", "description": "x", "times": [[2, 1]]}]
     with pytest.raises(InputError, match="ends before it starts"):
-        read_dataset("didemo", write(tmp_path, "d.json", didemo), media)
+        read_dataset("didemo", write(tmp_path, "d.json", didemo), media, split="moments", strict=True)
 
 
 def test_what_is_not_utf_8_is_named_with_its_line(tmp_path: Path, media: Path) -> None:
