@@ -30,6 +30,7 @@ _PUBLIC = {
     "Filter": "vidembed.types",
     "FrameBatch": "vidembed.types",
     "Hit": "vidembed.types",
+    "Imported": "vidembed.captions.by_hand",
     "IndexInfo": "vidembed.index.contents",
     "Moment": "vidembed.types",
     "Progress": "vidembed.index.pipeline.run",
@@ -64,6 +65,7 @@ __all__ = [
     "Filter",
     "FrameBatch",
     "Hit",
+    "Imported",
     "IndexInfo",
     "Moment",
     "Progress",
@@ -88,6 +90,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from vidembed.captions.by_hand import Imported
     from vidembed.captions.run import CaptionedVideo
     from vidembed.captions.subtitles import to_cues, write_srt, write_vtt
     from vidembed.config.load import Config, load_config

@@ -28,6 +28,7 @@ _COMMANDS = {  # where each is, in the order of the help
     "doctor": "environment:doctor",
 }
 _GROUPS = {
+    "import": "importing:app",
     "models": "models:app",
     "align": "align:app",
     "evaluate": "evaluate:app",

@@ -54,6 +54,11 @@ def caption(
     candidates: Annotated[int | None, typer.Option(help="Candidate captions per clip.", min=1, max=64)] = None,
     prompt: Annotated[str | None, typer.Option(help="For captioners that take one.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the sampling.")] = None,
+    edit: Annotated[bool, typer.Option("--edit", help="Correct captions in your editor ($EDITOR).")] = False,
+    text: Annotated[
+        str | None,
+        typer.Option(help="Your caption of one clip: FILE@1:23, a number of the last search, or its id."),
+    ] = None,
     redo: Annotated[bool, typer.Option("--redo", help="Replace captions made by models.")] = False,
     rechoose: Annotated[bool, typer.Option("--rechoose", help="Re-rank stored candidates; no model call.")] = False,
     index: IndexOption = Path(DEFAULT_INDEX),
@@ -65,6 +70,14 @@ def caption(
 
     A second run continues where the first stopped. Captions are searchable at once.
     """
+    if edit or text is not None:
+        from vidembed.cli import importing
+
+        if text is None:
+            importing.edit(index, videos)
+        else:
+            importing.write_one(index, videos, text)
+        return
     from vidembed.captions.export import Outputs
 
     with (

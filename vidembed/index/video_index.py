@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from vidembed.config.load import Overrides, with_values
 from vidembed.config.schema import Config, Fusion
 from vidembed.errors import BadQuery
+from vidembed.index.captions import CaptionedIndex
 from vidembed.index.channels import wanted_specs
 from vidembed.index.contents import one_video
-from vidembed.index.cutting import MomentFiles
 from vidembed.index.filling import Filling, Paths, new_specs, select
 from vidembed.index.manifest import check_specs
 from vidembed.index.pipeline.run import ProgressCallback
@@ -24,16 +24,15 @@ from vidembed.index.watching import watch
 from vidembed.search.duplicates import Duplicate, duplicates
 from vidembed.search.query import SearchOptions
 from vidembed.search.sequence import Chain, follow
-from vidembed.types import Caption, Filter, Moment, Query, RunReport
+from vidembed.types import Filter, Moment, Query, RunReport
 
 if TYPE_CHECKING:
-    from vidembed.captions.run import CaptionedVideo  # captions are imported when asked for: searches need none
     from vidembed.index.evidence import Answer
 
 _PER_STEP = 200  # moments of one query that a sequence is looked for in
 
 
-class VideoIndex(MomentFiles):
+class VideoIndex(CaptionedIndex):
     """An open index; `vidembed.open_index` makes it. A context manager.
 
     Safe for many threads: searches go on while one thread adds. Models and vectors are loaded when first needed. All
@@ -175,57 +174,6 @@ class VideoIndex(MomentFiles):
             chosen = select(self.catalog, videos)
             self.catalog.tags.change(chosen, changes)
         return len(chosen)
-
-    def caption(
-        self,
-        videos: Paths | None = None,
-        *,
-        model: str | None = None,
-        candidates: int | None = None,
-        prompt: str | None = None,
-        seed: int | None = None,
-        redo: bool = False,
-        rechoose: bool = False,
-        options: Mapping[str, Any] | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
-    ) -> Iterator[CaptionedVideo]:
-        """Caption videos; yields each as it is done and saved, errors of single clips and files included.
-
-        A person's captions are kept, and so are those of the same captioner with the same settings. Captions are
-        searchable at once, in the channels of captions.
-
-        Args:
-            videos: None = all.
-            model: The captioner; as each of the next three, None = the setting under `caption`.
-            candidates: Captions proposed for each clip.
-            prompt: For captioners that take one.
-            seed: Of the sampling.
-            redo: Caption again what is captioned.
-            rechoose: Re-rank stored candidates, with the vectors and settings of now; no model call.
-            options: For the captioner's loader, on top of `caption.options`.
-            progress: Called with (path, clips done, clips in all).
-
-        Raises:
-            ConfigError: No captioner is set, or a value is out of bounds.
-            ModelError: The captioner cannot be loaded.
-        """
-        from vidembed.index.captioning import caption_videos
-
-        merged = {**self.config.caption.options, **options} if options else None
-        config = with_values(
-            self.config, "caption", model=model, candidates=candidates, prompt=prompt, seed=seed, options=merged
-        )
-        chosen = select(self.catalog, videos)
-        yield from caption_videos(
-            self.parts, chosen, config.caption, save=self.save_captions, redo=redo, rechoose=rechoose, progress=progress
-        )
-
-    def save_captions(self, captions: Sequence[Caption]) -> list[Caption]:
-        """Save captions and make them searchable. A model's caption never replaces a person's; returns those saved."""
-        with self.parts.writing():
-            saved = Filling(self.parts).save_captions(captions)
-            self.parts.invalidate()
-        return saved
 
     def move_store(self, to: str) -> dict[str, int]:
         """Copy all vectors to a Qdrant server (its address) or "edge", and use that; returns clips per collection."""

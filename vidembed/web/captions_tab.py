@@ -6,14 +6,14 @@ The Captions tab: let a model write, read along, correct by hand, take the subti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
+from vidembed.captions.by_hand import MAX_CHARACTERS, by_person
 from vidembed.captions.export import caption_record, dump
-from vidembed.captions.subtitles import clean, srt, to_cues, vtt
+from vidembed.captions.subtitles import srt, to_cues, vtt
 from vidembed.errors import BadQuery, InputError, VidembedError
 from vidembed.index.pipeline.run import Progress, ProgressCallback
 from vidembed.types import Caption, Clip, Failure, VideoInfo
@@ -33,7 +33,6 @@ SUBTITLES = {
     "vtt": "text/vtt; charset=utf-8",
     "jsonl": "application/jsonl; charset=utf-8",
 }
-MAX_CAPTION = 1000
 
 
 def caption_videos(site: Site, videos: Sequence[str], *, model: str | None, prompt: str | None) -> Job:
@@ -72,16 +71,9 @@ def edit(site: Site, clip_id: str, text: str) -> tuple[Caption, bool]:
     """
     if site.readonly:
         raise InputError("this page only shows the library: nothing can be changed")
-    text = clean(text)
-    if not text:
-        raise InputError("a caption needs some words")
-    if len(text) > MAX_CAPTION:
-        raise InputError(f"a caption has at most {MAX_CAPTION} characters, this one {len(text)}")
     clip = site.index.clip(clip_id)
     before = next((c for c in site.index.captions(clip.video_id) if c.clip.clip_id == clip_id), None)
-    mine = Caption(clip, text, 1.0, (), "human", confident=True, human=True)
-    if before is not None:  # the candidates stay, so that the choice can be looked up
-        mine = replace(before, text=text, score=1.0, model="human", confident=True, human=True)
+    mine = by_person(clip, text, before)
     return mine, site.edits.save([mine])
 
 
@@ -215,8 +207,9 @@ def _line(site: Site, clip: Clip, info: VideoInfo, caption: Caption | None) -> s
         title=f"Save the caption of {name} at {span}",
     )  # fmt: skip
     return f"""<div class="ve-line" data-record>{html.play_button(site, info, clip.span, clip.clip_id)}
-<div><textarea aria-label="{e(f"Caption of {name} at {span}")}" data-clip="{e(clip.clip_id)}" maxlength="{MAX_CAPTION}"
- placeholder="{"" if site.readonly else "Write what happens here"}" rows="2"{disabled}>{e(text)}</textarea>
+<div><textarea aria-label="{e(f"Caption of {name} at {span}")}" data-clip="{e(clip.clip_id)}"
+ maxlength="{MAX_CHARACTERS}" rows="2"
+ placeholder="{"" if site.readonly else "Write what happens here"}"{disabled}>{e(text)}</textarea>
 <div class="ve-line-foot">{origin}{save}</div></div></div>"""
 
 

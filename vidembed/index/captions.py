@@ -1,0 +1,94 @@
+"""The part of an open index that captions: by models, by people, and from files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidembed.config.load import with_values
+from vidembed.index.cutting import MomentFiles
+from vidembed.index.filling import Filling, Paths, select
+from vidembed.types import Caption
+
+if TYPE_CHECKING:
+    from vidembed.captions.by_hand import Imported
+    from vidembed.captions.run import CaptionedVideo  # captions are imported when asked for: searches need none
+
+
+class CaptionedIndex(MomentFiles):
+    """The part of `VideoIndex` that captions."""
+
+    def caption(
+        self,
+        videos: Paths | None = None,
+        *,
+        model: str | None = None,
+        candidates: int | None = None,
+        prompt: str | None = None,
+        seed: int | None = None,
+        redo: bool = False,
+        rechoose: bool = False,
+        options: Mapping[str, Any] | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> Iterator[CaptionedVideo]:
+        """Caption videos; yields each as it is done and saved, errors of single clips and files included.
+
+        A person's captions are kept, and so are those of the same captioner with the same settings. Captions are
+        searchable at once, in the channels of captions.
+
+        Args:
+            videos: None = all.
+            model: The captioner; as each of the next three, None = the setting under `caption`.
+            candidates: Captions proposed for each clip.
+            prompt: For captioners that take one.
+            seed: Of the sampling.
+            redo: Caption again what is captioned.
+            rechoose: Re-rank stored candidates, with the vectors and settings of now; no model call.
+            options: For the captioner's loader, on top of `caption.options`.
+            progress: Called with (path, clips done, clips in all).
+
+        Raises:
+            ConfigError: No captioner is set, or a value is out of bounds.
+            ModelError: The captioner cannot be loaded.
+        """
+        from vidembed.index.captioning import caption_videos
+
+        merged = {**self.config.caption.options, **options} if options else None
+        config = with_values(
+            self.config, "caption", model=model, candidates=candidates, prompt=prompt, seed=seed, options=merged
+        )
+        chosen = select(self.catalog, videos)
+        yield from caption_videos(
+            self.parts, chosen, config.caption, save=self.save_captions, redo=redo, rechoose=rechoose, progress=progress
+        )
+
+    def save_captions(self, captions: Sequence[Caption]) -> list[Caption]:
+        """Save captions and make them searchable. A model's caption never replaces a person's; returns those saved."""
+        with self.parts.writing():
+            saved = Filling(self.parts).save_captions(captions)
+            self.parts.invalidate()
+        return saved
+
+    def import_captions(self, file: str | Path, video: str | Path | None = None) -> Imported:
+        """Take a person's captions from a file: subtitles, or records as `vidembed export` writes them.
+
+        They are searchable at once, and no model replaces them. What the index says already stays as it is.
+
+        Args:
+            file: .srt, .vtt, .ass, .jsonl or .csv.
+            video: Whose captions these are; None = as its records say, or the video that the file is named after.
+
+        Raises:
+            InputError: The file cannot be read, or nothing in it belongs to a clip of this index.
+            MediaNotFound: The index has no such video.
+        """
+        from vidembed.index.writing import import_captions
+
+        return import_captions(self.catalog, Path(file).expanduser(), video, self.save_captions)
+
+    def write_captions(self, texts: Mapping[str, str]) -> list[Caption]:
+        """Save a person's captions, by clip id, as `import_captions` does. Raises BadQuery for an unknown clip."""
+        from vidembed.index.writing import write_captions
+
+        return write_captions(self.catalog, texts, self.save_captions)
