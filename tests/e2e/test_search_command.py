@@ -13,7 +13,9 @@ import toy_videos
 
 from vidembed import open_index
 from vidembed.cli import main
-from vidembed.cli.showing import clock, shown_path
+from vidembed.cli.showing import clock, show_moments, shown_path
+from vidembed.config.schema import Config
+from vidembed.types import Moment, Span
 
 
 @pytest.fixture
@@ -89,6 +91,22 @@ def test_a_terminal_gets_lines_that_fit_and_a_pipe_whole_paths(
     assert all(len(line) <= 60 for line in shown)
     assert "  videos/one.mp4  " in shown[1]
     assert shown[1].endswith("seen")
+
+
+def test_words_that_were_asked_for_stand_out_on_a_terminal(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    text, sure = {"speech_words": "the budget is small"}, {"speech_words": 0.9}
+    moment = Moment("v", Path("a.mp4"), Span(1, 2), 1.5, 1.0, 0.9, "c", texts=text, matched_by=sure,
+                    marks={"speech_words": ((4, 10),)})  # fmt: skip
+    config = Config.model_validate(
+        {"profile": "x", "channels": {"speech_words": {"source": "speech", "model": "words"}}}
+    )
+    show_moments([moment], config)
+    assert "\x1b[1;4mbudget\x1b[0m" in capsys.readouterr().out
 
 
 def test_paths_are_shortened_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,18 @@ def test_words_of_subtitles_are_found_where_they_are_said(library: Path) -> None
         assert index.transcript(library / "silent.mp4") is None
 
 
+def test_an_answer_shows_the_sentence_with_the_words_marked(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("search", "budgets hundred", "--channels", "speech_words", "-k", "1", "--index", "index")
+    code, out, _ = run(capsys, *asked, "--json")
+    assert code == 0
+    moment = json.loads(out)
+    text = moment["texts"]["speech_words"]
+    assert text == "The budget is nine hundred"
+    assert [text[start:end] for start, end in moment["marks"]["speech_words"]] == ["budget", "hundred"]
+    code, out, _ = run(capsys, *asked)
+    assert 'said "The budget is nine hundred"' in out
+
+
 def test_info_says_where_each_transcript_came_from(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "info", "--videos", "--index", "index")
     assert code == 0

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from vidembed.index.transcripts import joined_speech, joined_writing
+import pytest
+
+from vidembed.index.transcripts import joined_writing
+from vidembed.search.sentences import joined_speech, marks, whole_sentence
 from vidembed.types import Span, TextLine
 
 
@@ -40,3 +43,32 @@ def test_words_that_stay_on_screen_are_one_line() -> None:
     assert [(line.span, line.text) for line in joined_writing(lines)] == [
         (Span(0, 8), "Sale"), (Span(4, 6), "Exit"), (Span(20, 21), "Sale")
     ]  # fmt: skip
+
+
+class TestSentences:
+    def test_a_sentence_that_a_cut_divides_is_whole(self) -> None:
+        lines = [said(8.0, "The", "old"), said(9.0, "roof", "leaks."), said(10.0, "Again.")]
+        assert whole_sentence("roof leaks.", Span(9, 9.8), lines) == "The old roof leaks."
+        assert whole_sentence("Again.", Span(10, 10.4), lines) == "Again."
+        assert whole_sentence("leaks. Again.", Span(9, 10.4), lines) == "leaks. Again."  # two sentences stay as found
+
+    def test_lines_without_word_times_stay_as_they_are(self) -> None:
+        lines = [TextLine(Span(0, 1), "one"), TextLine(Span(1, 2), "two")]
+        assert whole_sentence("two", Span(1, 2), lines) == "two"
+
+    @pytest.mark.parametrize(
+        ("text", "query", "words"),
+        [
+            ("The Budgets, for next year", "what is the budget?", ["Budgets"]),
+            ("to be or not to be", "to be", ["to", "be", "to", "be"]),
+            ("Änne's café", '"anne\'s CAFE"', ["Änne's", "café"]),
+            ("the busget is small", "budget", ["busget"]),
+            ("the budget, not the busget", "budget", ["budget"]),
+            ("日本語の字幕です", "字幕", ["字幕"]),
+            ("字は幕", "字幕", []),
+            ("nothing here", "budget", []),
+            ("", "budget", []),
+        ],
+    )
+    def test_the_querys_words_are_marked(self, text: str, query: str, words: list[str]) -> None:
+        assert [text[start:end] for start, end in marks(text, query)] == words

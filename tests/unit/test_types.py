@@ -67,7 +67,7 @@ def test_the_record_of_a_moment() -> None:
     hits = (Hit("c", "vision", 0.123456, 2),)
     moment = Moment(
         "v", Path("a.mp4"), Span(1.00049, 2), 1.5, 0.12345678, 0.98765, "c", hits, texts={"speech": "hi"},
-        matched_by={"speech": 0.98765},
+        matched_by={"speech": 0.98765}, marks={"speech": ((0, 2),)},
     )  # fmt: skip
     assert (moment.start_s, moment.end_s) == (1.00049, 2)
     assert moment.to_dict() == {
@@ -83,4 +83,5 @@ def test_the_record_of_a_moment() -> None:
         "clip_id": "c",
         "video_id": "v",
         "texts": {"speech": "hi"},
+        "marks": {"speech": [[0, 2]]},
     }

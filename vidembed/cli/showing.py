@@ -19,7 +19,7 @@ from vidembed.config.schema import Config
 from vidembed.search.sequence import Chain
 from vidembed.types import Moment, Span
 
-_Row: TypeAlias = tuple[str, str, str, Path, str]  # number, confidence, times, file, reason
+_Row: TypeAlias = tuple[str, str, str, Path, str, list[str]]  # number, confidence, times, file, reason, words in bold
 _LEVELS = "▁▂▃▄▅▆▇█"
 _GAP = "  "
 _LEAST_FILE, _LEAST_WHY = 16, 12  # columns, on the narrowest terminal
@@ -35,14 +35,15 @@ def show_chains(chains: Sequence[Chain], config: Config) -> None:
     """Print chains, each with its steps below it."""
     rows: list[_Row] = []
     for place, chain in enumerate(chains, start=1):
-        rows.append((str(place), f"{chain.confidence:.0%}", _times(chain.span), chain.path, ""))
+        rows.append((str(place), f"{chain.confidence:.0%}", _times(chain.span), chain.path, "", []))
         for number, step in enumerate(chain.moments, start=1):
             rows.append(_row(f"{place}.{number}", step, config))
     _show(rows)
 
 
 def _row(number: str, moment: Moment, config: Config) -> _Row:
-    return number, f"{moment.confidence:.0%}", _times(moment.span), moment.path, why(moment, config)
+    words = [moment.texts[channel][start:end] for channel, places in moment.marks.items() for start, end in places]
+    return number, f"{moment.confidence:.0%}", _times(moment.span), moment.path, why(moment, config), words
 
 
 def why(moment: Moment, config: Config) -> str:
@@ -95,9 +96,9 @@ def shown_path(path: Path, width: int) -> str:
 
 
 def _show(rows: Sequence[_Row]) -> None:
-    """Rows of number, confidence, times, file and reason."""
+    """Rows of number, confidence, times, file and reason; on a terminal with the words that were asked for in bold."""
     if not sys.stdout.isatty():
-        for number, sure, times, path, reason in rows:
+        for number, sure, times, path, reason, _ in rows:
             typer.echo("\t".join((number, sure, times, str(path), reason)))
         return
     from rich.cells import cell_len, set_cell_size
@@ -121,5 +122,7 @@ def _show(rows: Sequence[_Row]) -> None:
         line = Text(_GAP.join(cell.rjust(size) for cell, size in zip(start, first, strict=True)) + _GAP)
         line.append(file, style=f"link {row[3].absolute().as_uri()}")
         reason = row[4] if cell_len(row[4]) <= room else set_cell_size(row[4], room - 1).rstrip() + "…"
-        line.append(" " * (wide - cell_len(file)) + _GAP + reason if reason else "")
+        told = Text(" " * (wide - cell_len(file)) + _GAP + reason if reason else "")
+        told.highlight_words(row[5], "bold underline")
+        line.append_text(told)
         console.print(line, soft_wrap=True)

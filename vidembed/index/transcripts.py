@@ -12,11 +12,10 @@ from vidembed.errors import BadQuery, ConfigError
 from vidembed.index.catalog import Catalog
 from vidembed.index.channels import speech_source
 from vidembed.media.reading.reader import open_video
+from vidembed.search.sentences import JOIN_S, joined_speech
 from vidembed.types import Span, TextLine, TimedText
 
 TextKind = Literal["speech", "ocr"]
-_JOIN_S = 1.0  # parts of a sentence, or the same words on screen, that are closer than this are one line
-_ENDS = (".", "!", "?", "…", "。", "！", "？", ":", ";")
 
 
 def stored_transcript(catalog: Catalog, video_id: str, kind: TextKind) -> TimedText | None:
@@ -64,30 +63,6 @@ def transcribe(path: Path, config: Config) -> TimedText | None:
     return transcript.of(Span(0.0, video.info.duration_s + 1.0))
 
 
-def joined_speech(lines: Iterable[TextLine]) -> list[TextLine]:
-    """Lines in order of time; what overlapping clips both have once, and parts of one sentence together."""
-    joined: list[TextLine] = []
-    for line in sorted(set(lines), key=lambda line: (line.span, line.text)):
-        last = joined[-1] if joined else None
-        goes_on = (
-            last is not None
-            and bool(last.words and line.words)
-            and not last.text.rstrip().endswith(_ENDS)
-            and line.span.start_s - last.span.end_s < _JOIN_S
-        )
-        if last is not None and goes_on:
-            joined[-1] = replace(
-                last,
-                span=last.span.union(line.span),
-                text=f"{last.text.rstrip()} {line.text.lstrip()}",
-                confidence=_least(last.confidence, line.confidence),
-                words=last.words + line.words,
-            )
-        else:
-            joined.append(line)
-    return joined
-
-
 def joined_writing(lines: Iterable[TextLine]) -> list[TextLine]:
     """Lines in order of time; words that stay on screen from clip to clip are one line."""
     joined: list[TextLine] = []
@@ -95,14 +70,9 @@ def joined_writing(lines: Iterable[TextLine]) -> list[TextLine]:
     for line in sorted(lines, key=lambda line: (line.span, line.text)):
         key = " ".join(line.text.casefold().split())
         place = shown.get(key)
-        if place is not None and line.span.start_s - joined[place].span.end_s < _JOIN_S:
+        if place is not None and line.span.start_s - joined[place].span.end_s < JOIN_S:
             joined[place] = replace(joined[place], span=joined[place].span.union(line.span))
         else:
             shown[key] = len(joined)
             joined.append(line)
     return joined
-
-
-def _least(one: float | None, other: float | None) -> float | None:
-    known = [value for value in (one, other) if value is not None]
-    return min(known, default=None)

@@ -31,8 +31,11 @@ from vidembed.search.query import (
     positive_text,
     quoted,
 )
+from vidembed.search.sentences import marks, whole_sentence
 from vidembed.search.words import WordChannelSearch
-from vidembed.types import Clip, Filter, Moment, Query, SparseVector, TimedText, Where
+from vidembed.types import Clip, Filter, Moment, Query, Span, SparseVector, TimedText, Where
+
+SENTENCE_S = 10.0  # a sentence goes on at most so long outside its moment
 
 
 class Catalog(Protocol):
@@ -139,6 +142,7 @@ class Search:
         self._need = options.offset + options.k
         self._text = positive_text(query)
         self._texts: dict[str, Mapping[str, TimedText]] = {}
+        self._clips: dict[str, Sequence[Clip]] = {}  # of the videos looked at
 
     def moments(self) -> list[Moment]:
         """The answers after `offset`, at most k."""
@@ -165,8 +169,23 @@ class Search:
         answers = answers[options.offset :]
         floor = self._settings.min_confidence
         answers = [replace(moment, good_match=moment.confidence >= floor) for moment in answers]
+        answers = [self._with_sentences(moment) for moment in answers]
         captions = self._catalog.captions([moment.clip_id for moment in answers])
         return [replace(m, caption=captions[m.clip_id]) if m.clip_id in captions else m for m in answers]
+
+    def _with_sentences(self, moment: Moment) -> Moment:
+        """The moment with whole sentences as its texts, and the query's words marked in them."""
+        if not moment.texts:
+            return moment
+        wide = Span(max(0.0, moment.span.start_s - SENTENCE_S), moment.span.end_s + SENTENCE_S)
+        near = [clip.clip_id for clip in self._clips[moment.video_id] if clip.span.overlap_s(wide) > 0]
+        found = self._texts_of(near)
+        whole = {}
+        for name, part in moment.texts.items():
+            lines = (line for texts in found.values() if name in texts for line in texts[name].lines)
+            whole[name] = whole_sentence(part, moment.span, lines)
+        places = {name: marks(text, self._text) for name, text in whole.items()}
+        return replace(moment, texts=whole, marks={name: found for name, found in places.items() if found})
 
     def curve(self, clips: Sequence[Clip]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(times_s, scores) of these clips of one video; empty if no channel has any."""
@@ -226,6 +245,7 @@ class Search:
                 per_video.setdefault(seed.video_id, []).append(seed)
         chosen = [seed for group in per_video.values() for seed in group]
         known = self._catalog.clips_of(list(per_video))
+        self._clips.update(known)
         clips_of = {video_id: _allowed(known.get(video_id, ()), self._where) for video_id in per_video}
         sheet = self._sheet(windows(chosen, clips_of, context_s=settings.moments.context_s, around=settings.around))
         if sheet is None:

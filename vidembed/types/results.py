@@ -35,6 +35,7 @@ class Moment:
     hits: tuple[Hit, ...] = ()  # best hit per channel, the evidence shown to people
     caption: str | None = None
     texts: Mapping[str, str] = field(default_factory=dict)  # channel -> the words that matched (speech, ocr)
+    marks: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # of the query's words in `texts`
     agreement: float | None = None  # 0..1, how far a model that was shown the moment says yes (`VideoIndex.check`)
     good_match: bool = True  # confidence is at least `search.min_confidence`
     matched_by: Mapping[str, float] = field(default_factory=dict)  # channels that helped, surest first; 0..1 each alone
@@ -52,7 +53,8 @@ class Moment:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values: seconds to the millisecond, scores by channel. `pandas.DataFrame` takes a list of them.
 
-        caption and agreement are left out where there are none.
+        caption and agreement are left out where there are none. marks: (start, end) of the query's words in `texts`,
+        in characters.
         """
         return {
             "path": str(self.path),
@@ -65,6 +67,7 @@ class Moment:
             "matched_by": {channel: round(sure, 4) for channel, sure in self.matched_by.items()},
             "channels": {hit.channel: {"score": round(hit.score, 4), "rank": hit.rank} for hit in self.hits},
             "texts": dict(self.texts),
+            "marks": {channel: [list(place) for place in places] for channel, places in self.marks.items()},
             "clip_id": self.clip_id,
             "video_id": self.video_id,
             **({"agreement": round(self.agreement, 4)} if self.agreement is not None else {}),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from vidembed.demo import DEMO_MEDIA, DEMO_QUERIES
+from vidembed.search.sentences import marked
 from vidembed.types import Clip, Moment, Span, TimedText, VideoInfo
 from vidembed.web.html import button, clock, count, e, empty, middle, notice, play_attributes, play_button, wait
 
@@ -92,16 +93,22 @@ def evidence(site: Site, answer: Answer, moment: Moment) -> str:
         for hit in other.hits:
             best[hit.channel] = max(best.get(hit.channel, hit.score), hit.score)
     sources = {name: channel.source for name, channel in site.index.config.channels.items()}
-    parts = []
+    parts: dict[str, str] = {}  # words and meaning of one line are one reason
     for hit in sorted(moment.hits, key=lambda hit: hit.rank):
         if hit.score <= 0 or hit.score < _HELPS * best[hit.channel]:
             continue
         word = _EVIDENCE.get(sources.get(hit.channel, ""), hit.channel)
         text = moment.texts.get(hit.channel, "")
-        said = f" “{e(text)}”" if text and text != moment.caption else ""
+        said = f" “{_marked(text, moment.marks.get(hit.channel, ()))}”" if text and text != moment.caption else ""
         numbers = f"channel {hit.channel}: score {hit.score:.3f}, place {hit.rank}"
-        parts.append(f'<span class="ve-channel" title="{e(numbers)}">{e(word)}{said}</span>')
-    return "".join(parts)
+        kind = "ve-channel ve-words" if said else "ve-channel"
+        parts.setdefault(f"{word}{text}", f'<span class="{kind}" title="{e(numbers)}">{e(word)}{said}</span>')
+    return "".join(parts.values())
+
+
+def _marked(text: str, places: Sequence[tuple[int, int]]) -> str:
+    """The text as HTML, with the query's words marked."""
+    return e(marked(text, places, "\ue000", "\ue001")).replace("\ue000", "<mark>").replace("\ue001", "</mark>")
 
 
 def _badge(moment: Moment, floor: float | None) -> str:

@@ -67,3 +67,27 @@ def test_every_fusion_finds_them(spoken: Index, fusion: str) -> None:
     searcher = spoken.searcher()
     assert searcher.search("cook", SearchOptions(fusion=fusion))[0].video_id == "kitchen"  # type: ignore[arg-type]
     assert searcher.search("thanks for watching", SearchOptions(fusion=fusion))[0].video_id == "kitchen"  # type: ignore[arg-type]
+
+
+def test_confidence_belongs_to_the_sentence_not_to_its_clip(spoken: Index) -> None:
+    """One clip says both "boil the rice" and "thanks for": words of one sentence are surer than words of two."""
+    searcher, only = spoken.searcher(), SearchOptions(channels=["speech_words"])
+    together = searcher.search("boil rice", only)[0]
+    apart = searcher.search("boil thanks", only)[0]
+    assert together.texts["speech_words"] == "boil the rice"
+    assert together.confidence == pytest.approx(0.88, abs=0.01)  # all words: 1 / (1 + exp(3 - 5))
+    assert apart.confidence == pytest.approx(0.28, abs=0.02)  # one of two: 5 x 0.5^1.3 = 2.03
+
+
+def test_an_answer_shows_the_whole_sentence_though_a_cut_divides_it(index: Index) -> None:
+    def said(start: float, *words: str) -> TimedText:
+        timed = tuple((start + i / 2, start + i / 2 + 0.4, word) for i, word in enumerate(words))
+        return TimedText((TextLine(Span(start, timed[-1][1]), " ".join(words), words=timed),))
+
+    index.add_channel("speech_words", WordsEncoder())
+    index.say("speech_words", "kitchen", said(3.5, "now", "boil", "the"))
+    index.say("speech_words", "kitchen", said(5.1, "rice", "slowly."))
+    (moment, *_) = index.searcher().search("rice", SearchOptions(channels=["speech_words"]))
+    assert moment.texts == {"speech_words": "now boil the rice slowly."}
+    assert moment.marks == {"speech_words": ((13, 17),)}
+    assert moment.span.start_s >= 4.5  # the moment is where the word is said

@@ -77,6 +77,17 @@ def is_unspaced(word: str) -> bool:
     return len(word) == 1 and _WORD.fullmatch(word) is not None and _WORD.fullmatch(word)["run"] is not None
 
 
+def words_at(text: str) -> list[tuple[int, int, str]]:
+    """(start, end, folded word) of each word in the text, in characters of the text as it is."""
+    found: list[tuple[int, int, str]] = []
+    for match in _WORD.finditer(text):
+        if match["run"]:
+            found.extend((match.start() + i, match.start() + i + 1, fold(char)) for i, char in enumerate(match.group()))
+        else:
+            found.append((match.start(), match.end(), fold(match.group())))
+    return found
+
+
 _local = threading.local()
 
 
