@@ -111,9 +111,22 @@ class TestEncodings:
     def test_the_language_names_the_code_page(self, language: str, encoding: str, text: str) -> None:
         assert decode(text.encode(encoding), language) == text
 
-    def test_without_a_language_it_is_told_by_content(self) -> None:
-        text = "Съешь же ещё этих мягких французских булок да выпей чаю. " * 5
-        assert decode(text.encode("cp1251")) == text
+    @pytest.mark.parametrize(
+        ("encoding", "said"),
+        [
+            ("cp1251", ["Доброе утро!", "Где ты был вчера?", "Пора идти домой."]),
+            ("cp1250", ["Dzień dobry, co słychać?", "Proszę, wejdź do środka.", "Źle się czuję."]),
+            ("cp1252", ["L'été dernier, à la plage.", "Où est passée la clé ?", "C'est la vie, mon cœur."]),
+            ("cp1252", ["God morgon, hur mår du?", "Det är så vackert här.", "Är du där?"]),
+            ("cp1254", ["Günaydın, bugün nasılsın?", "Şimdi gitmeliyiz, çabuk ol.", "İstanbul'da yağmur yağıyor."]),
+            ("cp1255", ["בוקר טוב, מה נשמע?", "איפה הילד?", "שלום"]),
+            ("cp932", ["おはようございます。", "子供はどこですか？", "映画を見に行きましょう。"]),
+        ],
+    )
+    def test_without_a_language_it_is_told_by_content(self, encoding: str, said: list[str]) -> None:
+        lines = (f"{i + 1}\n00:00:{i:02},000 --> 00:00:{i:02},900\n{text}\n\n" for i, text in enumerate(said * 3))
+        text = "".join(lines)
+        assert decode(text.encode(encoding)) == text
 
 
 class TestNames:

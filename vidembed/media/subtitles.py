@@ -103,7 +103,7 @@ def decode(content: bytes, language: str | None = None) -> str:
     """The text of a file in any encoding.
 
     UTF-8, UTF-16 and UTF-32 show themselves. Of the 8-bit ones it is the Windows code page of the language where that
-    is known, else charset-normalizer's guess.
+    is known, else chardet's guess.
     """
     for mark, name in _MARKS:
         if content.startswith(mark):
@@ -116,10 +116,10 @@ def decode(content: bytes, language: str | None = None) -> str:
         pass
     if language in _CODE_PAGES:
         return content.decode(_CODE_PAGES[language], errors="replace")
-    import charset_normalizer
+    import chardet
 
-    best = charset_normalizer.from_bytes(content[: 1 << 18]).best()
-    return content.decode(best.encoding if best is not None else "cp1252", errors="replace")
+    told = chardet.detect(content, encoding_era=chardet.EncodingEra.MODERN_WEB)["encoding"]
+    return content.decode(told or "cp1252", errors="replace")
 
 
 def parse(text: str) -> tuple[tuple[TextLine, ...], int]:
