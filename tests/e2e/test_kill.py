@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ import toy_videos
 from vidembed import VideoIndex, open_index
 
 COLOURS = ("red", "lime", "blue", "yellow", "cyan", "magenta", "white", "gray")
+
+MANY = (pytest.mark.slow, pytest.mark.timeout(5000))
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")
 
@@ -31,14 +34,17 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("seed", "workers"), [(1, 1), (2, 2)])
-def test_killed_runs_end_in_the_same_index(videos: Path, tmp_path: Path, seed: int, workers: int) -> None:
+@pytest.mark.parametrize(("seed", "workers", "kills"), [(1, 1, 8), (2, 2, 8), pytest.param(None, 1, 200, marks=MANY)])
+def test_killed_runs_end_in_the_same_index(
+    videos: Path, tmp_path: Path, seed: int | None, workers: int, kills: int
+) -> None:
+    seed = secrets.randbits(32) if seed is None else seed
     driver = Path(__file__).with_name("kill_driver.py")
-    command = [sys.executable, str(driver), str(videos), str(tmp_path / "index"), str(seed), "8", str(workers)]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
-    assert run.returncode == 0, run.stderr
+    command = [sys.executable, str(driver), str(videos), str(tmp_path / "index"), str(seed), str(kills), str(workers)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=25 * kills, check=False)
+    assert run.returncode == 0, (seed, run.stderr)
     result = json.loads(run.stdout.splitlines()[-1])
-    assert result["kills"] == 8
+    assert result["kills"] == kills
     assert result["steps"] > 50
     with open_index(result["plain"]) as plain, open_index(result["killed"]) as killed:
         assert contents(killed) == contents(plain)

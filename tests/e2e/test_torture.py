@@ -1,0 +1,71 @@
+"""All that runs meet in the wild at once: good files are indexed, the others listed with a reason, nothing crashes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from torture import BAD, GOOD, Torture, torture
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="rights and links are POSIX's")
+WATCHED_S = 60
+
+
+@pytest.fixture
+def tortured(tmp_path: Path, films: Path) -> Iterator[Torture]:
+    with torture(tmp_path, films) as made:
+        yield made
+
+
+def indexed(tortured: Torture) -> set[str]:
+    code, out, said = tortured.run("info", "--videos", "--json", "--index", str(tortured.index))
+    assert code == 0, said
+    records = [json.loads(line) for line in out.splitlines()[1:]]
+    return {Path(path).name for record in records for path in record["paths"]}
+
+
+def test_everything_at_once(tortured: Torture) -> None:
+    with tortured.growing(threading.Event()):
+        code, out, said = tortured.run(
+            "index", *tortured.inputs, "--index", str(tortured.index), "--profile", "toy", "--json"
+        )
+    assert (code, "Traceback" in said) == (3, False), said
+    report = json.loads(out)
+    reasons = {Path(failure["item"]).name: failure["message"] for failure in report["failed"]}
+    assert set(reasons) == set(BAD)
+    assert {name: words for name, words in BAD.items() if words not in reasons[name].lower()} == {}
+    assert indexed(tortured) == GOOD | {"growing.ts"}
+    for folder, names, files in os.walk(tortured.index):  # and now nobody may change the index
+        for name in (*names, *files):
+            os.chmod(Path(folder) / name, 0o555 if name in names else 0o444)
+    os.chmod(tortured.index, 0o555)
+    code, out, said = tortured.run("search", "green", "-k", "1", "--json", "--index", str(tortured.index))
+    assert (code, Path(json.loads(out)["path"]).name) == (0, "other.mp4"), said
+
+
+@pytest.mark.slow
+def test_everything_at_once_while_watching(tortured: Torture) -> None:
+    stop = threading.Event()
+    with tortured.growing(stop), ExitStack() as stack:
+        process = tortured.start(
+            "index", *tortured.inputs, "--index", str(tortured.index), "--profile", "toy", "--watch"
+        )
+        stack.callback(lambda: process.poll() is None and os.killpg(process.pid, signal.SIGKILL))
+        stop.wait(WATCHED_S * 2 / 3)
+        early = indexed(tortured)
+        stop.set()
+        time.sleep(WATCHED_S / 3)  # the recorder has stopped; the file is quiet, and indexed
+        assert process.poll() is None, process.communicate()
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        _, said = process.communicate(timeout=100)
+    assert "Traceback" not in said, said
+    assert early == GOOD, "the file that grows waits, the others do not"
+    assert indexed(tortured) == GOOD | {"growing.ts"}
+    assert {name for name in BAD if name not in said} == set()
