@@ -20,6 +20,7 @@ _COMMANDS = {  # where each is, in the order of the help
     "cut": "library:cut",
     "sheet": "sheet:sheet",
     "transcript": "transcript:transcript",
+    "extract": "extract:extract",
     "info": "library:info",
     "tag": "library:tag",
     "remove": "library:remove",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from vidembed.config.load import Overrides, with_values
 from vidembed.config.schema import Config, Fusion
 from vidembed.errors import BadQuery
-from vidembed.index.captions import CaptionedIndex
 from vidembed.index.channels import wanted_specs
 from vidembed.index.contents import one_video
 from vidembed.index.filling import Filling, Paths, new_specs, select
 from vidembed.index.manifest import check_specs
 from vidembed.index.pipeline.run import ProgressCallback
+from vidembed.index.questions import Questions
 from vidembed.index.searching import check
 from vidembed.index.watching import watch
 from vidembed.search.duplicates import Duplicate, duplicates
@@ -26,13 +26,10 @@ from vidembed.search.query import SearchOptions
 from vidembed.search.sequence import Chain, follow
 from vidembed.types import Filter, Moment, Query, RunReport
 
-if TYPE_CHECKING:
-    from vidembed.index.evidence import Answer
-
 _PER_STEP = 200  # moments of one query that a sequence is looked for in
 
 
-class VideoIndex(CaptionedIndex):
+class VideoIndex(Questions):
     """An open index; `vidembed.open_index` makes it. A context manager.
 
     Safe for many threads: searches go on while one thread adds. Models and vectors are loaded when first needed. All
@@ -254,50 +251,6 @@ class VideoIndex(CaptionedIndex):
             ModelError: The captioner cannot be loaded.
         """
         return check(self.config, claim, moments, self.parts.verifier(model))
-
-    def ask(self, question: str, *, where: Filter | None = None, **how: Any) -> Answer:
-        """Answer a question with sentences that each name the moments that prove them.
-
-        Args:
-            question: In plain words.
-            where: Which videos may answer.
-            **how: As for `ask_stream`.
-        """
-        *_, answer = self.ask_stream(question, where=where, **how)
-        return answer
-
-    def ask_stream(
-        self,
-        question: str,
-        *,
-        where: Filter | None = None,
-        model: str | None = None,
-        endpoint: str | None = None,
-        pictures: bool = False,
-    ) -> Iterator[Answer]:
-        """The answer to a question, longer with each sentence that is there; the last one is whole.
-
-        Nothing leaves this machine unless an endpoint is named.
-
-        Args:
-            question: In plain words.
-            where: Which videos may answer.
-            model: What phrases the answer: a captioner that writes; None = words of the videos themselves.
-            endpoint: OpenAI-compatible address, "http://127.0.0.1:8000/v1"; `model` is then its name for the model.
-            pictures: Show it a frame of each moment, too.
-
-        Raises:
-            BadQuery: The question is empty.
-            ConfigError: The model does not write text, or is shown no pictures.
-            ModelError: It cannot be loaded, or its endpoint fails.
-        """
-        from vidembed.index.answering import ask
-        from vidembed.index.phrasing import load_writer
-
-        if endpoint is not None and model is None:
-            raise BadQuery("an endpoint needs a model", hint="the endpoint's name for it")
-        writer = load_writer(self.config, model, endpoint=endpoint) if model is not None else None
-        yield from ask(self.parts, question, where=where, writer=writer, pictures=pictures)
 
     def curve(
         self, query: str | Query, video: str | Path, **options: Any
