@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from starlette.testclient import TestClient
 
 from vidembed import Query, VideoIndex
+from vidembed.web.answers import Answer
 from vidembed.web.security import Guard
 
 HERE = "http://127.0.0.1"
@@ -23,28 +23,23 @@ def toy_videos_path(index: VideoIndex) -> str:
 
 def red_answer(guard: Guard) -> Any:
     moments = guard.site.index.search("red", k=1)
-    return guard.site.answers.put(Query.text("red"), "red", moments, {})
+    return guard.site.answers.keep(Answer((Query.text("red"),), "red", tuple(moments)))
 
 
-def press(web: TestClient, function: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Call a function of the page that has no public name, with its other inputs as they are at first."""
+def search(web: TestClient, given: dict[str, Any]) -> dict[str, Any]:
+    """Press Search with these fields of the form, the others as they are at first; what the page is told."""
     config = web.get("/config").json()
     parts = {part["id"]: part for part in config["components"]}
-    names = {"image": "ve-image", "audio": "ve-audio", "video": "ve-video"}
-    found = next(d for d in config["dependencies"] if ("ve-go" in str([parts[t[0]]["props"].get("elem_id") for t in
-                 d["targets"] if t[0] in parts])) == (function == "search") and d["inputs"])  # fmt: skip
-    data = []
-    for part in (parts[number] for number in found["inputs"]):
-        field = next((name for name, own in names.items() if part["props"].get("elem_id") == own), "")
-        data.append(given.get(field, part["props"].get("value")))
-    body = {"fn_index": found["id"], "session_hash": "s", "data": data, "trigger_id": found["targets"][0][0]}
-    answer = web.post("/gradio_api/queue/join", json=body)
+    numbers = {part["props"].get("elem_id"): number for number, part in parts.items()}
+    found = next(
+        one for one in config["dependencies"] if [numbers["ve-go"], "click"] in [list(t) for t in one["targets"]]
+    )
+    by_number = {numbers[f"ve-{field}"]: value for field, value in given.items()}
+    data = [by_number.get(number, parts[number]["props"].get("value")) for number in found["inputs"]]
+    body = {"fn_index": found["id"], "session_hash": "s", "data": data}
+    answer = web.post("/gradio_api/run/predict", json=body)
     if answer.status_code == 403:
-        return {"success": False, "why": answer.text}
+        return {"why": answer.text}
     assert answer.status_code == 200
-    said: dict[str, Any] = {}
-    with web.stream("GET", "/gradio_api/queue/data?session_hash=s") as stream:
-        for line in stream.iter_lines():
-            if line.startswith("data:") and (message := json.loads(line[5:]))["msg"] == "process_completed":
-                said = dict(message)  # the stream is read to its end: left open, it complains when it is collected
-    return said
+    told: dict[str, Any] = answer.json()
+    return told

@@ -15,3 +15,6 @@ if "browser" in os.environ.get("VIDEMBED_REQUIRE", "").split(","):
         missing = [] if chromium() else ["Chromium"]
     if missing:
         raise RuntimeError(f"VIDEMBED_REQUIRE promises a browser, but these are missing: {', '.join(missing)}")
+
+if find_spec("gradio") and find_spec("playwright"):
+    from visiting import address, browser, filled, library, page, visit  # noqa: F401  # fixtures

@@ -11,21 +11,18 @@ import pytest
 
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
-from browsing import CHROMIUM_ARGS, chromium
+from browsing import MARKS
 from chat_server import Pieces
 from chat_server import server as endpoint
 from media_factory import Media
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from serving import serving
 
 import vidembed
 from vidembed.web import AppSettings, ServerSettings, make_server
 from vidembed.web.server import make_runner
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(chromium() is None, reason="no Chromium; VIDEMBED_REQUIRE=browser makes this a failure"),
-]
+pytestmark = MARKS
 SHOWN = "[...document.querySelectorAll('.ve-player')].find((p) => p.offsetParent)"
 ERRORS: list[str] = []  # of the page's scripts
 SAID = ("The budget is nine hundred euros.", "Maria leads the <b>hiring</b> & more.", "Goodbye, Änne.")
@@ -56,16 +53,14 @@ def address(media: Media, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @pytest.fixture(scope="module")
-def page(address: str) -> Iterator[Page]:
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
-        context = browser.new_context(viewport={"width": 1280, "height": 900})
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        made = context.new_page()
-        made.set_default_timeout(30_000)
-        made.on("pageerror", lambda error: ERRORS.append(str(error)))
-        yield made
-        browser.close()
+def page(address: str, browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    made = context.new_page()
+    made.set_default_timeout(30_000)
+    made.on("pageerror", lambda error: ERRORS.append(str(error)))
+    yield made
+    context.close()
 
 
 @pytest.fixture

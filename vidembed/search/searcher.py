@@ -19,6 +19,7 @@ from vidembed.search.calibration import BackgroundCache, Bank, Collections
 from vidembed.search.channels import ChannelSearch, ChannelTools, DenseChannelSearch, Texts
 from vidembed.search.curves import Sheet, windows
 from vidembed.search.fusion import fuse_channels, weigh
+from vidembed.search.hiding import alike, hides
 from vidembed.search.moments import Candidate
 from vidembed.search.query import (
     ChannelQuery,
@@ -98,8 +99,10 @@ class Searcher:
             BadQuery: The query or a channel name is invalid. Store errors pass through.
         """
         query, options = checked(query), options or SearchOptions()
+        query, less = hides(query)
         where = self.catalog.resolve(options.where if options.where is not None else query.where)
-        where = replace(where, not_clips=where.not_clips | example_clips(query))
+        hidden = alike(self.store, self._tools.collections, self.channels.values(), less)
+        where = replace(where, not_clips=where.not_clips | example_clips(query) | hidden)
         return Search(self, query, options, where).moments()
 
     def curve(
@@ -118,7 +121,7 @@ class Searcher:
         Raises:
             BadQuery: As `search`, or the video is not in the index.
         """
-        query = checked(query)
+        query, _ = hides(checked(query))
         clips = list(self.catalog.clips_of([video_id]).get(video_id, ()))
         if not clips:
             raise BadQuery(f"no video {video_id!r} in this index", hint="`vidembed info` lists the videos")

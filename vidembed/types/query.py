@@ -122,7 +122,7 @@ class Query:
             audio: A sound to look for.
             video: A video to look for.
             like: Ids of clips to find more of.
-            unlike: Ids of clips to find less of; weight -1 each.
+            unlike: Ids of clips to hide, and what is like them; weight -1 each.
             without: Words for what to exclude; weight -0.5, so that what is wanted leads.
 
         Raises:

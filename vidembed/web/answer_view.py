@@ -10,6 +10,7 @@ from vidembed.index.answering import ask
 from vidembed.index.evidence import Evidence, Sentence
 from vidembed.types import Query, Span
 from vidembed.web import cards
+from vidembed.web.answers import Answer as Found
 from vidembed.web.asking import Ask, filter_of, query_of
 from vidembed.web.html import clock, e, notice, play_attributes
 
@@ -33,7 +34,7 @@ def answered(site: Site, asked: Ask) -> Iterator[str]:
         return
     moments = [one.moment for one in answer.evidence]
     address = f"{asked.address}&{urlencode({'ask': 1})}"
-    kept = site.answers.put(Query.text(question), f"“{question}”", moments, {}, address=address)
+    kept = site.answers.keep(Found((Query.text(question),), f"“{question}”", tuple(moments), address=address))
     yield _answer_html(site, answer) + cards.results(site, kept, floor=site.index.config.search.min_confidence)
 
 

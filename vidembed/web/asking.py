@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlencode
 
 from vidembed.errors import BadQuery, InputError, VidembedError
 from vidembed.media.images import load_image
-from vidembed.types import Filter, Query, parse_date, parse_span, parse_time
+from vidembed.search.filters import check_tags
+from vidembed.types import Filter, Moment, Query, parse_date, parse_span, parse_time
+from vidembed.web.answers import Answer
 from vidembed.web.intake import check_media
+from vidembed.web.pictures import Region
 
 if TYPE_CHECKING:
-    from vidembed.web.site import Answer, Site
+    from vidembed.web.site import Site
 
 _MAX_TEXT = 2000
-ADDRESS_FIELDS = ("without", "names", "within", "tags", "at_least", "at_most", "after", "before")
+_GAP_S = 60.0
+ADDRESS_FIELDS = ("without", "then", "gap", "names", "within", "tags", "at_least", "at_most", "after", "before")
 _MAX_ADDRESS = 500  # characters of one value
 
 
@@ -39,6 +43,9 @@ class Ask:
     image: str | None = None
     audio: str | None = None
     video: str | None = None
+    region: str = ""  # a part of a picture of the library, as `Region` writes it
+    then: str = ""  # what happens next in the same video; more steps after a semicolon
+    gap: str = ""  # most time between two steps; "" = a minute
     like: Sequence[str] = ()
     unlike: Sequence[str] = ()
     k: int = 12
@@ -61,16 +68,25 @@ class Ask:
         parts = [f"“{self.text.strip()}”"] if self.text.strip() else []
         parts += [
             word
-            for word, given in (("a picture", self.image), ("a sound", self.audio), ("a video", self.video))
+            for word, given in (
+                ("a picture", self.image), ("a part of a picture", self.region), ("a sound", self.audio),
+                ("a video", self.video),
+            )
             if given
-        ]
+        ]  # fmt: skip
         if self.like:
             parts.append(f"like {len(self.like)} moment{'s' * (len(self.like) > 1)}")
         if self.unlike:
             parts.append(f"unlike {len(self.unlike)}")
         if self.without.strip():
             parts.append(f"without “{self.without.strip()}”")
+        parts += [f"then “{step}”" for step in self.steps]
         return ", ".join(parts + self.limits) or "nothing"
+
+    @property
+    def steps(self) -> list[str]:
+        """What comes after the query, in order."""
+        return [step.strip() for step in self.then.split(";") if step.strip()]
 
     @property
     def limits(self) -> list[str]:
@@ -81,6 +97,7 @@ class Ask:
     def filters(self) -> list[tuple[str, str]]:
         """(field, in a few words) of each filter that is set."""
         said = {
+            "gap": f"steps at most {self.gap.strip()} apart" if self.steps else "",
             "names": f"in files named “{self.names.strip()}”",
             "within": f"within {self.within.strip()}",
             "tags": f"tagged “{self.tags.strip()}”",
@@ -90,7 +107,7 @@ class Ask:
             "before": f"changed before {self.before.strip()}",
             "channels": f"by {' and '.join(self.channels)}",
         }
-        found = [(field, words) for field, words in said.items() if (getattr(self, field) or "") not in ("", ())]
+        found = [(name, words) for name, words in said.items() if words and (getattr(self, name) or "") not in ("", ())]
         return found + ([("by_video", "one moment a video")] if self.by_video else [])
 
     @property
@@ -98,23 +115,25 @@ class Ask:
         """The query and its filters as the page's address holds them: "q=a+dog&names=holiday"."""
         given = {"q": self.text.strip(), "in": ",".join(self.videos), "channels": ",".join(self.channels)}
         given |= {name: str(getattr(self, name)).strip() for name in ADDRESS_FIELDS}
-        given |= {"by_video": "1" if self.by_video else ""}
+        given |= {"by_video": "1" if self.by_video else "", "region": self.region}
         return urlencode({name: value for name, value in given.items() if value})
 
 
-def query_of(ask: Ask) -> Query:
-    """Raises BadQuery when nothing is asked, or too much."""
+def query_of(ask: Ask, region: Path | None = None) -> Query:
+    """The query; region: the picture that `ask.region` means. Raises BadQuery when nothing is asked, or too much."""
     text = ask.text.strip()
     if len(text) > _MAX_TEXT or len(ask.without) > _MAX_TEXT:
         raise BadQuery(f"too long: at most {_MAX_TEXT} characters", hint="say it in a sentence or two")
-    if not (text or ask.image or ask.audio or ask.video or ask.like):
+    if not (text or ask.image or ask.audio or ask.video or ask.like or region):
         raise BadQuery(
             "nothing to look for yet", hint="type a few words, or give a picture, a sound or a video to compare with"
         )
     image, audio, video = (Path(file) if file else None for file in (ask.image, ask.audio, ask.video))
     without = ask.without.strip() or None
+    if region is not None and image is not None:
+        raise BadQuery("a picture and a part of a picture", hint="take one of them out")
     return Query.combined(
-        text or None, image=image, audio=audio, video=video, like=ask.like, unlike=ask.unlike, without=without
+        text or None, image=image or region, audio=audio, video=video, like=ask.like, unlike=ask.unlike, without=without
     )
 
 
@@ -137,24 +156,42 @@ def run(site: Site, ask: Ask) -> Answer:
     """Search and remember the answer. Raises what `VideoIndex.search` raises, and InputError."""
     if not 1 <= ask.k <= site.settings.max_results:
         raise InputError(f"between 1 and {site.settings.max_results} moments can be asked for, got {ask.k}")
-    query = query_of(ask)
-    where = filter_of(ask)
+    region = site.pictures.part(Region.parse(ask.region)) if ask.region else None
+    query = query_of(ask, region)
     for name, file in (("image", ask.image), ("audio", ask.audio), ("video", ask.video)):
         if file:
             check_query(site, name, Path(file))
-    if not site.index.parts.specs:
-        return site.answers.put(query, ask.label, [], {}, address=ask.address)  # nothing was added yet
-    options: dict[str, object] = {"channels": list(ask.channels) or None, "weights": dict(ask.weights) or None}
-    moments = site.index.search(
-        query,
-        k=ask.k,
-        where=where,
-        group_by_video=ask.by_video,
-        diversity=ask.diversity,
-        channels=list(ask.channels) or None,
-        weights=dict(ask.weights) or None,
-    )
-    return site.answers.put(query, ask.label, moments, options, address=ask.address)
+    scope: dict[str, Any] = {"channels": list(ask.channels) or None, "weights": dict(ask.weights) or None}
+    answer = Answer((query, *map(Query.text, ask.steps)), ask.label, (), scope, ask.address)
+    where = filter_of(ask)
+    if site.index.parts.specs:  # else nothing was added yet
+        with site.searching:
+            answer = replace(answer, moments=tuple(_found(site, ask, answer, where)))
+    return site.answers.keep(answer)
+
+
+def _found(site: Site, ask: Ask, answer: Answer, where: Filter) -> Iterator[Moment]:
+    options: dict[str, Any] = {**answer.options, "where": where, "k": ask.k}
+    if not ask.steps:
+        yield from site.index.search(answer.queries[0], group_by_video=ask.by_video, diversity=ask.diversity, **options)
+        return
+    gap_s = _given(parse_time, ask.gap, "gap") or _GAP_S
+    for chain in site.index.search_sequence(answer.queries, gap_s=gap_s, **options):
+        yield from chain.moments
+
+
+def wrong_fields(site: Site, given: Mapping[str, Any]) -> dict[str, VidembedError]:
+    """Filters that cannot be read: field of the form -> what is wrong with it."""
+    wrong = {}
+    for name in ADDRESS_FIELDS:
+        text = str(given.get(name) or "").strip()
+        try:
+            one = replace(Ask(), **{name: text})  # type: ignore[arg-type]  # all of them are texts
+            check_tags(filter_of(one).tags or (), site.index.catalog.tags.all().values())
+            _given(parse_time, one.gap, "gap")
+        except VidembedError as error:
+            wrong[name] = error
+    return wrong
 
 
 def check_query(site: Site, field: str, file: Path) -> None:

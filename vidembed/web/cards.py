@@ -15,7 +15,8 @@ from vidembed.web.html import button, clock, count, e, empty, middle, notice, pl
 
 if TYPE_CHECKING:
     from vidembed.index.video_index import VideoIndex
-    from vidembed.web.site import Answer, Site
+    from vidembed.web.answers import Answer
+    from vidembed.web.site import Site
 
 UNKNOWN = 0.5  # the confidence of a search that nothing calibrates: by examples, pictures or sounds alone
 _LATEST = 12
@@ -35,14 +36,22 @@ def results(site: Site, answer: Answer, *, floor: float) -> str:
         if not site.index.info().clips:
             return empty_library(site)
         text = "No moment fits these words and filters. Try fewer filters or other words."
+        if len(answer.queries) > 1:
+            text = "No video has these moments one after the other. Try a longer time between them, or other words."
         return f'<div class="ve-bar" data-address="{e(answer.address)}"></div>{empty("Nothing found", text)}'
     infos = _infos(site.index, answer.moments)
     rated = any(moment.confidence != UNKNOWN for moment in answer.moments)
-    cards = [_card(site, answer, place, infos, floor if rated else None) for place in range(len(answer.moments))]
-    good = [card for card, moment in zip(cards, answer.moments, strict=True) if moment.confidence >= floor]
-    rest = [card for card, moment in zip(cards, answer.moments, strict=True) if moment.confidence < floor]
-    head = "" if good else notice("warn", "No good match", "Below are the nearest moments; none of them is convincing.")
-    found = count(len(good or rest), "moment" if good else "near moment")
+    steps = len(answer.queries)
+    good: list[str] = []
+    rest: list[str] = []
+    for number, chain in enumerate(answer.chains):
+        sure = min(moment.confidence for moment in chain) >= floor
+        (good if sure else rest).append(_card(site, answer, number * steps, infos, floor if rated else None))
+    what = "moment" if steps == 1 else "sequence"
+    head = (
+        "" if good else notice("warn", "No good match", f"Below are the nearest {what}s; none of them is convincing.")
+    )
+    found = count(len(good or rest), what if good else f"near {what}")
     body = _grid(good) if good else ""
     if rest:
         body += f'<h2 class="ve-less">Less likely <span>{len(rest)}</span></h2>' if good else ""
@@ -119,37 +128,53 @@ def _badge(moment: Moment, floor: float | None) -> str:
 
 
 def _card(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo], floor: float | None) -> str:
-    """floor: what is called sure; None = nothing is known about that."""
-    moment = answer.moments[place]
+    """The moment at a place, or the sequence that begins there. floor: what is called sure; None = nothing is known."""
+    steps = answer.moments[place : place + len(answer.queries)]
+    moment = steps[0]
     name = moment.path.name
-    span = f"{clock(moment.span.start_s)} – {clock(moment.span.end_s)}"
+    parts = "".join(_step(site, answer, place + number, infos, floor) for number in range(len(steps)))
+    kind, texts = "", ""
+    if len(steps) > 1:
+        kind, parts = " ve-sequence", f'<div class="ve-steps">{parts}</div>'
+    else:
+        texts = f'<p class="ve-caption">{e(moment.caption)}</p>' if moment.caption else ""
+        texts += f'<div class="ve-channels">{evidence(site, answer, moment)}</div>'
+    at = f"{name} at {_span(moment)}"
+    actions = button("More like this", "like", kind="ve-quiet", clip=moment.clip_id, title=f"More like {at}")
+    actions += button("Less", "unlike", kind="ve-quiet", clip=moment.clip_id, title=f"Hide {at} and what is like it")
+    return f"""<article class="ve-card{kind}" role="listitem">{parts}
+<div class="ve-body"><div class="ve-file" title="{e(name)}">{e(middle(name))}</div>{texts}
+<div class="ve-actions">{actions if len(steps) == 1 else ""}</div></div></article>"""
+
+
+def _step(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo], floor: float | None) -> str:
+    """The picture of one moment, with its tick box."""
+    moment = answer.moments[place]
     info = infos.get(moment.video_id)
     play = (
-        f'<div class="ve-thumb"><span class="ve-span">{e(span)}</span></div>'
+        f'<div class="ve-thumb"><span class="ve-span">{e(_span(moment))}</span></div>'
         if info is None  # taken out meanwhile
         else play_button(site, replace(info, path=moment.path), moment.span, moment.clip_id, best_s=moment.best_s,
                          badge=_badge(moment, floor), curve=site.url(f"curve/{answer.token}/{place}"))
     )  # fmt: skip
-    said = moment.caption or ""
     ticked = " checked" if floor is not None and moment.confidence >= floor else ""
+    label = e(f"Select {moment.path.name} at {_span(moment)}")
     pick = (
-        f'<label class="ve-pick"><input type="checkbox" data-place="{place}"{ticked} '
-        f'aria-label="{e(f"Select {name} at {span}")}"></label>'
+        f'<label class="ve-pick"><input type="checkbox" data-place="{place}" data-clip="{e(moment.clip_id)}" '
+        f'data-video="{e(moment.video_id)}"{ticked} aria-label="{label}"></label>'
     )
-    more = button("More like this", "like", kind="ve-quiet", clip=moment.clip_id, title=f"More like {name} at {span}")
-    less = button("Less", "unlike", kind="ve-quiet", clip=moment.clip_id, title=f"Less like {name} at {span}")
-    return f"""<article class="ve-card" role="listitem"><div class="ve-picture">{play}{pick}</div>
-<div class="ve-body"><div class="ve-file" title="{e(name)}">{e(middle(name))}</div>
-{f'<p class="ve-caption">{e(said)}</p>' if said else ""}
-<div class="ve-channels">{evidence(site, answer, moment)}</div>
-<div class="ve-actions">{more}{less}</div></div></article>"""
+    return f'<div class="ve-picture">{play}{pick}</div>'
+
+
+def _span(moment: Moment) -> str:
+    return f"{clock(moment.span.start_s)} – {clock(moment.span.end_s)}"
 
 
 # -- one video -----------------------------------------------------------------------------------------------------
 
 
-def video_page(site: Site, video_id: str, at_s: float | None = None) -> str:
-    """One video: its clips in order, with what is known of each. at_s: the second that is opened at once."""
+def video_page(site: Site, video_id: str, *, alone: bool = True) -> str:
+    """One video: its clips in order, with what is known of each. alone: searches look in this video only."""
     row = site.index.catalog.videos.get(video_id)
     if row is None or row.missing:
         return notice("error", "No such video", "It is not in this library, or was taken out.")
@@ -162,12 +187,13 @@ def video_page(site: Site, video_id: str, at_s: float | None = None) -> str:
     ]
     size = f"{info.width_px}×{info.height_px}" if info.has_video else "sound only"
     facts = f"{clock(info.duration_s)} · {size} · {count(len(clips), 'clip')}"
-    address = urlencode({"in": video_id})
+    address = urlencode({"in": video_id}) if alone else ""
+    inside = "<span>Search above looks in this video only</span>"
+    if not alone:
+        inside = button("Search in this video", "open-video", video=video_id)
     return (
         f'<div class="ve-bar" data-address="{e(address)}"><span role="status">'
-        f'<b class="ve-name">{e(info.path.name)}</b> {e(facts)}</span>'
-        "<span>Search above looks in this video only</span></div>"
-        f"{opener(site, video_id, at_s)}{_grid(cards, 've-small')}"
+        f'<b class="ve-name">{e(info.path.name)}</b> {e(facts)}</span>{inside}</div>{_grid(cards, "ve-small")}'
     )
 
 

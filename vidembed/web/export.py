@@ -15,7 +15,8 @@ from vidembed.types import Moment, Span
 from vidembed.web.intake import safe_name
 
 if TYPE_CHECKING:
-    from vidembed.web.site import Answer, Site
+    from vidembed.web.answers import Answer
+    from vidembed.web.site import Site
 
 FORMATS = {
     "edl": "EDL (CMX 3600)",

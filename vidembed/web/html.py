@@ -156,6 +156,7 @@ def terms(
     unlike: Sequence[str],
     media: Sequence[str] = (),
     limits: Sequence[tuple[str, str]] = (),
+    region: str = "",
 ) -> str:
     """What is part of the query besides the words, each with a way to take it out.
 
@@ -164,7 +165,8 @@ def terms(
     chips = ""
     for field, said in limits:
         drop = button("×", "drop-limit", field=field, title=f"Take out: {said}")
-        chips += f'<span class="ve-chip ve-given"><span>{e(said)}</span>{drop}</span>'
+        picture = f'<img alt="" src="{e(site.url("part/" + quote(region)))}">' if field == "region" else ""
+        chips += f'<span class="ve-chip ve-given">{picture}<span>{e(said)}</span>{drop}</span>'
     if len(limits) > 1:
         chips += button("Clear filters", "drop-limit", field="all", kind="ve-quiet")
     for name in media:
@@ -191,10 +193,12 @@ PLAYER = """<section class="ve-player" hidden aria-label="Player">
 <span class="ve-player-span"></span></div>
 <button type="button" class="ve-btn ve-icon" data-action="close-player" aria-label="Close the player"
  title="Close (Esc)">×</button></div>
-<video controls playsinline preload="metadata" aria-label="The chosen moment"></video>
+<div class="ve-screen"><video controls playsinline preload="metadata" aria-label="The chosen moment"></video></div>
 <div class="ve-player-links"><button type="button" class="ve-btn ve-quiet" data-action="copy-link">Copy link</button>
 <button type="button" class="ve-btn ve-quiet" data-action="copy-time">Copy timecode</button>
-<button type="button" class="ve-btn ve-quiet" data-action="whole">The whole video</button></div>
+<button type="button" class="ve-btn ve-quiet" data-action="whole">The whole video</button>
+<button type="button" class="ve-btn ve-quiet" data-action="region" aria-pressed="false">Search in the picture</button>
+</div>
 <p class="ve-player-note" role="status"></p>
 <div class="ve-timeline"></div>
 <div class="ve-player-foot"><button type="button" class="ve-btn" data-action="previous">‹ Previous</button>

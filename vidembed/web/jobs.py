@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import secrets
+import sys
 import threading
 import time
 from collections import deque
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _MAX_WAITING = 16
+_NICE = 10  # people who search go first
 _KEEP_ENDED = 5
 
 Work = Callable[[ProgressCallback], str]  # returns what to tell people
@@ -160,6 +162,8 @@ class Jobs:
             thread.join(timeout_s)
 
     def _loop(self) -> None:
+        if sys.platform == "linux":  # where a thread has a priority of its own; those that it starts take it over
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._closed or self._waiting)

@@ -177,6 +177,8 @@ def _kept(send: Send) -> Send:
 
 
 TITLE = "vidembed"
+_SCRIPTS = ("app.js", "transcript.js", "region.js")
+_STYLES = ("app.css", "transcript.css")
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # of the device: nothing is fetched
 _MONO = ["ui-monospace", "SFMono-Regular", "Consolas", "monospace"]
 _SESSIONS = 1000  # visits that gradio remembers; the oldest go, a program that names no session is one for each call
@@ -238,8 +240,7 @@ def looks() -> dict[str, Any]:
     )
     static = resources.files("vidembed.web") / "static"
     script, css = (
-        "\n".join((static / f"{name}.{kind}").read_text(encoding="utf-8") for name in ("app", "transcript"))
-        for kind in ("js", "css")
+        "\n".join((static / name).read_text(encoding="utf-8") for name in names) for names in (_SCRIPTS, _STYLES)
     )
     head = f'<meta name="viewport" content="width=device-width, initial-scale=1"><script>{script}</script>'
     return {"theme": theme, "css": css, "head": head}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vidembed.errors import MediaNotFound, MediaUnreadable, NoSuchStream
+from vidembed.errors import BadQuery, InputError, MediaNotFound, MediaUnreadable, NoSuchStream
 from vidembed.files import write_bytes
 from vidembed.types import Image, Span
 from vidembed.web.media import MediaFiles, tidy
@@ -20,7 +22,29 @@ if TYPE_CHECKING:
 
 FILM_FRAMES = 8
 _SIDE_PX = 240  # the shorter one
+_PART_SIDE_PX = 720  # of the picture that a part is taken from
+_LEAST_PX = 24  # of a part
 _QUALITY = 82
+_REGION = re.compile(r"([0-9a-f]{32})@(\d{1,7}(?:\.\d+)?)" + "@" + ",".join([r"(\d(?:\.\d+)?)"] * 4))
+Box = tuple[float, float, float, float]  # left, top, width, height, as shares of the picture
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of a picture of a video of the library."""
+
+    video_id: str
+    at_s: float
+    box: Box
+
+    @classmethod
+    def parse(cls, text: str) -> Region:
+        """Read "VIDEO@12.4@0.1,0.2,0.5,0.5". Raises InputError for anything else, and for what is outside."""
+        found = _REGION.fullmatch(text)
+        numbers = [float(number) for number in found.group(2, 3, 4, 5, 6)] if found else []
+        if not found or min(numbers[3:]) <= 0 or numbers[1] + numbers[3] > 1.001 or numbers[2] + numbers[4] > 1.001:
+            raise InputError("this is no part of a picture", hint="draw a box inside the picture")
+        return cls(found.group(1), numbers[0], (numbers[1], numbers[2], numbers[3], numbers[4]))
 
 
 class Pictures:
@@ -38,7 +62,14 @@ class Pictures:
         """A JPEG of FILM_FRAMES frames of the span side by side, evenly spread; None for a sound."""
         return self._made(video_id, span.middles_s(FILM_FRAMES))
 
-    def _made(self, video_id: str, times_s: Sequence[float]) -> Path | None:
+    def part(self, region: Region) -> Path:
+        """A JPEG of a part of what is shown. Raises BadQuery where nothing is."""
+        made = self._made(region.video_id, [region.at_s], region.box)
+        if made is None:
+            raise BadQuery("there is no picture at this second", hint="draw the box in another video")
+        return made
+
+    def _made(self, video_id: str, times_s: Sequence[float], box: Box | None = None) -> Path | None:
         row = self._index.catalog.videos.get(video_id)
         if row is None:
             raise MediaNotFound("this video is not in the library")
@@ -46,29 +77,48 @@ class Pictures:
             return None
         last_s = max(0.0, row.info.duration_s - 0.001)
         times_ms = [round(1000 * min(max(0.0, time_s), last_s)) for time_s in times_s]
-        target = self._folder / video_id[:2] / f"{video_id}-{times_ms[0]}-{times_ms[-1]}.jpg"
+        part = "".join(f"-{round(1000 * share)}" for share in box or ())
+        target = self._folder / video_id[:2] / f"{video_id}-{times_ms[0]}-{times_ms[-1]}{part}.jpg"
         if target.exists():
             return target
         with self._slots:
             if not target.exists():
-                pictures = self._decoded(self._media.original(video_id), [time_ms / 1000 for time_ms in times_ms])
+                shown_s, side_px = [time_ms / 1000 for time_ms in times_ms], _PART_SIDE_PX if box else _SIDE_PX
+                pictures = self._decoded(self._media.original(video_id), shown_s, side_px)
                 if pictures is None:
                     return None
+                if box:
+                    pictures = [_part(picture, box) for picture in pictures]
                 write_bytes(target, _jpeg(np.concatenate(pictures, axis=1)))
                 tidy(self._folder, "*/*.jpg", self._max_bytes, keep=target)
         return target
 
-    def _decoded(self, path: Path, times_s: Sequence[float]) -> list[Image] | None:
+    def _decoded(self, path: Path, times_s: Sequence[float], side_px: int) -> list[Image] | None:
         """One picture for each time; where two times share one it comes twice."""
         from vidembed.media.reading.reader import open_video
 
         try:
             with open_video(path, self._index.config.media) as video:
-                found = video.frames(times_s, short_side_px=_SIDE_PX)
+                found = video.frames(times_s, short_side_px=side_px)
         except (NoSuchStream, MediaUnreadable):
             return None
         shown = np.searchsorted(found.times_s, np.asarray(times_s) + 1e-6, side="right") - 1
         return [found.rgb[max(0, place)] for place in shown.tolist()]
+
+
+def _part(picture: Image, box: Box) -> Image:
+    """The box of a picture, at least _LEAST_PX wide and high where the picture is."""
+    height, width = picture.shape[:2]
+    left, right = _stretch(box[0], box[2], width)
+    top, bottom = _stretch(box[1], box[3], height)
+    return picture[top:bottom, left:right]
+
+
+def _stretch(start: float, length: float, whole_px: int) -> tuple[int, int]:
+    first, last = round(start * whole_px), round((start + length) * whole_px)
+    missing = max(0, min(_LEAST_PX, whole_px) - (last - first))
+    first = min(max(0, first - missing // 2), whole_px - min(_LEAST_PX, whole_px))
+    return first, min(whole_px, max(last, first + min(_LEAST_PX, whole_px)))
 
 
 def _jpeg(rgb: Image) -> bytes:

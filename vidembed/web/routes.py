@@ -26,6 +26,7 @@ from vidembed.web.export import MEDIA_TYPES, record, written
 from vidembed.web.html import ICON, strip
 from vidembed.web.intake import safe_name
 from vidembed.web.media import BROWSER_TYPES
+from vidembed.web.pictures import Region
 from vidembed.web.transcript_pane import transcript_html
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ def add_routes(app: FastAPI, site: Site) -> None:
         """What is shown at a second."""
         return _picture(site.pictures.frame(_checked(video_id, _VIDEO_ID), at if isfinite(at) else 0.0))
 
+    @app.get("/part/{region}", include_in_schema=False)
+    def part(region: str) -> Response:
+        """A part of what is shown at a second."""
+        return _picture(site.pictures.part(Region.parse(region)))
+
     @app.get("/film/{video_id}", include_in_schema=False)
     def film(video_id: str, start: float = 0.0, end: float = 0.0) -> Response:
         """Frames of a stretch side by side."""
@@ -104,7 +110,7 @@ def add_routes(app: FastAPI, site: Site) -> None:
             raise InputError("this search is no longer remembered", hint="search again")
         video_id = answer.moments[place].video_id
         row = site.index.catalog.videos.get(video_id)
-        times_s, scores = site.index.curve(answer.query, video_id, **answer.options)
+        times_s, scores = site.index.curve(answer.query_of(place), video_id, **answer.options)
         own = [moment for moment in answer.moments if moment.video_id == video_id]
         duration_s = row.info.duration_s if row is not None else float(times_s[-1]) if len(times_s) else 1.0
         return HTMLResponse(strip(times_s, scores, duration_s, own), headers={"Cache-Control": "no-store"})
@@ -141,7 +147,8 @@ _NO_PICTURE = (
 def _picture(path: Path | None) -> Response:
     if path is None:
         return Response(_NO_PICTURE, media_type="image/svg+xml", headers=_PRIVATE)
-    return FileResponse(path, media_type="image/jpeg", headers=_PRIVATE)
+    # Read at once: starlette goes to another thread for every piece of a file.
+    return Response(path.read_bytes(), media_type="image/jpeg", headers=_PRIVATE)
 
 
 def _checked(value: str, pattern: re.Pattern[str]) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cachetools import LRUCache
-
 from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.index.phrasing import load_writer
-from vidembed.types import Moment, Query
+from vidembed.web.answers import Answers
 from vidembed.web.jobs import Bin, Edits, Jobs, sweep_uploads
 from vidembed.web.media import MediaFiles
 from vidembed.web.pictures import Pictures
@@ -69,40 +66,6 @@ class AppSettings:
         object.__setattr__(self, "root_path", f"/{prefix}" if prefix else "")
 
 
-@dataclass(frozen=True, eq=False)
-class Answer:
-    """One finished search. name: what was asked, for people; address: the same for the page's address."""
-
-    token: str
-    query: Query
-    name: str
-    moments: tuple[Moment, ...]
-    options: dict[str, object] = field(default_factory=dict)  # channels and weights, for the timeline
-    address: str = ""
-
-
-class Answers:
-    """The last searches by a token nobody can guess; those not used for longest are forgotten."""
-
-    def __init__(self, keep: int = 500) -> None:
-        self._known: LRUCache[str, Answer] = LRUCache(keep)
-        self._lock = threading.Lock()
-
-    def put(
-        self, query: Query, name: str, moments: list[Moment], options: dict[str, object], *, address: str = ""
-    ) -> Answer:
-        """Remember an answer under a new token."""
-        answer = Answer(secrets.token_urlsafe(16), query, name, tuple(moments), options, address)
-        with self._lock:
-            self._known[answer.token] = answer
-        return answer
-
-    def get(self, token: str) -> Answer | None:
-        """The answer of a token; None when it is forgotten or never was."""
-        with self._lock:
-            return self._known.get(token)
-
-
 class Site:
     """One page over one open index."""
 
@@ -111,6 +74,7 @@ class Site:
         self.settings = settings or AppSettings()
         self.readonly = self.settings.readonly or index.readonly
         self.answers = Answers()
+        self.searching = threading.BoundedSemaphore(self.settings.searches_at_once)
         self.jobs = Jobs()
         self.media = MediaFiles(index, index.path / "cache" / "proxies", max_bytes=self.settings.proxy_mb << 20)
         self.pictures = Pictures(index, self.media, index.path / "cache" / "frames", max_bytes=_PICTURES_BYTES)

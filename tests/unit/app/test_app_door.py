@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from app_site import HERE, press, video_named
+from app_site import HERE, search, video_named
 from starlette.testclient import TestClient
 
 from vidembed import VideoIndex
@@ -100,21 +100,22 @@ class TestPathFields:
     )
     @pytest.mark.parametrize("field", ["image", "audio", "video"])
     def test_queries_take_uploads_only(self, web: TestClient, field: str, path: Any) -> None:
-        said = press(web, "search", {field: {"path": path, "meta": {"_type": "gradio.FileData"}}})
-        assert said == {"success": False, "why": "files have to be uploaded before they are used"}
+        said = search(web, {field: {"path": path, "meta": {"_type": "gradio.FileData"}}})
+        assert said == {"why": "files have to be uploaded before they are used"}
         assert web.get("/healthz").text == "ok"
 
     def test_nor_files_of_the_library(self, web: TestClient, shared: VideoIndex) -> None:
         path = str(shared.path / "catalog.sqlite")
-        assert press(web, "search", {"video": {"path": path, "meta": {"_type": "gradio.FileData"}}})["success"] is False
+        said = search(web, {"video": {"path": path, "meta": {"_type": "gradio.FileData"}}})
+        assert said == {"why": "files have to be uploaded before they are used"}
 
     def test_an_upload_may_be_used(self, web: TestClient, tmp_path: Path) -> None:
         import PIL.Image
 
         PIL.Image.new("RGB", (64, 48), (255, 0, 0)).save(tmp_path / "red.png")
         sent = web.post("/gradio_api/upload", files={"files": ("red.png", (tmp_path / "red.png").read_bytes())}).json()
-        said = press(web, "search", {"image": {"path": sent[0], "meta": {"_type": "gradio.FileData"}}})
-        assert "red_blue.mp4" in said["output"]["data"][0]
+        said = search(web, {"image": {"path": sent[0], "meta": {"_type": "gradio.FileData"}}})
+        assert "red_blue.mp4" in said["data"][0]
 
     def test_words_in_the_address_are_text(self, web: TestClient) -> None:
         assert "<script>alert(1)" not in web.get("/?q=<script>alert(1)</script>").text

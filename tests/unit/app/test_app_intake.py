@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import toy_videos
-from app_site import press, toy_videos_path
+from app_site import search, toy_videos_path
 from starlette.testclient import TestClient
 
 from vidembed import VideoIndex
@@ -135,11 +135,11 @@ class TestIntake:
     def test_a_picture_that_cannot_be_decoded_is_said_and_taken_out(self, guard: Guard, web: TestClient) -> None:
         junk = b"no picture at all " * 20
         path = web.post("/gradio_api/upload", files={"files": ("junk.png", junk, "image/png")}).json()[0]
-        said = press(web, "search", {"image": {"path": path, "meta": {"_type": "gradio.FileData"}}})
-        shown = json.dumps(said["output"]["data"])
+        said = search(web, {"image": {"path": path, "meta": {"_type": "gradio.FileData"}}})
+        shown = json.dumps(said["data"])
         assert "this picture cannot be used: junk.png: not a picture that can be decoded" in shown
         assert str(Path(path).parent) not in shown
-        assert None in said["output"]["data"]  # the picture: the next search is without it
+        assert None in said["data"]  # the picture: the next search is without it
 
     @pytest.mark.parametrize("field", ["audio", "video"])
     def test_what_is_searched_by_is_checked_as_well(

@@ -475,6 +475,11 @@
   document.addEventListener("pointerleave", stopFilm);
   const FILM = 8; // frames side by side
 
+  // ---- gradio's calendar buttons have no name for those who hear the page read ----------------------------------------
+  new MutationObserver(() => {
+    document.querySelectorAll("button.calendar:not([aria-label])").forEach((one) => one.setAttribute("aria-label", "Choose a date"));
+  }).observe(document, { childList: true, subtree: true });
+
   // ---- the map: thumbnails on hover ---------------------------------------------------------------------------
   const tip = document.createElement("div");
   tip.className = "ve-tip";
@@ -499,8 +504,9 @@
   document.addEventListener("focusin", show);
 
   const LOCAL = new Set(["play", "seek", "close-player", "previous", "next", "replay", "goto", "copy-link", "copy-time", "whole",
-    "pick-all", "open-video"]);
+    "pick-all", "open-video", "region"]);
   window.vidembed = {
+    parts,
     // Called by each of our gr.HTML parts: hands clicks on [data-action] to the server, with the button's data.
     bridge(element, trigger) {
       const id = element.closest("[id^=ve-]")?.id;

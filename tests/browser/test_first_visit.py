@@ -1,0 +1,89 @@
+"""The first visit: an empty library, a phone, a slow line, people who hear the page read."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import pytest
+
+pytest.importorskip("gradio")
+pytest.importorskip("playwright")
+from browsing import MARKS, open_tab
+from playwright.sync_api import Page, Route, expect
+
+from vidembed.demo import demo_videos
+
+pytestmark = MARKS
+
+
+def test_an_empty_library_says_what_to_do(page: Page) -> None:
+    expect(page.locator("#ve-results")).to_contain_text(re.compile("library is empty|clips"))
+
+
+def test_players_for_queries_are_loaded_when_asked_for(page: Page) -> None:
+    """Half of what gradio would load is for playing and recording media."""
+    names = "performance.getEntriesByType('resource').map((r) => r.name).filter((n) => /hls|video|audio/i.test(n))"
+    assert page.evaluate(names) == []
+    page.locator("#ve-media-open").click()
+    expect(page.locator("#ve-video")).to_be_visible()
+    assert page.evaluate(names)
+    page.locator("#ve-media-open").click()
+    expect(page.locator("#ve-media")).to_be_hidden()
+
+
+def test_all_tabs_are_in_sight_on_a_phone(page: Page) -> None:
+    wide = page.viewport_size
+    assert wide is not None
+    page.set_viewport_size({"width": 360, "height": 740})
+    for name in ("Search", "Library", "Captions", "Explore", "About"):
+        expect(page.get_by_role("tab", name=name, exact=True)).to_be_in_viewport(ratio=1)
+    page.set_viewport_size(wide)
+
+
+def test_words_typed_before_the_page_stands_are_searched(filled: Page, address: str) -> None:
+    early = filled.context.new_page()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    early.route("**/assets/index-*.js", hold)  # as on a slow line
+    early.goto(address, wait_until="commit")
+    early.locator("#ve-opening input").fill("green")
+    early.keyboard.press("Enter")
+    for route in held:
+        route.continue_()
+    early.unroute("**/assets/index-*.js", hold)
+    expect(early.locator("#ve-results")).to_contain_text("“green”")
+    expect(early.locator("#ve-opening")).to_have_count(0)
+    early.close()
+
+
+@pytest.mark.parametrize("tab", ["Search", "Library", "Captions", "Explore", "About"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility(filled: Page, address: str, scheme: Literal["light", "dark"], tab: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    if filled.evaluate("document.body.classList.contains('dark')") != (scheme == "dark"):
+        filled.emulate_media(color_scheme=scheme)
+        filled.goto(address)
+        filled.locator("#ve-text textarea").wait_for()
+    open_tab(filled, tab)
+    filled.locator(
+        {"Search": "#ve-results .ve-card", "Library": "#ve-table tbody tr", "Captions": "#ve-lines .ve-empty",
+         "Explore": "#ve-similar h2", "About": "#ve-about table"}[tab]
+    ).first.wait_for()  # fmt: skip
+    # gradio fades tabs in; what runs for ever is no fade
+    filled.wait_for_function(
+        "() => document.getAnimations().every((a) => a.playState === 'finished' "
+        "|| a.effect.getComputedTiming().endTime === Infinity)"
+    )
+    found = axe.run(filled).response["violations"]
+    serious = {
+        v["id"]: [n["html"][:120] for n in v["nodes"]][:3] for v in found if v["impact"] in ("serious", "critical")
+    }
+    assert not serious
+
+
+def test_demo_files_are_there() -> None:
+    assert len(demo_videos()) == 7
