@@ -120,7 +120,7 @@ class Index:
     def clips_of(self, video_ids: Sequence[str]) -> Mapping[str, Sequence[Clip]]:
         return {v: [clip for clip in self.all_clips.values() if clip.video_id == v] for v in video_ids}
 
-    def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
+    def paths_of(self, video_ids: Sequence[str], wanted: Filter | None) -> Mapping[str, Path]:
         return {video_id: Path(f"/videos/{video_id}.mp4") for video_id in video_ids}
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:

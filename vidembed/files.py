@@ -87,7 +87,12 @@ def distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
 
 def folded(name: str) -> str:
     """The name as file systems compare it that do not tell apart case and the forms of letters with accents."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return composed(composed(name).casefold())
+
+
+def composed(name: str) -> str:
+    """The name with each letter and its accent as one character, where there is one."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def _digest(content: bytes) -> str:

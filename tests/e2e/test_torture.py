@@ -57,7 +57,7 @@ def test_everything_at_once_while_watching(tortured: Torture) -> None:
         process = tortured.start(
             "index", *tortured.inputs, "--index", str(tortured.index), "--profile", "toy", "--watch"
         )
-        stack.callback(lambda: process.poll() is None and os.killpg(process.pid, signal.SIGKILL))
+        stack.callback(lambda: os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None)
         stop.wait(WATCHED_S * 2 / 3)
         early = indexed(tortured)
         stop.set()

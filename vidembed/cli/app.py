@@ -24,6 +24,7 @@ _COMMANDS = {  # where each is, in the order of the help
     "info": "library:info",
     "tag": "library:tag",
     "remove": "library:remove",
+    "relocate": "library:relocate",
     "demo": "serve:demo",
     "serve": "serve:serve",
     "doctor": "environment:doctor",

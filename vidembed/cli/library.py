@@ -1,7 +1,8 @@
-"""What is in an index, and its care: `vidembed info`, `tag`, `remove`, `cut`, `duplicates` and `store`."""
+"""What is in an index, and its care: `vidembed info`, `tag`, `remove`, `relocate`, `cut`, `duplicates` and `store`."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -75,6 +76,19 @@ def remove(
     err().print(f"removed {counted(count, 'video')}")
     if not count:
         raise typer.Exit(2)
+
+
+def relocate(
+    old: Annotated[Path, typer.Argument(help="The folder in which videos were.")],
+    new: Annotated[Path, typer.Argument(help="The folder in which they are now.")],
+    index: IndexOption = Path(DEFAULT_INDEX),
+) -> None:
+    """Say that a folder of videos has moved. An index that moved together with its videos finds them by itself."""
+    with opened(index) as open_index:
+        targets = [target for _, target in open_index.relocate(old, new)]
+    lost = sum(not os.path.lexists(target) for target in targets)
+    missing = f"; {lost} of them {'is' if lost == 1 else 'are'} not there" if lost else ""
+    plain(err(), f"moved {counted(len(targets), 'file')}{missing}")
 
 
 def cut(

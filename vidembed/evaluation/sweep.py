@@ -140,8 +140,8 @@ class Recut:
     def clips_of(self, video_ids: Sequence[str]) -> Mapping[str, Sequence[Clip]]:
         return {video_id: self._of[video_id] for video_id in video_ids if video_id in self._of}
 
-    def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
-        return self._old.paths_of(video_ids)
+    def paths_of(self, video_ids: Sequence[str], wanted: Filter | None) -> Mapping[str, Path]:
+        return self._old.paths_of(video_ids, wanted)
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
         return {clip_id: {} for clip_id in clip_ids}

@@ -12,6 +12,7 @@ from pathlib import Path
 from vidembed.config.load import Overrides, load_config
 from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, MediaNotFound, VidembedError, did_you_mean
+from vidembed.files import composed
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED
 from vidembed.index.channels import ChannelSpec, channel_spec, frame_encoder, resolved
@@ -276,12 +277,13 @@ def _under(inputs: Iterable[str | Path], *, globs: bool = False) -> Callable[[st
     exact, patterns = set(), []
     for given in inputs:
         path = Path(os.path.abspath(Path(given).expanduser())).as_posix()
-        exact.add(path)
+        exact.add(composed(path))
         if globs and any(sign in path for sign in "*?[") and not os.path.lexists(path):
-            patterns.append(path)
+            patterns.append(composed(path))
     folders = tuple(f"{path.rstrip('/')}/" for path in exact)
 
     def under(path: str) -> bool:
+        path = composed(path)  # people type one form of an accent, some file systems keep the other
         return path in exact or path.startswith(folders) or any(fnmatchcase(path, glob) for glob in patterns)
 
     return under

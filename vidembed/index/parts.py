@@ -24,6 +24,7 @@ from vidembed.index.media import Thumbnails
 from vidembed.index.searching import CatalogLookup, QueryLoader, Verifier, load_verifier
 from vidembed.index.stores import move, open_store
 from vidembed.index.stores.shared import SharedStore
+from vidembed.index.whereabouts import follow_index
 from vidembed.protocols import Channel, Store
 from vidembed.search.calibration import BankVectors, read_bank
 from vidembed.search.searcher import Searcher
@@ -47,6 +48,7 @@ class IndexParts:
         self.manifest = manifest
         self.readonly = readonly
         self.catalog = Catalog(path / "catalog.sqlite", readonly=readonly)
+        follow_index(self.catalog, path, readonly=readonly)
         self.thumbnails = Thumbnails(path / "thumbnails", config.thumbnails)
         self._factory = ChannelFactory(config, caption_of=self._caption_of)
         self._store: Store | None = None

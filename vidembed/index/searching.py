@@ -21,7 +21,7 @@ from vidembed.media.reading.audio import load_audio
 from vidembed.media.reading.reader import open_video
 from vidembed.media.segmenting.sampling import distinct, distinct_frames
 from vidembed.protocols import ClipMedia
-from vidembed.search.filters import VideoFacts, resolve
+from vidembed.search.filters import VideoFacts, allows_file, resolve
 from vidembed.types import (
     AudioSamples,
     AudioVisual,
@@ -58,7 +58,7 @@ class CatalogLookup:
         """What a filter allows, among the videos that have a file."""
         wanted = wanted or Filter()
         if replace(wanted, within=None) != Filter():
-            return resolve(wanted, self._facts())
+            return resolve(_as_named(wanted), self._facts())
         if self._catalog.videos.gone():
             return Where(frozenset(self._catalog.videos.present_paths()), wanted.within)
         return Where(within=wanted.within)
@@ -71,9 +71,14 @@ class CatalogLookup:
         """All clips of each video."""
         return self._catalog.videos.clips_of_many(video_ids)
 
-    def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
-        """A file of each video, one that is there now."""
-        return {video_id: path_there(rows) for video_id, rows in self._catalog.videos.paths_of_many(video_ids).items()}
+    def paths_of(self, video_ids: Sequence[str], wanted: Filter | None) -> Mapping[str, Path]:
+        """A file of each video, one that the filter allows and that is there now, as far as there is one."""
+        found = self._catalog.videos.paths_of_many(video_ids)
+        if wanted is not None:
+            asked = _as_named(wanted)
+            for video_id, rows in found.items():
+                found[video_id] = [row for row in rows if allows_file(asked, row.path, row.mtime_ns / 1e9)] or rows
+        return {video_id: path_there(rows) for video_id, rows in found.items()}
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
         """What each channel of texts has of each clip."""
@@ -99,6 +104,15 @@ class CatalogLookup:
             modified = tuple(row.mtime_ns / 1e9 for row in paths)
             places = tuple(row.path for row in paths)
             yield VideoFacts(video_id, places, durations[video_id], modified, tags.get(video_id, {}))
+
+
+def _as_named(wanted: Filter) -> Filter:
+    """The filter with the whole paths of files and folders named from the current folder, or by "~"."""
+    if wanted.paths is None:
+        return wanted
+    near = [path for path in wanted.paths if path.startswith((".", "~")) or os.path.lexists(path)]
+    whole = [Path(os.path.abspath(os.path.expanduser(path))).as_posix() for path in near]
+    return replace(wanted, paths=(*wanted.paths, *whole))
 
 
 class QueryLoader:

@@ -21,6 +21,7 @@ from vidembed.index.pipeline.run import ProgressCallback
 from vidembed.index.questions import Questions
 from vidembed.index.searching import check
 from vidembed.index.watching import watch
+from vidembed.index.whereabouts import relocate
 from vidembed.search.duplicates import Duplicate, duplicates
 from vidembed.search.query import SearchOptions
 from vidembed.search.sequence import Chain, follow
@@ -150,6 +151,16 @@ class VideoIndex(Questions):
             removed = Filling(self.parts).remove([str(item) for item in given])
             self.parts.invalidate()
         return removed
+
+    def relocate(self, old: str | Path, new: str | Path) -> tuple[tuple[str, str], ...]:
+        """Say that all files below the folder `old` are below `new` now; (old, new) paths. Nothing is read or encoded.
+
+        Raises InputError where `new` does not exist, MediaNotFound where no file of the index was below `old`.
+        """
+        with self.parts.writing():
+            moved = relocate(self.catalog, old, new)
+            self.parts.invalidate()
+        return moved
 
     def hide(self, video_ids: Sequence[str], *, hidden: bool = True) -> None:
         """Leave videos out of searches, or take them in again with all that is known of them; so does adding again."""

@@ -1,11 +1,14 @@
-"""What became of known files: moved, gone or forgotten."""
+"""Where known files are: what became of them (moved, gone, forgotten), and a library that moves with its index."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
-from pathlib import PurePath
+from itertools import takewhile
+from pathlib import Path, PurePath
 
+from vidembed.errors import InputError, MediaNotFound
+from vidembed.files import composed
 from vidembed.index.catalog import Catalog
 from vidembed.media.files import FIND
 from vidembed.types import Failure
@@ -34,11 +37,19 @@ def settle_moved(catalog: Catalog, found: Collection[str], new: Collection[str])
         (old, new) paths.
     """
     rows = catalog.videos.paths().values()
-    there = {row.video_id: row.path for row in rows if row.path in new}
+    there: dict[str, list[str]] = {}
+    for row in rows:
+        if row.path in new:
+            there.setdefault(row.video_id, []).append(row.path)
     lost = [row for row in rows if row.video_id in there and row.path not in found]
-    moved = tuple((row.path, there[row.video_id]) for row in lost if not os.path.lexists(row.path))
+    moved = []
+    for old, places in ((row.path, there[row.video_id]) for row in lost if not os.path.lexists(row.path)):
+        place = max(places, key=lambda path: _shared(old, path))  # of copies, each to the one of its name
+        moved.append((old, place))
+        if len(places) > 1:
+            places.remove(place)
     catalog.videos.unlink(old for old, _ in moved)
-    return moved
+    return tuple(moved)
 
 
 def settle_gone(catalog: Catalog, under: Under, found: Collection[str], *, prune: bool) -> tuple[str, ...]:
@@ -69,8 +80,67 @@ def renamed(old: str, new: str) -> tuple[str, str]:
 
     A file whose own name changed is its own such folder.
     """
-    before, after = PurePath(old).parts, PurePath(new).parts
-    shared = 0
-    while shared < min(len(before), len(after)) - 1 and before[-1 - shared] == after[-1 - shared]:
-        shared += 1
+    before, after, shared = PurePath(old).parts, PurePath(new).parts, _shared(old, new)
     return PurePath(*before[: len(before) - shared]).as_posix(), PurePath(*after[: len(after) - shared]).as_posix()
+
+
+def _shared(one: str, other: str) -> int:
+    """How many folders and names two paths have in common at their ends."""
+    pairs = zip(reversed(PurePath(one).parts[1:]), reversed(PurePath(other).parts[1:]), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def relocate(catalog: Catalog, old: str | Path, new: str | Path) -> tuple[tuple[str, str], ...]:
+    """Note that all files below a folder are below another one now; (old, new) paths.
+
+    Raises:
+        InputError: The new folder does not exist.
+        MediaNotFound: No known file is below the old one.
+    """
+    before, after = (os.path.abspath(Path(place).expanduser()) for place in (old, new))
+    if not os.path.lexists(after):
+        raise InputError(f"{after}: no such file or folder", hint="name the folder in which the files are now")
+    folder = f"{composed(Path(before).as_posix()).rstrip('/')}/"
+    below = [path for path in _known(catalog) if f"{composed(path)}/".startswith(folder)]
+    moves = _moves(below, Path(before).as_posix(), after)
+    if not moves:
+        raise MediaNotFound(f"no file of this index is in {before}", hint="vidembed info --videos lists them")
+    catalog.rename(moves)
+    catalog.videos.mark_missing(target for _, target in moves if not os.path.lexists(target))
+    return moves
+
+
+def follow_index(catalog: Catalog, folder: Path, *, readonly: bool) -> None:
+    """Where the index moved together with its videos, take the paths at which they are now.
+
+    A library and its index on one disk so work on another machine, where the disk has another mount point.
+    """
+    then, now = catalog.home(), Path(os.path.abspath(folder)).as_posix()
+    if then == now:
+        return
+    moves = _moved_along(catalog, then, now) if then else ()
+    if readonly and moves:
+        catalog.detach()
+    if moves or not readonly:
+        catalog.rename(moves, home=None if readonly else now)
+
+
+def _moved_along(catalog: Catalog, then: str, now: str) -> tuple[tuple[str, str], ...]:
+    old, new = renamed(then, now)
+    if old == then:  # the index's folder has another name, too
+        old, new = PurePath(then).parent.as_posix(), PurePath(now).parent.as_posix()
+    folder = f"{old.rstrip('/')}/"
+    lost = [path for path in _known(catalog) if path.startswith(folder) and not os.path.lexists(path)]
+    moves = _moves(lost, old, new)
+    here = tuple(move for move in moves if os.path.lexists(move[1]))
+    return moves if here and not os.path.isdir(old) else here
+
+
+def _known(catalog: Catalog) -> list[str]:
+    """Files that are indexed, and those that failed."""
+    return sorted({*catalog.videos.paths(), *(failure.item for failure in catalog.failures())})
+
+
+def _moves(paths: Iterable[str], old: str, new: str) -> tuple[tuple[str, str], ...]:
+    size = len(PurePath(old).parts)
+    return tuple((path, PurePath(new, *PurePath(path).parts[size:]).as_posix()) for path in paths)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from vidembed.errors import BadQuery, did_you_mean
+from vidembed.files import composed
 from vidembed.types import Filter, Where
 
 _TAG = re.compile(r"\s*(?P<key>[^=!<>]+?)\s*(?:(?P<sign>!=|>=|<=|=|>|<)\s*(?P<value>.*?)\s*)?")
@@ -120,19 +121,27 @@ def allows(wanted: Filter, video: VideoFacts, tags: Sequence[TagCondition]) -> b
         return False
     if not all(condition.allows(video.tags) for condition in tags):
         return False
-    return any(
+    return any(allows_file(wanted, path, modified) for path, modified in zip(video.paths, video.modified, strict=True))
+
+
+def allows_file(wanted: Filter, path: str, modified: float) -> bool:
+    """Whether one file of a video meets the conditions on files. modified: POSIX seconds."""
+    return (
         (wanted.paths is None or any(path_matches(path, glob) for glob in wanted.paths))
         and (wanted.modified_after is None or modified >= wanted.modified_after)
         and (wanted.modified_before is None or modified < wanted.modified_before)
-        for path, modified in zip(video.paths, video.modified, strict=True)
     )
 
 
 def path_matches(path: str, glob: str) -> bool:
     """Match a shell glob against the full path, its end from any folder on, or the file name; "*" also crosses folders.
 
-    Examples: "*.mkv", "videos/2024/*", "/home/me/videos/*"; "videos/2024" means everything in that folder.
+    Examples: "*.mkv", "videos/2024/*", "/home/me/videos/*"; "videos/2024" means everything in that folder. What is
+    written as the path is, is that path, whatever its brackets mean in a glob.
     """
+    path, glob = composed(path), composed(glob)
+    if f"{path}/".startswith(f"{glob}/") or (glob[:1] != "/" and f"/{glob.strip('/')}/" in f"{path}/"):
+        return True
     glob = glob.replace("\\", "/")
     if fnmatchcase(path, glob) or fnmatchcase(path, f"*/{glob}"):
         return True

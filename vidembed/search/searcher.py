@@ -51,8 +51,8 @@ class Catalog(Protocol):
     def clips_of(self, video_ids: Sequence[str]) -> Mapping[str, Sequence[Clip]]:
         """Video id -> all its clips."""
 
-    def paths_of(self, video_ids: Sequence[str]) -> Mapping[str, Path]:
-        """Video id -> its file; a video removed since its clips were found is left out."""
+    def paths_of(self, video_ids: Sequence[str], wanted: Filter | None) -> Mapping[str, Path]:
+        """Video id -> its file, one that the filter allows; a video removed since its clips were found is left out."""
 
     def texts(self, clip_ids: Sequence[str]) -> Mapping[str, Mapping[str, TimedText]]:
         """Clip id -> channel -> the text that the channel indexed of it (speech, on-screen text, caption)."""
@@ -140,6 +140,7 @@ class Search:
     def __init__(self, searcher: Searcher, query: Query, options: SearchOptions, where: Where) -> None:
         self._searcher, self._catalog = searcher, searcher.catalog
         self._query, self._options, self._where = query, options, where
+        self._wanted = options.where if options.where is not None else query.where
         settings = searcher.settings
         self._settings = settings.model_copy(update={"fusion": options.fusion}) if options.fusion else settings
         self._need = options.offset + options.k
@@ -154,7 +155,7 @@ class Search:
         shown = Deduplicator()
         for sheet, order in self._rounds():
             last = answers[-1] if answers and not options.diversity else None
-            paths = self._catalog.paths_of(sorted({candidate.video_id for candidate in order}))
+            paths = self._catalog.paths_of(sorted({candidate.video_id for candidate in order}), self._wanted)
             for candidate in order:
                 if len(answers) == self._need:
                     break

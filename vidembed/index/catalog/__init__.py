@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +30,28 @@ class Catalog:
         """What happens inside is saved together or not at all."""
         with self._db.transaction():
             yield
+
+    def home(self) -> str | None:
+        """Where the index's folder was when this was last noted."""
+        row = self._db.one("SELECT folder FROM home")
+        return None if row is None else str(row["folder"])
+
+    def rename(self, moves: Collection[tuple[str, str]], *, home: str | None = None) -> None:
+        """Note the new paths of files, (old, new), with what failed of them; home: and where the index's folder is."""
+        with self._db.transaction():
+            known = self.videos.paths()
+            self.videos.unlink(old for old, new in moves if new in known)
+            self._db.run_many("UPDATE paths SET path = ? WHERE path = ?", ((new, old) for old, new in moves))
+            self._db.run_many(
+                "UPDATE OR REPLACE failures SET item = ? WHERE item = ?", ((new, old) for old, new in moves)
+            )
+            if home is not None:
+                self._db.run("DELETE FROM home")
+                self._db.run("INSERT INTO home (folder) VALUES (?)", (home,))
+
+    def detach(self) -> None:
+        """From now on work on a copy, which ends with this object; nothing is written to the file."""
+        self._db.detach()
 
     def put_failure(self, failure: Failure) -> None:
         """Record why an item failed, in place of the record of the same item and stage."""

@@ -112,6 +112,16 @@ class Database:
             if self._copy is not None:
                 self._copy.cleanup()
 
+    def detach(self) -> None:
+        """From now on work on a copy that ends with this object; before other threads have asked anything."""
+        if self._copy is None:
+            with self._guard:
+                for connection in self._all:
+                    connection.close()
+                self._all.clear()
+            self._local = threading.local()
+            self._use_copy()
+
     def _use_copy(self) -> None:
         """Work on a copy, which ends with this object: the file itself needs a write before it can be read."""
         self._copy = tempfile.TemporaryDirectory(prefix="vidembed-catalog-", ignore_cleanup_errors=True)
