@@ -18,7 +18,7 @@ from subtitle_reading import read_srt, read_vtt
 
 import vidembed as ve
 from vidembed.cli import main
-from vidembed.errors import ModelError
+from vidembed.errors import ModelError, NoSuchStream
 from vidembed.models import toy_space
 from vidembed.models.captioners.toy import ToyCaptioner
 
@@ -78,6 +78,29 @@ def test_redo_asks_the_captioner_again(media: Media, tmp_path: Path, monkeypatch
         (again,) = index.caption(redo=True)
         assert sum(asked) == len(first.captions) == 3
         assert again.captions == first.captions
+
+
+def test_what_cannot_be_captioned_is_named_by_file_and_time(
+    media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_one = ToyCaptioner._of_one
+
+    def picky(self: ToyCaptioner, clip: Any, n: int) -> list[str]:
+        if clip.frames is None:
+            raise NoSuchStream("this captioner needs pictures, and the clip has none")
+        if clip.clip.index == 1:
+            raise ValueError("too green")
+        return of_one(self, clip, n)
+
+    monkeypatch.setattr(ToyCaptioner, "_of_one", picky)
+    with open_toy(tmp_path / "index") as index:
+        index.add([media.path("tone.mp4"), media.path("audio_only.m4a")])
+        heard, seen = index.caption()
+        assert (heard.path.name, heard.captions, heard.failures) == ("audio_only.m4a", (), ()), "no failure"
+        (failure,) = seen.failures
+        assert failure.item == f"{media.path('tone.mp4')} 0:01.000-0:02.000"
+        assert failure.message == "too green"
+        assert len(seen.captions) == 2
 
 
 def test_one_call_without_an_index_reports_the_bad_file_and_goes_on(media: Media) -> None:

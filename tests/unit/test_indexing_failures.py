@@ -76,7 +76,7 @@ def test_a_channel_that_fails_is_recorded_for_that_channel_alone(bench: Bench) -
     bench.world.write("a.mp4", "grey 0 hz 1 seconds 6 deaf 3.0")
     report = bench.run()
     assert [(f.stage, f.kind, f.message) for f in report.failed] == [
-        ("source:sound", "MediaUnreadable", "2 clips: corrupt sound")
+        ("source:sound", "MediaUnreadable", "2 clips, the first at 0:00.000: corrupt sound")
     ]
     assert bench.store.count("vision.00000001") == 5
     assert bench.store.count("sound.00000002") == 1, "what could be heard is kept"
@@ -90,8 +90,8 @@ def test_an_encoder_failure_is_of_its_channel_and_is_tried_again(bench: Bench) -
     bench.encoder.fail_on = lambda clip: ValueError("odd clip") if clip.index == 1 else None
     report = bench.run()
     assert {(Path(f.item).name, f.stage, f.message) for f in report.failed} == {
-        ("a.mp4", "encode:vision", "odd clip"),
-        ("b.mp4", "encode:vision", "odd clip"),
+        ("a.mp4", "encode:vision", "at 0:02.000: odd clip"),
+        ("b.mp4", "encode:vision", "at 0:02.000: odd clip"),
     }
     assert bench.store.count("vision.00000001") == 3
     bench.encoder.fail_on = lambda clip: None

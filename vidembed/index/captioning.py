@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from vidembed.batching import failure_of
 from vidembed.captions.run import CaptionedVideo, ClipCaptioning
 from vidembed.captions.summarise import Writer
 from vidembed.config.schema import CaptionSettings
-from vidembed.errors import FATAL, ConfigError
+from vidembed.errors import FATAL, ConfigError, NoSuchStream
 from vidembed.index.judging import Judging, Summariser, judging_weights
 from vidembed.index.parts import IndexParts
 from vidembed.media.reading.reader import open_video
@@ -22,7 +23,7 @@ from vidembed.media.segmenting.sampling import distinct, distinct_frames
 from vidembed.media.segmenting.segment import KnownSpans
 from vidembed.media.segmenting.standing import Beside
 from vidembed.protocols import Captioner, ClipMedia
-from vidembed.types import Caption, Clip, Failure
+from vidembed.types import Caption, Clip, Failure, Span
 
 MAX_FRAMES = 16
 _SHORT_SIDE_PX = 384
@@ -115,7 +116,8 @@ class _CaptionRun:
         if todo:
             self._judging.look_up(clips)
             results = self._rechosen(todo, known) if self._rechoose else self._new(path, clips, todo, known)
-            for done, result in enumerate(self._saved(results, path, failures), start=len(clips) - len(todo) + 1):
+            saved = self._saved(results, path, failures, {clip.clip_id: clip.span for clip in todo})
+            for done, result in enumerate(saved, start=len(clips) - len(todo) + 1):
                 known[result.clip.clip_id] = result
                 step(min(done, len(clips)))
         captions = tuple(known[clip.clip_id] for clip in clips if clip.clip_id in known)
@@ -132,13 +134,23 @@ class _CaptionRun:
             return False
         return caption.human or (caption.model == self.producer and not self._redo)
 
-    def _saved(self, results: Iterator[Caption | Failure], path: Path, failures: list[Failure]) -> Iterator[Caption]:
-        """The captions, saved in portions; failures, and what breaks the whole file, go into the list."""
+    def _saved(
+        self,
+        results: Iterator[Caption | Failure],
+        path: Path,
+        failures: list[Failure],
+        spans: Mapping[str, Span],
+    ) -> Iterator[Caption]:
+        """The captions, saved in portions; failures, and what breaks the whole file, go into the list.
+
+        A clip without what the captioner looks at, such as one of a sound file, is no failure.
+        """
         waiting: list[Caption] = []
         try:
             for result in results:
                 if isinstance(result, Failure):
-                    failures.append(result)
+                    if result.kind != NoSuchStream.__name__:
+                        failures.append(replace(result, item=f"{path} {spans[result.item]}"))
                     continue
                 waiting.append(result)
                 if len(waiting) >= SAVE_EVERY:

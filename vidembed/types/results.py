@@ -99,7 +99,7 @@ class Caption:
 
 @dataclass(frozen=True)
 class Failure:
-    """One item that could not be done. item: path or clip id; stage: "probe", "decode", "encode:vision"..."""
+    """One item that could not be done. item: path, path and span, or clip id; stage: "probe", "decode"..."""
 
     item: str
     stage: str

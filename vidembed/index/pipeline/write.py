@@ -18,7 +18,7 @@ from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import ChannelState
 from vidembed.index.pipeline.jobs import Chunk, Outcome, text_kind
 from vidembed.protocols import Channel, Encoded, Store
-from vidembed.types import Clip, Failure, Item, TimedText
+from vidembed.types import Clip, Failure, Item, TimedText, format_time
 
 
 @dataclass
@@ -28,6 +28,7 @@ class _Tally:
     stored: int = 0
     failed: int = 0
     first: Failure | None = None
+    first_s: float = 0.0  # where its clip begins
 
     @property
     def state(self) -> ChannelState:
@@ -102,8 +103,9 @@ class Writer:
             if tally.first is not None:
                 first = tally.first
                 stage = first.stage if first.stage.startswith("source:") else f"encode:{name}"
-                message = first.message if tally.failed == 1 else f"{tally.failed} clips: {first.message}"
-                found.append(Failure(job.path, stage, first.kind, message, first.hint))
+                at = format_time(tally.first_s)
+                where = f"at {at}" if tally.failed == 1 else f"{tally.failed} clips, the first at {at}"
+                found.append(Failure(job.path, stage, first.kind, f"{where}: {first.message}", first.hint))
         return found
 
     def abandon(self) -> None:
@@ -135,7 +137,7 @@ class Writer:
             if isinstance(answer, Failure):
                 tally.failed += 1
                 if tally.first is None:
-                    tally.first = answer
+                    tally.first, tally.first_s = answer, clip.span.start_s
                     self._on_failure(answer)
             elif answer is not None:
                 tally.stored += 1
