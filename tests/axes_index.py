@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,8 @@ class Index:
     told: dict[str, str] = field(default_factory=dict)
 
     def add_channel(self, name: str, encoder: Any) -> None:
-        self.channels[name] = Channel(name, None, encoder, "0")  # type: ignore[arg-type]
+        source = SimpleNamespace(modality={"vision": "image", "sound": "audio"}.get(name, "text"))
+        self.channels[name] = Channel(name, source, encoder, "0")  # type: ignore[arg-type]
         self.store.create(self.channels[name].collection, encoder.space)
 
     def add(self, channel: str, video: str, frames: Sequence[str], *, clip_s: float = 5.0, hz: float = 1.0) -> None:

@@ -196,6 +196,18 @@ def test_a_level_stretch_is_one_answer_whatever_its_sums_round_to() -> None:
     assert propose(Curve(sheet.axis.edges(0), scores), settings=PLAIN)[0].span == Span(0, 20)
 
 
+def test_smoothing_takes_a_third_of_what_lies_beyond_a_cut() -> None:
+    starts = np.arange(20.0)
+    frames = sampled(starts, starts + 1, np.repeat([0.0, 4.0], 10))
+    whole = Sheet.of([[Clip.make("a" * 32, 0, Span(0, 20))]], {"vision": frames})
+    cut = Sheet.of([[Clip.make("a" * 32, 0, Span(0, 10)), Clip.make("a" * 32, 1, Span(10, 20))]], {"vision": frames})
+    assert whole is not None
+    assert cut is not None
+    # Half a second, a quarter of a deviation, after the change: 0.599 of a normal distribution lie after it.
+    assert whole.joined({"vision": 1.0}, smooth_s=2.0)[10] == pytest.approx(4 * 0.599, abs=0.02)
+    assert cut.joined({"vision": 1.0}, smooth_s=2.0)[10] == pytest.approx(4 * 0.599 / (0.599 + 0.3 * 0.401), abs=0.02)
+
+
 def test_pictures_are_smoothed_and_lines_of_text_keep_their_borders() -> None:
     clip = Clip.make("a" * 32, 0, Span(0, 20))
     starts, z = np.arange(20.0), np.zeros(20)

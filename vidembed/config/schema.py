@@ -201,7 +201,7 @@ class SearchSettings(Section):
         default=50, ge=1, le=10_000, description="candidates of a channel that are scored by their frames"
     )
     seeds: int = Field(default=40, ge=1, le=10_000, description="best clips that one round of moments is made from")
-    around: int = Field(default=3, ge=0, le=1000, description="neighbouring clips looked at on either side of each")
+    around: int = Field(default=12, ge=0, le=1000, description="neighbouring clips looked at on either side of each")
     clip_share: Share = Field(
         default=0.5, description="how much the clip's score counts for a moment against the span's own"
     )

@@ -17,6 +17,8 @@ from vidembed.search.fusion import confidence_of, fuse_channels
 from vidembed.search.moments import Candidate, propose_each, score_spans, whole_spans
 from vidembed.types import Clip, Floats, Hit, Moment, Span
 
+_GLANCE_S = 0.3  # what frames say of so short a span counts half; chosen on the tuning half of benchmarks/moments.py
+
 
 def candidates(
     sheet: Sheet, seeds: Mapping[str, Sequence[Clip]], channels: Sequence[ChannelSearch], settings: SearchSettings
@@ -76,17 +78,25 @@ def _judge(
     """Fill in values, confidence and phrase. worths, highest: each channel's span score and highest z in it."""
     odds: dict[str, float] = {}
     for channel, worth, top in zip(channels, worths, highest, strict=True):
-        hits = [channel.found[channel.places[c.clip_id]] for c in candidate.seeds if c.clip_id in channel.places]
+        here = [clip for clip in candidate.seeds if clip.clip_id in channel.places]
+        hits = [channel.found[channel.places[clip.clip_id]] for clip in here]
         if top == -math.inf or (top <= 0 and not hits):
             continue
+        known = _known(candidate.span, channel)
         clip_z = max((hit.z for hit in hits), default=top)
-        candidate.values[channel.name] = clip_share * min(clip_z, top + 1) + (1 - clip_share) * worth
+        candidate.values[channel.name] = clip_share * known * min(clip_z, top + 1) + (1 - clip_share) * worth
         # A span that lacks the clip's best part is as sure as what it has.
-        odds[channel.name] = channel.odds(min(clip_z, top) + channel.lift)
+        tops = [_known(clip.span, channel) * (hit.z + channel.lift) for clip, hit in zip(here, hits, strict=True)]
+        odds[channel.name] = channel.odds(min(max(tops, default=math.inf), known * (top + channel.lift)))
         candidate.phrase |= any(hit.phrase for hit in hits) and top >= 6
     candidate.odds = odds
     if odds:
         candidate.confidence = confidence_of(odds, channels)
+
+
+def _known(span: Span, channel: ChannelSearch) -> float:
+    """How much is known of a span, 0..1: of a short one few frames were seen, and their scores scatter."""
+    return span.duration_s / (span.duration_s + _GLANCE_S) if channel.glances else 1.0
 
 
 def ranked(

@@ -106,6 +106,7 @@ class ChannelSearch(ABC):
 
     Attributes:
         name: Of the channel.
+        glances: Looks at single frames: of a short span it has seen little. Sound and text are taken in whole.
         stored: Number of clips in the channel.
         weight: Weight asked for.
         trust: `weight` times the channel's confidence in its best hits, relative to the most confident channel.
@@ -118,6 +119,7 @@ class ChannelSearch(ABC):
 
     def __init__(self, query: ChannelQuery, tools: ChannelTools, *, stored: int, weight: float) -> None:
         self.name = query.channel.name
+        self.glances = query.channel.source.modality in ("image", "video")
         self.collection = query.channel.collection
         self.stored, self.weight, self.trust, self.share = stored, weight, weight, 1.0
         self.found: list[Found] = []

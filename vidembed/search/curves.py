@@ -20,6 +20,7 @@ from vidembed.types import Clip, Span
 Seconds = NDArray[np.float64]
 Places = NDArray[np.int64]
 _STRETCH = 1 << 44  # above every time in milliseconds
+_ACROSS = 0.3  # of what smoothing takes from the other side of a clip's border, mostly a cut, what is left
 
 
 def windows(
@@ -182,8 +183,8 @@ class Sheet:
     def joined(self, trust: Mapping[str, float], *, smooth_s: float = 0.0) -> NDArray[np.float64]:
         """(N,) weighted mean of the channels' curves. trust: channel -> weight; smooth_s: standard deviation, 0 = none.
 
-        Smoothing is for sampled channels. Lines of text keep their borders, and their negative scores count as 0, or
-        silence beside them would look like an answer.
+        Smoothing is for sampled channels, and takes less from another clip. Lines of text keep their borders, and their
+        negative scores count as 0, or silence beside them would look like an answer.
         """
         sampled = np.array([own.sampled for own in self.pieces.values()])
         rows = np.where(sampled[:, self.axis.stretch], self.z, np.maximum(self.z, 0.0))
@@ -191,10 +192,16 @@ class Sheet:
             for number, channels in enumerate(sampled.T):
                 if channels.any():
                     cells = self.axis.cells(number)
-                    rows[channels, cells] = smooth_rows(self.axis.edges(number), rows[channels, cells], smooth_s)
+                    edges, clip = self.axis.edges(number), self._clip_of(number)
+                    rows[channels, cells] = smooth_rows(edges, rows[channels, cells], smooth_s, clip=clip)
         weights = np.array([trust[name] for name in self.pieces])
         mean = weights @ rows / max(float(weights.sum()), 1e-9)
         return np.asarray(mean.round(9), dtype=np.float64)
+
+    def _clip_of(self, window: int) -> Places:
+        """(n,) the clip that each cell of a window is of, by its number."""
+        begins_s = [clip.span.start_s for clip in self.windows[window]]
+        return np.searchsorted(begins_s, self.axis.times_s[self.axis.cells(window)], side="right")
 
     def looked_at(self, window: int, at_s: float) -> float:
         """When the frame (or sound window) with the highest z of those that stand for a time was looked at.
@@ -249,10 +256,13 @@ def merge_pieces(
     return np.where(cover > 0, total / np.maximum(cover, 1), 0.0), cover
 
 
-def smooth_rows(edges: Seconds, rows: NDArray[np.float64], sigma_s: float) -> NDArray[np.float64]:
+def smooth_rows(
+    edges: Seconds, rows: NDArray[np.float64], sigma_s: float, *, clip: Places | None = None
+) -> NDArray[np.float64]:
     """(L, N) Gaussian smoothing in seconds of curves over (N + 1,) edges. sigma_s 0: unchanged.
 
-    Each cell is weighted by its length, which is right for uneven cells.
+    Each cell is weighted by its length, which is right for uneven cells, and less for each border of a clip between.
+    clip: (N,) the clip that each cell is of, rising; None: one.
     """
     n = rows.shape[1]
     if sigma_s < 1e-3 or n < 2:
@@ -266,5 +276,7 @@ def smooth_rows(edges: Seconds, rows: NDArray[np.float64], sigma_s: float) -> ND
         high = int(times.searchsorted(times[stop - 1] + 4 * sigma_s, side="right"))
         distance = (times[start:stop, None] - times[None, low:high]) / sigma_s
         weights = np.exp(-0.5 * distance**2) * lengths[None, low:high]
+        if clip is not None:
+            weights *= _ACROSS ** np.abs(clip[start:stop, None] - clip[None, low:high])
         out[:, start:stop] = rows[:, low:high] @ (weights / weights.sum(axis=1, keepdims=True)).T
     return out

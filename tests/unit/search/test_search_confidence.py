@@ -48,6 +48,14 @@ def test_what_is_there_is_surer_than_what_is_not(index: Index) -> None:
     assert there.confidence > 0.5 > absent.confidence
 
 
+def test_a_glimpse_is_worth_less_than_a_look(index: Index) -> None:
+    index.add("vision", "glimpse", ["snow"], clip_s=0.3, hz=1 / 0.3)
+    index.add("vision", "look", ["snow"], clip_s=6.0, hz=1 / 6)
+    found = index.searcher().search("snow", SearchOptions(k=2))
+    assert [moment.video_id for moment in found] == ["look", "glimpse"], "the same picture, seen for longer"
+    assert found[0].confidence > 1.5 * found[1].confidence
+
+
 def test_without_calibration_it_still_answers(index: Index) -> None:
     settings = SearchSettings(calibration=CalibrationSettings(enabled=False), moments=MomentSettings(smooth_s=0))
     assert index.searcher(settings).search("dog")[0].video_id == "walk"
