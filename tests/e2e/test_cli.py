@@ -129,7 +129,8 @@ def test_one_channel_is_encoded_anew_with_other_settings(cli: Any, media: Media)
     assert code == 4
     assert "--reencode vision" in err
     assert cli("index", "-i", "x", "--reencode", "vision", "--set", "channels.vision.pool=max")[0] == 0
-    assert cli("index", str(media.path("tone.mp4")), "-i", "x", "--set", "channels.vision.pool=max")[0] == 0
+    assert cli("index", "-i", "x")[0] == 0, "the index has noted it"
+    assert "    pool: max                   # the index" in cli("config", "show", "-i", "x")[1]
     assert lines(cli("search", "red", "-i", "x", "--json")[1])
 
 
@@ -210,6 +211,15 @@ BAD: list[tuple[str, list[str], int, str]] = [
     ("unknown channel", ["search", "red", "--channels", "smell", "-i", "{index}"], 2, "smell"),
     ("bad date", ["search", "red", "--after", "yesterday", "-i", "{index}"], 2, "2026-01-31"),
     ("bad span", ["search", "red", "--within", "9-3", "-i", "{index}"], 2, "start before its end"),
+    ("some videos anew", ["index", "{tone}", "--reencode", "vision", "-i", "{index}"], 2, "the whole index"),
+    (
+        "other clips anew",
+        ["index", "--reencode", "vision", "--set", "segment.window_s=9", "-i", "{index}"],
+        2,
+        "keeps the",
+    ),
+    ("anew and watch", ["index", "--reencode", "vision", "--watch", "-i", "{index}"], 2, "without --watch"),
+    ("watch and prune", ["index", "{tone}", "--watch", "--prune", "-i", "{index}"], 2, "--watch hides"),
     ("unknown option", ["search", "--nonsense"], 2, "nonsense"),
     ("another model", ["index", "{tone}", "-i", "{index}", "-p", "starter"], 4, "toy"),
 ]

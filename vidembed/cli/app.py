@@ -25,6 +25,7 @@ _COMMANDS = {  # where each is, in the order of the help
     "tag": "library:tag",
     "remove": "library:remove",
     "relocate": "library:relocate",
+    "ignore": "library:ignore",
     "demo": "serve:demo",
     "serve": "serve:serve",
     "doctor": "environment:doctor",

@@ -34,7 +34,8 @@ def index(
     videos: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Folders, files or globs; or a list: .txt, .csv, .jsonl or .parquet, whose columns become tags."
+            help="Folders, files or globs; or a list: .txt, .csv, .jsonl or .parquet, whose columns become tags. "
+            "Default: those of earlier runs."
         ),
     ] = None,
     index: IndexOption = Path(DEFAULT_INDEX),
@@ -58,28 +59,35 @@ def index(
 ) -> None:
     """Index videos: cut them into clips, encode images and sound, store the vectors.
 
-    A second run does only what is missing. Failed files are listed with the reason and retried next time.
+    A second run does only what is missing; without VIDEOS it brings all that is known up to date. Failed files are
+    listed with the reason and retried next time.
     """
     given: dict[str, Any] = {"profile": profile, "config": config}
     if reencode is not None:
         if videos:
             raise InputError("--reencode means the whole index, not some videos", hint="leave the videos out")
+        if watch or prune or channels:
+            raise InputError("--reencode goes without --watch, --prune and --channels", hint="run them after it")
         with opened(index, outdated=True) as open_index, progress_bar() as update:
             report = open_index.reencode(
                 parse_names(reencode) or [], overrides=settings, progress=update, workers=workers, **given
             )
         _finish(report, index, as_json=json)
         return
-    if not videos:
+    if not videos and not (index / "index.json").exists():
         raise InputError("nothing to index", hint="name folders, files or globs: vidembed index VIDEOS")
+    if watch and prune:
+        raise InputError("--watch hides what is gone, and keeps it", hint="vidembed index --prune forgets it, once")
     wanted = parse_names(channels)
+    if workers:
+        settings = [*(settings or ()), f"run.workers={workers}"]
     with opened(index, settings=settings, create=True, **given) as open_index:
         if watch:
             err().print("watching for new and changed files; stop with Ctrl-C")
-            open_index.watch(videos, channels=wanted, report=lambda run: _show(run, index, as_json=json))
+            open_index.watch(videos or None, channels=wanted, report=lambda run: _show(run, index, as_json=json))
             return
         with progress_bar() as update:
-            report = open_index.add(videos, channels=wanted, progress=update, workers=workers, prune=prune)
+            report = open_index.add(videos or None, channels=wanted, progress=update, prune=prune)
     _finish(report, index, as_json=json)
 
 
@@ -118,6 +126,7 @@ def _show(report: RunReport, where: Path, *, as_json: bool) -> None:
                 "unchanged": list(report.unchanged),
                 "moved": [list(pair) for pair in report.moved],
                 "gone": list(report.gone),
+                "ignored": list(report.ignored),
                 "forgotten": list(report.forgotten),
                 "failed": [vars(failure) for failure in report.failed],
                 "clips": report.clips,

@@ -91,6 +91,27 @@ def relocate(
     plain(err(), f"moved {counted(len(targets), 'file')}{missing}")
 
 
+def ignore(
+    paths: Annotated[list[str] | None, typer.Argument(help="Files, folders or globs. Default: list them.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Look at them again.")] = False,
+    index: IndexOption = Path(DEFAULT_INDEX),
+) -> None:
+    """Leave known-bad files out of runs: they are not decoded, and no failure. What is in the index stays.
+
+    Without PATHS it lists what is ignored.
+    """
+    if not paths:
+        if undo:
+            raise InputError("nothing to look at again", hint="vidembed ignore lists what is ignored")
+        with opened(index, readonly=True) as open_index:
+            for place in open_index.catalog.places.get("ignored"):
+                plain(out(), place)
+        return
+    with opened(index, create=False) as open_index:
+        held = open_index.ignore(paths, undo=undo)
+    err().print(f"{len(held)} ignored")
+
+
 def cut(
     video: Annotated[Path, typer.Argument(help="The video to cut from.")],
     start: Annotated[str, typer.Argument(help="Start: seconds or m:ss.")],

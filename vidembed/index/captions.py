@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from vidembed.config.load import with_values
 from vidembed.index.cutting import MomentFiles
-from vidembed.index.filling import Filling, Paths, select
+from vidembed.index.filling import Filling, select
+from vidembed.media.files import Paths
 from vidembed.types import Caption
 
 if TYPE_CHECKING:

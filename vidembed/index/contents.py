@@ -14,9 +14,10 @@ from vidembed.errors import BadQuery, MediaUnreadable, NoSuchStream, UnknownMode
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED, ChannelCounts
 from vidembed.index.channels import channel_spec
-from vidembed.index.filling import Paths, select
+from vidembed.index.filling import select
 from vidembed.index.parts import IndexParts
 from vidembed.index.transcripts import TextKind, stored_transcript
+from vidembed.media.files import Paths
 from vidembed.media.reading.reader import open_video
 from vidembed.types import Caption, Clip, Damage, Failure, Moment, Row, TimedText, VideoInfo, format_time
 

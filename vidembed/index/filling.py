@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -12,24 +12,24 @@ from pathlib import Path
 from vidembed.config.load import Overrides, load_config
 from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, MediaNotFound, VidembedError, did_you_mean
-from vidembed.files import composed
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED
 from vidembed.index.channels import ChannelSpec, channel_spec, frame_encoder, resolved
+from vidembed.index.manifest import layout_of
 from vidembed.index.media import make_tools
 from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.in_hand import InHand
 from vidembed.index.pipeline.run import Indexer, ProgressCallback
 from vidembed.index.pipeline.write import recover
+from vidembed.index.places import absolute, as_list, known, left, lies_under, remember
 from vidembed.index.whereabouts import left_folders, note_problems, settle_gone, settle_moved
 from vidembed.index.worker import make_executor, make_remote
-from vidembed.media.files import survey
+from vidembed.media.files import Paths, survey
 from vidembed.protocols import Channel
 from vidembed.sources.basic import caption_text
 from vidembed.types import Caption, Failure, RunReport
 
 _log = logging.getLogger(__name__)
-Paths = str | Path | Iterable[str | Path]  # folders, files, globs, list files; of what is indexed also ids
 
 
 class Filling:
@@ -41,7 +41,7 @@ class Filling:
 
     def add(
         self,
-        paths: Paths,
+        paths: Paths | None,
         specs: Mapping[str, ChannelSpec],
         *,
         config: Config,
@@ -56,25 +56,33 @@ class Filling:
         Raises:
             MediaNotFound: There are no files, and no reason is known why.
         """
-        inputs = [paths] if isinstance(paths, str | Path) else list(paths)
-        found = survey(inputs)
-        under = _under(inputs)
+        inputs, away = known(self._catalog) if paths is None else (as_list(paths), lies_under(()))
+        found = survey(inputs, strict=paths is not None)
+        under = lies_under(inputs if paths is not None else [*inputs, *self._catalog.videos.paths()])
         if not found.files and not found.problems and not any(under(path) for path in self._catalog.videos.paths()):
             raise _no_videos(inputs, found.links)
+        remember(self._catalog, inputs)
         self.repair(specs)
-        files = [path for path in found.files if path not in leave_out]
+        is_ignored = lies_under(self._catalog.places.get("ignored"), globs=True)
+        ignored = tuple(path.as_posix() for path in found.files if is_ignored(path.as_posix()))
+        files = [path for path in found.files if path not in leave_out and path.as_posix() not in ignored]
+        problems = tuple(failure for failure in found.problems if not is_ignored(failure.item))
         before = frozenset(self._catalog.videos.paths())
         report = self._run(files, specs, config=config, prepare=self._use, progress=progress)
         self._tag(found.files)
-        note_problems(self._catalog, found.problems, under)
+        note_problems(self._catalog, problems, under)
         reached = {path.as_posix() for path in found.files}
         moved = settle_moved(self._catalog, reached, reached - before)
-        left = left_folders(moved)
-        gone = settle_gone(self._catalog, lambda path: under(path) or left(path), reached, prune=prune)
+        moved_from = left_folders(moved)
+        left(self._catalog, moved_from)
+        hidden = settle_gone(self._catalog, away, reached, prune=False)
+        gone = settle_gone(
+            self._catalog, lambda path: (under(path) or moved_from(path)) and not away(path), reached, prune=prune
+        )
         for video_id in self._catalog.videos.without_files() if prune else ():
             self.forget(video_id)
-        report = replace(report, failed=(*found.problems, *report.failed), moved=moved)
-        return replace(report, forgotten=gone) if prune else replace(report, gone=gone)
+        report = replace(report, failed=(*problems, *report.failed), moved=moved, ignored=ignored)
+        return replace(report, forgotten=gone, gone=hidden) if prune else replace(report, gone=(*hidden, *gone))
 
     def reencode(
         self, specs: Mapping[str, ChannelSpec], *, config: Config, progress: ProgressCallback | None
@@ -126,10 +134,11 @@ class Filling:
         known = self._catalog.videos.paths()
         ids = {row.video_id for row in known.values()} | {row.info.video_id for row in self._catalog.videos.all()}
         videos = [item for item in given if item in ids]
-        under = _under([item for item in given if item not in ids], globs=True)
+        under = lies_under([item for item in given if item not in ids], globs=True)
         paths = {path for path in known if under(path)}
         failed = {failure.item for failure in self._catalog.failures() if under(failure.item)}
         self._catalog.videos.unlink(paths)
+        self._catalog.places.remove("given", [absolute(item) for item in given])
         for path in failed:
             self._catalog.clear_failures(path)
         for video_id in {*videos, *self._catalog.videos.without_files()}:
@@ -264,29 +273,15 @@ def new_specs(
     manifest = parts.manifest
     stored = manifest.stored_settings() if profile in (None, manifest.profile) else None
     wanted = load_config(profile or manifest.profile, config, overrides, stored=stored)
+    if layout_of(wanted) != layout_of(load_config(profile or manifest.profile, stored=stored)):
+        raise ConfigError(
+            "re-encoding keeps the clips: settings of sample and segment cannot change",
+            hint="leave them out, or index into a new folder",
+        )
     for name in names:
         if name not in wanted.channels:
             raise ConfigError(f"no channel {name!r} in these settings", hint=did_you_mean(name, wanted.channels))
     return {name: resolved(channel_spec(name, wanted.channels[name]), wanted) for name in names}
-
-
-def _under(inputs: Iterable[str | Path], *, globs: bool = False) -> Callable[[str], bool]:
-    """Whether a catalog path is one of the inputs or lies below it; with `globs`, whether it matches one."""
-    from fnmatch import fnmatchcase
-
-    exact, patterns = set(), []
-    for given in inputs:
-        path = Path(os.path.abspath(Path(given).expanduser())).as_posix()
-        exact.add(composed(path))
-        if globs and any(sign in path for sign in "*?[") and not os.path.lexists(path):
-            patterns.append(composed(path))
-    folders = tuple(f"{path.rstrip('/')}/" for path in exact)
-
-    def under(path: str) -> bool:
-        path = composed(path)  # people type one form of an accent, some file systems keep the other
-        return path in exact or path.startswith(folders) or any(fnmatchcase(path, glob) for glob in patterns)
-
-    return under
 
 
 def select(catalog: Catalog, given: Paths | None) -> list[str]:
@@ -305,7 +300,7 @@ def select(catalog: Catalog, given: Paths | None) -> list[str]:
         return ordered
     chosen: set[str] = set()
     for name in [given] if isinstance(given, str | Path) else list(given):
-        under = _under([name], globs=True)
+        under = lies_under([name], globs=True)
         found = {v for v, paths in present.items() if v == str(name) or any(under(path) for path in paths)}
         if not found:
             raise MediaNotFound(f"no video of this index is {str(name)!r}", hint="vidembed info --videos lists them")

@@ -15,13 +15,15 @@ from vidembed.config.schema import Config, Fusion
 from vidembed.errors import BadQuery
 from vidembed.index.channels import wanted_specs
 from vidembed.index.contents import one_video
-from vidembed.index.filling import Filling, Paths, new_specs, select
+from vidembed.index.filling import Filling, new_specs, select
 from vidembed.index.manifest import check_specs
 from vidembed.index.pipeline.run import ProgressCallback
+from vidembed.index.places import ignore, known
 from vidembed.index.questions import Questions
 from vidembed.index.searching import check
 from vidembed.index.watching import watch
 from vidembed.index.whereabouts import relocate
+from vidembed.media.files import Paths
 from vidembed.search.duplicates import Duplicate, duplicates
 from vidembed.search.query import SearchOptions
 from vidembed.search.sequence import Chain, follow
@@ -42,7 +44,7 @@ class VideoIndex(Questions):
 
     def add(
         self,
-        paths: Paths,
+        paths: Paths | None = None,
         *,
         channels: Sequence[str] | None = None,
         progress: ProgressCallback | None = None,
@@ -53,8 +55,8 @@ class VideoIndex(Questions):
         """Index what is missing of these files. A file that fails keeps what the index had of it.
 
         Args:
-            paths: Folders, files, globs, list files. Further columns of a list (.csv with a header, .jsonl, .parquet)
-                become the videos' tags; see `tag`.
+            paths: Folders, files, globs, list files; None = those of earlier runs, with what they hold now. Further
+                columns of a list (.csv with a header, .jsonl, .parquet) become the videos' tags; see `tag`.
             channels: Channels to fill, ["vision"], or on top of the profile's ["+speech", "+ocr", "-sound"].
             progress: Called as clips are done.
             workers: Videos decoded in parallel.
@@ -71,7 +73,7 @@ class VideoIndex(Questions):
 
     def _add(
         self,
-        paths: Paths,
+        paths: Paths | None,
         channels: Sequence[str] | None,
         *,
         config: Config | None = None,
@@ -122,7 +124,7 @@ class VideoIndex(Questions):
 
     def watch(
         self,
-        paths: Paths,
+        paths: Paths | None = None,
         *,
         interval_s: float = 5.0,
         stop: threading.Event | None = None,
@@ -142,7 +144,7 @@ class VideoIndex(Questions):
         def add(leave_out: Collection[Path]) -> RunReport:
             return self._add(paths, channels, leave_out=leave_out)
 
-        watch(paths, add, interval_s=interval_s, stop=stop, report=report)
+        watch(known(self.catalog)[0] if paths is None else paths, add, interval_s=interval_s, stop=stop, report=report)
 
     def remove(self, paths_or_ids: Paths) -> int:
         """Remove videos from the index, by path, folder, glob or video id; files stay. Returns how many were found."""
@@ -161,6 +163,22 @@ class VideoIndex(Questions):
             moved = relocate(self.catalog, old, new)
             self.parts.invalidate()
         return moved
+
+    def ignore(self, paths: Paths, *, undo: bool = False) -> list[str]:
+        """Leave known-bad files out of runs from now on; what the index holds of them stays.
+
+        Args:
+            paths: Files, folders, globs.
+            undo: Look at them again.
+
+        Returns:
+            All that is ignored.
+
+        Raises:
+            MediaNotFound: A path names nothing, or, with `undo`, is not ignored.
+        """
+        with self.parts.writing():
+            return ignore(self.catalog, paths, undo=undo)
 
     def hide(self, video_ids: Sequence[str], *, hidden: bool = True) -> None:
         """Leave videos out of searches, or take them in again with all that is known of them; so does adding again."""

@@ -9,8 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from vidembed.errors import ConfigError, IndexBusy, MediaNotFound
-from vidembed.index.filling import Paths
-from vidembed.media.files import survey
+from vidembed.media.files import Paths, survey
 from vidembed.types import RunReport
 
 Snapshot = dict[Path, tuple[int, int]]  # file -> (size, mtime in ns)

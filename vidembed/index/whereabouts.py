@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import takewhile
 from pathlib import Path, PurePath
 
 from vidembed.errors import InputError, MediaNotFound
 from vidembed.files import composed
 from vidembed.index.catalog import Catalog
+from vidembed.index.places import Under
 from vidembed.media.files import FIND
 from vidembed.types import Failure
-
-Under = Callable[[str], bool]  # whether a path of the catalog is among those that a run was given
 
 
 def note_problems(catalog: Catalog, problems: Sequence[Failure], under: Under) -> None:
@@ -105,7 +104,8 @@ def relocate(catalog: Catalog, old: str | Path, new: str | Path) -> tuple[tuple[
     moves = _moves(below, Path(before).as_posix(), after)
     if not moves:
         raise MediaNotFound(f"no file of this index is in {before}", hint="vidembed info --videos lists them")
-    catalog.rename(moves)
+    places = [path for path in _places(catalog) if f"{composed(path)}/".startswith(folder)]
+    catalog.rename([*moves, *_moves(places, Path(before).as_posix(), after)])
     catalog.videos.mark_missing(target for _, target in moves if not os.path.lexists(target))
     return moves
 
@@ -130,10 +130,15 @@ def _moved_along(catalog: Catalog, then: str, now: str) -> tuple[tuple[str, str]
     if old == then:  # the index's folder has another name, too
         old, new = PurePath(then).parent.as_posix(), PurePath(now).parent.as_posix()
     folder = f"{old.rstrip('/')}/"
-    lost = [path for path in _known(catalog) if path.startswith(folder) and not os.path.lexists(path)]
+    known = [*_known(catalog), *_places(catalog)]
+    lost = [path for path in known if f"{path}/".startswith(folder) and not os.path.lexists(path)]
     moves = _moves(lost, old, new)
     here = tuple(move for move in moves if os.path.lexists(move[1]))
     return moves if here and not os.path.isdir(old) else here
+
+
+def _places(catalog: Catalog) -> list[str]:
+    return [*catalog.places.get("given"), *catalog.places.get("ignored")]
 
 
 def _known(catalog: Catalog) -> list[str]:

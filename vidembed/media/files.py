@@ -153,7 +153,7 @@ class Survey:
         self.problems.append(Failure(name, FIND, type(error).__name__, str(error), error.hint))
 
 
-def survey(inputs: Paths, *, base: Path | None = None) -> Survey:
+def survey(inputs: Paths, *, base: Path | None = None, strict: bool = True) -> Survey:
     """Find all media files that the inputs name, and what lists among them say of their videos besides.
 
     What is said of a folder holds for all in it. A folder that cannot be read, and a row of a list that names nothing,
@@ -162,6 +162,7 @@ def survey(inputs: Paths, *, base: Path | None = None) -> Survey:
     Args:
         inputs: As for `find_videos`.
         base: The folder that relative inputs are relative to; None = the current one.
+        strict: False: an input that names nothing is one of the problems, and no problem if it is a glob.
 
     Raises:
         MediaNotFound: An input names nothing, or a list cannot be read.
@@ -169,8 +170,14 @@ def survey(inputs: Paths, *, base: Path | None = None) -> Survey:
     """
     found = Survey()
     for given in [inputs] if isinstance(inputs, str | Path) else inputs:
-        for path, tags in _expand(given, base or Path.cwd(), found):
-            found.files.setdefault(path, {}).update(tags)
+        try:
+            for path, tags in _expand(given, base or Path.cwd(), found):
+                found.files.setdefault(path, {}).update(tags)
+        except MediaNotFound as error:
+            if strict:
+                raise
+            if not glob.has_magic(os.fspath(given)):
+                found.problem(given if isinstance(given, Path) else Path(given), error)
     return found
 
 

@@ -151,6 +151,7 @@ class RunReport:
     moved: tuple[tuple[str, str], ...] = ()  # (old, new) path of files that were renamed or moved
     gone: tuple[str, ...] = ()  # files that are no longer where they were; their videos are hidden
     forgotten: tuple[str, ...] = ()  # the same, where they were to be forgotten (`prune`)
+    ignored: tuple[str, ...] = ()  # files that are left out because somebody said so
 
     @property
     def found(self) -> int:
@@ -162,8 +163,9 @@ class RunReport:
         moved = f", {len(self.moved)} of them moved" if self.moved else ""
         gone = f", {len(self.gone)} gone" if self.gone else ""
         forgotten = f", {len(self.forgotten)} forgotten" if self.forgotten else ""
+        ignored = f", {len(self.ignored)} ignored" if self.ignored else ""
         ended = f"{len(self.done)} done, {len(self.unchanged)} unchanged{moved}, {len(self.failed)} failed"
-        return f"{ended}{damaged}{gone}{forgotten}"
+        return f"{ended}{damaged}{gone}{forgotten}{ignored}"
 
     def damage(self) -> str:
         """One line for people: "2 files are damaged: 24 frames could not be decoded"; "" when none is."""

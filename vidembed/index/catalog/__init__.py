@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vidembed.index.catalog.database import Database
-from vidembed.index.catalog.texts import Captions, ChannelStates, Summaries, Tags, Texts
+from vidembed.index.catalog.texts import Captions, ChannelStates, Places, Summaries, Tags, Texts
 from vidembed.index.catalog.videos import Videos
 from vidembed.types import Failure
 
@@ -24,6 +24,7 @@ class Catalog:
         self.texts = Texts(self._db)
         self.captions = Captions(self._db)
         self.summaries = Summaries(self._db)
+        self.places = Places(self._db)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -37,13 +38,16 @@ class Catalog:
         return None if row is None else str(row["folder"])
 
     def rename(self, moves: Collection[tuple[str, str]], *, home: str | None = None) -> None:
-        """Note the new paths of files, (old, new), with what failed of them; home: and where the index's folder is."""
+        """Note new paths of files and places, (old, new), with what failed of them; home: where the index is, too."""
         with self._db.transaction():
             known = self.videos.paths()
             self.videos.unlink(old for old, new in moves if new in known)
             self._db.run_many("UPDATE paths SET path = ? WHERE path = ?", ((new, old) for old, new in moves))
             self._db.run_many(
                 "UPDATE OR REPLACE failures SET item = ? WHERE item = ?", ((new, old) for old, new in moves)
+            )
+            self._db.run_many(
+                "UPDATE OR REPLACE places SET path = ? WHERE path = ?", ((new, old) for old, new in moves)
             )
             if home is not None:
                 self._db.run("DELETE FROM home")

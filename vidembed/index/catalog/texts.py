@@ -12,6 +12,7 @@ from vidembed.index.catalog.database import Database
 from vidembed.types import Candidate, Caption, Clip, Span, TextLine, TimedText
 
 ChannelState = Literal["done", "absent", "failed"]
+PlaceKind = Literal["given", "ignored"]
 FINISHED = ("done", "absent")  # nothing is left to do
 
 
@@ -224,6 +225,26 @@ class Tags:
         for row in self._db.rows("SELECT video_id, key, value FROM tags ORDER BY video_id, key"):
             found.setdefault(row["video_id"], {})[row["key"]] = row["value"]
         return found
+
+
+class Places:
+    """Places on disk that people named: "given" to be indexed, or "ignored"."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+
+    def get(self, kind: PlaceKind) -> list[str]:
+        """Paths, in order."""
+        return [row["path"] for row in self._db.rows("SELECT path FROM places WHERE kind = ? ORDER BY path", (kind,))]
+
+    def add(self, kind: PlaceKind, paths: Iterable[str]) -> None:
+        """Keep these paths."""
+        rows = [(kind, path) for path in paths]
+        self._db.run_many("INSERT OR IGNORE INTO places (kind, path) VALUES (?, ?)", rows)
+
+    def remove(self, kind: PlaceKind, paths: Iterable[str]) -> None:
+        """Forget these paths."""
+        self._db.run_many("DELETE FROM places WHERE kind = ? AND path = ?", [(kind, path) for path in paths])
 
 
 def _text_to_json(text: TimedText) -> str:

@@ -1,0 +1,103 @@
+"""Which files a run looks at: what it is given, or all that is known, without what is to be ignored."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from vidembed.errors import MediaNotFound
+from vidembed.files import composed
+from vidembed.index.catalog import Catalog
+from vidembed.media.files import FIND, LIST_EXTENSIONS, Paths
+
+Under = Callable[[str], bool]  # whether a path of the catalog is among those that a run was given
+
+
+def as_list(paths: Paths) -> list[str | Path]:
+    """One path, or several."""
+    return [paths] if isinstance(paths, str | Path) else list(paths)
+
+
+def absolute(given: str | Path) -> str:
+    """A path as the catalog holds it."""
+    return Path(os.path.abspath(Path(given).expanduser())).as_posix()
+
+
+def lies_under(inputs: Iterable[str | Path], *, globs: bool = False) -> Under:
+    """Whether a catalog path is one of the inputs or lies below it; with `globs`, whether it matches one."""
+    exact, patterns = set(), []
+    for given in inputs:
+        path = absolute(given)
+        exact.add(composed(path))
+        if globs and glob.has_magic(path) and not os.path.lexists(path):
+            patterns.append(composed(path))
+    folders = tuple(f"{path.rstrip('/')}/" for path in exact)
+
+    def under(path: str) -> bool:
+        path = composed(path)  # people type one form of an accent, some file systems keep the other
+        return path in exact or path.startswith(folders) or any(fnmatchcase(path, glob) for glob in patterns)
+
+    return under
+
+
+def remember(catalog: Catalog, inputs: Iterable[str | Path]) -> None:
+    """Keep the folders, globs and lists of a run, for runs that are given nothing."""
+    catalog.places.add("given", [absolute(given) for given in inputs if _is_many(given)])
+
+
+def known(catalog: Catalog) -> tuple[list[str | Path], Under]:
+    """What a run looks at that is given nothing, and what lies in folders that are not there.
+
+    The first are the folders, globs and lists of earlier runs, and single files that lie in none of them. A folder that
+    is not there may be a drive that is not connected: what it holds is not to be forgotten.
+
+    Raises:
+        MediaNotFound: Nothing is known.
+    """
+    given = catalog.places.get("given")
+    under = lies_under(given)
+    tried = [*catalog.videos.paths(), *(failure.item for failure in catalog.failures() if failure.stage != FIND)]
+    files = [path for path in dict.fromkeys(tried) if not under(path) and os.path.lexists(path)]
+    if not given and not tried:
+        raise MediaNotFound("nothing to index", hint="name folders, files or globs: vidembed index VIDEOS")
+    away = lies_under(place for place in given if not os.path.lexists(place) and not glob.has_magic(place))
+    return [*given, *files], away
+
+
+def left(catalog: Catalog, moved_from: Under) -> None:
+    """Forget folders that are gone because all that they held has moved."""
+    gone = [place for place in catalog.places.get("given") if not os.path.lexists(place) and moved_from(f"{place}/")]
+    catalog.places.remove("given", gone)
+
+
+def ignore(catalog: Catalog, paths: Paths, *, undo: bool) -> list[str]:
+    """See `VideoIndex.ignore`."""
+    places = [absolute(given) for given in as_list(paths)]
+    held = catalog.places.get("ignored")
+    if undo:
+        unknown = [place for place in places if place not in held]
+        if unknown:
+            raise MediaNotFound(f"{unknown[0]} is not ignored", hint=f"ignored are: {', '.join(held) or 'no files'}")
+        catalog.places.remove("ignored", places)
+        return catalog.places.get("ignored")
+    failed = {failure.item for failure in catalog.failures()}
+    for place in places:
+        there = os.path.lexists(place) or glob.has_magic(place)
+        if not there and place not in catalog.videos.paths() and place not in failed:
+            raise MediaNotFound(f"{place}: no such file or folder", hint="vidembed info --failures lists what failed")
+    catalog.places.add("ignored", places)
+    under = lies_under(places, globs=True)
+    for item in failed:
+        if under(item):
+            catalog.clear_failures(item)
+    return catalog.places.get("ignored")
+
+
+def _is_many(given: str | Path) -> bool:
+    path = absolute(given)
+    if os.path.lexists(path):
+        return os.path.isdir(path) or Path(path).suffix.lower() in LIST_EXTENSIONS
+    return glob.has_magic(path)
