@@ -23,6 +23,7 @@ _COMMANDS = {  # where each is, in the order of the help
     "extract": "extract:extract",
     "info": "library:info",
     "tag": "library:tag",
+    "classify": "classify:classify",
     "remove": "library:remove",
     "relocate": "library:relocate",
     "ignore": "library:ignore",

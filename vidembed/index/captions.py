@@ -1,4 +1,4 @@
-"""The part of an open index that captions: by models, by people, and from files."""
+"""The part of an open index that captions and labels: by models, by people, and from files."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from vidembed.config.load import with_values
 from vidembed.index.cutting import MomentFiles
 from vidembed.index.filling import Filling, select
 from vidembed.media.files import Paths
+from vidembed.search.labels import label_groups
 from vidembed.types import Caption
 
 if TYPE_CHECKING:
     from vidembed.captions.by_hand import Imported
     from vidembed.captions.run import CaptionedVideo  # captions are imported when asked for: searches need none
+    from vidembed.index.classifying import LabelExample, Labelled
 
 
 class CaptionedIndex(MomentFiles):
-    """The part of `VideoIndex` that captions."""
+    """The part of `VideoIndex` that captions and labels."""
 
     def caption(
         self,
@@ -93,3 +95,41 @@ class CaptionedIndex(MomentFiles):
         from vidembed.index.writing import write_captions
 
         return write_captions(self.catalog, texts, self.save_captions)
+
+    def classify(
+        self,
+        labels: Path | str | Sequence[str] | Mapping[str, Any],
+        videos: Paths | None = None,
+        *,
+        one: bool = False,
+        threshold: float = 0.5,
+        examples: Sequence[LabelExample] = (),
+        save: bool = False,
+    ) -> list[Labelled]:
+        """The stretches of videos that have one of your labels; what has none is left out.
+
+        `index.classify({"animal": ["dog", "cat"], "place": {"one_of": ["street", "beach"]}}, save=True)`, then
+        `index.search("running", where=Filter(tags=["animal=dog"]))`.
+
+        Args:
+            labels: A list, a file (a label a line, or YAML), or groups by name (see `search.labels.label_groups`).
+            videos: None = all.
+            one: Of a plain list: a clip has at most one of them.
+            threshold: Confidence from which a clip has a label.
+            examples: Clips that have a label, or have it not: they move the label and its threshold.
+            save: Keep each video's labels as a tag named as their group, in place of an older one.
+
+        Raises:
+            InputError: The labels cannot be read, or an example has none of them.
+            BadQuery: No channel takes text.
+        """
+        from vidembed.index.classifying import classify, tags_of
+
+        groups = label_groups(labels, one=one)
+        chosen = select(self.catalog, videos)
+        found = classify(self.parts, chosen, groups, examples=examples, threshold=threshold)
+        if save:
+            with self.parts.writing():
+                for video_id, tags in tags_of(found, chosen, groups).items():
+                    self.catalog.tags.change([video_id], tags)
+        return found

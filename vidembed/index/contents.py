@@ -24,6 +24,7 @@ from vidembed.types import Caption, Clip, Damage, Failure, Moment, Row, TimedTex
 if TYPE_CHECKING:
     from vidembed.captions.run import CaptionedVideo  # captions are imported when asked for: searches need none
 
+_FACETS = 10  # values of a tag that are shown
 ExportKind: TypeAlias = Literal["edl", "fcpxml", "otio", "csv", "json"]
 
 
@@ -61,6 +62,7 @@ class IndexInfo:
     damaged: int = 0  # videos of which something could not be decoded
     channels: Mapping[str, ChannelInfo] = field(default_factory=dict)
     sizes_bytes: Mapping[str, int] = field(default_factory=dict)  # by part of the folder, as they take room on the disk
+    tags: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # tag -> value -> videos, most first
 
     def __str__(self) -> str:
         gone = f" ({self.gone} gone)" if self.gone else ""
@@ -80,12 +82,19 @@ class IndexInfo:
             lines.append(f"{one.name:14}{one.stored:8}  {tried}  {one.model}")
         if off:
             lines.append(f"off: {', '.join(off)} (vidembed index --channels +{off[0]})")
+        lines += [f"tag {name}: {_facets(counts)}" for name, counts in self.tags.items()]
         lines += [f"{model}: {licence}" for model, licence in dict.fromkeys((one.model, one.license) for one in on)]
         return "\n".join(lines)
 
     def _hourly(self, size_bytes: int) -> str:
         """Size per hour of video, below ten minutes nothing: the least that an empty index takes would count most."""
         return f" ({size_bytes / 1e6 / (self.duration_s / 3600):.1f} an hour)" if self.duration_s >= 600 else ""
+
+
+def _facets(counts: Mapping[str, int]) -> str:
+    shown = [f"{value} {count}" for value, count in list(counts.items())[:_FACETS]]
+    more = [f"{len(counts) - _FACETS} more"] if len(counts) > _FACETS else []
+    return ", ".join(shown + more)
 
 
 @dataclass(frozen=True)
@@ -180,6 +189,7 @@ def info(parts: IndexParts) -> IndexInfo:
             for name, given in parts.config.channels.items()
         },
         sizes_bytes=_sizes(parts),
+        tags=catalog.tags.counts(),
     )
 
 

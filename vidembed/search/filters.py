@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from vidembed.errors import BadQuery, did_you_mean
 from vidembed.files import composed
 from vidembed.types import Filter, Where
+from vidembed.types.query import TAG_SEPARATOR
 
 _TAG = re.compile(r"\s*(?P<key>[^=!<>]+?)\s*(?:(?P<sign>!=|>=|<=|=|>|<)\s*(?P<value>.*?)\s*)?")
 _MOST_VALUES = 10  # of a tag that a message names
@@ -38,8 +39,9 @@ class VideoFacts:
 class TagCondition:
     """One condition on a tag. sign "": the video has the tag.
 
-    = and != ignore case and take shell globs ("place=*beach*"); < <= > >= compare numbers if both are, else text, which
-    suits dates such as 2026-01-31. A video without the tag meets only !=.
+    = and != ignore case and take shell globs ("place=*beach*"); of several values, "dog; cat", = is met by one of
+    them. < <= > >= compare numbers if both are, else text, which suits dates such as 2026-01-31. A video without the
+    tag meets only !=.
     """
 
     key: str
@@ -63,7 +65,7 @@ class TagCondition:
             return self.sign == "!="
         if self.sign in _ORDERS:
             return bool(_ORDERS[self.sign](*_comparable(held, self.value)))
-        alike = fnmatchcase(held.casefold(), self.value.casefold())
+        alike = any(fnmatchcase(one.casefold(), self.value.casefold()) for one in {held, *held.split(TAG_SEPARATOR)})
         return {"": True, "=": alike, "!=": not alike}[self.sign]
 
 
@@ -80,7 +82,7 @@ def check_tags(conditions: Iterable[str], held: Iterable[Mapping[str, str]]) -> 
     values: dict[str, set[str]] = {}
     for tags in held:
         for key, value in tags.items():
-            values.setdefault(key, set()).add(value)
+            values.setdefault(key, set()).update(value.split(TAG_SEPARATOR))
     for condition in map(TagCondition.parse, conditions):
         if condition.key not in values:
             hint = did_you_mean(condition.key, values) if values else "no video has a tag: vidembed tag sets them"

@@ -10,6 +10,8 @@ from vidembed.errors import BadQuery
 from vidembed.types.media import Clip
 from vidembed.types.time import Span
 
+TAG_SEPARATOR = "; "  # between several values of one tag
+
 
 @dataclass(frozen=True)
 class Filter:

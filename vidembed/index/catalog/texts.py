@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from vidembed.index.catalog.database import Database
 from vidembed.types import Candidate, Caption, Clip, Span, TextLine, TimedText
+from vidembed.types.query import TAG_SEPARATOR
 
 ChannelState = Literal["done", "absent", "failed"]
 PlaceKind = Literal["given", "ignored"]
@@ -225,6 +227,14 @@ class Tags:
         for row in self._db.rows("SELECT video_id, key, value FROM tags ORDER BY video_id, key"):
             found.setdefault(row["video_id"], {})[row["key"]] = row["value"]
         return found
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Key -> value -> how many videos have it, most first; of several values each counts."""
+        found: dict[str, Counter[str]] = {}
+        for tags in self.all().values():
+            for key, value in tags.items():
+                found.setdefault(key, Counter()).update(value.split(TAG_SEPARATOR))
+        return {key: dict(sorted(found[key].items(), key=lambda one: (-one[1], one[0]))) for key in sorted(found)}
 
 
 class Places:
