@@ -31,7 +31,7 @@ _PUBLIC = {
     "FrameBatch": "vidembed.types",
     "Hit": "vidembed.types",
     "Imported": "vidembed.captions.by_hand",
-    "IndexInfo": "vidembed.index.contents",
+    "IndexInfo": "vidembed.index.counts",
     "Moment": "vidembed.types",
     "Progress": "vidembed.index.pipeline.run",
     "Query": "vidembed.types",
@@ -95,7 +95,8 @@ if TYPE_CHECKING:
     from vidembed.captions.subtitles import to_cues, write_srt, write_vtt
     from vidembed.config.load import Config, load_config
     from vidembed.errors import VidembedError
-    from vidembed.index.contents import IndexInfo, VideoRecord
+    from vidembed.index.contents import VideoRecord
+    from vidembed.index.counts import IndexInfo
     from vidembed.index.opening import caption, open_index
     from vidembed.index.pipeline.run import Progress
     from vidembed.index.video_index import VideoIndex
