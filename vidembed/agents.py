@@ -19,6 +19,7 @@ import numpy as np
 
 from vidembed.config.schema import ThumbnailSettings
 from vidembed.errors import BadQuery, InputError, VidembedError, missing_dependency
+from vidembed.files import fitting
 from vidembed.index.video_index import VideoIndex
 from vidembed.media.editing.cut import cut
 from vidembed.media.images import jpeg
@@ -221,9 +222,10 @@ class Cutting:
         """
         source = self._index.path_of(video_id)
         self._folder.mkdir(parents=True, exist_ok=True)
-        target = self._folder / f"{source.stem}_{start_s:.1f}-{end_s:.1f}s.mp4"
+        ending = f"_{start_s:.1f}-{end_s:.1f}s"
+        target = self._folder / fitting(source.stem, f"{ending}.mp4")
         while target.exists():
-            target = target.with_stem(f"{target.stem}-{next(self._numbers)}")
+            target = self._folder / fitting(source.stem, f"{ending}-{next(self._numbers)}.mp4")
         cut(source, Span(start_s, end_s), target, exact=True)
         return {"path": str(target)}
 

@@ -51,8 +51,9 @@ def replacing(path: Path, *, overwrite: bool = True, durable: bool = False) -> I
 
 
 def part_of(path: Path) -> Path:
-    """A name beside `path`, with its extension, for what is not whole yet."""
-    return path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}.part{path.suffix}")
+    """A name beside `path`, with an extension like its own, for what is not whole yet."""
+    ending = path.suffix if len(path.suffix) < 20 else ""
+    return path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}.part{ending}")
 
 
 _MOST_NAME_BYTES = 255  # of one name, on all usual file systems

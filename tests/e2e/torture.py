@@ -15,20 +15,9 @@ from typing import Any
 
 import pytest
 import toy_videos
+from crashing import CRASHING
 
 REPOSITORY = Path(__file__).parents[2]
-
-# Stands for a decoder that crashes at one file: the process that opens it dies as from a segmentation fault.
-CRASHING = """
-import os, signal
-from vidembed.media.reading.pyav_reader import PyavReader
-real = PyavReader.__init__
-def opened(self, path, *args, **how):
-    if os.path.basename(path) == "bad.mp4":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    real(self, path, *args, **how)
-PyavReader.__init__ = opened
-"""
 
 GOOD = {
     "good.mp4", "other.mp4", "[take 1] café.mp4", "ancient.mp4", "future.mp4", "line\nbreak.mp4", f"{'x' * 251}.mp4",

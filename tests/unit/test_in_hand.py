@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import toy_videos
+from crashing import CRASHING
 
 from vidembed import open_index
 from vidembed.cli import supervising
@@ -39,35 +40,34 @@ def test_an_error_in_the_file_is_no_crash(tmp_path: Path) -> None:
     assert InHand(tmp_path / "in-hand").suspects == frozenset()
 
 
-# Stands for a decoder that crashes at one file: the process that opens it dies as from a segmentation fault.
-_CRASHING = """
-import os, signal
-from vidembed.media.reading.pyav_reader import PyavReader
-real = PyavReader.__init__
-def opened(self, path, *args, **how):
-    if os.path.basename(path) == "bad.mp4":
-        os.kill(os.getpid(), signal.SIGSEGV)
-    real(self, path, *args, **how)
-PyavReader.__init__ = opened
-"""
+def crashing(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Python with these arguments, which crashes where it decodes bad.mp4."""
+    (folder / "site").mkdir(exist_ok=True)
+    (folder / "site" / "sitecustomize.py").write_text(CRASHING)
+    path = os.pathsep.join([str(folder / "site"), str(Path(__file__).parents[2])])
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
 
 
 @POSIX
-def test_a_crash_costs_one_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", ["command", "Python"])
+def test_a_crash_costs_one_file(tmp_path: Path, by: str) -> None:
     videos = tmp_path / "videos"
     for name, colour in (("a.mp4", "red"), ("bad.mp4", "green"), ("z.mp4", "blue")):
         toy_videos.make(videos / name, colour, colour, hz=200)
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(_CRASHING)
-    command = [sys.executable, "-m", "vidembed", "index", str(videos), "--index", str(tmp_path / "i")]
-    path = os.pathsep.join([str(tmp_path / "site"), str(Path(__file__).parents[2])])
-    environment = {**os.environ, "PYTHONPATH": path}
-    run = subprocess.run(
-        [*command, "--profile", "toy"], capture_output=True, text=True, env=environment, timeout=120, check=False
-    )
-    assert run.returncode == 3, run.stderr
-    assert "a decoder crashed; going on" in run.stderr
-    assert "Traceback" not in run.stderr
+    if by == "command":
+        run = crashing(
+            tmp_path, "-m", "vidembed", "index", str(videos), "--index", str(tmp_path / "i"), "--profile", "toy"
+        )
+        assert run.returncode == 3, run.stderr
+        assert "a decoder crashed; going on" in run.stderr
+        assert "Traceback" not in run.stderr
+    else:
+        add = "import vidembed, sys; vidembed.open_index(sys.argv[1], profile='toy').add(sys.argv[2])"
+        runs = [crashing(tmp_path, "-c", add, str(tmp_path / "i"), str(videos)) for _ in range(2)]
+        assert [run.returncode for run in runs] == [-signal.SIGSEGV, 0], "the next one goes on"
     with open_index(tmp_path / "i") as index:
         assert sorted(video.info.path.name for video in index.videos()) == ["a.mp4", "z.mp4"]
         (failure,) = index.failures()

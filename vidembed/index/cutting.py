@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vidembed.errors import InputError
+from vidembed.files import fitting
 from vidembed.index.contents import IndexContents
 from vidembed.media.editing.cut import cut, reel
 from vidembed.search.sequence import Chain
@@ -31,7 +32,7 @@ class MomentFiles(IndexContents):
         """
         folder = Path(folder).expanduser()
         targets = [
-            folder / f"{place:02d}_{moment.path.stem}_{moment.span.start_s:.1f}s.mp4"
+            folder / fitting(f"{place:02d}_{moment.path.stem}", f"_{moment.span.start_s:.1f}s.mp4")
             for place, moment in enumerate(moments, start=1)
         ]
         taken = [target for target in targets if target.exists()]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidembed.errors import InputError, MediaNotFound, MediaUnreadable, VidembedError
+from vidembed.files import fitting
 from vidembed.web.security import App, Receive, Scope, Send, refuse
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def safe_name(name: str) -> str:
     stem, suffix = (stem, suffix) if dot else (base, "")
     stem = _UNSAFE.sub("_", stem).strip(" .-_") or "video"
     suffix = re.sub(r"[^A-Za-z0-9]", "", suffix)[:8].lower()
-    return f"{stem[:110]}.{suffix}" if suffix else stem[:110]
+    return fitting(stem[:110], f".{suffix}" if suffix else "")
 
 
 def take_uploads(site: Site, files: Sequence[str | Path]) -> tuple[list[Path], list[Refusal]]:

@@ -16,6 +16,7 @@ from toy_index import FAST
 
 import vidembed.index.media as index_media
 from vidembed import VideoIndex, open_index
+from vidembed.captions.export import Outputs
 from vidembed.errors import MediaNotFound
 from vidembed.media.files import survey, video_id
 from vidembed.types import RunReport
@@ -161,6 +162,21 @@ def test_a_folder_that_cannot_be_read_is_listed(
     assert (empty.add(library).failed, empty.failures()) == ((), []), "it can be read again"
 
 
+def test_a_root_that_cannot_be_read_keeps_what_the_index_has(
+    empty: VideoIndex, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty.add(library)
+
+    def failing(path: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", failing)
+    report = empty.add(library, prune=True)
+    assert [(f.item, f.stage) for f in report.failed] == [(library.as_posix(), "find")]
+    assert (report.done, report.forgotten) == ((), ())
+    assert empty.info().videos == 2
+
+
 def test_links_that_lead_back_to_themselves_are_listed(empty: VideoIndex, library: Path) -> None:
     (library / "me.mp4").symlink_to("me.mp4")
     report = empty.add(library)
@@ -189,6 +205,21 @@ def test_times_that_no_table_holds(empty: VideoIndex, library: Path) -> None:
         ["good.mp4", "other.mp4"],
     )
     assert empty.search("green", k=1)[0].path.name == "other.mp4"
+
+
+def test_what_is_made_of_a_file_with_the_longest_name(empty: VideoIndex, library: Path, tmp_path: Path) -> None:
+    longest = library / f"{'é' * 125}.mp4"
+    (library / "other.mp4").rename(longest)
+    empty.add(library)
+    (found,) = empty.search("green", k=1)
+    assert found.path == longest
+    (piece,) = empty.cut([found], tmp_path / "pieces")
+    with Outputs(srt=tmp_path / "srt", sidecar=True) as outputs:
+        assert [outputs.write(video) for video in empty.caption(longest)] == [[]]
+    (titled,), (beside,) = (tmp_path / "srt").iterdir(), library.glob("*.captions.srt")
+    assert all(
+        len(os.fsencode(path.name)) <= 255 and path.name.startswith(("éé", "01_éé")) for path in (piece, titled, beside)
+    )
 
 
 def test_a_row_that_names_nothing_costs_itself_only(empty: VideoIndex, library: Path) -> None:
