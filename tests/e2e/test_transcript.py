@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
+import wave
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from media_factory import Media
 from subtitle_reading import read_srt, read_vtt
@@ -116,6 +118,36 @@ def test_a_file_that_is_in_no_index(library: Path, capsys: pytest.CaptureFixture
     code, _, err = run(capsys, "transcript", str(library / "talk.mp4"), "--index", "nowhere", "--out", "t.srt")
     assert code == 2
     assert "t.srt: exists" in err
+
+
+def test_speakers_are_named_in_every_format(
+    library: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    talk = library.parent / "radio.wav"
+    with wave.open(str(talk), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes((np.sin(np.arange(48000)) * 9000).astype(np.int16).tobytes())
+    talk.with_suffix(".srt").write_text(SAID)
+    asked = ("transcript", str(talk), "--index", "nowhere")
+
+    def in_turn(_: object, sounds: list[Any]) -> Any:
+        return np.eye(2, dtype=np.float32)[[n % 2 for n in range(len(sounds))]]
+
+    monkeypatch.setattr("vidembed.models.voices.VoiceEncoder.encode", in_turn)
+    code, out, _ = run(capsys, *asked, "--speakers", "0")
+    assert out == "0:00.200  Speaker 1: The budget is nine hundred\n0:01.900  Speaker 2: Goodbye, Ann!\n"
+    code, out, _ = run(capsys, *asked, "--speaker", "2", "--format", "json")
+    assert [(line["speaker"], line["text"]) for line in json.loads(out)["lines"]] == [(2, "Goodbye, Ann!")]
+    code, out, _ = run(capsys, *asked, "--speakers", "2", "--format", "srt")
+    assert [cue.text for cue in read_srt(out)] == ["Speaker 1: The budget is nine hundred", "Speaker 2: Goodbye, Ann!"]
+    code, _, err = run(capsys, *asked, "--speaker", "3")
+    assert (code, "nothing said in 1 video" in err) == (0, True)
+    assert run(capsys, *asked, "--speakers", "2", "--written")[0] == 2
+    assert main(["index", str(talk), "--profile", "toy", "--index", "index"]) == 0
+    with open_index("index", readonly=True) as index:
+        told = index.transcript(talk, speakers=0)
+        assert told is not None
+        assert [line.speaker for line in told.lines] == [1, 2]
 
 
 def test_what_cannot_be_done_is_said(library: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,17 +6,20 @@ import json
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vidembed.cli.common import DEFAULT_INDEX, IndexOption, ProfileOption, SetOption, counted, err, opened, plain
+from vidembed.config.load import load_config
 from vidembed.errors import InputError, MediaNotFound
-from vidembed.types import TimedText, format_time
+from vidembed.types import TextLine, TimedText, format_time
 
 if TYPE_CHECKING:
     from vidembed.captions.subtitles import Cue
+    from vidembed.config.schema import MediaSettings
     from vidembed.index.transcripts import TextKind
     from vidembed.index.video_index import VideoIndex
 
@@ -29,6 +32,10 @@ def transcript(
         Path | None, typer.Option("--out", "-o", help="File (.srt, .vtt, .txt, .json), or folder for one per video.")
     ] = None,
     written: Annotated[bool, typer.Option("--written", help="On-screen text instead of speech.")] = False,
+    speakers: Annotated[
+        int | None, typer.Option(help="Say who spoke (Speaker 1, 2, ...), of so many; 0: find out how many.", min=0)
+    ] = None,
+    speaker: Annotated[int | None, typer.Option(help="Only what this one said: 2.", min=1)] = None,
     form: Annotated[
         str | None, typer.Option("--format", help="srt, vtt, txt or json. Default: by --out, else txt.")
     ] = None,
@@ -41,12 +48,17 @@ def transcript(
     name = (form or (out_to.suffix.lstrip(".") if out_to is not None else "") or "txt").lower()
     if name not in FORMATS:
         raise InputError(f"no format {name!r} of transcripts", hint=f"one of: {', '.join(FORMATS)}")
+    if written and (speakers is not None or speaker is not None):
+        raise InputError("who wrote on the screen cannot be told", hint="--speakers without --written")
     known: list[Found] = []
     silent: list[str] = []
     there = (index / "index.json").is_file()
     with opened(index, settings=settings, readonly=True) if there else nullcontext() as open_index:
         indexed = {path for record in open_index.videos() for path in record.paths} if open_index else set()
         for path, text in _texts(videos, "ocr" if written else "speech", open_index, indexed, profile, settings):
+            if text is not None and (speakers is not None or speaker is not None):
+                config = open_index.config if open_index else load_config(profile=profile, overrides=settings)
+                text = _spoken(text, path, config.media, speakers or None, speaker)
             known += [(path, text)] if text is not None else []
             silent += [path.name] if text is None else []
     if silent:
@@ -56,6 +68,15 @@ def transcript(
         sys.stdout.write(_together(known, name))
     elif known:
         _write(known, name, out_to, indexed, overwrite=overwrite)
+
+
+def _spoken(text: TimedText, path: Path, media: MediaSettings, count: int | None, only: int | None) -> TimedText | None:
+    """The text with its speakers, or the lines of one; None where that one says nothing."""
+    from vidembed.index.speakers import with_speakers
+
+    told = with_speakers(text, path, media, count=count)
+    lines = tuple(line for line in told.lines if only is None or line.speaker == only)
+    return replace(told, lines=lines) if lines else None
 
 
 def _texts(
@@ -82,7 +103,6 @@ def _texts(
             f"{new[0]} is not in the index", hint="vidembed index VIDEO --channels +ocr reads on-screen text"
         )
     for file in new:
-        from vidembed.config.load import load_config
         from vidembed.index.transcripts import transcribe
 
         yield file, transcribe(file, load_config(profile=profile, overrides=settings))
@@ -115,7 +135,12 @@ def _together(found: Sequence[Found], name: str) -> str:
 def _cues(text: TimedText) -> list[Cue]:
     from vidembed.captions.subtitles import Cue
 
-    return [Cue(line.span, line.text) for line in text.lines if line.text.strip()]
+    return [Cue(line.span, _named(line)) for line in text.lines if line.text.strip()]
+
+
+def _named(line: TextLine) -> str:
+    words = " ".join(line.text.split())
+    return f"Speaker {line.speaker}: {words}" if line.speaker is not None else words
 
 
 def _srt(_: Path, text: TimedText) -> str:
@@ -131,7 +156,7 @@ def _vtt(_: Path, text: TimedText) -> str:
 
 
 def _txt(_: Path, text: TimedText) -> str:
-    return "".join(f"{format_time(line.span.start_s)}  {' '.join(line.text.split())}\n" for line in text.lines)
+    return "".join(f"{format_time(line.span.start_s)}  {_named(line)}\n" for line in text.lines)
 
 
 def _json(path: Path, text: TimedText) -> str:
@@ -141,6 +166,7 @@ def _json(path: Path, text: TimedText) -> str:
             "start_s": round(line.span.start_s, 3),
             "end_s": round(line.span.end_s, 3),
             "text": line.text,
+            **({"speaker": line.speaker} if line.speaker is not None else {}),
             **({"confidence": round(line.confidence, 3)} if line.confidence is not None else {}),
             **({"words": [[round(a, 3), round(b, 3), word] for a, b, word in line.words]} if line.words else {}),
         }

@@ -191,18 +191,27 @@ class IndexContents:
         """What was said, written or captioned in the clip, by channel."""
         return dict(self.parts.lookup.texts([clip_id])[clip_id])
 
-    def transcript(self, video: Path | str, *, kind: TextKind = "speech") -> TimedText | None:
+    def transcript(
+        self, video: Path | str, *, kind: TextKind = "speech", speakers: int | None = None
+    ) -> TimedText | None:
         """What is said in a video, or written on its pictures, line by line; None where there is nothing.
 
         Args:
             video: Its path or id.
             kind: "speech" or "ocr"; of a channel that was filled.
+            speakers: Tell apart who spoke each line, by its sound: 1, 2, ... in order of appearance. So many there are;
+                0 = found out; None = not told.
 
         Raises:
             MediaNotFound: The index has no such video.
             BadQuery: An unknown kind.
+            MissingDependency: For speakers, without the package resemblyzer.
         """
-        ((_, text),) = self.transcripts([str(video)], kind=kind)
+        ((path, text),) = self.transcripts([str(video)], kind=kind)
+        if speakers is not None and text is not None:
+            from vidembed.index.speakers import with_speakers
+
+            text = with_speakers(text, path, self.config.media, count=speakers or None)
         return text
 
     def transcripts(

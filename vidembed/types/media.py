@@ -144,6 +144,7 @@ class TextLine:
     text: str
     confidence: float | None = None  # 0..1 where the model says so
     words: tuple[tuple[float, float, str], ...] = ()  # (start_s, end_s, word) where word times are known
+    speaker: int | None = None  # from 1 in order of appearance, where speakers are told apart
 
 
 @dataclass(frozen=True)
