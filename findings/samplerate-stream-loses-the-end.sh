@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/pip install -q samplerate==0.2.4 numpy==2.4.0
+venv/bin/pip install -q samplerate==0.2.4 numpy==2.3.5
 venv/bin/python - <<'PY'
 from importlib import metadata
 import numpy as np
