@@ -35,8 +35,7 @@ def replacing(path: Path, *, overwrite: bool = True, durable: bool = False) -> I
         InputError: `path` exists and may not be overwritten.
         OSError: The folder cannot be written.
     """
-    if not overwrite and path.exists():
-        raise _exists(path)
+    refuse_existing(path, overwrite=overwrite)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = part_of(path)
     try:
@@ -148,8 +147,14 @@ def _rename(part: Path, path: Path, overwrite: bool) -> None:
         part.rename(path)  # a file system without hard links
 
 
+def refuse_existing(path: Path | None, *, overwrite: bool) -> None:
+    """Raises InputError where there is such a file and it may not be replaced. None: no file is to be written."""
+    if path is not None and path.exists() and not overwrite:
+        raise _exists(path)
+
+
 def _exists(path: Path) -> InputError:
-    return InputError(f"{path}: exists", hint="choose another name, or allow overwriting")
+    return InputError(f"{path} exists", hint="choose another name, or replace it: --overwrite, overwrite=True")
 
 
 def read_bank(path: str | Path | None, bundled: Traversable, *, kind: str) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ def test_the_command_writes_everything_it_is_asked_for(media: Media, tmp_path: P
     assert [c.text for c in cues] == [r["text"] for r in records[:3]]
     assert read_vtt((tmp_path / "subs" / "tone.vtt").read_text()) == cues
     assert (tmp_path / "c.csv").read_text().count("\n") == 4
-    assert main([*arguments, *outputs]) == 0
+    assert main([*arguments, *outputs, "--overwrite"]) == 0
     assert (tmp_path / "c.jsonl").read_text() == first  # every clip exactly once
     assert main(["export", "-i", "index", "--srt", "again"]) == 0
     assert (tmp_path / "again" / "tone.srt").read_text() == (tmp_path / "subs" / "tone.srt").read_text()

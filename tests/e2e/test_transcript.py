@@ -117,7 +117,7 @@ def test_a_file_that_is_in_no_index(library: Path, capsys: pytest.CaptureFixture
     assert [cue.text for cue in read_srt(Path("t.srt").read_text())] == ["The budget is nine hundred", "Goodbye, Ann!"]
     code, _, err = run(capsys, "transcript", str(library / "talk.mp4"), "--index", "nowhere", "--out", "t.srt")
     assert code == 2
-    assert "t.srt: exists" in err
+    assert "t.srt exists" in err
 
 
 def test_speakers_are_named_in_every_format(

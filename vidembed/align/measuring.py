@@ -186,7 +186,7 @@ def export(
 
     precision: of the stored heads; float16 halves the file, the heads still run in float32. name, licence and data
     replace what the training wrote into manifest and card. Another precision or name is another space.
-    Raises WeightsMissing (no such model), InputError (`out` holds something else).
+    Raises WeightsMissing (no such model), InputError (`out` is not empty).
     """
     import torch
     from safetensors.torch import load_file, save_file
@@ -195,8 +195,8 @@ def export(
     if not (model / MANIFEST).is_file() and (model / "model" / MANIFEST).is_file():
         model = model / "model"
     manifest = Manifest.read(model)
-    if out.exists() and any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise InputError(f"{out} is not empty and holds no align model", hint="choose a new folder")
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} exists and is not empty", hint="choose a new folder")
     out.mkdir(parents=True, exist_ok=True)
     kind = torch.float16 if precision == "float16" else torch.float32
     save_file({k: v.to(kind).contiguous() for k, v in load_file(model / HEADS).items()}, out / HEADS)

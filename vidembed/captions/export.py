@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from vidembed.captions.run import CaptionedVideo
-from vidembed.captions.subtitles import Cue, write_srt, write_vtt
+from vidembed.captions.subtitles import Cue, srt, vtt
 from vidembed.captions.summarise import VideoSummary
 from vidembed.errors import InputError
-from vidembed.files import distinct_names, fitting, folded
+from vidembed.files import distinct_names, fitting, folded, refuse_existing, write_text
 from vidembed.media.files import MEDIA_EXTENSIONS
 from vidembed.parquet import TableWriter
 from vidembed.types import Caption, Failure, Span
@@ -174,11 +174,12 @@ class Outputs:
         jsonl: "-" is the standard output. A file is appended to; unchanged records are not written again, so a resumed
             run leaves every clip once.
         srt, vtt: Folders; one file per video, with its name (`expect`).
-        csv, parquet: Tables, begun anew by every run; the Parquet file appears when the run ends.
+        csv, parquet: New tables; the Parquet file appears when the run ends.
         sidecar: Write VIDEO.captions.srt beside each video.
+        overwrite: Replace tables that exist, and subtitles that say something else.
 
     Raises:
-        InputError: A path cannot be written.
+        InputError: A path cannot be written, or a table exists.
     """
 
     def __init__(
@@ -190,7 +191,11 @@ class Outputs:
         csv: Path | None = None,
         parquet: Path | None = None,
         sidecar: bool = False,
+        overwrite: bool = False,
     ) -> None:
+        for table in (csv, parquet):
+            refuse_existing(table, overwrite=overwrite)
+        self._overwrite, self._csv = overwrite, csv
         self._srt, self._vtt, self._sidecar = srt, vtt, sidecar
         self._names: dict[Path, str] = {}
         self._written: dict[bytes, bytes] = {}  # digest of kind and clip or video id -> of what its last record says
@@ -221,7 +226,7 @@ class Outputs:
         self._names = distinct_names({*self._names, *videos})
 
     def write(self, video: CaptionedVideo) -> list[Failure]:
-        """Write one video's captions to all outputs; what could not be written beside the video is returned."""
+        """Write one video's captions to all outputs; returns what could not be written of its subtitles."""
         lines = [caption_record(caption, video.path) for caption in video.captions]
         if self._rows is not None:
             self._rows.add([{name: line[name] for name in PARQUET_COLUMNS} for line in lines])
@@ -237,22 +242,30 @@ class Outputs:
         if video.path not in self._names:
             self.expect([video.path])
         name = self._names[video.path]
+        files: dict[Path, str] = {}
         if self._srt is not None:
-            write_srt(cues, self._srt / fitting(name, ".srt"))
+            files[self._srt / fitting(name, ".srt")] = srt(cues)
         if self._vtt is not None:
-            write_vtt(cues, self._vtt / fitting(name, ".vtt"))
+            files[self._vtt / fitting(name, ".vtt")] = vtt(cues)
             if video.summary is not None:
-                write_vtt(video.summary.chapters, self._vtt / fitting(name, ".chapters.vtt"), chapters=True)
-        return self._beside(video) if self._sidecar else []
+                files[self._vtt / fitting(name, ".chapters.vtt")] = vtt(video.summary.chapters, chapters=True)
+        if self._sidecar:
+            # Players offer it like VIDEO.srt, which may be there already and hold what people say.
+            own = video.path.name if _has_namesake(video.path) else video.path.stem
+            files[video.path.with_name(fitting(own, ".captions.srt"))] = srt(cues)
+        failed = []
+        for path, text in files.items():
+            try:
+                self._put(path, text)
+            except InputError as error:  # a file or folder that may not be written to costs its own video only
+                failed.append(Failure(str(video.path), "write", "InputError", error.message, error.hint))
+        return failed
 
-    def _beside(self, video: CaptionedVideo) -> list[Failure]:
-        # Players offer it like VIDEO.srt, which may be there already and hold what people say.
-        name = video.path.name if _has_namesake(video.path) else video.path.stem
-        try:
-            write_srt(video.cues, video.path.with_name(fitting(name, ".captions.srt")))
-        except InputError as error:  # a folder that may not be written to costs its own videos only
-            return [Failure(str(video.path), "write", "InputError", error.message, error.hint)]
-        return []
+    def _put(self, path: Path, text: str) -> None:
+        if path.exists() and path.read_bytes() == text.encode():
+            return
+        refuse_existing(path, overwrite=self._overwrite)
+        write_text(path, text)
 
     def failures(self, failed: Sequence[Failure]) -> int:
         """Record files that could not be indexed; returns their number."""
@@ -261,7 +274,10 @@ class Outputs:
 
     def close(self, *, whole: bool = True) -> None:
         """Close the files. whole: False: the run broke off, so keep the previous Parquet file."""
+        begun = self._table is not None and self._table.tell() > len(",".join(CSV_FIELDS)) + 2
         self._files.close()
+        if self._csv is not None and not whole and not begun:
+            self._csv.unlink(missing_ok=True)  # it would be in the way of the next run
         if self._rows is not None:
             self._rows.close(keep=whole)
             self._rows = None

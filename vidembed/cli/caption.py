@@ -39,6 +39,7 @@ CsvOption = Annotated[Path | None, _file("--csv", help="One table of all caption
 ParquetOption = Annotated[
     Path | None, _file("--parquet", help="The same table as Parquet, with all candidates; needs pyarrow.")
 ]
+OverwriteOption = Annotated[bool, _file("--overwrite", help="Replace tables and subtitles that exist.")]
 SidecarOption = Annotated[bool, _file("--sidecar", help="Subtitles beside each video, as VIDEO.captions.srt.")]
 
 
@@ -50,6 +51,7 @@ def caption(
     csv: CsvOption = None,
     parquet: ParquetOption = None,
     sidecar: SidecarOption = False,
+    overwrite: OverwriteOption = False,
     model: Annotated[str | None, typer.Option(help="The captioner; see `vidembed models`.")] = None,
     candidates: Annotated[int | None, typer.Option(help="Candidate captions per clip.", min=1, max=64)] = None,
     prompt: Annotated[str | None, typer.Option(help="For captioners that take one.")] = None,
@@ -81,7 +83,7 @@ def caption(
     from vidembed.captions.export import Outputs
 
     with (
-        Outputs(out_file, srt=srt, vtt=vtt, csv=csv, parquet=parquet, sidecar=sidecar) as outputs,
+        Outputs(out_file, srt=srt, vtt=vtt, csv=csv, parquet=parquet, sidecar=sidecar, overwrite=overwrite) as outputs,
         opened(index, profile=profile, config=config, settings=settings, create=bool(videos)) as open_index,
     ):
         failed = 0
@@ -109,12 +111,13 @@ def export(
     csv: CsvOption = None,
     parquet: ParquetOption = None,
     sidecar: SidecarOption = False,
+    overwrite: OverwriteOption = False,
     index: IndexOption = Path(DEFAULT_INDEX),
 ) -> None:
     """Write the captions stored in an index; no model call."""
     from vidembed.captions.export import Outputs
 
-    with Outputs(out_file, srt=srt, vtt=vtt, csv=csv, parquet=parquet, sidecar=sidecar) as outputs:
+    with Outputs(out_file, srt=srt, vtt=vtt, csv=csv, parquet=parquet, sidecar=sidecar, overwrite=overwrite) as outputs:
         if not outputs.any:
             raise InputError(
                 "nothing to write", hint="name at least one of --out, --srt, --vtt, --csv, --parquet, --sidecar"

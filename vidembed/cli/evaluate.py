@@ -59,6 +59,9 @@ HtmlOption = Annotated[
     Path | None,
     typer.Option("--html", help="Save a page with plots and the worst queries.", rich_help_panel="Output"),
 ]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace --out and --html if they exist.", rich_help_panel="Output")
+]
 AgainstOption = Annotated[
     Path | None,
     typer.Option(help="Earlier report (JSON) to compare with, query by query.", rich_help_panel="Output"),
@@ -77,6 +80,7 @@ def run(
     channels: ChannelsOption = None,
     save: OutOption = None,
     html: HtmlOption = None,
+    overwrite: OverwriteOption = False,
     against: AgainstOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -86,6 +90,8 @@ def run(
     """
     from vidembed.evaluation.directions import of_pictures
     from vidembed.evaluation.run import evaluate, evaluate_pictures
+
+    _check_new(save, html, overwrite=overwrite)
 
     with opened(index, settings=settings, readonly=True) as open_index:
         dataset = _dataset(queries, kind, media, split, open_index, strict=strict)
@@ -104,6 +110,7 @@ def builtin(
     settings: SetOption = None,
     save: OutOption = None,
     html: HtmlOption = None,
+    overwrite: OverwriteOption = False,
     against: AgainstOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -111,6 +118,7 @@ def builtin(
     from vidembed.evaluation.builtin import answerable, build, channels_to_fill
     from vidembed.evaluation.run import evaluate
 
+    _check_new(save, html, overwrite=overwrite)
     dataset = build(work / "videos")
     with opened(work / "index", profile=profile, settings=settings, create=True) as open_index:
         with progress_bar() as update:
@@ -182,6 +190,13 @@ def _dataset(
     if kind not in READERS:
         raise InputError(f"unknown kind {kind!r}; allowed: queries, {', '.join(READERS)}")
     return read_dataset(kind, file, media or file.parent, split=split, strict=strict)
+
+
+def _check_new(*files: Path | None, overwrite: bool) -> None:
+    from vidembed.files import refuse_existing
+
+    for file in files:
+        refuse_existing(file, overwrite=overwrite)
 
 
 def _finish(

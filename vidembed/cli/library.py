@@ -112,6 +112,9 @@ def ignore(
     err().print(f"{len(held)} ignored")
 
 
+_TOLD_S = 0.01  # what a cut begins earlier or ends earlier than was asked for
+
+
 def cut(
     video: Annotated[Path, typer.Argument(help="The video to cut from.")],
     start: Annotated[str, typer.Argument(help="Start: seconds or m:ss.")],
@@ -129,8 +132,10 @@ def cut(
     start_s, end_s = parse_time(start, name="START"), parse_time(end, name="END")
     if start_s >= end_s:
         raise InputError(f"START must be before END, got {start} and {end}")
-    cut_span(video, Span(start_s, end_s), out_file, exact=exact, overwrite=overwrite)
-    plain(err(), f"wrote {out_file}")
+    made = cut_span(video, Span(start_s, end_s), out_file, exact=exact, overwrite=overwrite).span
+    early = f"; it begins at the keyframe {format_time(made.start_s)}" if start_s - made.start_s >= _TOLD_S else ""
+    short = f"; the video ends at {format_time(made.end_s)}" if end_s - made.end_s >= _TOLD_S else ""
+    plain(err(), f"wrote {out_file}{early}{short}")
 
 
 _MEANING = {

@@ -17,6 +17,7 @@ def sheet(
     most: Annotated[int, typer.Option("--tiles", help="At most so many tiles.", min=1, max=400)] = 60,
     columns: Annotated[int | None, typer.Option(help="Tiles side by side.", min=1)] = None,
     tile_px: Annotated[int, typer.Option("--width", help="Width of a tile in pixels.", min=32, max=1920)] = 320,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the picture if it exists.")] = False,
     index: IndexOption = Path(DEFAULT_INDEX),
     settings: SetOption = None,
 ) -> None:
@@ -24,9 +25,11 @@ def sheet(
     if out_to.suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp"):
         raise InputError(f"--out {str(out_to)!r}: no picture", hint="name a file that ends in .jpg, .png or .webp")
     from vidembed.config.load import load_config
+    from vidembed.files import refuse_existing
     from vidembed.media.editing.sheet import Tile, contact_sheet
     from vidembed.vectors import evenly_spaced
 
+    refuse_existing(out_to, overwrite=overwrite)
     if Path(what).is_file():
         media = load_config(overrides=settings).media
         tiles = Tile.of_shots(what, media=media)
@@ -39,15 +42,15 @@ def sheet(
     if len(tiles) > most:
         plain(err(), f"{most} of {len(tiles)} shots, evenly spaced; --tiles for more")
         tiles = [tiles[place] for place in evenly_spaced(len(tiles), most)]
-    _save(contact_sheet(tiles, columns=columns, tile_px=tile_px, media=media), out_to)
+    _save(contact_sheet(tiles, columns=columns, tile_px=tile_px, media=media), out_to, overwrite=overwrite)
     plain(err(), f"wrote {out_to}")
 
 
-def _save(rgb: object, target: Path) -> None:
+def _save(rgb: object, target: Path, *, overwrite: bool) -> None:
     import PIL.Image
 
     from vidembed.files import replacing
 
     kind = {".jpg": "JPEG", ".jpeg": "JPEG"}.get(target.suffix.lower(), target.suffix[1:].upper())
-    with replacing(target) as part:
+    with replacing(target, overwrite=overwrite) as part:
         PIL.Image.fromarray(rgb).save(part, format=kind, quality=85)  # type: ignore[arg-type]

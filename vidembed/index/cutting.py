@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from vidembed.errors import InputError
-from vidembed.files import fitting
+from vidembed.files import fitting, refuse_existing
 from vidembed.index.contents import IndexContents
 from vidembed.media.editing.cut import cut, reel
 from vidembed.search.sequence import Chain
@@ -35,16 +34,15 @@ class MomentFiles(IndexContents):
             folder / fitting(f"{place:02d}_{moment.path.stem}", f"_{moment.span.start_s:.1f}s.mp4")
             for place, moment in enumerate(moments, start=1)
         ]
-        taken = [target for target in targets if target.exists()]
-        if taken and not overwrite:
-            raise InputError(f"{taken[0]} exists", hint="name another folder, or overwrite (--overwrite)")
+        for target in targets:
+            refuse_existing(target, overwrite=overwrite)
         folder.mkdir(parents=True, exist_ok=True)
         for moment, target in zip(moments, targets, strict=True):
             cut(moment.path, moment.span, target, exact=True, overwrite=overwrite, limits=self.config.media.limits)
         return targets
 
     def reel(self, moments: Sequence[Moment | Chain], out: str | Path, *, overwrite: bool = False) -> Path:
-        """Join moments into one MP4.
+        """Join moments into one file: .mp4, .m4v, .mov, .mkv or .webm.
 
         Args:
             moments: Of a search, in the order in which they are to follow each other.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vidembed.config.schema import LimitSettings
 from vidembed.errors import InputError, MediaNotFound, MediaUnreadable
-from vidembed.files import replacing
+from vidembed.files import refuse_existing, replacing
 from vidembed.media.editing import ffmpeg as program
 from vidembed.media.reading.container import DEMUXERS, mapped_errors, open_container
 from vidembed.media.reading.probe import Headers, probe, read_headers
@@ -20,7 +20,10 @@ from vidembed.types import Span, VideoInfo
 _CLOSE_S = 0.001  # start this much early: a frame exactly at the start must not be lost to rounding
 _PREROLL_S = 0.75  # decoders of sound give nothing, or silence, right behind the place that was sought
 _AUDIO_SUFFIXES = frozenset({".m4a", ".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".aac", ".mka"})
+_VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".mpg", ".mpeg")
+_REEL_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _H264 = {"c:v": "libx264", "crf": 18, "preset": "veryfast", "c:a": "aac", "b:a": "192k"}
+_WEBM = {"c:v": "libvpx-vp9", "crf": 30, "b:v": 0, "row-mt": 1, "cpu-used": 4, "c:a": "libopus"}
 _LARGEST_PX = (1920, 1080)
 _WITHOUT_PICTURES_PX = (1280, 720)
 _FPS, _RATE_HZ = 30, 48_000
@@ -68,6 +71,7 @@ def cut(
         InputError: `out` exists, is the video itself, or the span lies beyond the end.
     """
     path, out = Path(path), Path(out)
+    _check_container(out, (*_VIDEO_SUFFIXES, *sorted(_AUDIO_SUFFIXES)))
     limits = limits or LimitSettings()
     with open_container(path, limits) as container:
         headers = read_headers(container, path, limits)
@@ -103,6 +107,11 @@ def _checked(span: Span, info: VideoInfo, out: Path) -> Span:
     if span.start_s >= info.duration_s:
         raise InputError(f"{info.path.name}: {span} begins after its end ({info.duration_s:.3f} s)")
     return Span(span.start_s, min(span.end_s, info.duration_s))
+
+
+def _check_container(out: Path, known: Iterable[str]) -> None:
+    if out.suffix.lower() not in known:
+        raise InputError(f"{out}: no container for it", hint=f"end the name in one of: {', '.join(known)}")
 
 
 def _check_folder(out: Path) -> None:
@@ -162,7 +171,7 @@ def _coding(suffix: str, with_picture: bool, height_px: int | None) -> dict[str,
     if not with_picture:
         return {}
     if suffix == ".webm":
-        return {"c:v": "libvpx-vp9", "crf": 30, "b:v": 0, "row-mt": 1, "cpu-used": 4, "c:a": "libopus"}
+        return _WEBM
     # H.264 in 4:2:0 needs even sides; this is what every player shows.
     scale = "scale='max(2,trunc(iw/2)*2)':'max(2,trunc(ih/2)*2)'"
     if height_px is None:
@@ -212,14 +221,14 @@ def reel(
     limits: LimitSettings | None = None,
     timeout_s: float = 3600.0,
 ) -> Path:
-    """Write spans of videos one after the other to `out`, H.264 and AAC at 30 frames a second.
+    """Write spans of videos one after the other to `out` at 30 frames a second: H.264 and AAC, in .webm VP9 and Opus.
 
     The picture has the size of the first piece that has one, at most 1920 x 1080; others are fitted in with black
     bars. A piece without sound is silent, one without pictures is black. `out` appears only when it is complete.
 
     Args:
         pieces: (video, span in seconds), in order.
-        out: The new MP4 file.
+        out: The new file. Its extension chooses the container.
         overwrite: Replace `out` if it exists.
         limits: What files are refused.
         timeout_s: How long ffmpeg may take for each piece, and for joining them.
@@ -232,7 +241,9 @@ def reel(
     out = Path(out)
     if not pieces:
         raise InputError("nothing to put into the reel", hint="give at least one piece")
+    _check_container(out, _REEL_FORMATS)
     _check_folder(out)
+    refuse_existing(out, overwrite=overwrite)
     with replacing(out, overwrite=overwrite) as part, tempfile.TemporaryDirectory(prefix="vidembed-reel-") as folder:
         cuts = [
             cut(path, span, Path(folder) / f"{place}.mp4", exact=True, limits=limits, timeout_s=timeout_s).path
@@ -271,7 +282,10 @@ def _reel_graph(infos: Sequence[VideoInfo], part: Path) -> Any:
         streams.append(sound.filter("aformat", sample_rates=_RATE_HZ, channel_layouts="stereo"))
     joined = ffmpeg.concat(*streams, v=1, a=1).node
     name = f"file:{part.absolute()}"
-    return ffmpeg.output(joined[0], joined[1], name, f="mp4", movflags="+faststart", **_H264)
+    kind = _REEL_FORMATS[part.suffix.lower()]
+    coding = _WEBM if kind == "webm" else _H264
+    more = {"movflags": "+faststart"} if kind in ("mp4", "mov") else {}
+    return ffmpeg.output(joined[0], joined[1], name, f=kind, **coding, **more)
 
 
 def _reel_size(infos: Sequence[VideoInfo]) -> tuple[int, int]:
