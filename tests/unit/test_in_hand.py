@@ -78,6 +78,21 @@ def test_a_crash_costs_one_file(tmp_path: Path, by: str) -> None:
 
 
 @POSIX
+def test_a_crash_while_captioning_costs_one_file(tmp_path: Path) -> None:
+    for name, colour in (("a.mp4", "red"), ("bad.mp4", "green"), ("z.mp4", "blue")):
+        toy_videos.make(tmp_path / "videos" / name, colour, hz=None)
+    with open_index(tmp_path / "i", profile="toy") as index:
+        index.add(tmp_path / "videos")
+    run = crashing(tmp_path, "-m", "vidembed", "caption", "--index", str(tmp_path / "i"), "--model", "toy-captioner")
+    assert (run.returncode, "Traceback" in run.stderr) == (3, False), run.stderr
+    assert "a decoder crashed; going on" in run.stderr
+    assert "it crashed the decoder" in run.stderr
+    with open_index(tmp_path / "i") as index:
+        texts = {video.path.name: [caption.text for caption in video.captions] for video in index.captioned()}
+    assert texts == {"a.mp4": ["red frames"], "z.mp4": ["blue frames"]}
+
+
+@POSIX
 def test_only_crashes_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = iter([-signal.SIGSEGV, -signal.SIGABRT, 3])
     monkeypatch.setattr(supervising, "_run", lambda argv: next(codes))
@@ -93,6 +108,7 @@ def test_only_crashes_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_which_commands_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     assert supervising.wanted(["index", "videos"])
+    assert supervising.wanted(["caption"])
     assert not supervising.wanted(["search", "a dog"])
     assert not supervising.wanted([])
     monkeypatch.setenv("VIDEMBED_SUPERVISED", "1")

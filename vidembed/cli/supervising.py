@@ -1,6 +1,6 @@
 """Runs a command in a child process and starts it again when a crash ends it.
 
-Indexing notes which files it is decoding (`index.pipeline.in_hand`), so the second start decodes those apart: one file
+Runs note which files they are decoding (`index.pipeline.in_hand`), so the second start decodes those apart: one file
 that crashes its decoder costs that file, not the run.
 """
 
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-COMMANDS = frozenset({"index", "demo"})  # those that decode many files and go on where they stopped
+COMMANDS = frozenset({"index", "caption", "demo"})  # those that decode many files and go on where they stopped
 MOST_CRASHES = 100
 _CHILD = "VIDEMBED_SUPERVISED"
 _CRASHES = frozenset(

@@ -14,10 +14,11 @@ from typing import Any
 from vidembed.batching import failure_of
 from vidembed.captions.run import CaptionedVideo, ClipCaptioning
 from vidembed.captions.summarise import Writer
-from vidembed.config.schema import CaptionSettings
+from vidembed.config.schema import CaptionSettings, MediaSettings
 from vidembed.errors import FATAL, ConfigError, NoSuchStream
 from vidembed.index.judging import Judging, Summariser, judging_weights
 from vidembed.index.parts import IndexParts
+from vidembed.index.pipeline.in_hand import InHand
 from vidembed.media.reading.reader import open_video
 from vidembed.media.segmenting.sampling import distinct, distinct_frames
 from vidembed.media.segmenting.segment import KnownSpans
@@ -93,6 +94,7 @@ class _CaptionRun:
         self._parts = parts
         self._model, self._settings = settings.model or "", settings
         self._save, self._redo, self._rechoose = save, redo, rechoose
+        self._in_hand = InHand(parts.path / "in-hand")
         weights = judging_weights(parts.specs, settings.rerank)
         self._judging = Judging(parts, weights)
         self._summariser = Summariser(parts, next(iter(weights), None))
@@ -170,15 +172,16 @@ class _CaptionRun:
         wanted = {clip.clip_id for clip in todo}
         made = [c for c in known.values() if c.model == self.producer and not c.human and c.clip.clip_id not in wanted]
         captioning = self._captioning
-        with open_video(path, self._parts.config.media) as video:
-            media = (m for m in self._media(path, video, clips) if m.clip.clip_id in wanted)
+        settings = self._in_hand.media(path, self._parts.config.media)
+        with self._in_hand.hold(path), open_video(path, settings) as video:
+            media = (m for m in self._media(path, settings, video, clips) if m.clip.clip_id in wanted)
             yield from captioning.run(media, made)
 
     def _rechosen(self, todo: Sequence[Clip], known: Mapping[str, Caption]) -> Iterator[Caption | Failure]:
         choosing = ClipCaptioning(_Nobody(), self._judging.judges(), self._settings)
         return (choosing.rechoose(known[clip.clip_id]) for clip in todo)
 
-    def _media(self, path: Path, video: Any, clips: Sequence[Clip]) -> Iterator[ClipMedia]:
+    def _media(self, path: Path, settings: MediaSettings, video: Any, clips: Sequence[Clip]) -> Iterator[ClipMedia]:
         """The clips with their frames, in one forward pass."""
         config = self._parts.config
         if not video.info.has_video or not getattr(self._captioning.captioner, "needs_frames", True):
@@ -189,7 +192,7 @@ class _CaptionRun:
             distinct(frames, config.sample), duration_s=video.info.duration_s
         )
         with ExitStack() as opened:
-            beside = Beside(lambda: opened.enter_context(open_video(path, config.media)), _SHORT_SIDE_PX)
+            beside = Beside(lambda: opened.enter_context(open_video(path, settings)), _SHORT_SIDE_PX)
             for clip, (_, found) in zip(clips, cut, strict=True):
                 # A short shot may lie between two frames, a picture may stand for longer than a clip.
                 shown = found or [beside.shown_at(clip.span.start_s)]

@@ -44,11 +44,8 @@ def make_tools(
     # Of one clip at once: enough to choose from, few enough for any length.
     held_frames = max(MAX_CLIP_FRAMES, config.sample.max_frames_per_clip)
 
-    suspects = in_hand.suspects if in_hand is not None else frozenset()
-    apart = config.media.model_copy(update={"isolate": "always"})
-
     def settings(path: Path) -> MediaSettings:
-        return apart if config.media.isolate == "crashed" and path in suspects else config.media
+        return config.media if in_hand is None else in_hand.media(path, config.media)
 
     def info_of(path: Path) -> VideoInfo:
         with open_video(path, settings(path), stop=stop) as video:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from vidembed.errors import BadQuery
 from vidembed.index.captions import CaptionedIndex
-from vidembed.index.filling import Paths, select
+from vidembed.index.filling import select
+from vidembed.media.files import Paths
 from vidembed.types import Filter
 
 if TYPE_CHECKING:  # imported when asked for: searches need none of it

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from vidembed.config.schema import MediaSettings
 from vidembed.errors import StoreUnavailable
 
 
@@ -30,8 +31,16 @@ class InHand:
             folder: Where the notes are; made when the first one is written.
         """
         self._folder = folder
-        notes = sorted(folder.iterdir()) if folder.is_dir() else []
-        self.suspects = frozenset(Path(note.read_text(encoding="utf-8", errors="surrogateescape")) for note in notes)
+        found = []
+        for note in folder.iterdir() if folder.is_dir() else ():
+            with suppress(FileNotFoundError):  # another process that is alive, as `--watch` is, is done with its file
+                found.append(Path(note.read_text(encoding="utf-8", errors="surrogateescape")))
+        self.suspects = frozenset(found)
+
+    def media(self, path: Path, given: MediaSettings) -> MediaSettings:
+        """The settings to decode a file with: a suspect is decoded apart, unless they say never to."""
+        apart = given.isolate == "crashed" and path in self.suspects
+        return given.model_copy(update={"isolate": "always"}) if apart else given
 
     @contextmanager
     def hold(self, path: Path) -> Iterator[None]:
