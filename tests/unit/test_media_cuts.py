@@ -131,6 +131,14 @@ def test_looks_at_every_third_picture_are_enough() -> None:
     assert told_s == pytest.approx(2.8, abs=0.3)
 
 
+def test_slides_of_one_picture_each_are_cut() -> None:
+    finder, before = CutFinder(near_s(17.0)), None
+    for time_s, picture in ((0.0, ONE), (12.0, OTHER), (57.0, ONE), (68.0, ONE)):
+        before = see(Look(time_s, stamp(picture)), before)
+        finder.add(before)
+    assert finder.settle(ended=True) == [12.0, 57.0]
+
+
 def test_little_is_held() -> None:
     finder, before = CutFinder(NEAR_S), None
     most = 0

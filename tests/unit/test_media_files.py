@@ -6,15 +6,14 @@ import os
 import socket
 from hashlib import blake2b
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from media_factory import TEXT_FILES, Media
 
 from vidembed.config.schema import LimitSettings, MediaSettings
 from vidembed.errors import InputError, MediaNotFound, MediaUnreadable
-from vidembed.media.files import find_videos, mtime_ns, natural_key, video_id
+from vidembed.media.files import find_videos, natural_key, video_id
 from vidembed.media.reading.probe import probe
 from vidembed.media.reading.reader import open_video
 
@@ -167,10 +166,3 @@ def test_limits(media: Media) -> None:
         assert "media.limits" in caught.value.hint
     with pytest.raises(ValueError, match="greater than or equal to 1"):
         LimitSettings(max_pixels=0)
-
-
-@pytest.mark.parametrize(("year_s", "held_s"), [(-11_000_000_000, -9_223_372_036), (15_000_000_000, 9_223_372_036)])
-def test_times_are_kept_within_what_tables_hold(year_s: int, held_s: int) -> None:
-    """The years 1621 and 2445; 64 bits of nanoseconds reach from 1677 to 2262."""
-    status = SimpleNamespace(st_mtime_ns=year_s * 1_000_000_000)
-    assert mtime_ns(cast("os.stat_result", status)) // 1_000_000_000 == pytest.approx(held_s, abs=1)

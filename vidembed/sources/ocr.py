@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import regex
 from numpy.typing import NDArray
 
 from vidembed.errors import ConfigError, ModelError, missing_dependency
@@ -58,8 +57,7 @@ class OcrSource:
             short_side_px: Of the frames to read.
             every_s: What is shown at least this long is found.
             max_frames: How many frames of a clip are read at most.
-            min_confidence: Lines below this are left out, as are those with fewer than two letters or digits, and
-                those in scripts that it does not know.
+            min_confidence: Lines below this are left out, as are those with fewer than two letters or digits.
             threads: Of onnxruntime; -1 = all cores.
 
         Raises:
@@ -114,22 +112,9 @@ class OcrSource:
         lines = [
             ReadLine(text.strip(), float(score), float(box[:, 1].min()) / height, float(box[:, 0].min()) / width)
             for box, text, score in zip(np.asarray(found.boxes), found.txts, found.scores, strict=True)
-            if score >= self._min_confidence and sum(char.isalnum() for char in text) >= 2 and is_readable(text)
+            if score >= self._min_confidence and sum(char.isalnum() for char in text) >= 2
         ]
         return sorted(lines, key=_reading_order)
-
-
-def is_readable(text: str) -> bool:
-    """Whether most letters are of scripts that the bundled recogniser knows: Latin, Chinese, Japanese.
-
-    Of Greek it knows the letters without accents and leaves the others out; of any other script it knows none, and
-    takes some for Greek. A sign such as "10 Ω" is read.
-    """
-    known = len(_KNOWN.findall(text))
-    return sum(char.isalpha() for char in text) - known <= max(1, known // 2)
-
-
-_KNOWN = regex.compile(r"[\p{Latin}\p{Han}\p{Hiragana}\p{Katakana}]")
 
 
 def merge(read: dict[int, list[ReadLine]], times_s: NDArray[np.float64], clip: Span) -> list[TextLine]:

@@ -39,7 +39,6 @@ from vidembed.media.reading.second_look import SecondLook
 from vidembed.media.segmenting.cuts import Look, Seen
 from vidembed.protocols import Frame
 
-_REGULAR = 0.9  # of the longest group so far: one that is shorter ended early, perhaps at a cut
 _MAX_PART_BYTES = 16 << 20  # scaled pictures of one group: more of them are decoded here, and handed on one by one
 
 
@@ -131,7 +130,6 @@ class ForwardPass:
         """The groups that hold something wanted, and what of them to decode."""
         request, stream = self._request, self._stream
         last = self._last_slot
-        longest = 0
         unseen: Gop | None = None  # the group just read, where nothing of it is decoded
         for gop in group(stream.packets(), stream.packet_s, stream.begins_group):
             known_s = [time_s for time_s in gop.times_s if time_s is not None]
@@ -142,9 +140,7 @@ class ForwardPass:
             if gop.planned and self._plannable:
                 chosen = plan(gop, request, last_slot=last)
                 last = max([last, *chosen.wanted_s])
-                if request.cuts:
-                    longest = max(longest, len(gop.packets))
-                    chosen = watched(gop, chosen, mode=request.mode, regular=len(gop.packets) > _REGULAR * longest)
+                chosen = watched(gop, chosen, mode=request.mode) if request.cuts else chosen
             else:
                 chosen = everything(gop)
             unseen = None if chosen.feed else gop

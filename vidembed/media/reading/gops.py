@@ -31,7 +31,6 @@ PLANNABLE = frozenset(_NAMES.split())
 EPSILON_S = 1e-6  # a time that came from a frame finds that frame again
 _MAX_HELD_BYTES = 32 << 20  # of one GOP's packets; a longer GOP is decoded whole
 _MAX_HELD_PACKETS = 1200
-_SHORT_REST = 0.25  # of what is decoded of a group anyway: such a rest is decoded too, rather than all of it again
 _JUMP = 2.0  # times the median of those before: perhaps a cut
 _CUT_JUMP, _CUT_SHARE = 4.0, 0.25  # and of the keyframe: very likely one
 _JUDGED_BY = 8  # pictures
@@ -177,21 +176,17 @@ def plan(gop: Gop, request: StreamRequest, *, last_slot: int) -> Plan:
     return Plan(feed, wanted, {slot: time_s for slot, (time_s, _) in best.items()}, independent)
 
 
-def watched(gop: Gop, chosen: Plan, *, mode: StreamMode, regular: bool) -> Plan:
+def watched(gop: Gop, chosen: Plan, *, mode: StreamMode) -> Plan:
     """The same, with what it takes to see where shots change.
 
-    That is the group up to the last packet that looks like a cut, and a rest that is short, or ends in a keyframe
-    that comes early (regular: it does not), as encoders set one at a cut. Of what no other picture refers to, what
-    lies beside a jump.
+    That is the group up to the last packet that looks like a cut, and of what no other picture refers to, what lies
+    beside a jump.
     """
     if not chosen.feed:
         return chosen
     seen = jumps(gop)
-    end = chosen.feed[-1] + 1
-    if not regular or end + _SHORT_REST * end >= len(gop.packets):
-        end = len(gop.packets)
-    end = max(end, seen.last_cut + 1)
-    feed = (*chosen.feed, *(place for place in range(chosen.feed[-1] + 1, end) if not gop.is_leading(place)))
+    rest = range(chosen.feed[-1] + 1, seen.last_cut + 1)
+    feed = (*chosen.feed, *(place for place in rest if not gop.is_leading(place)))
     # The first frames of all intervals are wanted in the fixed mode anyway; the others leave some to later groups.
     until_s = math.inf if mode == "fixed" else max(chosen.wanted_s.values(), default=-math.inf) + EPSILON_S
     return replace(chosen, feed=feed, near=seen.near, served_until_s=until_s)
@@ -203,8 +198,9 @@ def first_look() -> Plan:
 
 
 class Jumps(NamedTuple):
-    """near: positions of pictures shown just before a jump; last_cut: of the last packet that looks like a cut."""
+    """places: of packets that jump; near: of pictures shown just before one; last_cut: that looks like a cut, or -1."""
 
+    places: frozenset[int]
     near: frozenset[int]
     last_cut: int
 
@@ -216,6 +212,7 @@ def jumps(gop: Gop) -> Jumps:
     shown before it, and that no other refers to, one sees exactly where it changed.
     """
     near: set[int] = set()
+    places: set[int] = set()
     sizes: list[int] = []  # of pictures that are shown in the order they are decoded
     latest_s, jump, last_cut = -math.inf, False, -1
     for place, (packet, time_s) in enumerate(zip(gop.packets, gop.times_s, strict=True)):
@@ -229,10 +226,11 @@ def jumps(gop: Gop) -> Jumps:
         if place:
             usual = median(sizes[-_JUDGED_BY:]) if sizes else packet.size
             jump = packet.size > _JUMP * usual
+            places |= {place} if jump else set()
             if packet.size > max(_CUT_JUMP * usual, _CUT_SHARE * gop.packets[0].size):
                 last_cut = place
             sizes.append(packet.size)
-    return Jumps(frozenset(near), last_cut)
+    return Jumps(frozenset(places), frozenset(near), last_cut)
 
 
 def served(
