@@ -14,8 +14,9 @@ import vidembed
 from vidembed.cli.app import command_tree
 from vidembed.errors import InputError
 from vidembed.index.classifying import LabelExample
+from vidembed.search.calibration import sounds_of_bank
 from vidembed.search.classify import confidences, shift_of_examples
-from vidembed.search.hearing import hearable, sounds_of_bank
+from vidembed.search.hearing import hearable
 from vidembed.search.labels import Label, LabelGroup, label_groups
 from vidembed.types import Filter
 

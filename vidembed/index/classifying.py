@@ -12,9 +12,9 @@ import numpy as np
 from vidembed.errors import BadQuery, InputError, did_you_mean
 from vidembed.index.parts import IndexParts
 from vidembed.protocols import Channel
-from vidembed.search.calibration import encode_texts, read_bank
+from vidembed.search.calibration import encode_texts
 from vidembed.search.classify import Doubles, LabelView, confidences, curves, shift_of_examples
-from vidembed.search.hearing import hearable, sounds_of_bank
+from vidembed.search.hearing import hearable
 from vidembed.search.labels import LabelGroup
 from vidembed.types import Clip, Floats, Row, Span
 from vidembed.types.query import TAG_SEPARATOR
@@ -177,8 +177,7 @@ def _view(parts: IndexParts, channel: Channel, groups: Sequence[LabelGroup]) -> 
     kind = _SOURCES[parts.specs[channel.name].settings.source]
     heard = np.ones(len(texts))
     if kind == "audio":
-        lines = read_bank(parts.config.search.calibration.bank)
-        heard = hearable(texts, bank, np.array([line in sounds_of_bank() for line in lines]))
+        heard = hearable(texts, bank, parts.bank.sounds)
         # A group that names its channels is asked of them, whatever they make of the words.
         told = [g.channels is not None and channel.name in g.channels for g in groups for _ in g.labels]
         heard = np.where(told, 1.0, heard)

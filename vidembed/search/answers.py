@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -85,9 +84,11 @@ def _judge(
         known = _known(candidate.span, channel)
         clip_z = max((hit.z for hit in hits), default=top)
         candidate.values[channel.name] = clip_share * known * min(clip_z, top + 1) + (1 - clip_share) * worth
-        # A span that lacks the clip's best part is as sure as what it has.
-        tops = [_known(clip.span, channel) * (hit.z + channel.lift) for clip, hit in zip(here, hits, strict=True)]
-        odds[channel.name] = channel.odds(min(max(tops, default=math.inf), known * (top + channel.lift)))
+        # A span that lacks the clip's best part is as sure as what it has. Each clip is measured against its own
+        # ordinary queries: other clips found, and so the filter, have no part in it.
+        tops = [_known(clip.span, channel) * hit.match_z for clip, hit in zip(here, hits, strict=True)]
+        lift = max((hit.match_z - hit.z for hit in hits), default=channel.lift)
+        odds[channel.name] = channel.odds(min(max(tops, default=math.inf), known * (top + lift)))
         candidate.phrase |= any(hit.phrase for hit in hits) and top >= 6
     candidate.odds = odds
     if odds:
@@ -119,9 +120,6 @@ def ranked(
         by_key[key].score = score
         if better.add(by_key[key]):
             kept.append(by_key[key])
-    for after, before in pairwise(reversed(kept)):
-        # Confidence never rises down the list, so raise that of an answer whose span alone put it first.
-        before.confidence = max(before.confidence, after.confidence)
     return kept
 
 

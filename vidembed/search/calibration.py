@@ -32,6 +32,7 @@ Doubles = NDArray[np.float64]
 Bank = Callable[[Channel], Floats | None]  # vectors of ordinary queries in a channel's space
 
 _NORMAL = NormalDist()
+USUAL = 64  # clips among which an answer is usual by chance: confidence does not depend on how many there are
 SAMPLE = 512  # clips that stand for a collection; ids are hashes, so the first ones are a fair sample
 NEAR = 10  # of the bank's queries, how many a query is compared with; 30 does nearly as well
 
@@ -40,6 +41,15 @@ NEAR = 10  # of the bank's queries, how many a query is compared with; 30 does n
 def read_bank(path: str | None = None) -> tuple[str, ...]:
     """The queries of a file, or of the bundled bank; see `files.read_bank`."""
     return files.read_bank(path, resources.files("vidembed.search") / "query_bank.txt", kind="query bank")
+
+
+@cache
+def sounds_of_bank() -> frozenset[str]:
+    """The lines of the bundled bank that name sounds: those below the heading that says so."""
+    text = (resources.files("vidembed.search") / "query_bank.txt").read_text(encoding="utf-8")
+    _, _, below = text.partition("# -- sounds")
+    lines = (" ".join(line.split()) for line in below.partition("\n# --")[0].splitlines()[1:])
+    return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 class BankVectors:
@@ -57,6 +67,11 @@ class BankVectors:
         self._known: dict[str, Floats | None] = {}
         self._made: dict[object, Floats | None] = {}
         self._lock = threading.Lock()
+
+    @property
+    def sounds(self) -> NDArray[np.bool_]:
+        """(B,) which of the queries name sounds (see `sounds_of_bank`)."""
+        return np.array([query in sounds_of_bank() for query in self._queries], dtype=bool)
 
     def __call__(self, channel: Channel) -> Floats | None:
         # Prompts are no part of a collection's fingerprint, but queries in other ones are other vectors.
@@ -183,12 +198,13 @@ def null_of_bank(best_z: NDArray[np.floating], *, sampled: int, indexed: int) ->
     """The null from what ordinary queries reach at best: (B,) z of each bank query's best clip in a sample.
 
     Some of them do have an answer in the index, so only the lower half is trusted: location is its upper end (the
-    median of all), scale the distance down to the 16th percentile, one deviation of a normal distribution. What a
-    larger index than the sample reaches by chance alone is added: expected largest of n normal values (Blom 1958).
+    median of all), scale the distance down to the 16th percentile, one deviation of a normal distribution. What more
+    clips than the sample's reach by chance alone is added, and fewer taken off: expected largest of n normal values
+    (Blom 1958).
     """
     low, middle = np.quantile(np.asarray(best_z, dtype=np.float64), [0.16, 0.5])
     scale = max(float(middle - low), 0.25)
-    chance = expected_largest(indexed) - expected_largest(sampled) if indexed > sampled else 0.0
+    chance = expected_largest(indexed) - expected_largest(sampled)
     return Null(float(middle) + 0.5 * scale * chance, scale)
 
 
@@ -239,14 +255,14 @@ class Collection:
         z = scale.z(scale.corrected(scores, soft_maximum(scores, temperature=temperature)))
         above = (scores - near_level(scores)) / scale.spread
         null, near_null = (
-            null_of_bank(values.max(axis=1), sampled=len(sample), indexed=count) for values in (z, above)
+            null_of_bank(values.max(axis=1), sampled=len(sample), indexed=USUAL) for values in (z, above)
         )
         return cls(count, sample, scale, null, near_null)
 
     def for_query(self, vector: Floats) -> tuple[Scale, Null | None]:
         """Scale and null from this query's cosines over the sample, for queries that no bank fits."""
         scores = self.sample @ vector
-        null = null_of_sample(scores, indexed=self.count)
+        null = null_of_sample(scores, indexed=USUAL)
         if null is None:
             return Scale(float(scores.mean()) if len(scores) else 0.0, 0.1), None
         scale = Scale(float(np.median(scores)), null.scale)

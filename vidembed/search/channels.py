@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from vidembed.config.schema import SearchSettings
 from vidembed.protocols import Store
 from vidembed.search.calibration import BackgroundCache, Bank, Collections, near_level, soft_maximum
+from vidembed.search.hearing import hearable
 from vidembed.search.query import ChannelQuery
 from vidembed.types import Clip, Floats, Row, TimedText, Where
 from vidembed.vectors import SegmentScore
@@ -92,13 +93,14 @@ class Pieces:
 
 @dataclass(frozen=True, eq=False)
 class ChannelTools:
-    """What all searches of an index share. bank: see `Searcher.bank`."""
+    """What all searches of an index share. bank: see `Searcher.bank`; sounds: which of its queries name sounds."""
 
     store: Store
     collections: Collections
     backgrounds: BackgroundCache
     bank: Bank
     settings: SearchSettings
+    sounds: NDArray[np.bool_] | None = None
 
 
 class ChannelSearch(ABC):
@@ -106,6 +108,8 @@ class ChannelSearch(ABC):
 
     Attributes:
         name: Of the channel.
+        modality: Of what it looks at.
+        told: It looks at captions, which tell again what other channels see and hear.
         glances: Looks at single frames: of a short span it has seen little. Sound and text are taken in whole.
         stored: Number of clips in the channel.
         weight: Weight asked for.
@@ -121,6 +125,8 @@ class ChannelSearch(ABC):
         self.name = query.channel.name
         self.glances = query.channel.source.modality in ("image", "video")
         self.collection = query.channel.collection
+        self.modality = query.channel.source.modality
+        self.told = getattr(query.channel.source, "told", False)
         self.stored, self.weight, self.trust, self.share = stored, weight, weight, 1.0
         self.found: list[Found] = []
         self._tools = tools
@@ -152,6 +158,11 @@ class ChannelSearch(ABC):
         """The clip's dense vector, if it was loaded."""
         row = self._rows.get(clip_id)
         return row.vector if row is not None and isinstance(row.vector, np.ndarray) else None
+
+    @cached_property
+    def heard(self) -> float:
+        """0..1: how surely the channel can perceive what the query names; a channel of sound hears no colours."""
+        return 1.0
 
     @cached_property
     def best(self) -> float:
@@ -238,6 +249,13 @@ class DenseChannelSearch(ChannelSearch):
         sampled = np.array([not any(what[a:b]) for a, b in pairwise(bounds.tolist())])
         number = np.repeat(np.arange(len(windows)), np.diff(bounds))
         return Pieces(number, starts_s, ends_s, times_s, z, tuple(what), sampled)
+
+    @cached_property
+    def heard(self) -> float:
+        bank, sounds = self._bank, self._tools.sounds
+        if self.modality != "audio" or bank is None or sounds is None:
+            return 1.0
+        return float(hearable(self._vector[None], bank, sounds)[0])
 
     def odds(self, z: float) -> float:
         return z - 2.0 if self._null is None else self._null.odds(z)

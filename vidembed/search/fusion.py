@@ -148,8 +148,8 @@ def weigh(channels: Sequence[ChannelSearch]) -> None:
     channel in which nothing stands out must not decide the order: asked for a sound, the pictures, which cover most,
     would otherwise outvote the sound.
     """
-    odds = [channel.odds(channel.best) for channel in channels]
-    sure = [max(channel.confidence(channel.best), _LEAST_TRUST) for channel in channels]
+    odds = [channel.odds(channel.best) + math.log(channel.heard) for channel in channels]
+    sure = [max(channel.confidence(channel.best) * channel.heard, _LEAST_TRUST) for channel in channels]
     for channel, o, s in zip(channels, odds, sure):
         channel.trust = channel.weight * s / max(sure)
         channel.share = math.exp(_SHARE_POWER * (o - max(odds)))
@@ -176,12 +176,14 @@ def fuse_channels(
 def confidence_of(odds: Mapping[str, float], channels: Sequence[ChannelSearch]) -> float:
     """Probability, 0..1, that a moment is an answer. odds: channel -> log-odds, where it has any.
 
-    Exact words count by themselves. Channels that guess by similarity are averaged by the clips they hold: what sounds
-    like an elephant but does not look like one may be one, but less surely than where both agree, and a channel of few
-    clips, in which something is close to everything, does not decide alone.
+    Exact words count by themselves. Channels that guess by similarity are averaged by how surely they perceive what is
+    asked: what sounds like an elephant but does not look like one may be one, but less surely than where both agree.
+    How many clips they hold plays no part, and captions, which tell the same again, count only where nothing else does.
     """
     parts = [odds[c.name] for c in channels if not c.guesses and c.name in odds]
-    held = {c.name: c.stored * c.weight for c in channels if c.guesses}
+    first_hand = {c.name for c in channels if c.guesses and not c.told and c.name in odds}
+    guessing = [c for c in channels if c.guesses and (not c.told or not first_hand)]
+    held = {c.name: c.weight * c.heard for c in guessing}
     known = [odds[name] + math.log(held[name] / sum(held.values())) for name in held if name in odds]
     if known:
         top = max(known)

@@ -5,9 +5,6 @@ Told by the channel's own text vectors: the query bank's section of sounds again
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,15 +13,6 @@ from vidembed.types import Floats
 _RIDGE = 1.0
 _SHARP = 6.0  # of the logistic curve over the regression, whose targets are 0 and 1
 _LEAST = 5  # sounds in the bank, below which nothing can be told
-
-
-@cache
-def sounds_of_bank() -> frozenset[str]:
-    """The lines of the bundled bank that name sounds: those below the heading that says so."""
-    text = (resources.files("vidembed.search") / "query_bank.txt").read_text(encoding="utf-8")
-    _, _, below = text.partition("# -- sounds")
-    lines = (" ".join(line.split()) for line in below.partition("\n# --")[0].splitlines()[1:])
-    return frozenset(line for line in lines if line and not line.startswith("#"))
 
 
 def hearable(texts: Floats, bank: Floats, sounds: NDArray[np.bool_]) -> NDArray[np.float64]:

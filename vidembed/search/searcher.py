@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -83,7 +84,8 @@ class Searcher:
         bank: Bank = self.bank if calibration.enabled and self.bank is not None else lambda _: None
         self._encoder = QueryEncoder(self.store, self.load)
         collections = Collections(self.store, bank, calibration)
-        self._tools = ChannelTools(self.store, collections, BackgroundCache(), bank, self.settings)
+        sounds = getattr(self.bank, "sounds", None)
+        self._tools = ChannelTools(self.store, collections, BackgroundCache(), bank, self.settings, sounds)
 
     def search(self, query: str | Query, options: SearchOptions | None = None) -> list[Moment]:
         """Find the moments that answer a query.
@@ -154,7 +156,7 @@ class Search:
         answers: list[Moment] = []
         shown = Deduplicator()
         for sheet, order in self._rounds():
-            last = answers[-1] if answers and not options.diversity else None
+            last = answers[-1].score if answers and not options.diversity else math.inf
             paths = self._catalog.paths_of(sorted({candidate.video_id for candidate in order}), self._wanted)
             for candidate in order:
                 if len(answers) == self._need:
@@ -163,11 +165,8 @@ class Search:
                 if path is None or repeated or not shown.add(candidate):
                     continue
                 answer = moment_of(candidate, sheet, self.channels, path)
-                if last is not None:
-                    # Later rounds start from weaker clips; nothing of theirs is to rise above those before.
-                    score, confidence = min(answer.score, last.score), min(answer.confidence, last.confidence)
-                    answer = replace(answer, score=score, confidence=confidence)
-                answers.append(answer)
+                # Later rounds start from weaker clips: their scores stay below those before. Confidence is their own.
+                answers.append(replace(answer, score=min(answer.score, last)))
             if len(answers) == self._need:
                 break
         answers = answers[options.offset :]

@@ -70,6 +70,7 @@ class CaptionsSource:
     """The caption of the clip, so that a text model can search what a captioner saw."""
 
     modality: Modality = "text"
+    told = True  # second-hand: searches take no confidence from it where a channel of pictures or sound has its own
     needs_frames = False
     short_side_px = 0
 

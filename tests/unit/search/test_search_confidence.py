@@ -3,44 +3,62 @@
 from __future__ import annotations
 
 import pytest
-from axes_index import Index, best
+from axes_index import AxesEncoder, Index, best
 
 from vidembed.config.schema import CalibrationSettings, Fusion, MomentSettings, SearchSettings
 from vidembed.search.fusion import FUSIONS, confidence_of
 from vidembed.search.query import SearchOptions
+from vidembed.types import Filter
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 @pytest.mark.parametrize("query", ["a dog", "beach", "night beach", "a drum in the snow"])
-def test_no_answer_is_surer_than_those_before_it(index: Index, query: str, fusion: Fusion) -> None:
+def test_confidence_is_an_answers_own(index: Index, query: str, fusion: Fusion) -> None:
     found = index.searcher().search(query, SearchOptions(k=50, fusion=fusion))
-    sure = [moment.confidence for moment in found]
-    assert sure == sorted(sure, reverse=True)
+    sure = {(moment.video_id, moment.span): moment.confidence for moment in found}
     page = index.searcher().search(query, SearchOptions(k=2, offset=1, fusion=fusion))
-    assert [moment.confidence for moment in page] == sure[1:3]
+    assert [moment.confidence for moment in page] == list(sure.values())[1:3]
+    first = index.searcher().search(query, SearchOptions(k=1, fusion=fusion))
+    assert first[0].confidence == found[0].confidence  # nothing behind it lifts it
+    for video_id in {moment.video_id for moment in found}:
+        where = Filter(videos=[video_id])
+        for moment in index.searcher().search(query, SearchOptions(k=50, fusion=fusion, where=where)):
+            if (moment.video_id, moment.span) in sure:
+                assert moment.confidence == pytest.approx(sure[moment.video_id, moment.span], abs=1e-9)
+
+
+def test_captions_tell_again_what_pictures_show(index: Index) -> None:
+    before = best(index, "a dog").confidence
+    index.add_channel("caption", AxesEncoder())
+    index.channels["caption"].source.told = True  # type: ignore[attr-defined]
+    index.add("caption", "walk", ["beach"] * 15 + ["dog"] * 5)
+    assert best(index, "a dog").confidence == pytest.approx(before)
 
 
 class ToySearch:
     """A channel's search as `confidence_of` sees it."""
 
-    def __init__(self, name: str, *, guesses: bool = True, stored: int = 1) -> None:
-        self.name, self.guesses, self.stored, self.weight = name, guesses, stored, 1.0
+    def __init__(self, name: str, *, guesses: bool = True, heard: float = 1.0, told: bool = False) -> None:
+        self.name, self.guesses, self.heard, self.told, self.weight = name, guesses, heard, told, 1.0
 
 
 def sure(odds: dict[str, float], *channels: ToySearch) -> float:
     return confidence_of(odds, channels)  # type: ignore[arg-type]
 
 
-def test_likeness_in_one_channel_counts_by_the_clips_it_holds() -> None:
+def test_likeness_in_one_channel_counts_by_how_surely_it_perceives() -> None:
     seen, heard, said = ToySearch("s"), ToySearch("h"), ToySearch("w", guesses=False)
     assert sure({"s": 0.0}, seen) == pytest.approx(1 / 2)
     assert sure({"s": 0.0, "h": 0.0}, seen, heard) == pytest.approx(1 / 2)  # both are in doubt
     # Odds of 1 in one channel, none in the other: 1/2 in the mean, which is 1 in 3.
     assert sure({"h": 0.0}, seen, heard) == pytest.approx(1 / 3)
-    # Two clips of three are in the first channel.
-    assert sure({"s": 0.0}, ToySearch("s", stored=2), heard) == pytest.approx(2 / 5)
+    # What is asked is nothing to hear: half as much of the mean, odds of 2/3.
+    assert sure({"s": 0.0}, seen, ToySearch("h", heard=0.5)) == pytest.approx(2 / 5)
     # Words that are there are not doubted because nothing looks like them.
     assert sure({"h": -9.0, "w": 0.0}, seen, heard, said) == pytest.approx(1 / 2)
+    # Captions count where nothing else does.
+    assert sure({"s": 0.0, "c": 5.0}, seen, ToySearch("c", told=True)) == pytest.approx(1 / 2)
+    assert sure({"c": 0.0}, seen, ToySearch("c", told=True)) == pytest.approx(1 / 3)
 
 
 def test_what_is_there_is_surer_than_what_is_not(index: Index) -> None:
