@@ -68,10 +68,10 @@ def settle_gone(catalog: Catalog, under: Under, found: Collection[str], *, prune
 def left_folders(moved: Iterable[tuple[str, str]]) -> Under:
     """Whether a path lies where files moved away from: below a folder that is gone, or beside one of them."""
     pairs = list(moved)
-    beside = {PurePath(old).parent for old, _ in pairs}
+    beside = {old.rpartition("/")[0] for old, _ in pairs}
     roots = {renamed(old, new)[0] for old, new in pairs}
     vanished = tuple(f"{root.rstrip('/')}/" for root in roots if not os.path.lexists(root))
-    return lambda path: path.startswith(vanished) or PurePath(path).parent in beside
+    return lambda path: path.startswith(vanished) or path.rpartition("/")[0] in beside
 
 
 def renamed(old: str, new: str) -> tuple[str, str]:
