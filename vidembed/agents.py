@@ -22,9 +22,11 @@ from vidembed.errors import BadQuery, InputError, VidembedError, missing_depende
 from vidembed.files import fitting
 from vidembed.index.video_index import VideoIndex
 from vidembed.media.editing.cut import cut
+from vidembed.media.editing.sheet import Tile, contact_sheet
 from vidembed.media.images import jpeg
 from vidembed.media.reading.reader import open_video
 from vidembed.types import Filter, Query, Span, parse_span
+from vidembed.vectors import evenly_spaced
 
 if TYPE_CHECKING:
     from mcp.server.fastmcp import FastMCP
@@ -36,7 +38,7 @@ INSTRUCTIONS = (
     "Search inside the user's videos. search_moments finds what is seen, heard, said or written; ask answers with "
     "proof; transcript gives all that is said. Times are seconds of the video. Where good_match is false, say so."
 )
-FRAME_PX = ThumbnailSettings(long_side_px=768)
+FRAME_PX, SHEET_PX = ThumbnailSettings(long_side_px=768), ThumbnailSettings(long_side_px=1280)
 
 
 def server(
@@ -62,7 +64,8 @@ def server(
     )
     looking = Looking(index)
     tools: list[Callable[..., Any]] = [
-        looking.search_moments, looking.ask, looking.transcript, looking.captions, looking.list_videos, looking.frames
+        looking.search_moments, looking.ask, looking.transcript, looking.captions, looking.list_videos, looking.frames,
+        looking.contact_sheet,
     ]  # fmt: skip
     if clips_to is not None:
         tools.append(Cutting(index, clips_to).cut_clip)
@@ -70,7 +73,8 @@ def server(
         jobs = Jobs(index, tuple(root.resolve() for root in roots))
         tools += [jobs.index_videos, jobs.wait_for]
     for tool in tools:
-        made.tool(structured_output=tool != looking.frames)(_on_a_thread(tool))  # pictures are no JSON
+        pictures = tool in (looking.frames, looking.contact_sheet)  # which are no JSON
+        made.tool(structured_output=not pictures)(_on_a_thread(tool))
     return made
 
 
@@ -203,6 +207,29 @@ class Looking:
         with open_video(self._index.path_of(video_id), self._index.config.media) as video:
             batch = video.frames(sorted(set(times_s)), short_side_px=480)
         return [Image(data=jpeg(np.ascontiguousarray(rgb), FRAME_PX), format="jpeg") for rgb in batch.rgb]
+
+    def contact_sheet(self, video_id: str = "", text: str = "", most: int = 24) -> list[Any]:
+        """One picture with a tile for each shot of a video, or for each moment that a search finds, with their times.
+
+        Args:
+            video_id: From list_videos or a search; a whole video at a glance.
+            text: What to look for instead.
+            most: Tiles, 1 to 60.
+        """
+        from mcp.server.fastmcp import Image
+
+        most = min(max(most, 1), 60)
+        if bool(video_id) == bool(text):
+            raise BadQuery("a contact sheet is of a video or of a search", hint="give video_id or text, not both")
+        media = self._index.config.media
+        if video_id:
+            shots = Tile.of_shots(self._index.path_of(video_id), media=media)
+            tiles = [shots[place] for place in evenly_spaced(len(shots), min(most, len(shots)))]
+        else:
+            tiles = Tile.of_moments(self._index.search(text, k=most))
+        if not tiles:
+            raise BadQuery("nothing to show", hint="the video has no pictures, or no moment was found")
+        return [Image(data=jpeg(contact_sheet(tiles, media=media), SHEET_PX), format="jpeg")]
 
 
 class Cutting:

@@ -27,7 +27,7 @@ from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 SAID = "1\n00:00:00,200 --> 00:00:00,900\nThe budget is nine hundred euros.\n"
-LOOKING = {"search_moments", "ask", "transcript", "captions", "list_videos", "frames"}
+LOOKING = {"search_moments", "ask", "transcript", "captions", "list_videos", "frames", "contact_sheet"}
 
 
 @pytest.fixture
@@ -86,6 +86,12 @@ async def every_looking_tool(session: ClientSession) -> None:
     for content, colour in zip(shown.content, ((255, 0, 0), (0, 0, 255)), strict=True):
         picture = Image.open(io.BytesIO(base64.b64decode(content.data)))  # type: ignore[union-attr]
         assert np.abs(np.asarray(picture).mean(axis=(0, 1)) - colour).max() < 12
+    for given in ({"video_id": video["video_id"]}, {"text": "green"}):
+        sheet = await session.call_tool("contact_sheet", given)
+        picture = Image.open(io.BytesIO(base64.b64decode(sheet.content[0].data)))  # type: ignore[union-attr]
+        tiles = np.asarray(picture.convert("RGB")).reshape(-1, 3).astype(int)
+        assert (np.abs(tiles - (0, 255, 0)).max(axis=1) < 40).mean() > 0.005  # the green second is on both
+    assert (await session.call_tool("contact_sheet", {})).isError
     refused = await session.call_tool("transcript", {"video": "nothing.mp4"})
     assert refused.isError
     assert "no video of this index" in refused.content[0].text  # type: ignore[union-attr]
@@ -108,35 +114,41 @@ def test_tools_that_look_over_stdio(folder: Path) -> None:
     run(work)
 
 
+WRITING = {"index_videos", "wait_for", "cut_clip"}
+
+
+async def every_writing_tool(session: ClientSession, folder: Path) -> None:
+    assert {tool.name for tool in (await session.list_tools()).tools} == LOOKING | WRITING
+    job = (await asked(session, "index_videos", paths=[str(folder / "more")]))["job"]
+    state = await asked(session, "wait_for", job=job, seconds=60)
+    assert (state["state"], state["failed"]) == ("done", [])
+    videos = (await asked(session, "list_videos"))["videos"]
+    assert {Path(video["path"]).name for video in videos} == {"talk.mp4", "new.mp4"}
+    refused = await session.call_tool("index_videos", {"paths": [str(folder / "elsewhere")]})
+    assert refused.isError
+    assert "may not be indexed" in refused.content[0].text  # type: ignore[union-attr]
+    cut = await asked(session, "cut_clip", video_id=videos[0]["video_id"], start_s=0.5, end_s=1.5)
+    assert Path(cut["path"]).parent == folder / "clips"
+    assert Path(cut["path"]).stat().st_size > 0
+
+
 def test_tools_that_write_over_stdio(folder: Path) -> None:
     async def work() -> None:
         async with over_stdio(folder, "--root", str(folder / "more"), "--clips", str(folder / "clips")) as session:
-            names = {tool.name for tool in (await session.list_tools()).tools}
-            assert names == LOOKING | {"index_videos", "wait_for", "cut_clip"}
-            job = (await asked(session, "index_videos", paths=[str(folder / "more")]))["job"]
-            state = await asked(session, "wait_for", job=job, seconds=60)
-            assert (state["state"], state["failed"]) == ("done", [])
-            videos = (await asked(session, "list_videos"))["videos"]
-            assert {Path(video["path"]).name for video in videos} == {"talk.mp4", "new.mp4"}
-            refused = await session.call_tool("index_videos", {"paths": [str(folder / "elsewhere")]})
-            assert refused.isError
-            assert "may not be indexed" in refused.content[0].text  # type: ignore[union-attr]
-            cut = await asked(session, "cut_clip", video_id=videos[0]["video_id"], start_s=0.5, end_s=1.5)
-            assert Path(cut["path"]).parent == folder / "clips"
-            assert Path(cut["path"]).stat().st_size > 0
+            await every_writing_tool(session, folder)
 
     run(work)
 
 
-def test_the_same_tools_over_http(folder: Path) -> None:
+def test_every_tool_over_http(folder: Path) -> None:
     uvicorn = pytest.importorskip("uvicorn")
     from mcp.client.streamable_http import streamable_http_client
 
     from vidembed import open_index
     from vidembed.agents import server
 
-    with open_index(folder / "index", readonly=True) as index:
-        app = server(index).streamable_http_app()
+    with open_index(folder / "index") as index:
+        app = server(index, roots=(folder / "more",), clips_to=folder / "clips").streamable_http_app()
         running = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
 
         async def work() -> None:
@@ -145,6 +157,7 @@ def test_the_same_tools_over_http(folder: Path) -> None:
             async with streamable_http_client(url) as (read, write, _), ClientSession(read, write) as session:
                 await session.initialize()
                 await every_looking_tool(session)
+                await every_writing_tool(session, folder)
 
         with serving(running):
             run(work)
@@ -152,8 +165,10 @@ def test_the_same_tools_over_http(folder: Path) -> None:
 
 def test_the_entry_for_a_client(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     capsys.readouterr()
-    assert main(["mcp", "config", "cursor", "--index", str(tmp_path)]) == 0
-    entry = json.loads(capsys.readouterr().out)["mcpServers"]["vidembed"]
-    assert entry["args"] == ["-m", "vidembed", "mcp", "--index", str(tmp_path)]
+    for client, key in (("claude", "mcpServers"), ("cursor", "mcpServers"), ("vscode", "servers")):
+        assert main(["mcp", "config", client, "--index", str(tmp_path)]) == 0
+        entry = json.loads(capsys.readouterr().out)[key]["vidembed"]
+        assert entry["command"] == sys.executable
+        assert entry["args"] == ["-m", "vidembed", "mcp", "--index", str(tmp_path)]
     assert main(["mcp", "config", "netscape"]) == 2
     assert "claude, cursor, vscode" in capsys.readouterr().err

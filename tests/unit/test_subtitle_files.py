@@ -59,10 +59,14 @@ class TestSubRip:
         assert broken == 1
 
     def test_many_cues_in_any_order_are_all_there(self) -> None:
-        rows = [
-            f"{n}\n{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02},000 --> 99:00:00,000\nline {n}\n" for n in range(5000)
-        ]
-        assert [said for _, _, said in cues("\n".join(reversed(rows)))] == [f"line {n}" for n in range(5000)]
+        count = 100_000
+        times = [f"{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02},000" for n in range(count)]
+        rows = [f"{n}\n{time} --> 99:00:00,000\nline {n}\n" for n, time in enumerate(times)]
+        assert [said for _, _, said in cues("\n".join(reversed(rows)))] == [f"line {n}" for n in range(count)]
+
+    def test_cues_that_overlap_are_both_there(self) -> None:
+        text = "1\n00:00:01,000 --> 00:00:05,000\nlong\n\n2\n00:00:02,000 --> 00:00:03,000\nshort\n"
+        assert cues(text) == [(1, 5, "long"), (2, 3, "short")]
 
     def test_line_ends_of_all_systems(self) -> None:
         text = "1\n00:00:01,000 --> 00:00:02,000\none\n\n2\n00:00:03,000 --> 00:00:04,000\ntwo\n"
