@@ -30,7 +30,7 @@ from vidembed.errors import BadQuery, InputError
 from vidembed.index.contents import ExportKind
 from vidembed.search.filters import check_tags
 from vidembed.search.sequence import Chain
-from vidembed.types import Filter, Moment, Query, Span, format_time, parse_date, parse_span
+from vidembed.types import Filter, Moment, Query, Span, format_time, parse_date, parse_place, parse_span
 
 if TYPE_CHECKING:
     from vidembed.index.video_index import VideoIndex
@@ -75,6 +75,12 @@ def search(
     max_duration: Annotated[float | None, _where(help="Only videos at most this long, in seconds.")] = None,
     after: Annotated[str | None, _where(help="Only files modified since this date, such as 2026-01-31.")] = None,
     before: Annotated[str | None, _where(help="Only files modified before this date.")] = None,
+    shot_after: Annotated[
+        str | None, _where(help="Only what was shot since this date, as the camera wrote it.")
+    ] = None,
+    shot_before: Annotated[str | None, _where(help="Only what was shot before this date.")] = None,
+    near: Annotated[str | None, _where(help="Only what was shot near LAT,LON, such as 48.86,2.35.")] = None,
+    within_km: Annotated[float, _where(help="With --near: how near, in kilometres.", min=0.0)] = 1.0,
     tag: Annotated[
         list[str] | None,
         _where(
@@ -110,6 +116,10 @@ def search(
         modified_before=parse_date(before, name="--before") if before else None,
         within=parse_span(within, name="--within") if within else None,
         tags=tuple(tag) if tag else None,
+        shot_after=parse_date(shot_after, name="--shot-after") if shot_after else None,
+        shot_before=parse_date(shot_before, name="--shot-before") if shot_before else None,
+        near=parse_place(near, name="--near") if near else None,
+        within_km=within_km,
     )
     options: dict[str, Any] = {
         "where": where, "channels": parse_names(channels), "weights": parse_pairs(weight, option="--weight"), "k": k

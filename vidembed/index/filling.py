@@ -24,6 +24,7 @@ from vidembed.index.pipeline.write import recover
 from vidembed.index.places import absolute, as_list, known, left, lies_under, remember
 from vidembed.index.whereabouts import left_folders, note_problems, settle_gone, settle_moved
 from vidembed.index.worker import make_executor, make_remote
+from vidembed.media.captured import captured
 from vidembed.media.files import Paths, survey
 from vidembed.protocols import Channel
 from vidembed.sources.basic import caption_text
@@ -70,6 +71,7 @@ class Filling:
         before = frozenset(self._catalog.videos.paths())
         report = self._run(files, specs, config=config, prepare=self._use, progress=progress)
         self._tag(found.files)
+        self._tag_captured(before, config)
         note_problems(self._catalog, problems, under)
         reached = {path.as_posix() for path in found.files}
         moved = settle_moved(self._catalog, reached, reached - before)
@@ -244,6 +246,15 @@ class Filling:
         for path, given in tags.items():
             if path.as_posix() in known:
                 self._catalog.tags.change([known[path.as_posix()].video_id], given)
+
+    def _tag_captured(self, before: Collection[str], config: Config) -> None:
+        """What the cameras wrote into the new files, as tags; what a person set under these names stays."""
+        held = self._catalog.tags.all()
+        for path, row in self._catalog.videos.paths().items():
+            if path not in before:
+                facts = captured(path, config.media.limits)
+                own = held.get(row.video_id, {})
+                self._catalog.tags.change([row.video_id], {k: v for k, v in facts.items() if k not in own})
 
 
 def _no_videos(inputs: Sequence[str | Path], links: int) -> MediaNotFound:

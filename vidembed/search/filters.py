@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 from vidembed.errors import BadQuery, did_you_mean
 from vidembed.files import composed
+from vidembed.media.captured import GPS, SHOT, distance_km
 from vidembed.types import Filter, Where
 from vidembed.types.query import TAG_SEPARATOR
 
@@ -121,9 +124,27 @@ def allows(wanted: Filter, video: VideoFacts, tags: Sequence[TagCondition]) -> b
         return False
     if wanted.max_duration_s is not None and video.duration_s > wanted.max_duration_s:
         return False
-    if not all(condition.allows(video.tags) for condition in tags):
+    if not all(condition.allows(video.tags) for condition in tags) or not _allows_shot(wanted, video.tags):
         return False
     return any(allows_file(wanted, path, modified) for path, modified in zip(video.paths, video.modified, strict=True))
+
+
+def _allows_shot(wanted: Filter, tags: Mapping[str, str]) -> bool:
+    """Whether what the camera wrote meets the conditions; a video of which it wrote nothing meets none."""
+    if wanted.shot_after is not None or wanted.shot_before is not None:
+        try:
+            shot_s = datetime.fromisoformat(tags.get(SHOT, "")).timestamp()
+        except ValueError:
+            return False
+        if not (wanted.shot_after or -math.inf) <= shot_s < (wanted.shot_before or math.inf):
+            return False
+    if wanted.near is None:
+        return True
+    try:
+        latitude, longitude = map(float, tags.get(GPS, "").split(","))
+    except ValueError:
+        return False
+    return distance_km(wanted.near, (latitude, longitude)) <= wanted.within_km
 
 
 def allows_file(wanted: Filter, path: str, modified: float) -> bool:

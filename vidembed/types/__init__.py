@@ -45,6 +45,7 @@ from vidembed.types.time import (
     Span,
     format_time,
     parse_date,
+    parse_place,
     parse_span,
     parse_time,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "Where",
     "format_time",
     "parse_date",
+    "parse_place",
     "parse_span",
     "parse_time",
 ]

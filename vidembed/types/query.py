@@ -29,6 +29,10 @@ class Filter:
     modified_before: float | None = None
     tags: Sequence[str] | None = None
     within: Span | None = None  # only clips that overlap this stretch of their video
+    shot_after: float | None = None  # POSIX seconds, as the camera wrote it; the file's date is `modified`
+    shot_before: float | None = None
+    near: tuple[float, float] | None = None  # latitude and longitude in degrees, as the camera wrote it
+    within_km: float = 1.0  # of `near`
 
     def __post_init__(self) -> None:
         for name in ("paths", "videos", "tags"):

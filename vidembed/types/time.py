@@ -107,7 +107,7 @@ def parse_span(text: str, *, name: str) -> Span:
 
 
 def parse_date(text: str, *, name: str) -> float:
-    """Read a local date or time in ISO 8601, such as "2026-01-31"; arguments as for `parse_time`.
+    """Read a local date or time in ISO 8601, such as "2026-01-31" or "2026-01"; arguments as for `parse_time`.
 
     Returns:
         POSIX seconds.
@@ -116,6 +116,19 @@ def parse_date(text: str, *, name: str) -> float:
         InputError: If the text is no date.
     """
     try:
-        return datetime.fromisoformat(text.strip()).timestamp()
+        whole = text.strip()
+        whole += {4: "-01-01", 7: "-01"}.get(len(whole), "")  # a year, a year and month
+        return datetime.fromisoformat(whole).timestamp()
     except ValueError as error:
         raise InputError(f"{name} takes a date, such as 2026-01-31; got {text!r}") from error
+
+
+def parse_place(text: str, *, name: str) -> tuple[float, float]:
+    """Read latitude and longitude in degrees, such as "48.86,2.35". Raises InputError if the text is no place."""
+    try:
+        latitude, longitude = (float(part) for part in text.split(","))
+    except ValueError:
+        latitude, longitude = float("nan"), float("nan")
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise InputError(f"{name} takes LAT,LON in degrees, such as 48.86,2.35; got {text!r}")
+    return latitude, longitude
