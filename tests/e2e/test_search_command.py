@@ -13,7 +13,8 @@ import toy_videos
 
 from vidembed import open_index
 from vidembed.cli import main
-from vidembed.cli.showing import clock, show_moments, shown_path
+from vidembed.cli.showing import show_moments
+from vidembed.cli.terminal import clock, shown_path
 from vidembed.config.schema import Config
 from vidembed.types import Moment, Span
 

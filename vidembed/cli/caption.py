@@ -23,6 +23,7 @@ from vidembed.cli.common import (
     say_failures,
     step_bar,
 )
+from vidembed.cli.terminal import path_text, wrapped
 from vidembed.errors import InputError
 from vidembed.types import format_time
 
@@ -139,10 +140,10 @@ def _write(videos: Iterable[CaptionedVideo], outputs: Outputs, *, to_stdout: boo
         say_failures(failures)
         if to_stdout:
             title = video.summary.title if video.summary else "no caption"
-            plain(out(), f"{video.path}: {title}")
+            plain(out(), wrapped(f"{path_text(video.path, beside=1)}: {title}", indent=2))
             for item in video.captions:
                 mark = " " if item.confident else "?"
                 span = f"{format_time(item.clip.span.start_s):>9} {format_time(item.clip.span.end_s):>9}"
-                plain(out(), f"  {span} {item.score:4.0%}{mark} {item.text}")
+                plain(out(), wrapped(f"  {span} {item.score:4.0%}{mark} {item.text}", indent=29))
     err().print(f"{clips} captions, {failed} failed")
     return failed

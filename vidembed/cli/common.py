@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
 from vidembed.cli.completing import complete_channels, complete_profiles
+from vidembed.cli.terminal import path_text, wrapped
 from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.types import Failure
 
@@ -75,24 +76,6 @@ def plain(console: Console, text: str) -> None:
     console.print(text, markup=False, soft_wrap=True)
 
 
-def wrapped(text: str, *, indent: int) -> str:
-    """Text in lines that fit a terminal, those after the first indented; in a pipe it stays one line."""
-    import shutil
-    import textwrap
-
-    if not sys.stdout.isatty():
-        return text
-    return textwrap.fill(text, shutil.get_terminal_size().columns, subsequent_indent=" " * indent)
-
-
-def shortened(line: str) -> str:
-    """A line cut at the margin of a terminal; in a pipe it stays whole."""
-    import shutil
-
-    width = shutil.get_terminal_size().columns
-    return line if len(line) <= width or not sys.stdout.isatty() else line[: width - 1] + "…"
-
-
 def say(text: str, *, style: str = "") -> None:
     """Print a message on standard error, as it is. style: colour of its first word on a terminal."""
     first, space, rest = text.partition(" ")
@@ -101,17 +84,26 @@ def say(text: str, *, style: str = "") -> None:
 
 def say_error(error: VidembedError) -> None:
     """Print what was wrong and what to do."""
-    say(f"error: {error.message}", style="red")
+    say(wrapped(f"error: {error.message}", indent=7, stream=sys.stderr), style="red")
     if error.hint:
-        say(f"hint: {error.hint}", style="cyan")
+        say(wrapped(f"hint: {error.hint}", indent=6, stream=sys.stderr), style="cyan")
 
 
 def say_failures(failures: Sequence[Failure]) -> None:
     """Print each item that failed, with the reason and what to do."""
     for failure in failures:
-        say(f"failed {failure.item} ({failure.stage}): {failure.message}", style="red")
+        say(failure_text(failure, sys.stderr), style="red")
         if failure.hint:
-            say(f"       {failure.hint}")
+            say(wrapped(f"       {failure.hint}", indent=7, stream=sys.stderr))
+
+
+def failure_text(failure: Failure, stream: TextIO) -> str:
+    """One failure in lines that fit; its file is named once."""
+    item = path_text(failure.item, beside=len(f"failed  ({failure.stage}):"), stream=stream)
+    message = failure.message
+    for name in (failure.item, Path(failure.item).name):
+        message = message.removeprefix(f"{name}: ")
+    return wrapped(f"failed {item} ({failure.stage}): {message}", indent=7, stream=stream)
 
 
 def print_json(record: Mapping[str, Any]) -> None:

@@ -18,10 +18,9 @@ from vidembed.cli.common import (
     ProfileOption,
     SetOption,
     opened,
-    out,
     print_json,
-    wrapped,
 )
+from vidembed.cli.terminal import wrapped
 from vidembed.errors import VidembedError
 
 app = typer.Typer(help="Show settings and profiles.", no_args_is_help=True)
@@ -87,8 +86,6 @@ class Check(NamedTuple):
 
 def doctor(index: IndexOption = Path(DEFAULT_INDEX), json: JsonOption = False) -> None:
     """Report missing parts and how to fix them: Python, packages, ffmpeg, device, starter weights, index."""
-    from rich.markup import escape
-
     checks = [Check("python", True, f"{platform.python_version()} on {platform.platform()}")]
     checks += [_package(module, *why) for module, why in _PACKAGES.items()]
     checks += [_ffmpeg(), _device(), _starter(), _index(index)]
@@ -96,9 +93,9 @@ def doctor(index: IndexOption = Path(DEFAULT_INDEX), json: JsonOption = False) -
         if json:
             print_json(found._asdict())
         else:
-            mark = "[green]ok[/]" if found.ok else "[yellow]--[/]"
-            hint = f"  ({escape(found.hint)})" if found.hint else ""
-            out().print(f"{mark} {found.check:22} {escape(found.detail)}{hint}", soft_wrap=True)
+            mark = typer.style("ok", fg="green") if found.ok else typer.style("--", fg="yellow")
+            hint = f"  ({found.hint})" if found.hint else ""
+            typer.echo(mark + wrapped(f"   {found.check:22} {found.detail}{hint}", indent=26)[2:])
     needed = {module for module, (_, extra) in _PACKAGES.items() if not extra and module not in _STAND_IN} | {"ffmpeg"}
     if any(not found.ok for found in checks if found.check in needed):
         raise typer.Exit(4)

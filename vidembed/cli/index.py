@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ from vidembed.cli.common import (
     progress_bar,
     say_failures,
 )
+from vidembed.cli.terminal import clock, path_text, width, wrapped
 from vidembed.errors import InputError
 from vidembed.types import RunReport
 
@@ -97,13 +99,22 @@ def _finish(report: RunReport, where: Path, *, as_json: bool) -> None:
         raise typer.Exit(3)
 
 
+def _fitting(path: str, beside: int) -> str:
+    return path_text(path, beside=beside, stream=sys.stderr)
+
+
 def _say_where(report: RunReport) -> None:
     """What was moved or renamed, a folder of many files in one line; what is gone or forgotten."""
     from vidembed.index.whereabouts import renamed
 
     moves = Counter(renamed(old, new) for old, new in report.moved)
-    lines = [f"moved {old} -> {new} ({counted(files, 'file')})" for (old, new), files in moves.items()]
-    lines += [f"gone {path}" for path in report.gone] + [f"forgotten {path}" for path in report.forgotten]
+    columns = (width(sys.stderr) or 0) // 2 + len("moved  ->  (1000 files)") // 2 + 1
+    lines = [
+        f"moved {_fitting(old, columns)} -> {_fitting(new, columns)} ({counted(files, 'file')})"
+        for (old, new), files in moves.items()
+    ]
+    lines += [f"gone {_fitting(path, 6)}" for path in report.gone]
+    lines += [f"forgotten {_fitting(path, 11)}" for path in report.forgotten]
     for line in lines[:_MOST_LINES]:
         plain(err(), line)
     if len(lines) > _MOST_LINES:
@@ -114,11 +125,13 @@ def _show(report: RunReport, where: Path, *, as_json: bool) -> None:
     console = err()
     say_failures(report.failed)
     for damage in report.damaged:
-        plain(console, f"damaged {damage.item}: {damage}")
+        item = path_text(damage.item, beside=len("damaged :"), stream=sys.stderr)
+        plain(console, wrapped(f"damaged {item}: {damage}", indent=8, stream=sys.stderr))
     _say_where(report)
     if report.damaged:
         plain(console, f"{report.damage()}; everything else was indexed")
-    plain(console, f"{report}; {report.clips} clips, {report.seconds_of_video:.1f} s of video, index in {where}")
+    ended = f"{report}; {counted(report.clips, 'clip')}, {clock(round(report.seconds_of_video))} of video"
+    plain(console, wrapped(f"{ended}, index in {where}", indent=0, stream=sys.stderr))
     if as_json:
         print_json(
             {

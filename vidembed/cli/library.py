@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from vidembed.cli.common import DEFAULT_INDEX, IndexOption, JsonOption, counted, err, opened, out, plain, print_json
+from vidembed.cli.common import (
+    DEFAULT_INDEX,
+    IndexOption,
+    JsonOption,
+    counted,
+    err,
+    failure_text,
+    opened,
+    out,
+    plain,
+    print_json,
+)
+from vidembed.cli.terminal import clock, path_text, width, wrapped
 from vidembed.errors import InputError
 from vidembed.types import Span, format_time, parse_time
 
@@ -33,17 +47,23 @@ def info(
             print_json(vars(failure))
         return
     console = out()
-    plain(console, str(facts))
+    for line in str(facts).splitlines():
+        plain(console, wrapped(line, indent=2))
     for record in records:
-        plain(
-            console,
-            f"{record.state:8} {format_time(record.info.duration_s):>12} {record.clips:5} clips  {record.info.path}"
-            + (f"  (damaged: {record.damage})" if record.damage else "")
-            + (f"  (speech: {record.transcript})" if record.transcript else "")
-            + "".join(f"  {key}={value}" for key, value in record.tags.items()),
-        )
+        head = f"{record.state:8} {clock(round(record.info.duration_s)):>8} {counted(record.clips, 'clip'):>10}  "
+        more = [f"(damaged: {record.damage})"] if record.damage else []
+        more += [f"(speech: {record.transcript})"] if record.transcript else []
+        more += [f"{key}={value}" for key, value in record.tags.items()]
+        plain(console, head + path_text(record.info.path, beside=len(head)) + _details(more, len(head)))
     for failure in failed:
-        plain(console, f"{failure.item} ({failure.stage}) {failure.kind}: {failure.message}")
+        plain(console, failure_text(failure, sys.stdout))
+
+
+def _details(details: Sequence[str], indent: int) -> str:
+    """Each in a line of its own; in a pipe a video has one line."""
+    if not width():
+        return "".join(f"  {detail}" for detail in details)
+    return "".join("\n" + wrapped(f"{'':{indent}}{detail}", indent=indent) for detail in details)
 
 
 def tag(
@@ -166,7 +186,8 @@ def duplicates(
                 print_json({**record, "shares": list(pair.shares), "stretches": stretches})
                 continue
             console.print(f"{pair.kind}: {_MEANING[pair.kind]}", style="bold", markup=False)
-            plain(console, f"  {pair.one}\n  {pair.other}")
+            for path in (pair.one, pair.other):
+                plain(console, f"  {path_text(path, beside=2)}")
             for stretch in pair.stretches:
                 plain(console, f"    {stretch.one}  =  {stretch.other}   {stretch.similarity:.2f}")
     if not json:

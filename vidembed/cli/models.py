@@ -21,9 +21,9 @@ from vidembed.cli.common import (
     out,
     plain,
     print_json,
-    shortened,
     show_downloads,
 )
+from vidembed.cli.terminal import shortened, wrapped
 from vidembed.errors import WeightsMissing
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def show(name: Annotated[str, typer.Argument(help="A model.")], json: JsonOption
             print_json(_record(spec))
             continue
         for key, value in _record(spec).items():
-            plain(out(), f"{key:12} {value}")
+            plain(out(), wrapped(f"{key:12} {value}", indent=13))
 
 
 @app.command("download")

@@ -5,8 +5,6 @@ A terminal gets middle-shortened, linked paths and bars; rich is imported for it
 
 from __future__ import annotations
 
-import math
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -15,6 +13,7 @@ from typing import TypeAlias
 
 import typer
 
+from vidembed.cli.terminal import clock, shown_path
 from vidembed.config.schema import Config
 from vidembed.search.sequence import Chain
 from vidembed.types import Moment, Span
@@ -64,35 +63,9 @@ def why(moment: Moment, config: Config) -> str:
 
 
 def _times(span: Span) -> str:
-    return f"{clock(math.floor(span.start_s))}-{clock(math.ceil(span.end_s))}"
-
-
-def clock(seconds: int) -> str:
-    """Such as "0:07", "12:30", "1:02:03"."""
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
-def shown_path(path: Path, width: int) -> str:
-    """A path from the working folder where it lies in it, cut in the middle so that the file's name stays.
-
-    Args:
-        path: Absolute.
-        width: Most characters.
-    """
-    try:
-        text = str(path.relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        text = str(path)
-    if len(text) <= width:
-        return text
-    folder, slash, name = text.rpartition(os.sep)
-    left = width - len(name) - len(slash) - 1
-    if left >= 1:
-        return f"{folder[:left]}…{slash}{name}"
-    stem, keep = width // 2, width - width // 2 - 1
-    return f"{name[:stem]}…{name[-keep:]}" if len(name) > width else name
+    """To the second; what follows something begins where that ends."""
+    start = round(span.start_s)
+    return f"{clock(start)}-{clock(max(round(span.end_s), start + 1))}"
 
 
 def _show(rows: Sequence[_Row]) -> None:

@@ -62,7 +62,7 @@ class IndexInfo:
         off = [channel.name for channel in self.channels.values() if not channel.enabled]
         lines = [
             f"{self.path}: {self.videos} videos{gone}, {self.clips} clips, {format_time(round(self.duration_s))[:-4]}",
-            f"{self.captions} captions, {self.failures} failures{damaged}",
+            f"{self.captions} captions, {self.failures} failure{'s' * (self.failures != 1)}{damaged}",
             f"profile {self.profile}, store {self.store}",
             f"disk {sum(self.sizes_bytes.values()) / 1e6:.1f} MB: {', '.join(sizes)}",
             f"{'channel':14}{'clips':>8}  {'videos done':>11} {'absent':>7} {'failed':>7} {'missing':>7}  model",

@@ -320,7 +320,8 @@ class _Run:
 
     def settle_duplicates(self) -> None:
         """Link duplicates of videos of this run, or fail them for the same reason."""
-        for file, video_id in self.plan.duplicates:
+        duplicates, self.plan.duplicates = self.plan.duplicates, []  # each is counted once, by what it becomes
+        for file, video_id in duplicates:
             if self._catalog.videos.get(video_id) is not None:
                 replaced = note_file(self._catalog, file, video_id, self._catalog.videos.paths().get(file.path))
                 if replaced:
