@@ -172,7 +172,8 @@ class Filling:
         rows = []
         for clip, answer in zip(clips, self._parts.load(spec).encoder.encode_clips(texts, clips), strict=True):
             if isinstance(answer, Failure):
-                raise VidembedError(f"the caption of clip {clip.clip_id} cannot be encoded: {answer.message}")
+                where = f"{self._parts.path_of(clip.video_id)} {clip.span}"
+                raise VidembedError(f"the caption of {where} cannot be encoded: {answer.message}")
             if answer is not None:
                 rows.append(answer.row(clip))
         if rows:

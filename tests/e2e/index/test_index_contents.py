@@ -10,8 +10,8 @@ import pytest
 from toy_index import all_vectors
 
 from vidembed import VideoIndex
-from vidembed.errors import BadQuery
-from vidembed.types import Candidate, Caption
+from vidembed.errors import BadQuery, VidembedError
+from vidembed.types import Candidate, Caption, Failure
 
 
 def test_info_videos_and_clips(shared: VideoIndex) -> None:
@@ -65,6 +65,16 @@ def test_captions_are_searchable_at_once_and_people_have_the_last_word(index: Vi
     assert index.captions(clip.video_id) == [by_person]
     assert index.search("cyan", k=1, channels=["caption"])[0].clip_id == clip.clip_id
     assert index.info().channels["caption"].stored == 1
+
+
+def test_a_caption_that_cannot_be_encoded_is_named_by_file_and_time(
+    index: VideoIndex, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder, clip = index.parts.channels["caption"].encoder, index.clips(videos / "green.mp4")[0]
+    failing = [Failure(clip.clip_id, "encode", "ValueError", "too odd")]
+    monkeypatch.setattr(encoder, "encode_clips", lambda texts, clips: failing)
+    with pytest.raises(VidembedError, match=rf"the caption of .*green\.mp4 {clip.span} cannot be encoded: too odd"):
+        index.save_captions([Caption(clip, "magenta", 0.9, (), "toy")])
 
 
 def test_removing_by_path_folder_glob_and_id(index: VideoIndex, videos: Path) -> None:
