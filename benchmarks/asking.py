@@ -2,7 +2,8 @@
 
 Makes four videos with planted facts: what is said comes as subtitles, what is written is drawn on the pictures (needs
 the extra ocr). Thirty questions: fourteen about what is said, six about what is written, ten without an answer. Each is
-asked offline, in the videos' own words.
+asked offline, in the videos' own words, and with --endpoint once more through an endpoint on this machine that answers
+by a script: the line of the evidence that shares most words with the question, cited, and one that cites nothing.
 
 Prints one JSON report: share of the answerable questions whose first sentence comes from the right video within two
 seconds of the fact; share whose any sentence does; share of the others that are refused; milliseconds of a question.
@@ -12,12 +13,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import imageio_ffmpeg
 from _machine import facts
@@ -30,6 +36,7 @@ from vidembed.types import Span
 
 LINE_S = 5.0  # each sentence, and each sign
 NEAR_S = 2.0
+UNPROVEN = "The moon is made of cheese."
 SAID = {
     "meeting": (
         "Good morning everybody, thanks for joining.", "The budget for next year is nine hundred thousand euros.",
@@ -81,6 +88,7 @@ class Outcome:
     first: bool
     some: bool
     refused: bool
+    unproven: bool  # a sentence that cites nothing came through
     ms: float
 
 
@@ -88,6 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True, help="folder for videos and index")
     parser.add_argument("--profile", default="starter")
+    parser.add_argument("--endpoint", action="store_true", help="phrase the answers by a scripted endpoint, too")
     args = parser.parse_args()
     videos = args.work / "videos"
     for name, lines in SAID.items():
@@ -95,9 +104,18 @@ def main() -> None:
     channels = ["+speech", "+speech_words", "+ocr", "+ocr_words"]
     with vidembed.open_index(args.work / "index", profile=args.profile, create=True) as index:
         index.add(videos, channels=channels)
-        asked = [asking(index, question, video, place) for question, video, place in QUESTIONS]
-        unanswered = [asking(index, question, "", 0) for question in UNANSWERED]
-    report = {
+        reports = {"own_words": measured(index)}
+        if args.endpoint:
+            with scripted() as url:
+                reports["endpoint"] = measured(index, endpoint=url, model="scripted")
+    print(json.dumps({"machine": facts(), "profile": args.profile, **reports}, indent=2))
+
+
+def measured(index: vidembed.VideoIndex, **how: Any) -> dict[str, object]:
+    """All questions once. how: as for `VideoIndex.ask`."""
+    asked = [asking(index, question, video, place, **how) for question, video, place in QUESTIONS]
+    unanswered = [asking(index, question, "", 0, **how) for question in UNANSWERED]
+    return {
         "questions": len(asked) + len(unanswered),
         "first_citation_right": share([one.first for one in asked]),
         "some_citation_right": share([one.some for one in asked]),
@@ -105,17 +123,55 @@ def main() -> None:
         "answered_wrong": [one.question for one in asked if not one.refused and not one.some],
         "refused_rightly": share([one.refused for one in unanswered]),
         "answered_without_cause": [one.question for one in unanswered if not one.refused],
+        "sentences_without_proof_kept": sum(one.unproven for one in (*asked, *unanswered)),
         "ms_of_a_question": round(median(one.ms for one in (*asked, *unanswered)), 1),
     }
-    print(json.dumps({"machine": facts(), "profile": args.profile, **report}, indent=2))
 
 
-def asking(index: vidembed.VideoIndex, question: str, video: str, place: int) -> Outcome:
+@contextmanager
+def scripted() -> Iterator[str]:
+    """An endpoint on this machine."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            text = json.dumps({"choices": [{"message": {"content": answer_of(body["messages"][0]["content"])}}]})
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/v1"
+    server.shutdown()
+
+
+def answer_of(request: str) -> str:
+    """What the script says to a request of `vidembed ask`."""
+    evidence = json.loads(request[request.index("Evidence:") + 9 : request.index("\n\nQuestion:")])
+    question = words_of(request[request.index("Question:") :])
+    lines = [(line, one["number"]) for one in evidence for line in (*one.get("said", ()), *one.get("written", ()))]
+    best = max(lines, key=lambda line: len(words_of(line[0]) & question), default=None)
+    if best is None or not words_of(best[0]) & question:
+        return "NOT SHOWN"
+    return f"{best[0].rstrip('.')} [{best[1]}]. {UNPROVEN}"
+
+
+def words_of(text: str) -> set[str]:
+    return {word[:5] for word in re.findall(r"[a-z]{4,}", text.casefold())} - {"what", "when", "which", "does"}
+
+
+def asking(index: vidembed.VideoIndex, question: str, video: str, place: int, **how: Any) -> Outcome:
     began = time.perf_counter()
-    answer = index.ask(question)
+    answer = index.ask(question, **how)
     ms = (time.perf_counter() - began) * 1000
     right = [is_right(answer, number, video, place) for number in range(len(answer.sentences))]
-    return Outcome(question, bool(right) and right[0], any(right), not answer.sentences, ms)
+    unproven = any(UNPROVEN in sentence.text for sentence in answer.sentences)
+    return Outcome(question, bool(right) and right[0], any(right), not answer.sentences, unproven, ms)
 
 
 def is_right(answer: Answer, number: int, video: str, place: int) -> bool:

@@ -150,6 +150,34 @@ def test_speakers_are_named_in_every_format(
         assert [line.speaker for line in told.lines] == [1, 2]
 
 
+TELEMETRY = """1
+00:00:00,000 --> 00:00:00,033
+<font size="28">FrameCnt: 1, DiffTime: 33ms
+2025-05-04 10:11:12.345
+[iso: 100] [shutter: 1/500.0] [latitude: 47.3] [longitude: 8.5] [rel_alt: 12.3] </font>
+
+2
+00:00:00,033 --> 00:00:00,066
+<font size="28">FrameCnt: 2, DiffTime: 33ms
+2025-05-04 10:11:12.378
+[iso: 100] [shutter: 1/500.0] [latitude: 47.3] [longitude: 8.5] [rel_alt: 12.4] </font>
+"""
+
+
+def test_a_drone_s_readings_and_another_video_s_subtitles_are_not_what_is_said(
+    library: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only = ("--set", "channels.speech.source_options.subtitles=only")
+    far = SAID.replace("00:00:0", "01:00:0")
+    for name, subtitles in (("DJI_0001.SRT", TELEMETRY), ("other.srt", far)):
+        video = (library / name).with_suffix(".mp4")
+        shutil.copy(library / "silent.mp4", video)
+        (library / name).write_text(subtitles)
+        code, out, err = run(capsys, "transcript", str(video), "--index", "nowhere", *only)
+        assert (code, out) == (0, "")
+        assert "nothing said in 1 video" in err
+
+
 def test_what_cannot_be_done_is_said(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "transcript", "--index", "nowhere")[0] == 2
     code, _, err = run(capsys, "transcript", "--index", "index", "--out", "all.srt")
