@@ -124,7 +124,7 @@ def test_the_page_has_plots_and_escapes_what_people_wrote(folder: Path, index: V
     line = {"text": "red <script>alert(1)</script>", "video": "long.mp4", "start_s": 4, "end_s": 8}
     queries.write_text(json.dumps(line) + "\n", "utf-8")
     html = page(evaluate(index, read_queries(queries, folder / "videos")), thumbnail=index.thumbnail)
-    assert html.count("<svg") == 2
+    assert html.count("<svg") == 3  # recall, IoU, reliability
     assert "<script" not in html
     assert "data:image/jpeg;base64," in html
     assert "http" not in html.replace("https://", "http").split("<details")[0]  # loads nothing from anywhere
@@ -217,6 +217,15 @@ def test_pictures_are_a_corpus_of_their_own(folder: Path, tmp_path: Path) -> Non
     assert report.figures["picture to text"]["R@1"] >= 2 / 3
     assert [r.rank for r in report.queries if r.value != "blue"] == [1, 1]
     assert report.models["vision"]["model"] == "toy"
+
+
+def test_a_curve_of_confidence_for_own_queries(folder: Path) -> None:
+    queries, media = str(folder / "queries.jsonl"), str(folder / "videos")
+    command = ["evaluate", "calibrate", queries, "--media", media, "-i", str(folder / "index")]
+    shown = CliRunner().invoke(command_tree(), command)
+    assert shown.exit_code == 0, shown.output
+    assert "search:\n  calibration:\n    slope: " in shown.output
+    assert "on 5 first answers" in shown.output
 
 
 WRONG = [

@@ -128,6 +128,35 @@ def builtin(
         _finish(report, open_index, save, html, against, as_json=json)
 
 
+@app.command("calibrate")
+def calibrate(
+    queries: FileArgument,
+    media: MediaOption = None,
+    index: IndexOption = Path(DEFAULT_INDEX),
+    settings: SetOption = None,
+    channels: ChannelsOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Fit the curve of confidence to your own queries, with and without answers, and print its settings."""
+    from vidembed.evaluation.run import evaluate
+    from vidembed.evaluation.trust import calibrate as fitted
+
+    plainly = [*(settings or ()), "search.calibration.slope=1", "search.calibration.offset=0"]
+    with opened(index, settings=plainly, readonly=True) as open_index:
+        dataset = _dataset(queries, "queries", media, None, open_index)
+        found = fitted(evaluate(open_index, dataset, channels=parse_names(channels)).queries)
+    if json:
+        print_json(found)
+        return
+    plain(out(), "search:\n  calibration:")
+    plain(out(), f"    slope: {found['slope']}\n    offset: {found['offset']}")
+    plain(
+        err(),
+        f"on {found['answers']:.0f} first answers: calibration error {found['ECE before']:.3f} before, "
+        f"{found['ECE after, by halves']:.3f} after, each half by the curve of the other",
+    )
+
+
 @app.command("captions")
 def captions(
     references: Annotated[Path, typer.Argument(help='JSON lines: {"video": ..., "captions": [...]}.')],
@@ -234,6 +263,9 @@ def _show(report: Report) -> None:
     if report.no_answer:
         parts = (f"{name} {v:.3f}" if "ROC" in name else f"{v:.0f} {name}" for name, v in report.no_answer.items())
         plain(out(), "match or no match: " + ", ".join(parts))
+    if report.trust:
+        believed = (f"{name} {value:.3f}" for name, value in report.trust.items() if value == value)
+        plain(out(), "confidence: " + ", ".join(believed))
     plain(out(), ", ".join(f"{name} {value}" for name, value in report.timings.items()))
     models = (f"{channel} = {facts['model']} ({facts['revision']})" for channel, facts in report.models.items())
     plain(out(), "; ".join(models))

@@ -37,6 +37,7 @@ class Report:
     settings: Mapping[str, Any]
     machine: Mapping[str, Any]
     queries: tuple[QueryResult, ...] = field(repr=False)
+    trust: Mapping[str, float] = field(default_factory=dict)  # see `trust.trust_figures`
     broken: tuple[str, ...] = ()  # rows of the annotation file that were left out: file, line and reason
     schema: int = SCHEMA
 

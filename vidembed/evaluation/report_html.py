@@ -14,6 +14,7 @@ from vidembed.errors import VidembedError
 from vidembed.evaluation.figures import QueryResult, recall_curve
 from vidembed.evaluation.report import Report
 from vidembed.evaluation.run import DEPTH
+from vidembed.evaluation.trust import judged, reliability
 from vidembed.types import format_time
 
 Thumbnail = Callable[[str], Path | None]
@@ -48,6 +49,12 @@ def page(report: Report, *, thumbnail: Thumbnail | None = None) -> str:
     if report.no_answer:
         shown = ", ".join(f"{name} {value:.3f}" for name, value in report.no_answer.items())
         parts.append(f"<p>Is there a match: {escape(shown)}</p>")
+    if report.trust:
+        shown = ", ".join(f"{name} {value:.3f}" for name, value in report.trust.items() if value == value)
+        shares = [(one.confidence, one.right) for one in reliability(*judged(report.queries))]
+        diagram = lines({"right": shares, "as it should be": [(0.0, 0.0), (1.0, 1.0)]})
+        parts.append(f"<figure><figcaption>Right answers by confidence</figcaption>{diagram}</figure>")
+        parts.append(f"<p>What can be believed: {escape(shown)}</p>")
     parts += [_worst(report, thumbnail), _facts(report)]
     title = escape(report.name)
     return (
@@ -59,7 +66,7 @@ def page(report: Report, *, thumbnail: Thumbnail | None = None) -> str:
 def lines(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str:
     """Curves of (x, y) with y in 0..1 as SVG, with a legend."""
     span = max((x for points in curves.values() for x, _ in points), default=1.0)
-    out = [_frame([f"{span * i / 5:.0f}" for i in range(6)])]
+    out = [_frame([f"{span * i / 5:.{0 if span >= 5 else 1}f}" for i in range(6)])]
     for i, (name, points) in enumerate(curves.items()):
         colour = _COLOURS[i % len(_COLOURS)]
         path = " ".join(f"{_x(x / span):.1f},{_y(y):.1f}" for x, y in points)

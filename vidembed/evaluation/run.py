@@ -31,6 +31,7 @@ from vidembed.evaluation.machine import facts
 from vidembed.evaluation.metrics import Doubles, Stretch, best_iou, iou_histogram
 from vidembed.evaluation.published import saliency_of
 from vidembed.evaluation.report import Report
+from vidembed.evaluation.trust import trust_figures
 from vidembed.search.searcher import Searcher
 from vidembed.types import Filter, Moment, Query
 
@@ -133,6 +134,7 @@ def evaluate(
         figures=figures,
         intervals=intervals,
         no_answer=no_answer_figures(results),
+        trust=trust_figures(results, threshold=index.config.search.min_confidence),
         iou_histogram=iou_histogram([found_by(r) for r in answered], [truth_of(r) for r in answered]),
         timings={
             "seconds": round(took_s, 3),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.config.schema import MomentSettings, SearchSettings
+from vidembed.search.calibration import calibrated
 from vidembed.search.channels import ChannelSearch, Pieces
 from vidembed.search.curves import Sheet
 from vidembed.search.fusion import confidence_of, fuse_channels
@@ -30,7 +31,7 @@ def candidates(
     worth = score_spans(sheet.axis, sheet.z, windows, spans, settings.moments).round(9).T.tolist()
     highest = sheet.highest(windows, spans).T.tolist()
     for candidate, worths, tops in zip(found, worth, highest, strict=True):
-        _judge(candidate, worths, tops, channels, settings.clip_share)
+        _judge(candidate, worths, tops, channels, settings)
     return [candidate for candidate in found if candidate.values]
 
 
@@ -72,7 +73,7 @@ def _judge(
     worths: Sequence[float],
     highest: Sequence[float],
     channels: Sequence[ChannelSearch],
-    clip_share: float,
+    settings: SearchSettings,
 ) -> None:
     """Fill in values, confidence and phrase. worths, highest: each channel's span score and highest z in it."""
     odds: dict[str, float] = {}
@@ -83,7 +84,8 @@ def _judge(
             continue
         known = _known(candidate.span, channel)
         clip_z = max((hit.z for hit in hits), default=top)
-        candidate.values[channel.name] = clip_share * known * min(clip_z, top + 1) + (1 - clip_share) * worth
+        share = settings.clip_share
+        candidate.values[channel.name] = share * known * min(clip_z, top + 1) + (1 - share) * worth
         # A span that lacks the clip's best part is as sure as what it has. Each clip is measured against its own
         # ordinary queries: other clips found, and so the filter, have no part in it.
         tops = [_known(clip.span, channel) * hit.match_z for clip, hit in zip(here, hits, strict=True)]
@@ -92,7 +94,7 @@ def _judge(
         candidate.phrase |= any(hit.phrase for hit in hits) and top >= 6
     candidate.odds = odds
     if odds:
-        candidate.confidence = confidence_of(odds, channels)
+        candidate.confidence = calibrated(confidence_of(odds, channels), settings.calibration)
 
 
 def _known(span: Span, channel: ChannelSearch) -> float:

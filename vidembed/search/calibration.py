@@ -143,6 +143,15 @@ def near_level(bank_scores: NDArray[np.floating], *, near: int = NEAR) -> Double
     return np.partition(scores, len(scores) - near, axis=0)[len(scores) - near :].mean(axis=0)
 
 
+def calibrated(confidence: float, settings: CalibrationSettings) -> float:
+    """A confidence moved by the curve of `search.calibration`, a straight line over its log-odds."""
+    if (settings.slope, settings.offset) == (1.0, 0.0):
+        return confidence
+    held = min(max(confidence, 1e-6), 1 - 1e-6)
+    odds = settings.slope * math.log(held / (1 - held)) + settings.offset
+    return float(1 / (1 + math.exp(-max(-60.0, min(60.0, odds)))))
+
+
 @dataclass(frozen=True)
 class Scale:
     """Turns cosines of one collection into z-scores: hubs held back, 0 = as any query, 1 = one usual deviation.

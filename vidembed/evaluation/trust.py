@@ -1,0 +1,154 @@
+"""Whether confidence means what it says: reliability, calibration error, and a curve fitted to one's own queries.
+
+An answer is right if its video is, and it overlaps a true span with an IoU of 0.3 where spans are known. Only first
+answers are judged, since these are what a person believes or not; of queries without an answer every one is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from vidembed.evaluation.figures import QueryResult
+from vidembed.evaluation.metrics import mean_of, roc_auc
+
+Doubles = NDArray[np.float64]
+RIGHT_IOU = 0.3
+_LEAST = 1e-6  # confidences are held between this and 1 less this
+_LEAST_SLOPE = 0.01
+_PRIOR = 1.0  # weight, in answers, of the curve that changes nothing
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Answers of like confidence: how sure they were in the mean, and how many were right."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float
+    right: float
+
+
+def judged(results: Sequence[QueryResult]) -> tuple[Doubles, NDArray[np.bool_]]:
+    """(N,) confidence of each first answer, and whether it is right; queries that were not answered are left out."""
+    shown = [result for result in results if result.answers]
+    return np.array([result.confidence for result in shown]), np.array([_is_right(r) for r in shown], dtype=bool)
+
+
+def _is_right(result: QueryResult) -> bool:
+    if not result.has_answer:
+        return False
+    return result.rank == 1 if result.iou is None else result.iou >= RIGHT_IOU
+
+
+def reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = 10) -> list[Bin]:
+    """The answers in `bins` equal bins of confidence, empty ones left out; 1 belongs to the last."""
+    sure, truth = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=bool)
+    owner = np.minimum((sure * bins).astype(int), bins - 1)
+    return [
+        Bin(i / bins, (i + 1) / bins, int(here.sum()), float(sure[here].mean()), float(truth[here].mean()))
+        for i in range(bins)
+        if (here := owner == i).any()
+    ]
+
+
+def calibration_error(confidence: ArrayLike, right: ArrayLike, *, bins: int = 10) -> float:
+    """Expected calibration error, 0..1: by how much confidence and share of right answers differ, in the mean.
+
+    Source: Naeini, Cooper, Hauskrecht, AAAI 2015, with equal bins. NaN without answers.
+    """
+    found = reliability(confidence, right, bins=bins)
+    total = sum(one.count for one in found)
+    return sum(one.count * abs(one.confidence - one.right) for one in found) / total if total else float("nan")
+
+
+def trust_figures(results: Sequence[QueryResult], *, threshold: float) -> dict[str, float]:
+    """What can be believed: calibration error, area under the curve, shares above the threshold of good matches."""
+    sure, right = judged(results)
+    if not len(sure):
+        return {}
+    absent = np.array([result.confidence for result in results if not result.has_answer])
+    return {
+        "ECE": calibration_error(sure, right),
+        "ROC AUC, right": roc_auc(sure[right], sure[~right]),
+        "right answers shown as good": mean_of(sure[right] >= threshold),
+        "wrong answers shown as good": mean_of(sure[~right] >= threshold),
+        "without answer shown as good": mean_of(absent >= threshold),
+        "answers judged": float(len(sure)),
+    }
+
+
+def fit_curve(confidence: ArrayLike, right: ArrayLike) -> tuple[float, float]:
+    """Slope and offset of the curve 1 / (1 + exp(-(slope x log-odds + offset))) that fits the answers best.
+
+    Logistic regression on the log-odds (Platt 1999), drawn towards slope 1 and offset 0 by the weight of one answer;
+    the slope stays above 0, so that the order of answers stays, too.
+    """
+    odds, truth = log_odds(confidence), np.asarray(right, dtype=np.float64)
+    rows = np.stack([odds, np.ones_like(odds)], axis=1)
+    fitted = _descended(rows, truth, np.array([1.0, 0.0]), free=2)
+    if fitted[0] < _LEAST_SLOPE:
+        fitted = _descended(rows, truth, np.array([_LEAST_SLOPE, fitted[1]]), free=1)
+    return float(fitted[0]), float(fitted[1])
+
+
+def _descended(rows: Doubles, truth: Doubles, start: Doubles, *, free: int) -> Doubles:
+    """The curve of least loss, by Newton's method with steps halved until they gain. free: 1 = the offset alone."""
+
+    def loss(curve: Doubles) -> float:
+        found = rows @ curve
+        prior = (curve[0] - 1) ** 2 + curve[1] ** 2
+        return float((np.logaddexp(0, found) - truth * found).sum() + _PRIOR * prior / 2)
+
+    curve, part = start.copy(), slice(2 - free, 2)
+    for _ in range(100):
+        found = 1 / (1 + np.exp(-np.clip(rows @ curve, -30, 30)))
+        slope = rows.T @ (found - truth) + _PRIOR * (curve - np.array([1.0, 0.0]))
+        bend = rows.T @ (rows * (found * (1 - found))[:, None]) + _PRIOR * np.eye(2)
+        step = np.zeros(2)
+        step[part] = np.linalg.solve(bend[part, part], slope[part])
+        while np.abs(step).max() > 1e-9 and loss(curve - step) > loss(curve):
+            step /= 2
+        curve = curve - step
+        if np.abs(step).max() <= 1e-9:
+            break
+    return curve
+
+
+def on_curve(confidence: ArrayLike, slope: float, offset: float) -> Doubles:
+    """Confidences moved by the curve."""
+    return np.asarray(1 / (1 + np.exp(-(slope * log_odds(confidence) + offset))))
+
+
+def log_odds(confidence: ArrayLike) -> Doubles:
+    """Logarithm of the odds, of confidences held within a millionth of 0 and 1."""
+    sure = np.clip(np.asarray(confidence, dtype=np.float64), _LEAST, 1 - _LEAST)
+    return np.asarray(np.log(sure / (1 - sure)))
+
+
+def calibrate(results: Sequence[QueryResult], *, seed: int = 0) -> dict[str, float]:
+    """A curve for these answers: fitted on all, judged by halves, each by the curve of the other.
+
+    Answers for the same truth are in one half. Returns slope, offset, and calibration error before and after.
+    """
+    shown = [result for result in results if result.answers]
+    sure, right = judged(results)
+    owners = [str(r.right) if r.has_answer else r.query_id for r in shown]
+    number = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
+    half = np.random.default_rng(seed).permutation(len(number)) % 2
+    side = np.array([half[number[owner]] for owner in owners])
+    moved = sure.copy()
+    for one in (0, 1):
+        moved[side == one] = on_curve(sure[side == one], *fit_curve(sure[side != one], right[side != one]))
+    slope, offset = fit_curve(sure, right)
+    return {
+        "slope": round(slope, 3),
+        "offset": round(offset, 3),
+        "answers": float(len(sure)),
+        "ECE before": calibration_error(sure, right),
+        "ECE after, by halves": calibration_error(moved, right),
+    }
