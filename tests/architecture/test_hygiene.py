@@ -46,3 +46,9 @@ def test_errors_are_not_swallowed(path: Path) -> None:
 def test_modules_stay_readable(path: Path) -> None:
     lines = len(path.read_text(encoding="utf-8").splitlines())
     assert lines <= 400, f"{path.name} has {lines} lines: split it by concept"
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """Two of one name in different folders cannot be collected together."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
