@@ -220,6 +220,9 @@ BAD: list[tuple[str, list[str], int, str]] = [
     ),
     ("anew and watch", ["index", "--reencode", "vision", "--watch", "-i", "{index}"], 2, "without --watch"),
     ("watch and prune", ["index", "{tone}", "--watch", "--prune", "-i", "{index}"], 2, "--watch hides"),
+    ("then and check", ["search", "red", "--then", "lime", "--check", "toy", "-i", "{index}"], 2, "without --check"),
+    ("lines and a reel", ["search", "-", "--reel", "a.mp4", "-i", "{index}"], 2, "- goes without --reel"),
+    ("two outputs", ["search", "red", "--json", "--export", "csv", "-i", "{index}"], 2, "without --export"),
     ("unknown option", ["search", "--nonsense"], 2, "nonsense"),
     ("another model", ["index", "{tone}", "-i", "{index}", "-p", "starter"], 4, "toy"),
 ]

@@ -48,6 +48,9 @@ def records(capsys: Any, *arguments: str) -> list[dict[str, Any]]:
 def test_a_number_of_the_last_search_and_a_time_of_a_file_name_a_clip(shelf: Path, capsys: Any) -> None:
     known = records(capsys, "red", "-k", "3")
     asked(capsys, "red", "-k", "3")
+    with open_index("other", profile="toy") as other:
+        other.add("videos/two.mp4")
+    asked(capsys, "blue", "-k", "1", "-i", "other")  # an index has its own numbers
     by_id = records(capsys, "--like", known[1]["clip_id"])
     assert records(capsys, "--like", "2") == by_id
     assert known[1]["clip_id"] not in {record["clip_id"] for record in by_id}
@@ -134,3 +137,7 @@ def test_moments_become_files_that_are_not_overwritten(shelf: Path, capsys: Any)
         assert index.reel(index.search("red", k=1), "all.mp4").stat().st_size > 0
         assert index.clips("videos/two.mp4") == index.clips(index.search("green")[0].video_id)
         assert index.path_of("videos/two.mp4") == shelf / "videos/two.mp4"
+        index.hide("videos/t*.mp4")
+        assert {moment.path.name for moment in index.search("blue")} == {"one.mp4"}
+        index.hide("videos/two.mp4", hidden=False)
+        assert {moment.path.name for moment in index.search("blue")} == {"one.mp4", "two.mp4"}

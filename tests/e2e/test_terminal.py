@@ -83,3 +83,11 @@ def test_a_failure_names_its_file_once(monkeypatch: pytest.MonkeyPatch) -> None:
     failure = Failure("/films/a.mp4", "probe", "MediaUnreadable", "a.mp4: no picture")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
     assert failure_text(failure, sys.stdout) == "failed /films/a.mp4 (probe): no picture"
+
+
+def test_the_demo_never_writes_into_an_index_of_ones_own(shelf: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VIDEMBED_INDEX", "mine")
+    monkeypatch.setattr("vidembed.cli.serve.demo_videos", lambda: [shelf / "near.mp4"])
+    assert main(["demo", "-p", "toy", "--query", "red"]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo-index"]

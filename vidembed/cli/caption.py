@@ -15,6 +15,7 @@ from vidembed.cli.common import (
     IndexOption,
     ProfileOption,
     SetOption,
+    counted,
     err,
     opened,
     out,
@@ -145,5 +146,5 @@ def _write(videos: Iterable[CaptionedVideo], outputs: Outputs, *, to_stdout: boo
                 mark = " " if item.confident else "?"
                 span = f"{format_time(item.clip.span.start_s):>9} {format_time(item.clip.span.end_s):>9}"
                 plain(out(), wrapped(f"  {span} {item.score:4.0%}{mark} {item.text}", indent=29))
-    err().print(f"{clips} captions, {failed} failed")
+    err().print(f"{counted(clips, 'caption')}, {failed} failed")
     return failed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -42,17 +43,18 @@ def example(index: VideoIndex, text: str) -> str:
 def remember(index: Path, clips: Mapping[str, str]) -> None:
     """Keep the numbers of an answer list for the next `--like`. Nothing is kept where nothing can be written."""
     with suppress(OSError, InputError):
-        _file().parent.mkdir(parents=True, exist_ok=True)
-        write_text(_file(), json.dumps({"index": str(index.resolve()), "clips": dict(clips)}))
+        _file(index).parent.mkdir(parents=True, exist_ok=True)
+        write_text(_file(index), json.dumps(dict(clips)))
 
 
 def _remembered(index: Path) -> dict[str, str]:
     try:
-        kept = json.loads(_file().read_text(encoding="utf-8"))
+        return dict(json.loads(_file(index).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
-    return dict(kept["clips"]) if kept.get("index") == str(index.resolve()) else {}
 
 
-def _file() -> Path:
-    return Path(typer.get_app_dir("vidembed")) / "last-search.json"
+def _file(index: Path) -> Path:
+    """One for each index, so that a search of another one changes no numbers."""
+    digest = hashlib.blake2b(str(index.resolve()).encode(), digest_size=8).hexdigest()
+    return Path(typer.get_app_dir("vidembed")) / "last-search" / f"{digest}.json"

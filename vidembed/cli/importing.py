@@ -16,6 +16,7 @@ import typer
 
 from vidembed.cli.common import DEFAULT_INDEX, IndexOption, counted, opened, say, say_failures
 from vidembed.cli.examples import example
+from vidembed.cli.terminal import path_text
 from vidembed.errors import InputError
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def write_one(index: Path, clips: Sequence[str] | None, text: str) -> None:
         )
     with opened(index, create=False) as open_index:
         (saved,) = open_index.write_captions({example(open_index, clips[0]): text})
-        say(f"captioned {open_index.path_of(saved.clip.video_id)} at {saved.clip.span}")
+        path = path_text(open_index.path_of(saved.clip.video_id), beside=40, stream=sys.stderr)
+        say(f"captioned {path} at {saved.clip.span}")
 
 
 def edit(index: Path, videos: Sequence[str] | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -127,6 +127,9 @@ def search(
     pages: dict[str, Any] = {"offset": offset, "group_by_video": by_video, "diversity": diversity}
     words = " ".join(text) if text else None
     output = Output(json, play, cut_to, reel_to, export, overwrite=overwrite)
+    _refuse("--then", then, {"--check": check, "--by-video": by_video, "--offset": offset, "--diversity": diversity})
+    _refuse("-", words == "-", {"--cut": cut_to, "--reel": reel_to, "--export": export, "--open": play})
+    _refuse("--json", json, {"--export": export})
     kept: VideoIndex | None = context.obj  # of `vidembed shell`
     with nullcontext(kept) if kept is not None else opened(index, settings=settings, readonly=True) as open_index:
         check_tags(where.tags or (), open_index.catalog.tags.all().values())
@@ -153,6 +156,13 @@ def search(
             _each_line(found)
             return
         output.show(found(words), open_index, title=words or "moments", offset=offset)
+
+
+def _refuse(option: str, given: object, others: Mapping[str, object]) -> None:
+    """Nothing is passed over in silence: an option that would be is refused."""
+    for other, value in others.items():
+        if given and value:
+            raise BadQuery(f"{option} goes without {other}", hint="leave one of them out")
 
 
 def _each_line(find: Callable[[str], Sequence[Moment | Chain]]) -> None:

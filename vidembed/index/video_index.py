@@ -18,7 +18,7 @@ from vidembed.index.contents import one_video
 from vidembed.index.filling import Filling, new_specs, select
 from vidembed.index.manifest import check_specs
 from vidembed.index.pipeline.run import ProgressCallback
-from vidembed.index.places import ignore, known
+from vidembed.index.places import as_list, ignore, known, lies_under
 from vidembed.index.questions import Questions
 from vidembed.index.searching import check
 from vidembed.index.watching import watch
@@ -180,10 +180,12 @@ class VideoIndex(Questions):
         with self.parts.writing():
             return ignore(self.catalog, paths, undo=undo)
 
-    def hide(self, video_ids: Sequence[str], *, hidden: bool = True) -> None:
+    def hide(self, videos: Paths, *, hidden: bool = True) -> None:
         """Leave videos out of searches, or take them in again with all that is known of them; so does adding again."""
         with self.parts.writing():
-            rows = [row for found in self.catalog.videos.paths_of_many(video_ids).values() for row in found]
+            given = {str(item) for item in as_list(videos)}
+            under = lies_under(given, globs=True)
+            rows = [row for row in self.catalog.videos.paths().values() if row.video_id in given or under(row.path)]
             present = [row.path for row in rows if hidden or Path(row.path).exists()]
             self.catalog.videos.mark_missing(present, missing=hidden)
             self.parts.invalidate()
