@@ -39,6 +39,16 @@ def test_folder_is_walked_in_natural_order(folder: Path) -> None:
     assert found == ["-dash.avi", "b'q\".mkv", "clip 2.MP4", "clip 10.mp4", "sound.flac", "sub/deep.mov", "日本.webm"]
 
 
+def test_what_recorders_and_editors_write_is_picked_up(tmp_path: Path) -> None:
+    written = [
+        ".264", ".265", ".360", ".dav", ".dv", ".eac3", ".h264", ".hevc", ".insv", ".m1v", ".m2t", ".m2ts", ".mjpeg",
+        ".mod", ".mts", ".mxf", ".qt", ".tod", ".tp", ".trp", ".TS", ".vob", ".weba",
+    ]  # fmt: skip
+    for ending in (*written, ".jpg", ".heic", ".srt"):
+        (tmp_path / f"a{ending}").write_bytes(b"x")
+    assert sorted(path.suffix for path in find_videos(tmp_path)) == sorted(written)
+
+
 def test_files_globs_and_doubles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert names(find_videos(folder / "notes.pdf"), folder) == ["notes.pdf"], "an explicit file is always tried"
     assert names(find_videos(str(folder / "clip *")), folder) == ["clip 2.MP4", "clip 10.mp4"]

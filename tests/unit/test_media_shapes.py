@@ -106,6 +106,16 @@ def test_a_picture_named_as_a_video_is_called_a_picture(tmp_path: Path, kind: st
     assert "--image" in caught.value.hint
 
 
+def test_a_photo_of_a_phone_named_as_a_video_is_called_a_picture(tmp_path: Path) -> None:
+    """The box that begins a HEIC says so; what follows is an AVIF's."""
+    path = tmp_path / "holiday.mov"
+    PIL.Image.new("RGB", (32, 24), "red").save(path, format="AVIF")
+    path.write_bytes(path.read_bytes().replace(b"ftypavif", b"ftypheic", 1))
+    with pytest.raises(MediaUnreadable, match=r"a picture \(HEIC\), not a video") as caught:
+        probe(path)
+    assert "--image" in caught.value.hint
+
+
 def test_an_animated_avif_is_a_video(media: Media) -> None:
     """Its first track is a single picture; red for a second, then blue."""
     with open_video(media.path("animated.avif")) as video:
