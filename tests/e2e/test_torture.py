@@ -63,7 +63,7 @@ def test_everything_at_once_while_watching(tortured: Torture) -> None:
         stop.set()
         time.sleep(WATCHED_S / 3)  # the recorder has stopped; the file is quiet, and indexed
         assert process.poll() is None, process.communicate()
-        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
+        process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=100)
     assert "Traceback" not in said, said
     assert early == GOOD, "the file that grows waits, the others do not"

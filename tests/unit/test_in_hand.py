@@ -106,6 +106,20 @@ def test_only_crashes_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(starts) == supervising.MOST_CRASHES + 1
 
 
+@POSIX
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_stops_a_run_stops_what_decodes(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """The child asks for the signal itself once it is ready, so that nobody waits for it."""
+    script = f"import os, signal; os.kill(os.getppid(), {int(number)}); signal.pause()"
+    popen = subprocess.Popen
+    command = [sys.executable, "-c", script]
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda _, env: popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    )
+    monkeypatch.setattr(supervising, "_told_by_terminal", lambda: False)
+    assert supervising.supervise(["index"]) == 128 + number
+
+
 def test_which_commands_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     assert supervising.wanted(["index", "videos"])
     assert supervising.wanted(["caption"])

@@ -50,15 +50,26 @@ def die_with_parent() -> None:
 
 def _run(argv: Sequence[str]) -> int:
     child = subprocess.Popen([sys.executable, "-m", "vidembed", *argv], env={**os.environ, _CHILD: "1"})
-    before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+
+    def pass_on(number: int, _: object) -> None:
+        if number != signal.SIGINT or not _told_by_terminal():
+            child.send_signal(number)
+
+    numbers = [number for number in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, pass_on) for number in numbers}
     try:
-        while True:
-            try:
-                return child.wait()
-            except KeyboardInterrupt:
-                continue  # the child got it too, and ends when what is done is safe
+        return child.wait()
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _told_by_terminal() -> bool:
+    """Whether Ctrl-C reaches the child by itself. It stops when what is done is safe; told twice, it stops as it is."""
+    try:
+        return sys.platform == "win32" or os.tcgetpgrp(sys.__stdin__.fileno()) == os.getpgrp()  # type: ignore[union-attr]
+    except (OSError, ValueError, AttributeError):  # no terminal: `kill -INT`, or a service that is stopped
+        return False
 
 
 def _crashed(code: int) -> bool:
