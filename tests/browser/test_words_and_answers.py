@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -135,6 +136,21 @@ def test_an_address_holds_the_question(page: Page, address: str) -> None:
     page.goto(f"{address}?q=What+is+the+budget%3F&ask=1")
     expect(page.locator(".ve-answer")).to_contain_text("It is 900 euros.")
     expect(page.locator("#ve-text textarea")).to_have_value("What is the budget?")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility(page: Page, address: str, scheme: Literal["light", "dark"]) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page.emulate_media(color_scheme=scheme)
+    page.goto(f"{address}?q=What+is+the+budget%3F&ask=1")
+    page.locator(".ve-cite").first.click()
+    page.get_by_role("searchbox", name="Find in the transcript").fill("maria")
+    expect(page.locator(".ve-says mark")).to_have_text("Maria")
+    found = axe.run(page).response["violations"]
+    serious = {
+        v["id"]: [n["html"][:120] for n in v["nodes"]][:3] for v in found if v["impact"] in ("serious", "critical")
+    }
+    assert not serious
 
 
 def test_a_question_that_nothing_answers(page: Page, address: str) -> None:
