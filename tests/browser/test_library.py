@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
-from browsing import MARKS, open_tab
-from playwright.sync_api import Page, expect
+import toy_videos
+from browsing import MARKS, begin, open_tab
+from playwright.sync_api import Page, Route, expect
+
+from vidembed.web import Site
 
 pytestmark = MARKS
 
@@ -42,7 +46,7 @@ def test_a_bad_upload_says_why(filled: Page, tmp_path: Path) -> None:
     bad = tmp_path / "<img src=x onerror=alert(1)>.mp4"
     bad.write_text("#EXTM3U\n#EXTINF:3,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n")
     open_tab(filled, "Library")
-    filled.locator("#ve-upload input[type=file]").set_input_files(bad)
+    filled.locator("#ve-upload input[multiple]").set_input_files(bad)
     said = filled.locator("#ve-said")
     expect(said).to_contain_text("Not taken")
     expect(said).to_contain_text("playlist")
@@ -59,3 +63,104 @@ def test_removing_can_be_undone(filled: Page) -> None:
     open_tab(filled, "Library")
     filled.locator("#ve-removed, .ve-removed").get_by_role("button", name="Put sax.wav back").click()
     expect(rows).to_have_count(7)
+
+
+def take_out(page: Page, name: str) -> None:
+    """Leave the library as it was."""
+    page.get_by_role("button", name=f"Remove {name}").click()
+    expect(page.locator("#ve-said")).to_contain_text(f"Removed {name}")
+    expect(page.locator("#ve-table table:not(.ve-removed) tbody tr")).to_have_count(7)
+
+
+def large(folder: Path, name: str, colour: str) -> Path:
+    """A film of a few megabytes, most of it an empty box of MP4."""
+    made = toy_videos.make(folder / name, colour, hz=None)
+    room = 6 << 20
+    made.write_bytes(made.read_bytes() + room.to_bytes(4, "big") + b"free" + bytes(room - 8))
+    return made
+
+
+def test_an_upload_goes_on_after_a_reload(filled: Page, address: str, tmp_path: Path) -> None:
+    begin(filled, address)
+    open_tab(filled, "Library")
+    pieces: list[str] = []
+
+    def third_is_lost(route: Route) -> None:
+        if route.request.method == "PUT":
+            pieces.append(route.request.url)
+            if len(pieces) > 2:
+                return  # on its way for ever: the page is left
+        route.continue_()
+
+    filled.route("**/arrivals/**", third_is_lost)
+    filled.locator("#ve-upload input[multiple]").set_input_files(large(tmp_path, "half way.mp4", "yellow"))
+    bar = filled.get_by_role("progressbar", name="Uploading half way.mp4")
+    expect(bar).to_have_attribute("aria-valuenow", "33")  # two of six megabytes and a little
+    filled.unroute("**/arrivals/**", third_is_lost)
+    sent: list[str] = []
+    filled.on("request", lambda request: sent.append(request.url) if request.method == "PUT" else None)
+    filled.reload()
+    expect(filled.locator("#ve-table")).to_contain_text("half way.mp4")
+    assert int(sent[0].partition("?at=")[2]) >= 2 << 20  # not from the beginning
+    take_out(filled, "half way.mp4")
+
+
+def test_an_upload_is_cancelled(filled: Page, address: str, tmp_path: Path) -> None:
+    begin(filled, address)
+    open_tab(filled, "Library")
+    held: list[Route] = []
+    filled.route("**/arrivals/*?at=*", lambda route: held.append(route))  # playwright marks it
+    filled.locator("#ve-upload input[multiple]").set_input_files(large(tmp_path, "never.mp4", "yellow"))
+    with filled.expect_request(lambda request: request.method == "DELETE"):
+        filled.get_by_role("button", name="Cancel: never.mp4").click()
+    expect(filled.locator("#ve-upload .ve-job")).to_have_count(0)
+    filled.unroute_all(behavior="ignoreErrors")
+
+
+def test_a_folder_is_uploaded_and_progress_never_falls(filled: Page, address: str, tmp_path: Path) -> None:
+    """Films, a sound, something broken and something else: the bar rises, and all is told of."""
+    folder = tmp_path / "holiday"
+    toy_videos.make(folder / "short.mp4", "yellow", hz=None)
+    toy_videos.make(folder / "inner" / "long.mp4", "cyan", "magenta", second_each=8)
+    (folder / "inner" / "broken.mp4").write_bytes(b"This is no film." * 99)
+    (folder / "notes.txt").write_text("not sent")
+    begin(filled, address)
+    open_tab(filled, "Library")
+    filled.evaluate("""() => {
+        window.seen = [];
+        new MutationObserver(() => document.querySelectorAll('#ve-jobs [aria-valuenow]').forEach((bar) =>
+          window.seen.push(Number(bar.getAttribute('aria-valuenow'))))
+        ).observe(document.querySelector('#ve-jobs'), {childList: true, subtree: true, attributes: true});
+    }""")
+    filled.locator("#ve-upload input[webkitdirectory]").set_input_files(folder)
+    expect(filled.locator("#ve-said")).to_contain_text("Not taken: broken.mp4")
+    expect(filled.locator("#ve-said")).not_to_contain_text("notes.txt")
+    rows = filled.locator("#ve-table table:not(.ve-removed) tbody tr")
+    expect(rows).to_have_count(9)
+    seen = filled.evaluate("window.seen")
+    assert seen == sorted(seen)
+    filled.get_by_role("button", name="Remove short.mp4").click()
+    expect(rows).to_have_count(8)
+    take_out(filled, "long.mp4")
+
+
+def test_two_tabs_with_jobs(filled: Page, address: str, served: tuple[str, Site]) -> None:
+    """What one tab cancels is its own: the other's goes on."""
+    jobs, may_end = served[1].jobs, threading.Event()
+    begin(filled, address)
+    open_tab(filled, "Library")
+    jobs.start("Adding a long film", lambda report: "1 added" if may_end.wait(60) else "")
+    jobs.start("Adding mine", lambda report: "never")
+    other = filled.context.new_page()
+    other.goto(f"{address}?tab=library")
+    for tab in (filled, other):
+        expect(tab.locator("#ve-jobs")).to_contain_text("Adding a long film")
+        expect(tab.locator("#ve-jobs")).to_contain_text("Adding mine")
+    other.get_by_role("button", name="Cancel: Adding mine").click()
+    for tab in (filled, other):
+        expect(tab.locator("#ve-jobs")).to_contain_text("Adding mine: cancelled")
+        expect(tab.get_by_role("button", name="Cancel: Adding a long film")).to_be_visible()
+    may_end.set()
+    for tab in (filled, other):
+        expect(tab.locator("#ve-jobs")).to_contain_text("Adding a long film: done")
+    other.close()

@@ -1,4 +1,4 @@
-"""One server with the toy models and one visit, which all browser tests share: each begins where it says."""
+"""A server with the toy models and a visit, which the tests of a module share: each begins where it says."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from serving import serving
 
 import vidembed
-from vidembed.web import AppSettings, ServerSettings, make_server
+from vidembed.web import AppSettings, ServerSettings, Site, make_server
 from vidembed.web.server import make_runner
 
 
-@pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The site on loopback, over an empty index."""
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Site]]:
+    """The site on loopback, over an empty index; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -25,20 +25,25 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with vidembed.open_index(folder / "index", profile="toy") as index:
         app = make_server(index, AppSettings(), ServerSettings(port=port))
         with serving(make_runner(app, ServerSettings(port=port))):
-            yield f"http://127.0.0.1:{port}/"
+            yield f"http://127.0.0.1:{port}/", app.site
         app.site.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def address(served: tuple[str, Site]) -> str:
+    return served[0]
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for all: playwright's plain interface cannot be entered twice."""
+    """One for a module: while it is open, nothing else can run an event loop."""
     with sync_playwright() as driver:
         made = driver.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGS)
         yield made
         made.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def visit(address: str, browser: Browser) -> Page:
     """The page in a browser; what breaks in it is noted."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
@@ -61,7 +66,7 @@ def page(visit: Page) -> Iterator[Page]:
     assert visit.broken == []  # type: ignore[attr-defined]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def library(visit: Page) -> None:
     """The demo library, added with its button."""
     open_tab(visit, "Library")

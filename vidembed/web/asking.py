@@ -185,9 +185,13 @@ def wrong_fields(site: Site, given: Mapping[str, Any]) -> dict[str, VidembedErro
     wrong = {}
     for name in ADDRESS_FIELDS:
         text = str(given.get(name) or "").strip()
+        if not text:
+            continue
         try:
             one = replace(Ask(), **{name: text})  # type: ignore[arg-type]  # all of them are texts
-            check_tags(filter_of(one).tags or (), site.index.catalog.tags.all().values())
+            tags = filter_of(one).tags
+            if tags:
+                check_tags(tags, site.index.catalog.tags.all().values())
             _given(parse_time, one.gap, "gap")
         except VidembedError as error:
             wrong[name] = error

@@ -37,6 +37,12 @@ _KEEP_ENDED = 5
 Work = Callable[[ProgressCallback], str]  # returns what to tell people
 
 
+def give_way() -> None:
+    """Let other threads go before this one and those that it starts; only Linux gives a thread its own priority."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
 class Cancelled(VidembedError):
     """Somebody pressed cancel."""
 
@@ -162,8 +168,7 @@ class Jobs:
             thread.join(timeout_s)
 
     def _loop(self) -> None:
-        if sys.platform == "linux":  # where a thread has a priority of its own; those that it starts take it over
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        give_way()
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._closed or self._waiting)

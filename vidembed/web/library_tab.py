@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from vidembed.web import html
 from vidembed.web.html import html_part
 from vidembed.web.intake import files_under_roots, take_uploads
 from vidembed.web.jobs import Job, discard_uploads
-from vidembed.web.library_view import ORDERS, jobs_html, mark, plain, table_html
+from vidembed.web.library_view import ORDERS, jobs_html, mark, plain, table_html, upload_html
 
 if TYPE_CHECKING:
     from vidembed.web.site import Site
@@ -30,10 +31,7 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
     if not site.readonly:
         with gr.Row(elem_classes="ve-add"):
             with gr.Column(scale=3, min_width=280):
-                files = gr.File(
-                    label=f"Upload videos or sounds, up to {_size(site.settings.max_upload_mb)} each",
-                    file_count="multiple", type="filepath", height=132, elem_id="ve-upload",
-                )  # fmt: skip
+                uploads = html_part(upload_html(site), elem_id="ve-upload")
             if site.settings.roots:
                 with gr.Column(scale=2, min_width=280, elem_classes="ve-from-folder"):
                     folder = gr.Textbox(
@@ -90,18 +88,11 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
     if site.readonly:
         return
 
-    def uploaded(given: list[str] | None, name: str, by: str) -> list[Any]:
-        try:
-            text = add_uploads(site, given or [])
-        except VidembedError as error:
-            text = html.error_box(error)
-        return [None, text, *refresh(name, by)]
-
     def from_folder(path: str, name: str, by: str) -> list[Any]:
         said = acting("folder", {"folder": path})
         return ["" if not said else gr.skip(), said, *refresh(name, by)]
 
-    files.upload(uploaded, [files, wanted, order], [files, *views], **(quiet | {"show_progress": "minimal"}))
+    uploads.select(clicked, [wanted, order], views, trigger_mode="multiple", **quiet)
     if site.settings.roots:
         gr.on([add.click, folder.submit], from_folder, [folder, wanted, order], [folder, *views], **quiet)
 
@@ -124,6 +115,8 @@ def act(site: Site, action: str, data: dict[str, Any]) -> str:
         found = files_under_roots(site, folder)
         add_files(site, found, f"{len(found)} file{'s' * (len(found) != 1)} of {Path(folder.strip()).name or folder}")
         return ""
+    if action == "arrived":
+        return _arrived(site, str(data.get("files", "")))
     if action == "remove":
         return _remove(site, str(data.get("video", "")))
     if action == "undo":
@@ -161,6 +154,19 @@ def add_uploads(site: Site, files: Sequence[str]) -> str:
         else html.notice("error", f"Not taken: {one.name}", one.reason)
         for one in refused
     )
+
+
+def _arrived(site: Site, files: str) -> str:
+    """Take uploads that are whole. files: JSON, id and name of each."""
+    try:
+        named = [(str(one["id"]), str(one["name"])) for one in json.loads(files)]
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError("no such upload") from error
+    try:
+        return add_uploads(site, [str(site.arrivals.taken(arrival, name)) for arrival, name in named])
+    finally:
+        for arrival, _ in named:
+            site.arrivals.drop(arrival)
 
 
 def _report(run: RunReport) -> str:
@@ -207,7 +213,3 @@ def _state_key(site: Site) -> str:
 
 def _roots_text(site: Site) -> str:
     return f"under {', '.join(map(str, site.settings.roots))}"
-
-
-def _size(megabytes: int) -> str:
-    return f"{megabytes / 1024:g} GB" if megabytes >= 1024 else f"{megabytes} MB"

@@ -34,6 +34,22 @@ ORDERS: Mapping[str, Callable[[VideoRecord], Any]] = {
 }
 
 
+def upload_html(site: Site) -> str:
+    """Where files are chosen and dropped; the script lists those on their way below."""
+    from vidembed.media.files import MEDIA_EXTENSIONS
+
+    kinds, most = " ".join(sorted(MEDIA_EXTENSIONS)), site.settings.max_upload_mb
+    size = f"{most / 1024:g} GB" if most >= 1024 else f"{most} MB"
+    files = '<input type="file" multiple><span>Choose files</span>'
+    folder = '<input type="file" webkitdirectory><span>Choose a folder</span>'
+    return (
+        f'<div class="ve-drop" data-url="{e(site.url("arrivals"))}" data-kinds="{e(kinds)}">'
+        f"<p>Drop videos, sounds or folders here, up to {e(size)} each</p>"
+        f'<div class="ve-actions"><label class="ve-btn ve-primary">{files}</label>'
+        f'<label class="ve-btn">{folder}</label></div></div><div class="ve-uploads"></div>'
+    )
+
+
 def jobs_html(site: Site) -> str:
     """What runs, what waits, how the last one ended."""
     parts = []

@@ -177,7 +177,7 @@ def _kept(send: Send) -> Send:
 
 
 TITLE = "vidembed"
-_SCRIPTS = ("app.js", "transcript.js", "region.js")
+_SCRIPTS = ("app.js", "transcript.js", "region.js", "upload.js")
 _STYLES = ("app.css", "transcript.css")
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # of the device: nothing is fetched
 _MONO = ["ui-monospace", "SFMono-Regular", "Consolas", "monospace"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ import numpy as np
 from vidembed.errors import BadQuery, InputError, MediaNotFound, MediaUnreadable, NoSuchStream
 from vidembed.files import write_bytes
 from vidembed.types import Image, Span
+from vidembed.web.jobs import give_way
 from vidembed.web.media import MediaFiles, tidy
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Pictures:
 
     def __init__(self, index: VideoIndex, media: MediaFiles, folder: Path, *, max_bytes: int, at_once: int = 2) -> None:
         self._index, self._media, self._folder, self._max_bytes = index, media, folder, max_bytes
-        self._slots = threading.BoundedSemaphore(at_once)
+        self._makers = ThreadPoolExecutor(at_once, "vidembed-pictures", give_way)  # answers go before pictures
 
     def frame(self, video_id: str, at_s: float) -> Path | None:
         """A JPEG of what is shown at this second; None for a sound."""
@@ -81,16 +82,23 @@ class Pictures:
         target = self._folder / video_id[:2] / f"{video_id}-{times_ms[0]}-{times_ms[-1]}{part}.jpg"
         if target.exists():
             return target
-        with self._slots:
-            if not target.exists():
-                shown_s, side_px = [time_ms / 1000 for time_ms in times_ms], _PART_SIDE_PX if box else _SIDE_PX
-                pictures = self._decoded(self._media.original(video_id), shown_s, side_px)
-                if pictures is None:
-                    return None
-                if box:
-                    pictures = [_part(picture, box) for picture in pictures]
-                write_bytes(target, _jpeg(np.concatenate(pictures, axis=1)))
-                tidy(self._folder, "*/*.jpg", self._max_bytes, keep=target)
+        times = [time_ms / 1000 for time_ms in times_ms]
+        return self._makers.submit(self._make, target, self._media.original(video_id), times, box).result()
+
+    def close(self) -> None:
+        """Make no more; what is in hand ends."""
+        self._makers.shutdown(wait=True, cancel_futures=True)
+
+    def _make(self, target: Path, path: Path, times_s: Sequence[float], box: Box | None) -> Path | None:
+        if target.exists():  # another one who looks has asked for it
+            return target
+        pictures = self._decoded(path, times_s, _PART_SIDE_PX if box else _SIDE_PX)
+        if pictures is None:
+            return None
+        if box:
+            pictures = [_part(picture, box) for picture in pictures]
+        write_bytes(target, _jpeg(np.concatenate(pictures, axis=1)))
+        tidy(self._folder, "*/*.jpg", self._max_bytes, keep=target)
         return target
 
     def _decoded(self, path: Path, times_s: Sequence[float], side_px: int) -> list[Image] | None:

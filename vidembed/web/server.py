@@ -58,6 +58,7 @@ def make_server(index: VideoIndex, settings: AppSettings | None = None, server: 
     from fastapi import FastAPI
     from gradio.utils import get_upload_folder
 
+    from vidembed.web.arrivals import add_arrivals
     from vidembed.web.intake import FileFields
     from vidembed.web.page import TITLE, Opening, build_app, looks
     from vidembed.web.routes import add_routes
@@ -77,6 +78,8 @@ def make_server(index: VideoIndex, settings: AppSettings | None = None, server: 
 
     app = FastAPI(title="vidembed", docs_url=None, redoc_url=None, openapi_url=None, lifespan=life)
     add_routes(app, site)
+    if not site.readonly:
+        add_arrivals(app, site.arrivals)
     blocks = build_app(site)
     blocks.has_launched = True  # else gradio takes any file of this machine as an input
     gr.mount_gradio_app(

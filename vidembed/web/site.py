@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.index.phrasing import load_writer
 from vidembed.web.answers import Answers
+from vidembed.web.arrivals import Arrivals
 from vidembed.web.jobs import Bin, Edits, Jobs, sweep_uploads
 from vidembed.web.media import MediaFiles
 from vidembed.web.pictures import Pictures
@@ -78,6 +79,8 @@ class Site:
         self.jobs = Jobs()
         self.media = MediaFiles(index, index.path / "cache" / "proxies", max_bytes=self.settings.proxy_mb << 20)
         self.pictures = Pictures(index, self.media, index.path / "cache" / "frames", max_bytes=_PICTURES_BYTES)
+        limit = self.settings.max_upload_mb << 20
+        self.arrivals = Arrivals(self.uploads / "arriving", max_bytes=limit, at_once=4 * self.settings.max_uploads)
         self.bin = Bin(index, self.jobs, self.uploads)
         self.edits = Edits(index, self.jobs)
         if not self.readonly:
@@ -140,6 +143,7 @@ class Site:
     def close(self) -> None:
         """Stop the running job and delete uploads of no video; the index stays open, it is the caller's."""
         self.jobs.close()
+        self.pictures.close()
         self.edits.close()
         self._sweep()
 

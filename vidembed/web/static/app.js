@@ -507,10 +507,12 @@
     "pick-all", "open-video", "region"]);
   window.vidembed = {
     parts,
+    ready: [], // called once the part for uploads stands
     // Called by each of our gr.HTML parts: hands clicks on [data-action] to the server, with the button's data.
     bridge(element, trigger) {
       const id = element.closest("[id^=ve-]")?.id;
       if (id) parts.set(id, trigger);
+      if (id === "ve-upload") window.vidembed.ready.splice(0).forEach((act) => act());
       if (id === "ve-results" || id === "ve-lines") {
         const redrawn = id === "ve-results" ? address : redraw;
         new MutationObserver(() => redrawn(element)).observe(element, {
