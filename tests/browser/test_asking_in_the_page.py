@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ pytestmark = MARKS
 
 def test_more_like_this_and_taking_it_back(filled: Page) -> None:
     search(filled, "green")
-    filled.locator("#ve-results [data-action=like]").first.click()
+    filled.locator("#ve-results .ve-card [data-action=like]").first.click()
     expect(filled.locator("#ve-terms .ve-chip")).to_have_count(1)
     expect(filled.locator("#ve-results")).to_contain_text("like 1 moment")
     filled.locator("#ve-terms [data-action=drop]").click()
@@ -97,7 +98,7 @@ def test_ticked_moments_are_exported(filled: Page) -> None:
     if not boxes.first.is_checked():
         filled.locator("#ve-results [data-action=pick-all]").click()
     boxes.nth(0).uncheck()
-    expect(filled.locator("[data-picked]")).to_have_text(f"{boxes.count() - 1} selected")
+    expect(filled.locator("#ve-results [data-picked]")).to_have_text(f"{boxes.count() - 1} selected")
     filled.locator("#ve-results summary").click()
     with filled.expect_download() as got:
         filled.get_by_role("menuitem", name="OTIO").click()
@@ -180,3 +181,58 @@ def test_a_date_is_chosen(filled: Page, address: str) -> None:
     expect(filled.locator("#ve-terms")).to_contain_text("changed after 2100-01-01")
     filled.get_by_role("button", name="Take out: changed after 2100-01-01").click()
     expect(filled.locator("#ve-results .ve-card").first).to_be_visible()
+
+
+def test_what_can_be_done_with_ticked_moments(filled: Page, address: str) -> None:
+    begin(filled, address)
+    search(filled, "green")
+    boxes = filled.locator("#ve-results .ve-pick input")
+    for box in boxes.all():
+        box.uncheck()
+    more = filled.get_by_role("button", name="More like the selected moments")
+    expect(more).to_be_disabled()
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    filled.locator("#ve-results .ve-tag").fill("kept=yes")
+    filled.get_by_role("button", name="Tag the selected videos").click()
+    expect(filled.locator("#ve-search-said")).to_contain_text("tagged kept")
+    boxes.nth(0).check()
+    boxes.nth(1).check()
+    more.click()
+    expect(filled.locator("#ve-results")).to_contain_text(re.compile("like [2-9] moments"))
+    expect(filled.locator("#ve-terms .ve-chip.ve-like")).not_to_have_count(0)
+
+
+def test_cutting_says_how_far_it_is(filled: Page, address: str) -> None:
+    begin(filled, address)
+    search(filled, "green")
+    filled.locator("#ve-results summary").click()
+    with filled.expect_response(lambda answer: "/cutting/" in answer.url) as told, filled.expect_download() as got:
+        filled.get_by_role("menuitem", name="Cut clips (zip)").click()
+    assert set(told.value.json()) == {"done", "total"}
+    with zipfile.ZipFile(got.value.path()) as archive:
+        cut = [name for name in archive.namelist() if name.endswith(".mp4")]
+    assert len(cut) >= 1
+
+
+@pytest.mark.parametrize("kind", ["EDL", "OTIO"])
+def test_a_selection_is_read_by_opentimelineio(filled: Page, address: str, kind: str, tmp_path: Path) -> None:
+    otio = pytest.importorskip("opentimelineio")
+    begin(filled, address)
+    search(filled, "green")
+    boxes = filled.locator("#ve-results .ve-pick input")
+    for box in boxes.all():
+        box.uncheck()
+    films = filled.locator("#ve-results .ve-card:has([data-film]) .ve-pick input")
+    films.nth(0).check()
+    films.nth(1).check()
+    filled.locator("#ve-results summary").click()
+    with filled.expect_download() as got:
+        filled.get_by_role("menuitem", name=kind).click()
+    file = tmp_path / got.value.suggested_filename
+    got.value.save_as(file)
+    if kind == "EDL" and "cmx_3600" not in otio.adapters.available_adapter_names():
+        pytest.skip("OpenTimelineIO reads EDL with otio-cmx3600-adapter")
+    given = {"rate": 25} if kind == "EDL" else {}  # an EDL does not say its rate
+    read = otio.adapters.read_from_file(str(file), **given)
+    assert len(list(read.video_tracks()[0].find_clips())) == 2

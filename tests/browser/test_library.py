@@ -164,3 +164,41 @@ def test_two_tabs_with_jobs(filled: Page, address: str, served: tuple[str, Site]
     for tab in (filled, other):
         expect(tab.locator("#ve-jobs")).to_contain_text("Adding a long film: done")
     other.close()
+
+
+def test_ticked_videos_are_tagged_and_taken_out_together(filled: Page, address: str) -> None:
+    begin(filled, address)
+    open_tab(filled, "Library")
+    rows = filled.locator("#ve-table table:not(.ve-removed) tbody tr")
+    expect(rows).to_have_count(7)
+    out = filled.get_by_role("button", name="Remove the selected videos")
+    expect(out).to_be_disabled()
+    for name in ("a.mp4", "world.mp4"):
+        filled.get_by_role("checkbox", name=f"Select {name}").check()
+    expect(filled.locator("#ve-table [data-picked]")).to_have_text("2 selected")
+    filled.locator("#ve-table .ve-tag").fill("place=hall")
+    filled.get_by_role("button", name="Tag the selected videos").click()
+    expect(filled.locator("#ve-said")).to_contain_text("2 videos tagged place")
+    expect(rows.filter(has_text="place=hall")).to_have_count(2)
+    for name in ("a.mp4", "world.mp4"):
+        filled.get_by_role("checkbox", name=f"Select {name}").check()
+    out.click()
+    expect(rows).to_have_count(5)
+    for name in ("a.mp4", "world.mp4"):
+        filled.locator(".ve-removed").get_by_role("button", name=f"Put {name} back").click()
+    expect(rows).to_have_count(7)
+
+
+def test_a_caption_is_deleted_and_one_taken_back(filled: Page, address: str) -> None:
+    begin(filled, address)
+    open_tab(filled, "Captions")
+    filled.locator("#ve-caption-videos input").click()
+    filled.get_by_role("option", name="world.mp4").click()
+    filled.locator(".ve-top p").click()
+    line = filled.locator("#ve-lines .ve-line").first
+    line.locator("textarea").fill("the earth turns")
+    line.get_by_role("button", name="Save").click()
+    expect(line).to_contain_text("by hand")
+    line.get_by_role("button", name="Delete").click()
+    expect(line).to_contain_text("no caption yet")
+    expect(line.locator("textarea")).to_have_value("")

@@ -73,6 +73,15 @@ class CaptionedIndex(MomentFiles):
             self.parts.invalidate()
         return saved
 
+    def delete_captions(self, clip_ids: Sequence[str]) -> int:
+        """Forget the captions of clips, a person's too; searches find them no more. Returns how many there were."""
+        with self.parts.writing():
+            held = list(self.catalog.captions.of_many(clip_ids).values())
+            if held:
+                Filling(self.parts).delete_captions(held)
+                self.parts.invalidate()
+        return len(held)
+
     def import_captions(self, file: str | Path, video: str | Path | None = None) -> Imported:
         """Take a person's captions from a file: subtitles, or records as `vidembed export` writes them.
 

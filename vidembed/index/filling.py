@@ -163,6 +163,21 @@ class Filling:
             self._encode_captions(spec, saved, videos)
         return saved
 
+    def delete_captions(self, captions: Sequence[Caption]) -> None:
+        """Forget captions, in the catalog and in the channels that search them."""
+        specs = [spec for spec in self._parts.specs.values() if spec.settings.source == "captions"]
+        videos = sorted({caption.clip.video_id for caption in captions})
+        with self._catalog.transaction():
+            self._catalog.captions.delete(caption.clip.clip_id for caption in captions)
+            for spec in specs:
+                for video_id in videos:
+                    self._catalog.states.forget(spec.collection, video_id)
+        left = [caption for video_id in videos for caption in self._catalog.captions.get(video_id)]
+        for spec in specs:
+            for video_id in videos:
+                self._parts.own_store.delete(video_id, collection=spec.collection)
+            self._encode_captions(spec, left, videos)
+
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _encode_captions(self, spec: ChannelSpec, saved: Sequence[Caption], videos: Sequence[str]) -> None:

@@ -15,12 +15,23 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from vidembed.errors import InputError
-from vidembed.web.intake import safe_name
+from vidembed.files import fitting
 
 PIECE_BYTES = 1 << 20
 KEEP_S = 24 * 3600.0  # since its last piece
 _ID = re.compile(r"[0-9a-f]{32}")
 _PART = "part"
+_UNSAFE = re.compile(r"[^\w .,()+@=-]+", re.UNICODE)
+
+
+def safe_name(name: str) -> str:
+    """A file name that is one: no folders, no control characters, no leading dot or dash, at most 120 characters."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1]
+    stem, dot, suffix = base.rpartition(".")
+    stem, suffix = (stem, suffix) if dot else (base, "")
+    stem = _UNSAFE.sub("_", stem).strip(" .-_") or "video"
+    suffix = re.sub(r"[^A-Za-z0-9]", "", suffix)[:8].lower()
+    return fitting(stem[:110], f".{suffix}" if suffix else "")
 
 
 class Arrivals:

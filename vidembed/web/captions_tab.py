@@ -1,100 +1,30 @@
-"""Captions as the page handles them: lists, edits, subtitles, and captioning a video in the background.
-
-The Captions tab: let a model write, read along, correct by hand, take the subtitles away.
-"""
+"""The Captions tab: let a model write, read along, correct by hand, take the subtitles away."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from vidembed.captions.by_hand import MAX_CHARACTERS, by_person
-from vidembed.captions.export import caption_record, dump
-from vidembed.captions.subtitles import srt, to_cues, vtt
-from vidembed.errors import BadQuery, InputError, VidembedError
-from vidembed.index.pipeline.run import Progress, ProgressCallback
-from vidembed.types import Caption, Clip, Failure, VideoInfo
+from vidembed.captions.by_hand import MAX_CHARACTERS
+from vidembed.errors import VidembedError
+from vidembed.types import Caption, Clip, VideoInfo
 from vidembed.web import html
+from vidembed.web.captioning import SUBTITLES, caption_videos, edit
 from vidembed.web.cards import empty_library
+from vidembed.web.changes import delete_caption, revert_caption
 from vidembed.web.html import clock, count, e, html_part
 from vidembed.web.library_tab import act
 from vidembed.web.library_view import jobs_html
 
 if TYPE_CHECKING:
-    from vidembed.web.jobs import Job
     from vidembed.web.site import Site
-
-
-SUBTITLES = {
-    "srt": "application/x-subrip; charset=utf-8",
-    "vtt": "text/vtt; charset=utf-8",
-    "jsonl": "application/jsonl; charset=utf-8",
-}
-
-
-def caption_videos(site: Site, videos: Sequence[str], *, model: str | None, prompt: str | None) -> Job:
-    """Caption these videos in the background. Raises InputError when none is named."""
-    if site.readonly:
-        raise InputError("this page only shows the library: nothing can be changed")
-    known = {row.info.video_id for row in site.index.catalog.videos.all()}
-    wanted = [video_id for video_id in videos if video_id in known]
-    if not wanted:
-        raise InputError("choose a video first")
-    names = site.index.path_of(wanted[0]).name + (f" and {len(wanted) - 1} more" if len(wanted) > 1 else "")
-
-    def work(report: ProgressCallback) -> str:
-        def step(path: str, done: int, total: int) -> None:
-            report(Progress(path, "caption" if path else "done", done, total, done_s=done, total_s=total, rate=0.0))
-
-        clips = 0
-        failures: list[Failure] = []
-        for video in site.index.caption(wanted, model=model or None, prompt=prompt or None, progress=step):
-            clips += len(video.captions)
-            failures += video.failures
-        text = f"{clips} clips have a caption"
-        if failures:
-            reasons = "; ".join(dict.fromkeys(failure.message for failure in failures[:20]))
-            text += f", {len(failures)} failed: {reasons}"
-        return text
-
-    return site.jobs.start(f"Captioning {names}", work)
-
-
-def edit(site: Site, clip_id: str, text: str) -> tuple[Caption, bool]:
-    """Save a person's words for a clip, which no model replaces.
-
-    Returns the caption, and whether it is saved already; while something is being indexed it waits.
-    Raises InputError for an empty or endless text, BadQuery for an unknown clip.
-    """
-    if site.readonly:
-        raise InputError("this page only shows the library: nothing can be changed")
-    clip = site.index.clip(clip_id)
-    before = next((c for c in site.index.captions(clip.video_id) if c.clip.clip_id == clip_id), None)
-    mine = by_person(clip, text, before)
-    return mine, site.edits.save([mine])
-
-
-def subtitles(site: Site, video_id: str, kind: str) -> tuple[str, str]:
-    """(text, file name) of a video's captions. Raises BadQuery when there are none."""
-    path = site.index.path_of(video_id)
-    captions = site.index.captions(video_id)
-    if not captions:
-        raise BadQuery("this video has no captions yet")
-    if kind == "jsonl":
-        shown = Path(site.shown(path))
-        text = "".join(dump(caption_record(caption, shown)) + "\n" for caption in captions)
-    else:
-        cues = to_cues(captions)
-        text = srt(cues) if kind == "srt" else vtt(cues)
-    return text, f"{path.stem}.{kind}"
 
 
 _LINES = 200
 _PLAIN = ("starter", "toy", "retrieval")  # captioners that take no prompt
 _TICK_S = 1.5
+_TAKEN_BACK = {"revert": revert_caption, "delete": delete_caption}
 
 
 def captions_tab(site: Site, tab: gr.Tab) -> None:
@@ -146,6 +76,8 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
                 text = html.notice("good", "Saved", "Searchable at once, and no model will replace it.")
                 if not at_once:
                     text = html.notice("info", "Will be saved", "It waits for the work that is running.")
+            elif data.get("action") in _TAKEN_BACK:
+                text = _TAKEN_BACK[str(data["action"])](site, str(data.get("clip", "")))
             else:
                 text = act(site, str(data.get("action", "")), data)
         except VidembedError as error:
@@ -206,11 +138,17 @@ def _line(site: Site, clip: Clip, info: VideoInfo, caption: Caption | None) -> s
         "Save", "save", clip=clip.clip_id, kind="ve-save", reads="textarea",
         title=f"Save the caption of {name} at {span}",
     )  # fmt: skip
+    if caption is not None and not site.readonly:
+        at = f"the caption of {name} at {span}"
+        back = caption.human and caption.candidates
+        save += html.button("Revert", "revert", clip=clip.clip_id, kind="ve-quiet",
+                            title=f"Revert {at} to the model's") if back else ""  # fmt: skip
+        save += html.button("Delete", "delete", clip=clip.clip_id, kind="ve-quiet ve-danger", title=f"Delete {at}")
     return f"""<div class="ve-line" data-record>{html.play_button(site, info, clip.span, clip.clip_id)}
 <div><textarea aria-label="{e(f"Caption of {name} at {span}")}" data-clip="{e(clip.clip_id)}"
  maxlength="{MAX_CHARACTERS}" rows="2"
  placeholder="{"" if site.readonly else "Write what happens here"}"{disabled}>{e(text)}</textarea>
-<div class="ve-line-foot">{origin}{save}</div></div></div>"""
+<div class="ve-line-foot">{origin}<span class="ve-actions">{save}</span></div></div></div>"""
 
 
 def _takes_style(model: str | None) -> bool:

@@ -80,9 +80,17 @@ def _exports(site: Site, answer: Answer) -> str:
         f"{e(label)}</a>"
         for kind, label in FORMATS.items()
     )
+    more = button("More like these", "like", kind="ve-quiet", takes="clips", title="More like the selected moments")
+    if not site.readonly:
+        more += button(
+            "Caption", "caption-chosen", kind="ve-quiet", takes="videos", title="Caption the selected videos"
+        )
+        more += '<input class="ve-tag" aria-label="A tag for the selected videos" placeholder="camera=front">'
+        more += button("Tag", "tag-chosen", kind="ve-quiet", takes="videos", reads=".ve-tag",
+                       title="Tag the selected videos")  # fmt: skip
     return (
-        f'<span class="ve-picked"><span class="ve-why" data-picked></span>'
-        f'<button type="button" class="ve-btn ve-quiet" data-action="pick-all">Select all</button>'
+        f'<span class="ve-picked" data-record><span class="ve-why" data-picked></span>'
+        f'<button type="button" class="ve-btn ve-quiet" data-action="pick-all">Select all</button>{more}'
         f'<details class="ve-menu"><summary class="ve-btn">Export</summary><div role="menu">{links}</div></details>'
         "</span>"
     )
@@ -179,7 +187,8 @@ def video_page(site: Site, video_id: str, *, alone: bool = True) -> str:
     if row is None or row.missing:
         return notice("error", "No such video", "It is not in this library, or was taken out.")
     info, clips = row.info, site.index.clips(video_id)
-    captions = {caption.clip.clip_id: caption.text for caption in site.index.captions(video_id)}
+    sure = [caption for caption in site.index.captions(video_id) if caption.confident]  # guesses are left out
+    captions = {caption.clip.clip_id: caption.text for caption in sure}
     texts = site.index.parts.lookup.texts([clip.clip_id for clip in clips[:_CLIPS]])
     cards = [
         _clip_card(site, info, clip, captions.get(clip.clip_id, ""), texts.get(clip.clip_id, {}))
@@ -193,8 +202,23 @@ def video_page(site: Site, video_id: str, *, alone: bool = True) -> str:
         inside = button("Search in this video", "open-video", video=video_id)
     return (
         f'<div class="ve-bar" data-address="{e(address)}"><span role="status">'
-        f'<b class="ve-name">{e(info.path.name)}</b> {e(facts)}</span>{inside}</div>{_grid(cards, "ve-small")}'
+        f'<b class="ve-name">{e(info.path.name)}</b> {e(facts)}</span>{inside}</div>{_tags(site, info)}'
+        f"{_grid(cards, 've-small')}"
     )
+
+
+def _tags(site: Site, info: VideoInfo) -> str:
+    """The tags of a video, each with a way to take it off, and a field for one more."""
+    held = site.index.catalog.tags.all().get(info.video_id, {})
+    chips = ""
+    for key, value in held.items():
+        said = f"{key}={value}" if value else key
+        drop = "" if site.readonly else button("×", "untag", video=info.video_id, tag=key, title=f"Take off: {said}")
+        chips += f'<span class="ve-chip ve-given"><span>{e(said)}</span>{drop}</span>'
+    if not site.readonly:
+        chips += f'<input class="ve-tag" aria-label="{e(f"A tag for {info.path.name}")}" placeholder="camera=front">'
+        chips += button("Add tag", "tag", kind="ve-quiet", video=info.video_id, reads=".ve-tag")
+    return f'<div class="ve-terms" data-record>{chips}</div>' if chips else ""
 
 
 def opener(site: Site, video_id: str, at_s: float | None) -> str:
@@ -210,10 +234,11 @@ def opener(site: Site, video_id: str, at_s: float | None) -> str:
 
 
 def _clip_card(site: Site, info: VideoInfo, clip: Clip, caption: str, texts: Mapping[str, TimedText]) -> str:
+    channels = site.index.config.channels
     words = "".join(
         f'<p class="ve-said"><span>{e(channel)}</span> {e(text.text)}</p>'
         for channel, text in texts.items()
-        if text.text != caption
+        if channels[channel].source != "captions"
     )
     return f"""<article class="ve-card" role="listitem">{play_button(site, info, clip.span, clip.clip_id)}
 <div class="ve-body">{f'<p class="ve-caption">{e(caption)}</p>' if caption else ""}{words}</div></article>"""

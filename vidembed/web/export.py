@@ -5,19 +5,20 @@ from __future__ import annotations
 import io
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from vidembed.errors import InputError
 from vidembed.index.contents import ExportKind
 from vidembed.types import Moment, Span
-from vidembed.web.intake import safe_name
+from vidembed.web.arrivals import safe_name
 
 if TYPE_CHECKING:
     from vidembed.web.answers import Answer
     from vidembed.web.site import Site
 
+Progress = Callable[[int, int], object]  # of cutting: moments that are cut, and all of them
 FORMATS = {
     "edl": "EDL (CMX 3600)",
     "fcpxml": "FCPXML (Final Cut, Resolve)",
@@ -46,7 +47,9 @@ def record(site: Site, moment: Moment) -> dict[str, Any]:
     return {"file": site.shown(moment.path), **plain}
 
 
-def written(site: Site, answer: Answer, kind: str, only: Sequence[int] = ()) -> bytes:
+def written(
+    site: Site, answer: Answer, kind: str, only: Sequence[int] = (), *, progress: Progress | None = None
+) -> bytes:
     """The answer as a file.
 
     Args:
@@ -54,6 +57,7 @@ def written(site: Site, answer: Answer, kind: str, only: Sequence[int] = ()) -> 
         answer: The search.
         kind: One of FORMATS.
         only: Places of the moments that were chosen; none = all.
+        progress: Called while moments are cut.
 
     Raises:
         InputError: An unknown kind or place, or too much to cut.
@@ -66,10 +70,16 @@ def written(site: Site, answer: Answer, kind: str, only: Sequence[int] = ()) -> 
         return site.index.export(moments, cast("ExportKind", kind), title=answer.name, show_paths=shown)
     if len(moments) > _MAX_CUT:
         raise InputError(f"at most {_MAX_CUT} moments are cut at once, these are {len(moments)}", hint="select fewer")
-    return _reel(site, moments) if kind == "mp4" else _zip(site, answer, moments)
+    tell = progress or (lambda done, total: None)
+
+    def cut_so_far(done: int) -> None:
+        tell(done, len(moments))
+
+    cut_so_far(0)
+    return _reel(site, moments, cut_so_far) if kind == "mp4" else _zip(site, answer, moments, cut_so_far)
 
 
-def _zip(site: Site, answer: Answer, moments: Sequence[Moment]) -> bytes:
+def _zip(site: Site, answer: Answer, moments: Sequence[Moment], progress: Callable[[int], object]) -> bytes:
     """Every moment cut to the frame, as MP4, with the JSON beside."""
     from vidembed.media.editing.cut import cut
 
@@ -81,17 +91,18 @@ def _zip(site: Site, answer: Answer, moments: Sequence[Moment]) -> bytes:
                        timeout_s=_CUT_TIMEOUT_S)  # fmt: skip
             archive.write(made.path, name)
             made.path.unlink()
+            progress(number)
         shown = site.settings.show_paths
         archive.writestr("moments.json", site.index.export(moments, "json", title=answer.name, show_paths=shown))
     return out.getvalue()
 
 
-def _reel(site: Site, moments: Sequence[Moment]) -> bytes:
+def _reel(site: Site, moments: Sequence[Moment], progress: Callable[[int], object]) -> bytes:
     from vidembed.media.editing.cut import reel
 
     pieces = [(site.media.original(moment.video_id), _bounded(moment.span)) for moment in moments]
     with tempfile.TemporaryDirectory(prefix="vidembed-reel-") as folder:
-        return reel(pieces, Path(folder) / "reel.mp4", timeout_s=_CUT_TIMEOUT_S).read_bytes()
+        return reel(pieces, Path(folder) / "reel.mp4", timeout_s=_CUT_TIMEOUT_S, progress=progress).read_bytes()
 
 
 def _bounded(span: Span) -> Span:

@@ -9,7 +9,6 @@ http address names. So the bodies are looked at before gradio sees them.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidembed.errors import InputError, MediaNotFound, MediaUnreadable, VidembedError
-from vidembed.files import fitting
+from vidembed.web.arrivals import safe_name
 from vidembed.web.security import App, Receive, Scope, Send, refuse
 
 if TYPE_CHECKING:
     from vidembed.web.site import Site
 
 
-_UNSAFE = re.compile(r"[^\w .,()+@=-]+", re.UNICODE)
 _TRIED_S = 30  # seconds of the upload that are decoded to see whether it can be
 
 
@@ -35,16 +33,6 @@ class Refusal:
     name: str
     reason: str
     known: bool = False  # it is in the library already
-
-
-def safe_name(name: str) -> str:
-    """A file name that is one: no folders, no control characters, no leading dot or dash, at most 120 characters."""
-    base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    stem, dot, suffix = base.rpartition(".")
-    stem, suffix = (stem, suffix) if dot else (base, "")
-    stem = _UNSAFE.sub("_", stem).strip(" .-_") or "video"
-    suffix = re.sub(r"[^A-Za-z0-9]", "", suffix)[:8].lower()
-    return fitting(stem[:110], f".{suffix}" if suffix else "")
 
 
 def take_uploads(site: Site, files: Sequence[str | Path]) -> tuple[list[Path], list[Refusal]]:

@@ -10,7 +10,6 @@ import logging
 import os
 import re
 import secrets
-import sys
 import threading
 import time
 from collections import deque
@@ -31,16 +30,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _MAX_WAITING = 16
-_NICE = 10  # people who search go first
 _KEEP_ENDED = 5
 
 Work = Callable[[ProgressCallback], str]  # returns what to tell people
-
-
-def give_way() -> None:
-    """Let other threads go before this one and those that it starts; only Linux gives a thread its own priority."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
 
 
 class Cancelled(VidembedError):
@@ -119,6 +111,19 @@ class Jobs:
             self._change.notify_all()
         return job
 
+    def soon(self, title: str, message: str, change: Callable[[], object]) -> bool:
+        """A short change of the index, now or after what runs; whether it is done already. message: how it ended."""
+        if not self.busy:
+            change()
+            return True
+
+        def work(report: ProgressCallback) -> str:
+            change()
+            return message
+
+        self.start(title, work, keep=True)
+        return False
+
     def all(self) -> list[Job]:
         """Ended ones, oldest first, then the running one, then those that wait."""
         with self._change:
@@ -168,7 +173,6 @@ class Jobs:
             thread.join(timeout_s)
 
     def _loop(self) -> None:
-        give_way()
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._closed or self._waiting)
@@ -231,7 +235,7 @@ class Bin:
         """Take the video out now, or after what runs."""
         info = record.info
         gone = Removed(info.video_id, info.path.name, time.time() + KEEP_REMOVED_S)
-        self._do(f"Removing {gone.name}", "taken out of the library", lambda: self._index.hide([info.video_id]))
+        self._jobs.soon(f"Removing {gone.name}", "taken out of the library", lambda: self._index.hide([info.video_id]))
         with self._lock:
             self._write({**self._read(), info.video_id: gone})
         return gone
@@ -244,7 +248,7 @@ class Bin:
             if gone is None:
                 raise InputError("this removal can no longer be undone", hint="add the file again")
             self._write(held)
-        self._do(f"Putting {gone.name} back", f"{gone.name} is back",
+        self._jobs.soon(f"Putting {gone.name} back", f"{gone.name} is back",
                  lambda: self._index.hide([video_id], hidden=False))  # fmt: skip
         return gone
 
@@ -262,17 +266,6 @@ class Bin:
             self._index.remove(one.video_id)
             discard_uploads(self._uploads, paths)
         return old
-
-    def _do(self, title: str, message: str, change: Callable[[], object]) -> None:
-        if not self._jobs.busy:
-            change()
-            return
-
-        def work(report: ProgressCallback) -> str:
-            change()
-            return message
-
-        self._jobs.start(title, work, keep=True)
 
     def _is_out(self, video_id: str) -> bool:
         row = self._index.catalog.videos.get(video_id)

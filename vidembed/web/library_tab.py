@@ -14,6 +14,8 @@ from vidembed.errors import InputError, VidembedError
 from vidembed.index.pipeline.run import ProgressCallback
 from vidembed.types import RunReport
 from vidembed.web import html
+from vidembed.web.captioning import caption_videos
+from vidembed.web.changes import switch_on, tag_videos, untag_video
 from vidembed.web.html import html_part
 from vidembed.web.intake import files_under_roots, take_uploads
 from vidembed.web.jobs import Job, discard_uploads
@@ -122,13 +124,42 @@ def act(site: Site, action: str, data: dict[str, Any]) -> str:
     if action == "undo":
         site.bin.put_back(str(data.get("video", "")))
         return ""
+    if action in ("remove-chosen", "caption-chosen", "tag-chosen"):
+        return _chosen(site, action, [one for one in str(data.get("videos", "")).split(",") if one], data)
+    if action == "tag":
+        return tag_videos(site, [str(data.get("video", ""))], str(data.get("text", "")))
+    if action == "untag":
+        return untag_video(site, str(data.get("video", "")), str(data.get("tag", "")))
+    if action == "channel":
+        channels, title = switch_on(site, str(data.get("channel", "")))
+        add_files(
+            site, [path for record in site.videos() for path in record.paths], "", channels=channels, all_of=title
+        )
+        return ""
     if action == "retry":
         return _retry(site, str(data.get("video", "")), str(data.get("failure", "")))
     raise InputError(f"unknown action {action!r}")
 
 
-def add_files(site: Site, paths: Sequence[Path], title: str, *, channels: Sequence[str] | None = None) -> Job:
-    """Index these files in the background. An upload that then cannot be indexed is thrown away again."""
+def _chosen(site: Site, action: str, videos: Sequence[str], data: dict[str, Any]) -> str:
+    """Do something with the ticked videos."""
+    if not videos:
+        raise InputError("tick some videos first")
+    if action == "tag-chosen":
+        return tag_videos(site, videos, str(data.get("text", "")))
+    if action == "caption-chosen":
+        caption_videos(site, videos, model=None, prompt=None)
+        return ""
+    return "".join(_remove(site, video_id) for video_id in videos)
+
+
+def add_files(
+    site: Site, paths: Sequence[Path], title: str, *, channels: Sequence[str] | None = None, all_of: str = ""
+) -> Job:
+    """Index these files in the background. An upload that then cannot be indexed is thrown away again.
+
+    all_of: the whole title, where it is not "Adding" these files.
+    """
 
     def work(report: ProgressCallback) -> str:
         run = site.index.add(paths, channels=channels or None, progress=report)
@@ -140,7 +171,7 @@ def add_files(site: Site, paths: Sequence[Path], title: str, *, channels: Sequen
             discard_uploads(site.uploads, lost)
         return _report(run)
 
-    return site.jobs.start(f"Adding {title}", work)
+    return site.jobs.start(all_of or f"Adding {title}", work)
 
 
 def add_uploads(site: Site, files: Sequence[str]) -> str:

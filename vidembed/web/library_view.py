@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from vidembed.types import Failure
 from vidembed.web import html
 from vidembed.web.cards import empty_library, middle_clips
+from vidembed.web.changes import offers_html
 from vidembed.web.html import count, e
 from vidembed.web.jobs import Job
 
@@ -32,6 +33,18 @@ ORDERS: Mapping[str, Callable[[VideoRecord], Any]] = {
     "Longest": lambda record: (-record.info.duration_s, record.info.video_id),
     "To be done": lambda record: (record.state == "ready", record.info.path.name.casefold()),
 }
+
+
+CHOSEN = (
+    '<div class="ve-bar" data-record><span class="ve-actions">'
+    + html.button("Select all", "pick-all", kind="ve-quiet")
+    + '<span class="ve-why" data-picked></span></span><span class="ve-actions">'
+    + html.button("Caption", "caption-chosen", takes="videos", title="Caption the selected videos")
+    + '<input class="ve-tag" aria-label="A tag for the selected videos" placeholder="camera=front">'
+    + html.button("Tag", "tag-chosen", takes="videos", reads=".ve-tag", title="Tag the selected videos")
+    + html.button("Remove", "remove-chosen", takes="videos", kind="ve-danger", title="Remove the selected videos")
+    + "</span></div>"
+)
 
 
 def upload_html(site: Site) -> str:
@@ -119,7 +132,8 @@ def table_html(site: Site, wanted: str, order: str = "Name") -> str:
         if records
         else ""
     )
-    return f"{_facts(site)}{_failures(site, failed)}{table}{removed}"
+    bar = "" if site.readonly or not records else CHOSEN
+    return f"{_facts(site)}{offers_html(site)}{_failures(site, failed)}{bar}{table}{removed}"
 
 
 def _removed(site: Site) -> str:
@@ -181,10 +195,18 @@ def _video_row(site: Site, record: VideoRecord, clip_id: str | None) -> str:
         actions += html.button("Remove", "remove", kind="ve-danger ve-quiet", video=info.video_id,
                                title=f"Remove {name}")  # fmt: skip
     return (
-        f'<tr><td>{picture}</td><td><div class="ve-name">{e(name)}</div><div class="ve-why">{e(facts)}</div>{why}'
+        f'<tr><td><div class="ve-picture">{picture}{_tick(info.video_id, name)}</div></td>'
+        f'<td><div class="ve-name">{e(name)}</div><div class="ve-why">{e(facts)}</div>{why}'
         f'{tags}</td><td><span class="ve-pill ve-{e(record.state)}">{e(record.state)}</span></td>'
         f'<td><div class="ve-pills">{channels}</div></td>'
         f'<td><div class="ve-actions">{actions}</div></td></tr>'
+    )
+
+
+def _tick(video_id: str, name: str) -> str:
+    return (
+        f'<label class="ve-pick"><input type="checkbox" data-video="{e(video_id)}" '
+        f'aria-label="{e(f"Select {name}")}"></label>'
     )
 
 

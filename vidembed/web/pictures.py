@@ -15,7 +15,6 @@ import numpy as np
 from vidembed.errors import BadQuery, InputError, MediaNotFound, MediaUnreadable, NoSuchStream
 from vidembed.files import write_bytes
 from vidembed.types import Image, Span
-from vidembed.web.jobs import give_way
 from vidembed.web.media import MediaFiles, tidy
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Pictures:
 
     def __init__(self, index: VideoIndex, media: MediaFiles, folder: Path, *, max_bytes: int, at_once: int = 2) -> None:
         self._index, self._media, self._folder, self._max_bytes = index, media, folder, max_bytes
-        self._makers = ThreadPoolExecutor(at_once, "vidembed-pictures", give_way)  # answers go before pictures
+        self._makers = ThreadPoolExecutor(at_once, "vidembed-pictures")
 
     def frame(self, video_id: str, at_s: float) -> Path | None:
         """A JPEG of what is shown at this second; None for a sound."""

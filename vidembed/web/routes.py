@@ -20,11 +20,11 @@ from gradio.events import api
 from vidembed.captions.export import caption_record
 from vidembed.errors import InputError, VidembedError
 from vidembed.types import Caption, Span
+from vidembed.web.arrivals import safe_name
 from vidembed.web.asking import Ask, run
-from vidembed.web.captions_tab import SUBTITLES, caption_videos, edit, subtitles
+from vidembed.web.captioning import SUBTITLES, caption_videos, edit, subtitles
 from vidembed.web.export import MEDIA_TYPES, record, written
 from vidembed.web.html import ICON, strip
-from vidembed.web.intake import safe_name
 from vidembed.web.media import BROWSER_TYPES
 from vidembed.web.pictures import Region
 from vidembed.web.transcript_pane import transcript_html
@@ -116,13 +116,24 @@ def add_routes(app: FastAPI, site: Site) -> None:
         return HTMLResponse(strip(times_s, scores, duration_s, own), headers={"Cache-Control": "no-store"})
 
     @app.get("/export/{token}.{kind}", include_in_schema=False)
-    def export(token: str, kind: str, only: str = "") -> Response:
-        """An answer, or the moments of it whose places `only` names: "0,3"."""
+    def export(token: str, kind: str, only: str = "", ticket: str = "") -> Response:
+        """An answer, or the moments of it whose places `only` names: "0,3". ticket: to ask how far the cutting is."""
         answer = site.answers.get(token)
         if answer is None or not _PLACES.fullmatch(only):
             raise InputError("this search is no longer remembered", hint="search again")
         chosen = [int(place) for place in only.split(",") if place]
-        return _download(written(site, answer, kind, chosen), MEDIA_TYPES[kind], f"moments.{kind}")
+
+        def tell(done: int, total: int) -> None:
+            site.cutting[ticket[:40]] = (done, total)
+
+        body = written(site, answer, kind, chosen, progress=tell if ticket else None)
+        return _download(body, MEDIA_TYPES[kind], f"moments.{kind}")
+
+    @app.get("/cutting/{ticket}", include_in_schema=False)
+    def cutting(ticket: str) -> JSONResponse:
+        """How far an export is that cuts."""
+        done, total = site.cutting.get(ticket, (0, 0))
+        return JSONResponse({"done": done, "total": total}, headers={"Cache-Control": "no-store"})
 
     @app.get("/transcript/{video_id}", include_in_schema=False)
     def transcript(video_id: str) -> HTMLResponse:

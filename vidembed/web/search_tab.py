@@ -76,6 +76,7 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
         with gr.Column(elem_classes="ve-side"):
             html_part(html.PLAYER)
         with gr.Column(elem_classes="ve-main"):
+            said = html_part(elem_id="ve-search-said")
             found = html_part(html.wait("Opening the library…"), elem_id="ve-results")
             more = gr.Button("Show more", visible=False, elem_id="ve-more")
 
@@ -87,7 +88,7 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
     fields: dict[str, Any] = {"text": text, "image": image, "audio": audio, "video": video, **options}
     states = {"examples": examples, "only": only, "region": region, "wrong": wrong, "dates": dates}
     inputs: set[Any] = {count, *states.values(), *fields.values()}
-    outputs = [found, terms, count, more, hints, *states.values(), *fields.values()]
+    outputs = [found, said, terms, count, more, hints, *states.values(), *fields.values()]
 
     def answer(data: Mapping[Any, Any], changed: Mapping[str, Any], k: int = _PAGE) -> dict[Any, Any]:
         """What changes on the page. changed: fields of the form and of `states`, instead of what is there."""
@@ -180,6 +181,8 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
             return {**told, hints: html.suggestions(cards.suggested(site))}
         if action == "demo":
             return {found: _begin_demo(site)}
+        if action in ("tag", "untag", "tag-chosen", "caption-chosen"):
+            return {said: _acted(site, action, dict(event._data)), **(answer(data, {}) if "tag" in action else {})}
         if action == "drop-media":
             name = str(event._data.get("media", ""))
             return answer(data, {field: None for shown, field in MEDIA_FIELDS.items() if shown == name})
@@ -236,13 +239,17 @@ def _seconds(text: str) -> float:
 
 
 def _begin_demo(site: Site) -> str:
+    return _acted(site, "demo", {}) or html.wait("The demo library is being added…")
+
+
+def _acted(site: Site, action: str, given: dict[str, Any]) -> str:
+    """Do what the Library does; HTML of what to tell."""
     from vidembed.web.library_tab import act
 
     try:
-        act(site, "demo", {})
+        return act(site, action, given)
     except VidembedError as error:
         return html.error_box(error)
-    return html.wait("The demo library is being added…")
 
 
 def _answer(

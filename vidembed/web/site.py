@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cachetools import LRUCache
 
 from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.index.phrasing import load_writer
@@ -75,6 +78,7 @@ class Site:
         self.settings = settings or AppSettings()
         self.readonly = self.settings.readonly or index.readonly
         self.answers = Answers()
+        self.cutting: MutableMapping[str, tuple[int, int]] = LRUCache(500)  # ticket -> moments cut, and all
         self.searching = threading.BoundedSemaphore(self.settings.searches_at_once)
         self.jobs = Jobs()
         self.media = MediaFiles(index, index.path / "cache" / "proxies", max_bytes=self.settings.proxy_mb << 20)

@@ -39,6 +39,7 @@ def site(*, show_paths: bool = True, fps: int = 25, has_audio: bool = True) -> A
     settings = AppSettings(show_paths=show_paths)
     return SimpleNamespace(
         settings=settings,
+        readonly=False,
         index=SimpleNamespace(
             catalog=SimpleNamespace(videos=videos),
             info=lambda: SimpleNamespace(clips=1),

@@ -15,7 +15,7 @@ from vidembed import VideoIndex
 from vidembed.errors import InputError, MediaUnreadable
 from vidembed.web import AppSettings, Site
 from vidembed.web.asking import Ask, run
-from vidembed.web.captions_tab import edit
+from vidembed.web.captioning import edit
 from vidembed.web.intake import files_under_roots, take_uploads, try_decoding
 from vidembed.web.jobs import KEEP_REMOVED_S
 from vidembed.web.library_tab import act, add_uploads

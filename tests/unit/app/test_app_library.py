@@ -18,7 +18,8 @@ from vidembed import VideoIndex, open_index
 from vidembed.errors import BadQuery, InputError
 from vidembed.types import Caption
 from vidembed.web import Site
-from vidembed.web.captions_tab import edit, lines_html
+from vidembed.web.captioning import edit
+from vidembed.web.captions_tab import lines_html
 from vidembed.web.cards import welcome
 from vidembed.web.explore_tab import duplicates_html
 from vidembed.web.jobs import KEEP_REMOVED_S

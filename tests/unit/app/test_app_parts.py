@@ -12,8 +12,8 @@ from vidembed.errors import BadQuery, ConfigError, InputError
 from vidembed.index.pipeline.run import Progress
 from vidembed.types import Clip, Span
 from vidembed.web import mapping
+from vidembed.web.arrivals import safe_name
 from vidembed.web.asking import Ask, filter_of, from_address, query_of
-from vidembed.web.intake import safe_name
 from vidembed.web.jobs import Jobs
 from vidembed.web.media import piece_at
 from vidembed.web.search_form import Examples

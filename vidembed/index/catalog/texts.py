@@ -158,6 +158,10 @@ class Captions:
                     saved.append(caption)
         return saved
 
+    def delete(self, clip_ids: Iterable[str]) -> None:
+        """Forget the captions of these clips, of people too."""
+        self._db.run_many("DELETE FROM captions WHERE clip_id = ?", ((clip_id,) for clip_id in clip_ids))
+
     def get(self, video_id: str | None = None) -> list[Caption]:
         """The captions of one video, or of all, in order of time."""
         limit, args = ("", ()) if video_id is None else ("WHERE c.video_id = ?", (video_id,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -220,6 +220,7 @@ def reel(
     overwrite: bool = False,
     limits: LimitSettings | None = None,
     timeout_s: float = 3600.0,
+    progress: Callable[[int], object] | None = None,
 ) -> Path:
     """Write spans of videos one after the other to `out` at 30 frames a second: H.264 and AAC, in .webm VP9 and Opus.
 
@@ -232,6 +233,7 @@ def reel(
         overwrite: Replace `out` if it exists.
         limits: What files are refused.
         timeout_s: How long ffmpeg may take for each piece, and for joining them.
+        progress: Called with the number of pieces that are cut.
 
     Raises:
         InputError: No pieces, `out` exists, or a span lies beyond its video's end.
@@ -245,10 +247,12 @@ def reel(
     _check_folder(out)
     refuse_existing(out, overwrite=overwrite)
     with replacing(out, overwrite=overwrite) as part, tempfile.TemporaryDirectory(prefix="vidembed-reel-") as folder:
-        cuts = [
-            cut(path, span, Path(folder) / f"{place}.mp4", exact=True, limits=limits, timeout_s=timeout_s).path
-            for place, (path, span) in enumerate(pieces)
-        ]
+        cuts = []
+        for place, (path, span) in enumerate(pieces):
+            made = cut(path, span, Path(folder) / f"{place}.mp4", exact=True, limits=limits, timeout_s=timeout_s)
+            cuts.append(made.path)
+            if progress is not None:
+                progress(len(cuts))
         graph = _reel_graph([probe(path) for path in cuts], part)
         program.run(graph, doing=f"making {out.name}", timeout_s=timeout_s)
     return out

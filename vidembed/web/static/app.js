@@ -217,13 +217,16 @@
 
   // ---- ticked moments: the exports take only them ------------------------------------------------------------------
   const ticks = (results) => [...results.querySelectorAll(".ve-pick input")];
+  const tell = (part, text) => { if (part && part.textContent !== text) part.textContent = text; }; // a change is seen, and drawn again
   function picked(results) {
     const all = ticks(results);
     const chosen = all.filter((one) => one.checked).map((one) => one.dataset.place);
     const said = results.querySelector("[data-picked]");
-    if (said) said.textContent = chosen.length ? `${chosen.length} selected` : "none selected: all are exported";
+    const none = results.querySelector("a[data-export]") ? "none selected: all are exported" : "";
+    tell(said, chosen.length ? `${chosen.length} selected` : none);
+    results.querySelectorAll("[data-takes]").forEach((one) => { one.disabled = !chosen.length; });
     const turn = results.querySelector("[data-action=pick-all]");
-    if (turn) turn.textContent = chosen.length === all.length && all.length ? "Select none" : "Select all";
+    tell(turn, chosen.length === all.length && all.length ? "Select none" : "Select all");
     for (const link of results.querySelectorAll("a[data-export]")) {
       const url = new URL(link.href);
       if (chosen.length) url.searchParams.set("only", chosen.join(",")); else url.searchParams.delete("only");
@@ -231,13 +234,14 @@
     }
   }
   function pickAll(button) {
-    const results = document.querySelector("#ve-results");
+    const results = button.closest("#ve-results, #ve-table");
     const on = ticks(results).some((one) => !one.checked);
     ticks(results).forEach((one) => { one.checked = on; });
     picked(results);
   }
   document.addEventListener("change", (event) => {
-    if (event.target.closest?.(".ve-pick")) picked(document.querySelector("#ve-results"));
+    const part = event.target.closest?.(".ve-pick")?.closest("#ve-results, #ve-table");
+    if (part) picked(part);
   });
   // Cutting takes a while: say so, and hand the file over when it is there.
   document.addEventListener("click", async (event) => {
@@ -247,21 +251,29 @@
     const label = link.dataset.label || (link.dataset.label = link.textContent);
     if (link.dataset.busy) return;
     link.dataset.busy = "1";
-    const started = Date.now();
-    const tell = () => { link.textContent = `Cutting… ${Math.round((Date.now() - started) / 1000)} s`; };
+    const ticket = crypto.getRandomValues(new Uint32Array(3)).join("");
+    const url = new URL(link.href);
+    url.searchParams.set("ticket", ticket);
+    const state = new URL(url);
+    state.pathname = url.pathname.replace(/export\/[^/]*$/, `cutting/${ticket}`);
+    state.search = "";
+    const tell = async () => {
+      const { done, total } = await fetch(state).then((answer) => answer.json()).catch(() => ({}));
+      if (link.dataset.busy) link.textContent = !total ? "Cutting…" : done < total ? `Cutting ${done + 1} of ${total}…` : "Finishing…";
+    };
     const clock = setInterval(tell, 500);
-    tell();
+    link.textContent = "Cutting…";
     try {
-      const answer = await fetch(link.href);
+      const answer = await fetch(url);
       if (!answer.ok) throw new Error(await answer.text());
       const made = document.createElement("a");
       made.href = URL.createObjectURL(await answer.blob());
       made.download = `moments.${link.dataset.export}`;
       made.click();
+      delete link.dataset.busy;
       link.textContent = label;
-    } catch (error) { link.textContent = String(error.message || error); }
+    } catch (error) { delete link.dataset.busy; link.textContent = String(error.message || error); }
     clearInterval(clock);
-    delete link.dataset.busy;
   });
 
   const writing = (el) => el.matches?.("input, textarea, select, [contenteditable=true], video, [role=slider]");
@@ -513,8 +525,8 @@
       const id = element.closest("[id^=ve-]")?.id;
       if (id) parts.set(id, trigger);
       if (id === "ve-upload") window.vidembed.ready.splice(0).forEach((act) => act());
-      if (id === "ve-results" || id === "ve-lines") {
-        const redrawn = id === "ve-results" ? address : redraw;
+      if (id === "ve-results" || id === "ve-lines" || id === "ve-table") {
+        const redrawn = { "ve-results": address, "ve-lines": redraw, "ve-table": picked }[id];
         new MutationObserver(() => redrawn(element)).observe(element, {
           childList: true, subtree: true, attributes: true, attributeFilter: ["data-address", "data-start"],
         });
@@ -524,6 +536,11 @@
         const button = event.target.closest("[data-action]");
         if (!button || !element.contains(button) || LOCAL.has(button.dataset.action)) return;
         const data = { ...button.dataset };
+        if (data.takes) { // what is ticked in this part
+          const chosen = ticks(element).filter((one) => one.checked);
+          data.videos = [...new Set(chosen.map((one) => one.dataset.video))].join(",");
+          if (data.takes === "clips") data.clip = chosen.map((one) => one.dataset.clip).slice(0, 8).join(",");
+        }
         if (data.reads) {
           const field = button.closest("[data-record]")?.querySelector(data.reads);
           data.text = field ? field.value : "";
