@@ -141,3 +141,39 @@ def test_moments_become_files_that_are_not_overwritten(shelf: Path, capsys: Any)
         assert {moment.path.name for moment in index.search("blue")} == {"one.mp4"}
         index.hide("videos/two.mp4", hidden=False)
         assert {moment.path.name for moment in index.search("blue")} == {"one.mp4", "two.mp4"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("search red --tag ", ["place=home"]),
+        ("search red --channels vision,so", ["vision,sound"]),
+        ("index --channels +so", ["+sound"]),
+        ("index x --profile la", ["laptop"]),
+        ("caption --model toy-", ["toy-captioner"]),
+        ("models show toy-", ["toy-captioner"]),
+        ("ca", ["caption"]),
+    ],
+)
+def test_the_shell_completes_values(
+    shelf: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch, typed: str, offered: list[str]
+) -> None:
+    capsys.readouterr()
+    monkeypatch.setenv("_VIDEMBED_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"vidembed {typed}")
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" "))))
+    assert main([]) == 0
+    assert capsys.readouterr().out.split() == offered
+
+
+def test_a_shell_answers_line_after_line_and_goes_on_after_a_mistake(
+    shelf: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = iter(["red", "", "red --channels smell", "blue -k 1 --json", "exit"])
+    monkeypatch.setattr("builtins.input", lambda prompt: next(lines))
+    capsys.readouterr()
+    assert main(["shell"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[0].startswith("1\t")
+    assert json.loads(printed.out.splitlines()[-1])["path"].endswith(".mp4")
+    assert "smell" in printed.err

@@ -24,6 +24,7 @@ from vidembed.cli.common import (
     say_failures,
     step_bar,
 )
+from vidembed.cli.completing import complete_models
 from vidembed.cli.terminal import path_text, wrapped
 from vidembed.errors import InputError
 from vidembed.types import format_time
@@ -54,7 +55,9 @@ def caption(
     parquet: ParquetOption = None,
     sidecar: SidecarOption = False,
     overwrite: OverwriteOption = False,
-    model: Annotated[str | None, typer.Option(help="The captioner; see `vidembed models`.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The captioner; see `vidembed models`.", autocompletion=complete_models)
+    ] = None,
     candidates: Annotated[int | None, typer.Option(help="Candidate captions per clip.", min=1, max=64)] = None,
     prompt: Annotated[str | None, typer.Option(help="For captioners that take one.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the sampling.")] = None,

@@ -25,6 +25,7 @@ from vidembed.cli.common import (
     progress_bar,
     say_failures,
 )
+from vidembed.cli.completing import complete_channels
 from vidembed.cli.terminal import clock, path_text, width, wrapped
 from vidembed.errors import InputError
 from vidembed.types import RunReport
@@ -45,7 +46,11 @@ def index(
     config: ConfigOption = None,
     settings: SetOption = None,
     channels: Annotated[
-        str | None, typer.Option(help="Channels to fill: vision,sound; or +speech,+ocr on top of the profile's.")
+        str | None,
+        typer.Option(
+            help="Channels to fill: vision,sound; or +speech,+ocr on top of the profile's.",
+            autocompletion=complete_channels,
+        ),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Videos decoded in parallel.", min=1)] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Keep running; index new and changed files.")] = False,
@@ -53,7 +58,8 @@ def index(
         str | None,
         typer.Option(
             help="Re-encode these channels (vision,sound) with the models of --profile and --set; "
-            "old vectors stay live meanwhile."
+            "old vectors stay live meanwhile.",
+            autocompletion=complete_channels,
         ),
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Remove videos whose files are gone.")] = False,

@@ -23,6 +23,7 @@ from vidembed.cli.common import (
     print_json,
     show_downloads,
 )
+from vidembed.cli.completing import complete_models
 from vidembed.cli.terminal import shortened, wrapped
 from vidembed.errors import WeightsMissing
 
@@ -38,7 +39,10 @@ class _ShowByDefault(TyperGroup):
 
 
 app = typer.Typer(cls=_ShowByDefault, help="List models, fetch and delete their weights.", invoke_without_command=True)
-NamesArgument = Annotated[list[str], typer.Argument(help="Models, or profiles with all their models.", metavar="NAME")]
+NamesArgument = Annotated[
+    list[str],
+    typer.Argument(help="Models, or profiles with all their models.", metavar="NAME", autocompletion=complete_models),
+]
 
 
 @app.callback()
@@ -70,7 +74,9 @@ def listed(context: typer.Context, profile: ProfileOption = None, json: JsonOpti
 
 
 @app.command("show")
-def show(name: Annotated[str, typer.Argument(help="A model.")], json: JsonOption = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="A model.", autocompletion=complete_models)], json: JsonOption = False
+) -> None:
     """Show one model in full."""
     for spec in _named(name):
         if json:
@@ -115,7 +121,7 @@ def download(
 
 
 @app.command("path")
-def path(name: Annotated[str, typer.Argument(help="A model.")]) -> None:
+def path(name: Annotated[str, typer.Argument(help="A model.", autocompletion=complete_models)]) -> None:
     """Print the folder of a model's weights. Fails where they are not here."""
     from vidembed.models import hub, weights
 
