@@ -319,7 +319,7 @@
       if (drafts.has(field.dataset.clip)) {
         field.value = drafts.get(field.dataset.clip);
         field.closest(".ve-line").classList.toggle("ve-changed", field.value !== field.defaultValue);
-      }
+      } else if (field !== document.activeElement) field.value = field.defaultValue; // what was typed and saved before stays otherwise
       if (writingAt?.clip === field.dataset.clip && document.activeElement === document.body) {
         field.focus({ preventScroll: true });
         field.setSelectionRange(writingAt.from, writingAt.to);
