@@ -157,6 +157,14 @@ def test_chapters_cut_where_the_scene_changes() -> None:
     assert summarise([], embed=embed) is None  # type: ignore[arg-type]
 
 
+def test_hours_of_captions_are_summed_up() -> None:
+    words = ["a dog runs", "a train passes"]
+    captions = [caption(n * 2, n * 2 + 2, words[n // 1000 % 2]) for n in range(9000)]
+    summary = summarise(captions, embed=embed)  # type: ignore[arg-type]
+    assert summary is not None
+    assert [(c.span.start_s, c.span.end_s) for c in summary.chapters] == [(n * 2000, (n + 1) * 2000) for n in range(9)]
+
+
 def test_titles() -> None:
     assert title_of("A man in a red shirt rides a bike down the long street.") == "Man in a red shirt rides a bike"
     assert title_of("A girl in a blue dress is standing in front of a house") == "Girl in a blue dress standing"

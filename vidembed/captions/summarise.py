@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidembed.captions.subtitles import Cue, clean, is_degenerate
 from vidembed.errors import EncodingError
@@ -92,32 +93,38 @@ def chapters(captions: Sequence[Caption], vectors: Floats, most: int, min_s: flo
     Stops when at most `most` chapters are left, each at least `min_s` long, and no two neighbours are similar (cosine
     of their centres at or above 0.8). Each is named by the caption closest to its centre.
     """
-    groups = [[i] for i in range(len(captions))]
+    edges = list(range(len(captions) + 1))  # group g is captions[edges[g] : edges[g + 1]]
+    sums = np.concatenate([np.zeros((1, vectors.shape[1])), np.cumsum(vectors, axis=0, dtype=np.float64)])
 
-    def centre(group: list[int]) -> Floats:
-        mean = vectors[group].mean(axis=0)
-        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9), dtype=np.float32)
+    def centre(group: int) -> NDArray[np.float64]:
+        total = sums[edges[group + 1]] - sums[edges[group]]
+        return np.asarray(total / max(float(np.linalg.norm(total)), 1e-9))
 
-    def length_s(group: list[int]) -> float:
-        return captions[group[-1]].clip.span.end_s - captions[group[0]].clip.span.start_s
+    def likeness(group: int) -> float:
+        return round(float(centre(group) @ centre(group + 1)), 6)
 
-    while len(groups) > 1:
-        alike = [float(centre(a) @ centre(b)) for a, b in pairwise(groups)]
-        short = [i for i, group in enumerate(groups) if length_s(group) < min_s]
-        if len(groups) > most or max(alike) >= 0.8:
-            at = int(np.argmax(alike))
-        elif short:
-            i = short[0]
-            left = alike[i - 1] if i > 0 else -2.0
-            right = alike[i] if i < len(alike) else -2.0
-            at = i - 1 if left >= right else i
+    def length_s(group: int) -> float:
+        return captions[edges[group + 1] - 1].clip.span.end_s - captions[edges[group]].clip.span.start_s
+
+    alike = [likeness(group) for group in range(len(captions) - 1)]  # each group and the next
+    while alike:
+        if len(edges) - 1 > most or max(alike) >= 0.8:
+            at = alike.index(max(alike))
         else:
-            break
-        groups[at : at + 2] = [groups[at] + groups[at + 1]]
+            short = next((group for group in range(len(edges) - 1) if length_s(group) < min_s), None)
+            if short is None:
+                break
+            left = alike[short - 1] if short > 0 else -2.0
+            right = alike[short] if short < len(alike) else -2.0
+            at = short - 1 if left >= right else short
+        del edges[at + 1], alike[at]
+        for group in range(max(0, at - 1), min(at + 1, len(alike))):
+            alike[group] = likeness(group)
     cues: list[Cue] = []
-    starts_s = [captions[group[0]].clip.span.start_s for group in groups]
-    for group, start_s, end_s in zip(groups, starts_s, [*starts_s[1:], captions[-1].clip.span.end_s], strict=True):
-        name = captions[group[int(np.argmax(vectors[group] @ centre(group)))]].text
+    starts_s = [captions[first].clip.span.start_s for first in edges[:-1]]
+    for group, (start_s, end_s) in enumerate(pairwise([*starts_s, captions[-1].clip.span.end_s])):
+        first, last = edges[group], edges[group + 1]
+        name = captions[first + int(np.argmax(vectors[first:last] @ centre(group)))].text
         cues.append(Cue(Span(start_s, max(end_s, start_s + 0.001)), title_of(clean(name))))
     return cues
 
