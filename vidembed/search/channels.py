@@ -25,6 +25,7 @@ from vidembed.vectors import SegmentScore
 
 Texts = Mapping[str, Mapping[str, TimedText]]  # clip id -> channel -> text
 TextsOf = Callable[[Sequence[str]], Texts]
+_ACROSS = 0.1  # how surely pictures tell what a sound is, and sounds what a picture is
 _BEST = 5  # hits that say how sure a channel is
 
 
@@ -197,6 +198,7 @@ class DenseChannelSearch(ChannelSearch):
         super().__init__(query, tools, stored=stored, weight=weight)
         assert isinstance(query.vector, np.ndarray)
         self._vector: Floats = query.vector
+        self._across = query.across
         collection = tools.collections.get(query.channel)
         self._near_null = collection.near_null
         self._bank = tools.bank(query.channel) if query.ordinary and collection.scale is not None else None
@@ -252,6 +254,8 @@ class DenseChannelSearch(ChannelSearch):
 
     @cached_property
     def heard(self) -> float:
+        if self._across:
+            return _ACROSS
         bank, sounds = self._bank, self._tools.sounds
         if self.modality != "audio" or bank is None or sounds is None:
             return 1.0

@@ -21,6 +21,7 @@ from vidembed.search.query import FUSIONS
 Ranking: TypeAlias = Sequence[tuple[str, float]]
 Weights: TypeAlias = Mapping[str, float]
 _LEAST_TRUST = 0.1
+_PERCEIVES = 0.1
 # Exponent of a channel's odds in `share`. Chosen on the tuning half of benchmarks/fusion.py: from 0.6 on, captions are
 # found no worse than by pictures alone; a higher one outvotes channels that are hardly less confident.
 _SHARE_POWER = 0.6
@@ -163,7 +164,8 @@ def fuse_channels(
         trust = {channel.name: channel.trust for channel in channels}
         return fuse(settings.fusion, rankings, rrf_k=settings.rrf_k, weights=trust)
     # The odds hold the confidence in one hit; the share holds that in the query at all.
-    main = max(channels, key=lambda channel: channel.stored)  # the first of equals, so the profile's order decides
+    # The first of equals, so the profile's order decides; not one that cannot perceive what is asked.
+    main = max(channels, key=lambda channel: (channel.heard > _PERCEIVES, channel.stored))
     odds = {}
     for channel in channels:
         # The main channel's zero is an ordinary query, the others' zero is an even chance of a match.

@@ -72,11 +72,17 @@ class SearchOptions:
 
 @dataclass(frozen=True, eq=False)
 class ChannelQuery:
-    """A query in one channel's space. ordinary: text alone, so the bank of text queries calibrates it."""
+    """A query in one channel's space.
+
+    Attributes:
+        ordinary: Text alone, so the bank of text queries calibrates it.
+        across: A sound asked of pictures or a picture asked of sounds, and nothing else.
+    """
 
     channel: Channel
     vector: Floats | SparseVector
     ordinary: bool
+    across: bool = False
 
 
 def checked(query: str | Query) -> Query:
@@ -170,7 +176,7 @@ class QueryEncoder:
             return None
         ordinary = all(term.modality == "text" for term in query.terms)
         try:
-            return ChannelQuery(channel, _combined(vectors, weights), ordinary)
+            return ChannelQuery(channel, _combined(vectors, weights), ordinary, _across(query, channel))
         except EncodingError as error:
             raise BadQuery(
                 "the terms of the query cancel each other out", hint="lower the weight of a negative term"
@@ -207,6 +213,13 @@ class QueryEncoder:
             f"no channel of this index understands {' or '.join(asked)} queries; channels: {names}",
             hint="add a channel whose model understands it (see vidembed models), or search by text",
         )
+
+
+def _across(query: Query, channel: Channel) -> bool:
+    asked = {term.modality for term in query.terms}
+    return (asked == {"audio"} and channel.source.modality == "image") or (
+        asked == {"image"} and channel.source.modality == "audio"
+    )
 
 
 def text_key(channel: Channel) -> object:

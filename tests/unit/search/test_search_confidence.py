@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
-from axes_index import AxesEncoder, Index, best
+from axes_index import AxesEncoder, Index, best, meaning
 
 from vidembed.config.schema import CalibrationSettings, Fusion, MomentSettings, SearchSettings
 from vidembed.search.fusion import FUSIONS, confidence_of
 from vidembed.search.query import SearchOptions
-from vidembed.types import Filter
+from vidembed.types import Filter, Query
 
 
 @pytest.mark.parametrize("fusion", FUSIONS)
@@ -78,3 +81,27 @@ def test_without_calibration_it_still_answers(index: Index) -> None:
     settings = SearchSettings(calibration=CalibrationSettings(enabled=False), moments=MomentSettings(smooth_s=0))
     assert index.searcher(settings).search("dog")[0].video_id == "walk"
     assert index.searcher(bank=False).search("dog")[0].video_id == "walk"
+
+
+class HearingEncoder(AxesEncoder):
+    """Pictures and sounds in one space, as models of both have them."""
+
+    def encode_query(self, modality: str, value: Any) -> np.ndarray | None:
+        return super().encode_query("image" if modality == "audio" else modality, value)
+
+
+def test_a_sound_is_looked_for_by_sound() -> None:
+    index = Index()
+    for name in ("vision", "sound"):
+        index.add_channel(name, HearingEncoder())
+        for i in range(12):
+            index.add(name, f"other{i}", [("beach", "night", "boat", "snow")[i % 4]] * 5)
+    index.add("vision", "picture of a bell", ["bell"] * 5)
+    index.add("sound", "picture of a bell", ["cook"] * 5)
+    index.add("vision", "rings", ["cook"] * 5)
+    index.add("sound", "rings", ["bell", "bell", "bell", "drum", "drum"])
+    ring = meaning("bell")
+    assert best(index, Query.audio(ring)).video_id == "rings"
+    assert best(index, Query.image(ring)).video_id == "picture of a bell"
+    alone = index.searcher().search(Query.audio(ring), SearchOptions(k=1, channels=["vision"]))
+    assert alone[0].video_id == "picture of a bell"  # where nothing hears, pictures are asked all the same
