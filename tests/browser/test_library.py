@@ -147,10 +147,10 @@ def test_a_folder_is_uploaded_and_progress_never_falls(filled: Page, address: st
 def test_two_tabs_with_jobs(filled: Page, address: str, served: tuple[str, Site]) -> None:
     """What one tab cancels is its own: the other's goes on."""
     jobs, may_end = served[1].jobs, threading.Event()
-    begin(filled, address)
-    open_tab(filled, "Library")
     jobs.start("Adding a long film", lambda report: "1 added" if may_end.wait(60) else "")
     jobs.start("Adding mine", lambda report: "never")
+    begin(filled, address)  # a page that has nothing to do asks for jobs when it is opened, not all the time
+    open_tab(filled, "Library")
     other = filled.context.new_page()
     other.goto(f"{address}?tab=library")
     for tab in (filled, other):
