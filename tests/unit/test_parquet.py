@@ -74,7 +74,7 @@ def test_a_run_that_breaks_off_leaves_the_last_table(tmp_path: Path) -> None:
     file = tmp_path / "captions.parquet"
     with Outputs(parquet=file) as outputs:
         outputs.write(captioned("first"))
-    broken = Outputs(parquet=file)
+    broken = Outputs(parquet=file, overwrite=True)
     broken.write(captioned("second"))
     broken.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert [row["text"] for row in read_rows(file)] == ["first"]
