@@ -5,15 +5,13 @@ A terminal gets middle-shortened, linked paths and bars; rich is imported for it
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import typer
 
-from vidembed.cli.terminal import clock, shown_path
+from vidembed.cli.terminal import clock, shown_path, width
 from vidembed.config.schema import Config
 from vidembed.search.sequence import Chain
 from vidembed.types import Moment, Span
@@ -70,7 +68,8 @@ def _times(span: Span) -> str:
 
 def _show(rows: Sequence[_Row]) -> None:
     """Rows of number, confidence, times, file and reason; on a terminal with the words that were asked for in bold."""
-    if not sys.stdout.isatty():
+    columns = width()
+    if columns is None:
         for number, sure, times, path, reason, _ in rows:
             typer.echo("\t".join((number, sure, times, str(path), reason)))
         return
@@ -79,11 +78,10 @@ def _show(rows: Sequence[_Row]) -> None:
     from rich.text import Text
 
     console = Console(highlight=False)
-    width = shutil.get_terminal_size().columns
     heads = ("#", "sure", "when", "file", "matched by")
     starts = [row[:3] for row in rows]
     first = [max(len(cell) for cell in column) for column in zip(heads[:3], *starts, strict=True)]
-    left = width - sum(first) - 4 * len(_GAP)
+    left = columns - sum(first) - 4 * len(_GAP)
     reasons = max(cell_len(row[4]) for row in rows)
     room = max(_LEAST_FILE, left - max(_LEAST_WHY, min(reasons, left * 3 // 5)))
     files = [shown_path(row[3], room) for row in rows]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +19,6 @@ from vidembed.web.site import AppSettings, Site
 if TYPE_CHECKING:
     from vidembed.index.video_index import VideoIndex
 
-_SWITCH_S = 0.0005  # a thread that computes hands over ten times as often as usual: indexing must not hold up answers
 _STOP_S = 5  # open streams are cut after this long when the server stops
 _BODY_SLACK = 1 << 20
 
@@ -109,8 +107,6 @@ def serve(index: VideoIndex, settings: AppSettings, server: ServerSettings, *, q
     temporary = tempfile.mkdtemp(prefix="vidembed-web-")
     before = os.environ.get("GRADIO_TEMP_DIR")
     os.environ["GRADIO_TEMP_DIR"] = temporary  # read by gradio when files arrive
-    usual_s = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH_S)
     try:
         app = make_server(index, settings, server)
         app.site.warm()
@@ -124,7 +120,6 @@ def serve(index: VideoIndex, settings: AppSettings, server: ServerSettings, *, q
         finally:
             app.site.close()
     finally:
-        sys.setswitchinterval(usual_s)
         if before is None:
             os.environ.pop("GRADIO_TEMP_DIR", None)
         else:
