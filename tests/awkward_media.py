@@ -85,6 +85,20 @@ def _matrix(a: float, b: float, c: float, d: float) -> Callable[[bytearray], Non
     return edit
 
 
+def _hide_edges(left: int, top: int, right: int, bottom: int) -> Callable[[bytearray], None]:
+    """Matroska: PixelCropLeft and so on in place of the Colour element, and what is left of that is void."""
+
+    def edit(data: bytearray) -> None:
+        place = data.index(b"\x55\xb0")
+        length = 3 + (data[place + 2] & 0x7F)
+        edges = zip((0xCC, 0xBB, 0xDD, 0xAA), (left, top, right, bottom), strict=True)
+        said = b"".join(bytes([0x54, name, 0x81, pixels]) for name, pixels in edges)
+        void = length - len(said) - 2
+        data[place : place + length] = said + bytes([0xEC, 0x80 | void]) + bytes(void)
+
+    return edit
+
+
 def _scramble(data: bytearray) -> None:
     """Say of every packet of sound and picture that it is encrypted, and garble it, as pay television does."""
     for place in range(0, len(data), 188):
@@ -222,6 +236,11 @@ SHAPES = (
           ("turned_90.mp4", (0, -1, 1, 0), (48, 96)),
           ("sheared.mp4", (1, 0.5, 0, 1), (96, 48)),
           ("no_matrix.mp4", (0, 0, 0, 0), (96, 48)))),
+    # Red, with white edges that are not to be shown: 8 columns left, 12 lines above, 4 columns right, 6 lines below.
+    Sample("cropped.mkv",
+           (*colour("white", 1), "-vf", "drawbox=x=8:y=12:w=52:h=30:t=fill:c=red,setparams=color_primaries=bt709:"
+            "color_trc=bt709:colorspace=smpte170m:range=tv", *H264), 1.0, size=(52, 30), decord=False,
+           after=_patched(_hide_edges(8, 12, 4, 6))),
     # 64 x 48, then 24 x 48 of another colour.
     Sample("size_changes.ts", (*colour("red", 1), *H264, "-bf", "0", "-f", "mpegts"), 2.0, decord=False,
            after=_joined_with(*colour("blue", 1, size="24x48"), *H264, "-bf", "0", "-output_ts_offset", "1", "-f",

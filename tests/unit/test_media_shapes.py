@@ -43,6 +43,30 @@ def test_the_display_matrix_is_followed_where_it_turns_or_mirrors(media: Media, 
         assert np.abs(found.astype(int) - expected).max() <= COLOUR_TOLERANCE
 
 
+@pytest.mark.parametrize("short_side_px", [48, 15])
+def test_edges_that_matroska_hides_are_cut_off(media: Media, short_side_px: int) -> None:
+    """64 x 48 less 8 + 4 columns and 12 + 6 lines: 52 x 30, or half of it, red up to its corners."""
+    info = probe(media.path("cropped.mkv"))
+    assert (info.width_px, info.height_px) == (52, 30)
+    with open_video(media.path("cropped.mkv")) as video:
+        frames = list(video.stream(rate_hz=5, short_side_px=short_side_px))
+        assert len(frames) == 5
+        for rgb in (*(frame.rgb for frame in frames), video.frames([0.5], short_side_px=short_side_px).rgb[0]):
+            assert rgb.shape == ((30, 52, 3) if short_side_px > 30 else (15, 26, 3))
+            inside = rgb[1:-1, 1:-1].astype(int)  # next to white, coding blurs
+            assert np.abs(inside - RED).max() <= 2 * COLOUR_TOLERANCE
+            assert rgb[:, :, 1:].max() < 160
+
+
+def test_decord_refuses_hidden_edges(media: Media) -> None:
+    pytest.importorskip("decord")
+    with (
+        open_video(media.path("cropped.mkv"), MediaSettings(reader="decord")) as video,
+        pytest.raises(MediaUnreadable, match="edges that are to be hidden"),
+    ):
+        video.frames([0.0], short_side_px=48)
+
+
 def test_mirrored_pictures_are_refused_by_decord(media: Media) -> None:
     pytest.importorskip("decord")
     with (

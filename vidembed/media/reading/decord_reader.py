@@ -180,6 +180,8 @@ class DecordReader(OpenFile):
                 raise self._refused("it gives wrong colours for high dynamic range")
             if self._geometry().mirrored:
                 raise self._refused("it does not mirror pictures")
+            if any(self._geometry().hidden_px):
+                raise self._refused("it shows edges that are to be hidden")
             begins = begins_group(stream.codec_context.codec.canonical_name, stream.codec_context.extradata)
             stamps: list[float] = []
             for gop in group(

@@ -26,7 +26,8 @@ from vidembed.media.reading.container import (
     packets,
     picture_kind,
 )
-from vidembed.media.reading.scaling import Geometry, Transfer, orientation, transfer_of
+from vidembed.media.reading.matroska import hidden_edges
+from vidembed.media.reading.scaling import NO_EDGES, Edges, Geometry, Transfer, orientation, transfer_of
 from vidembed.types import VideoInfo, format_time
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def read_headers(container: InputContainer, path: Path, limits: LimitSettings) -
         what = f"{format_time(duration_s)} is longer than the allowed {format_time(limits.max_duration_s)}"
         raise beyond_limit(path.name, what, "media.limits.max_duration_s")
     status = path.stat()
-    geometry = _geometry(video, begins.picture) if video is not None else None
+    geometry = None if video is None else _geometry(video, begins.picture, _hidden(container, path, video))
     width_px, height_px = geometry.shown_size if geometry else (0, 0)
     info = VideoInfo(
         video_id=video_id(path),
@@ -245,9 +246,21 @@ def _start_s(container: InputContainer, stream: Any) -> float:
     return container.start_time / 1_000_000 if container.start_time is not None else 0.0
 
 
-def _geometry(video: Any, first: Any | None) -> Geometry:
+def _geometry(video: Any, first: Any | None, hidden_px: Edges) -> Geometry:
     """Size, aspect, and how the picture is turned; FFmpeg hands that over with the decoded pictures."""
     context, aspect = video.codec_context, video.sample_aspect_ratio
     turns, mirrored = (0, False) if first is None else orientation(first)
-    size = (context.width, context.height) if first is None else (first.width, first.height)
-    return Geometry(*size, Fraction(aspect) if aspect else Fraction(1), turns, mirrored)
+    width, height = (context.width, context.height) if first is None else (first.width, first.height)
+    left, top, right, bottom = hidden_px
+    if left + right >= width or top + bottom >= height:
+        left, top, right, bottom = hidden_px = NO_EDGES
+    aspect = Fraction(aspect) if aspect else Fraction(1)
+    return Geometry(width - left - right, height - top - bottom, aspect, turns, mirrored, hidden_px)
+
+
+def _hidden(container: InputContainer, path: Path, video: Any) -> Edges:
+    """How much of each edge is not to be shown: FFmpeg's library keeps it from PyAV."""
+    if demuxer(container) != "matroska":
+        return NO_EDGES
+    found = dict(zip((stream.index for stream in container.streams.video), hidden_edges(path), strict=False))
+    return found.get(video.index, NO_EDGES)

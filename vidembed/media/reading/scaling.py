@@ -30,6 +30,8 @@ _ORIENTATIONS: dict[tuple[int, ...], tuple[int, bool]] = {
     (-1, 0, 0, 1): (0, True), (0, 1, 1, 0): (1, True), (1, 0, 0, -1): (2, True), (0, -1, -1, 0): (3, True),
 }  # fmt: skip
 _DISPLAY_MATRIX, _MATRIX_BYTES = "DISPLAYMATRIX", 36
+Edges = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
+NO_EDGES: Edges = (0, 0, 0, 0)
 _PEAK = 1000.0  # cd/m2 that become full scale; what is brighter is cut to it
 _SDR_PEAK = 100.0
 _GAMMA = 2.4
@@ -51,6 +53,7 @@ class Scaler:
         self._reformatter = VideoReformatter()
         # Bicubic with its support widened for shrinking: what image towers were trained on.
         self._interpolation = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+        self._crop = Crop(geometry)
         self._last: tuple[Any, int, Image] | None = None  # the last frame, the size asked for, and what was given
 
     def rgb(self, frame: Any, short_side_px: int) -> Image:
@@ -73,6 +76,7 @@ class Scaler:
 
     def _scaled(self, frame: Any, short_side_px: int) -> Image:
         width, height = self._geometry.scaled_size(short_side_px)
+        frame = self._crop.inside(frame)
         inside = self._geometry.fitted(frame.width, frame.height, (width, height))
         transfer = transfer_of(frame)
         how: dict[str, Any] = {"format": "rgb24"}
@@ -87,6 +91,39 @@ class Scaler:
             pixels: Any = scaled.to_ndarray()
             rgb = tone_map(pixels, transfer) if transfer else np.asarray(pixels, dtype=np.uint8)
             return self._geometry.turn(rgb if inside == (width, height) else _centred(rgb, width, height))
+
+
+class Crop:
+    """Cuts the edges off a frame that are not to be shown, without copying a pixel."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        left, top, right, bottom = geometry.hidden_px
+        self._inside = (geometry.coded_width_px, geometry.coded_height_px, left, top)
+        self._whole = (self._inside[0] + left + right, self._inside[1] + top + bottom)
+        self._graphs: dict[str, Any] = {}  # by pixel format
+
+    def inside(self, frame: Any) -> Any:
+        """The part that is shown: of a frame of another size, all."""
+        if self._whole == self._inside[:2] or (frame.width, frame.height) != self._whole:
+            return frame
+        name = frame.format.name
+        graph = self._graphs.get(name) or self._graphs.setdefault(name, self._graph(frame.format))
+        graph.vpush(frame)
+        return graph.vpull()
+
+    def _graph(self, pixels: Any) -> Any:
+        from av.filter import Graph
+
+        graph = Graph()
+        graph.threads = 1
+        width, height = self._whole
+        nodes = (
+            graph.add_buffer(width=width, height=height, format=pixels, time_base=Fraction(1, 1000)),
+            graph.add("crop", ":".join(map(str, self._inside)) + ":exact=1"),
+            graph.add("buffersink"),
+        )
+        graph.link_nodes(*nodes).configure()
+        return graph
 
 
 def _is_unmarked_hd(frame: Any) -> bool:
@@ -127,7 +164,8 @@ def _layout(frame: Any) -> tuple[Any, ...]:
 class Geometry:
     """How a coded picture is shown.
 
-    mirrored: left and right change places, before it is turned. turns: quarter turns counter-clockwise, 0..3.
+    coded_width_px, coded_height_px: without hidden_px, the edges that are not to be shown. mirrored: left and right
+    change places, before it is turned. turns: quarter turns counter-clockwise, 0..3.
     """
 
     coded_width_px: int
@@ -135,6 +173,7 @@ class Geometry:
     sample_aspect: Fraction = Fraction(1)
     turns: int = 0
     mirrored: bool = False
+    hidden_px: Edges = NO_EDGES
 
     @property
     def upright_size(self) -> tuple[int, int]:
