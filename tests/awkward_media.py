@@ -107,6 +107,34 @@ def _scramble(data: bytearray) -> None:
             data[place + 4 : place + 188] = bytes(value ^ 0xA5 for value in data[place + 4 : place + 188])
 
 
+def _edited(*edits: tuple[float, float | None]) -> Callable[[bytearray], None]:
+    """Other edit lists of an MP4 whose index is at its end: for how long, and the time in the media; None = nothing."""
+
+    def edit(data: bytearray) -> None:
+        head, length_s = data.index(b"mvhd"), sum(seconds for seconds, _ in edits)
+        (movie_hz,) = struct.unpack_from(">I", data, head + 16)
+        struct.pack_into(">I", data, head + 20, round(movie_hz * length_s))
+        place = data.find(b"elst")
+        while place >= 0:
+            (size,) = struct.unpack_from(">I", data, place - 4)
+            (begins,) = struct.unpack_from(">i", data, place + 16)  # what comes before is the decoder's delay
+            (ticks_hz,) = struct.unpack_from(">I", data, data.index(b"mdhd", place) + 16)
+            struct.pack_into(">I", data, data.rindex(b"tkhd", 0, place) + 24, round(movie_hz * length_s))
+            rows = [
+                (round(movie_hz * seconds), -1 if media_s is None else begins + round(ticks_hz * media_s), 1 << 16)
+                for seconds, media_s in edits
+            ]
+            said = struct.pack(">II", 0, len(rows)) + b"".join(struct.pack(">IiI", *row) for row in rows)
+            for name in (b"moov", b"trak", b"edts", b"elst"):
+                box = data.rindex(name, 0, place + 4) - 4
+                (before,) = struct.unpack_from(">I", data, box)
+                struct.pack_into(">I", data, box, before + 8 + len(said) - size)
+            data[place + 4 : place - 4 + size] = said
+            place = data.find(b"elst", place + 4)
+
+    return edit
+
+
 def _trimmed_by(seconds: float) -> Callable[[Path], None]:
     """Copied from there on, as phones trim: from the keyframe before, which an edit list hides."""
 
@@ -216,6 +244,15 @@ CLOCKS = (
            4.0, audio_rate_hz=16000, decord=False),
     # Red, green and blue for a second each, with keyframes at 0 and 2 s; what is shown begins at 1.2 s.
     Sample("trimmed.mp4", (*SHOTS, *JOIN, *H264, "-g", "20", "-bf", "0"), 1.8, after=_trimmed_by(1.2)),
+    # Red and 440 Hz for a second, 2 s of nothing, blue and 1000 Hz; the second between them is in the file.
+    *(Sample(f"empty_edit_{frames}.mp4", (*SHOTS, *tone(440, 1.5), *tone(1000, 1.5), "-filter_complex",
+                                          "[0:v][1:v][2:v]concat=n=3:v=1:a=0[v];[3:a][4:a]concat=n=2:v=0:a=1[a]",
+                                          "-map", "[v]", "-map", "[a]", *H264, "-bf", frames, "-c:a", "aac"), 4.0,
+             audio_rate_hz=16000, decord=False, after=_patched(_edited((1, 0), (2, None), (1, 2))))
+      for frames in ("0", "2")),
+    # Red for a second, then blue, then nothing to the end.
+    Sample("ends_empty.mp4", (*SHOTS, *JOIN, *H264, "-bf", "0"), 3.0,
+           after=_patched(_edited((1, 0), (1, 2), (1, None)))),
     # The last line of its subtitles ends at 5.9 s.
     Sample("subtitles_go_on.mkv", (*colour("red", 3), "-f", "srt", "-i", subtitles("one", "", "", "", "", "end"),
                                    *H264), 3.0),

@@ -51,7 +51,8 @@ def test_pictures_go_on_to_the_end(media: Media, sample: Sample, threads: int) -
     with open_video(media.path(sample.name), threads=threads) as video:
         times_s = [frame.time_s for frame in video.stream(rate_hz=100, short_side_px=24)]
     assert times_s == sorted(times_s)
-    assert times_s[-1] == pytest.approx(sample.duration_s - 0.1, abs=0.25 if "cut_off" in sample.name else 0.12)
+    shown_until_s = 2.0 if sample.name == "ends_empty.mp4" else sample.duration_s
+    assert times_s[-1] == pytest.approx(shown_until_s - 0.1, abs=0.25 if "cut_off" in sample.name else 0.12)
     begins_s = 6.0 if sample.name.startswith("picture_at_6s") else 0.0
     assert times_s[0] == pytest.approx(begins_s, abs=0.05)
 
@@ -73,6 +74,33 @@ def test_joined_recordings_follow_one_another(media: Media, name: str, threads: 
         for begin_s, hz in ((0.5, 440), (2.5, 1000), (1.0, 440), (3.0, 1000)):
             assert pitch(video, begin_s, begin_s + 0.5) == pytest.approx(hz, abs=4)
         assert video.counts["missing"] == video.counts["corrupt"] == 0
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["empty_edit_0.mp4", "empty_edit_2.mp4"])
+def test_an_empty_edit_shows_nothing(media: Media, name: str, threads: int) -> None:
+    """From 0 to 1 s red, till 3 s nothing, then blue; green is in the file and is shown never."""
+    with open_video(media.path(name), threads=threads) as video:
+        seen = [(frame.time_s, _name(frame.rgb)) for frame in video.stream(rate_hz=100, short_side_px=48)]
+        assert [time_s for time_s, colour in seen if colour == "red"] == pytest.approx([n / 10 for n in range(10)])
+        blue = [time_s for time_s, colour in seen if colour == "blue"]
+        # With B-frames, FFmpeg leaves out some of the first.
+        assert blue == pytest.approx([n / 10 for n in range(30, 40)][-len(blue) :])
+        assert len(seen) == 10 + len(blue) >= 17
+        for time_s, at_s in ((2.5, 0.9), (3.7, 3.7), (0.5, 0.5), (1.5, 0.9)):
+            assert video.frames([time_s], short_side_px=48).times_s[0] == pytest.approx(at_s, abs=1e-3)
+        inside = list(video.stream(rate_hz=10, short_side_px=48, span=Span(1.5, 2.5)))
+        assert [frame.time_s for frame in inside] == pytest.approx([0.9])
+        for begin_s, hz in ((0.4, 440), (3.3, 1000)):
+            assert pitch(video, begin_s, begin_s + 0.5) == pytest.approx(hz, abs=4)
+        with pytest.raises(NoSuchStream, match="no sound between"):
+            video.audio(Span(1.5, 2.5), rate_hz=16000)
+
+
+def test_an_empty_edit_at_the_end_shows_nothing(media: Media) -> None:
+    with open_video(media.path("ends_empty.mp4")) as video:
+        assert shown(video) == [(0.0, "red"), (pytest.approx(1.0, abs=0.21), "blue")]
+        assert list(video.stream(rate_hz=10, short_side_px=48))[-1].time_s == pytest.approx(1.9)
 
 
 def test_chained_ogg_is_heard_to_its_end(media: Media) -> None:

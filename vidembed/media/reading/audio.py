@@ -117,6 +117,7 @@ class _Track:
     ) -> None:
         self._path, self._limits, self._index = path, limits, index
         self._rate_hz, self._counts, self._clock = rate_hz, counts, headers.clock
+        self._hidden = headers.hidden.get(index, ())
         self._container: Any = None
         self._blocks: list[tuple[int, Floats]] = []  # decoded, not yet outlived: (position, samples)
         self._kept_from = _BEGINNING  # what lies before is gone
@@ -229,6 +230,8 @@ class _Track:
         if frame.samples == 0:
             return
         time_s = self._expected_s if frame.pts is None else float(frame.pts * frame.time_base) - self._clock.start_s
+        if any(span.contains(time_s) for span in self._hidden):
+            return
         if self._resampler is None or abs(time_s - self._expected_s) > _GAP_S:
             self._begin_segment(time_s)
         self._expected_s += frame.samples / frame.sample_rate

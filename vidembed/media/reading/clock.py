@@ -179,7 +179,7 @@ def _rows(container: Any) -> dict[int, Rows]:
     ticks = {stream.index: stream.time_base for stream in container.streams}
     last_pos: dict[int, int] = {}
     for packet in packets(container, list(container.streams), {"corrupt": 0}, "corrupt"):
-        if packet.size == 0 or packet.pts is None:
+        if packet.size == 0 or packet.pts is None or packet.is_discard:
             continue
         index = packet.stream.index
         tick: Fraction = ticks[index]

@@ -32,6 +32,7 @@ _CHUNK = 16  # frames decoded in one call when streaming
 _ALIGNED_PX = 32  # decord fails on narrower pictures, and on turned ones whose rows do not fill this alignment
 _NO_REPAIRS = 1e-9  # share of damaged frames that decord may replace by copies of their neighbours without saying so
 _SAME_TIME_S = 2e-3  # Matroska rounds to milliseconds
+_EDITED = "it finds wrong frames in files with an edit list or without times"
 _TRUSTED = ("mov", "matroska")
 
 
@@ -182,6 +183,8 @@ class DecordReader(OpenFile):
                 raise self._refused("it does not mirror pictures")
             if any(self._geometry().hidden_px):
                 raise self._refused("it shows edges that are to be hidden")
+            if stream.index in self._headers.hidden:
+                raise self._refused(_EDITED)
             begins = begins_group(stream.codec_context.codec.canonical_name, stream.codec_context.extradata)
             stamps: list[float] = []
             for gop in group(
@@ -191,7 +194,7 @@ class DecordReader(OpenFile):
                 if gop.refers_back:
                     raise self._refused("it finds wrong frames in files with open GOPs")
                 if any(packet.is_discard or packet.pts is None for packet in gop.packets):
-                    raise self._refused("it finds wrong frames in files with an edit list or without times")
+                    raise self._refused(_EDITED)
                 if gop.packets[0].is_keyframe and not begins(gop.packets[0]):
                     raise self._refused("it finds wrong frames in files with periodic intra refresh")
                 stamps.extend(time_s for time_s in gop.times_s if time_s is not None)

@@ -49,6 +49,7 @@ class PictureStream:
         assert headers.video_index is not None
         self._path, self._limits, self._threads = path, limits, threads
         self._index, self._clock = headers.video_index, headers.clock
+        self._hidden = headers.hidden.get(headers.video_index, ())
         self.counts = counts
         self.frame_s = float(1 / headers.info.fps) if headers.info.fps else _DEFAULT_FRAME_S
         self._container: Any = None
@@ -162,7 +163,9 @@ class PictureStream:
             yield packet
 
     def packet_s(self, packet: Any) -> float | None:
-        return None if self._by_output else self._seconds(packet.pts)
+        """When its picture is shown; None where that is not known, or where pictures are hidden."""
+        time_s = None if self._by_output else self._seconds(packet.pts)
+        return None if time_s is None or self._hides(time_s) else time_s
 
     def decode(self, packet: Any | None) -> Iterator[Decoded]:
         """The frames that come out when this packet goes in; None = those that the decoder still holds."""
@@ -188,6 +191,8 @@ class PictureStream:
             if self._awaits_intra and not made_alone:
                 continue
             self._awaits_intra = False
+            if self._hides(time_s):
+                continue
             self.counts["decoded"] += 1
             if self._looker is not None:
                 self._looks.append(Look(time_s, self._looker.stamp(frame)))
@@ -247,6 +252,9 @@ class PictureStream:
         return (
             float(index[position].timestamp * self._stream.time_base) - self._clock.start_s if position >= 0 else None
         )
+
+    def _hides(self, time_s: float) -> bool:
+        return any(span.contains(time_s + EPSILON_S) for span in self._hidden)
 
     def _stamp(self, time_s: float) -> int:
         return round((time_s + self._clock.start_s) / self._stream.time_base)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,9 @@ from vidembed.media.reading.container import (
     picture_kind,
 )
 from vidembed.media.reading.matroska import hidden_edges
+from vidembed.media.reading.mp4 import empty_edits
 from vidembed.media.reading.scaling import NO_EDGES, Edges, Geometry, Transfer, orientation, transfer_of
-from vidembed.types import VideoInfo, format_time
+from vidembed.types import Span, VideoInfo, format_time
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -52,6 +53,7 @@ class Headers:
     audio_index: int | None  # the one that players choose
     missing: int = 0
     transfer: Transfer | None = None  # of high dynamic range
+    hidden: dict[int, tuple[Span, ...]] = field(default_factory=dict)  # when nothing of a stream is shown, from t = 0
 
     @property
     def start_s(self) -> float:
@@ -96,7 +98,7 @@ def read_headers(container: InputContainer, path: Path, limits: LimitSettings) -
         what = f"{format_time(duration_s)} is longer than the allowed {format_time(limits.max_duration_s)}"
         raise beyond_limit(path.name, what, "media.limits.max_duration_s")
     status = path.stat()
-    geometry = None if video is None else _geometry(video, begins.picture, _hidden(container, path, video))
+    geometry = None if video is None else _geometry(video, begins.picture, _hidden_edges(container, path, video))
     width_px, height_px = geometry.shown_size if geometry else (0, 0)
     info = VideoInfo(
         video_id=video_id(path),
@@ -120,6 +122,7 @@ def read_headers(container: InputContainer, path: Path, limits: LimitSettings) -
         None if sound is None else sound.index,
         round(found.missing_s * fps) if found.missing_s > _CUT_OFF_S + frame_s else 0,
         None if begins.picture is None else transfer_of(begins.picture),
+        _hidden_spans(container, path, found.clock.start_s),
     )
 
 
@@ -258,7 +261,16 @@ def _geometry(video: Any, first: Any | None, hidden_px: Edges) -> Geometry:
     return Geometry(width - left - right, height - top - bottom, aspect, turns, mirrored, hidden_px)
 
 
-def _hidden(container: InputContainer, path: Path, video: Any) -> Edges:
+def _hidden_spans(container: InputContainer, path: Path, start_s: float) -> dict[int, tuple[Span, ...]]:
+    spans = empty_edits(path) if demuxer(container) == "mov" else {}
+    return {
+        stream.index: tuple(Span(span.start_s - start_s, span.end_s - start_s) for span in spans[stream.id])
+        for stream in container.streams
+        if stream.id in spans and all(span.start_s >= start_s for span in spans[stream.id])
+    }
+
+
+def _hidden_edges(container: InputContainer, path: Path, video: Any) -> Edges:
     """How much of each edge is not to be shown: FFmpeg's library keeps it from PyAV."""
     if demuxer(container) != "matroska":
         return NO_EDGES
