@@ -50,7 +50,7 @@ def test_what_an_index_remembers_lies_between_profile_and_file(tmp_path: Path) -
 def test_starter_is_the_default_profile() -> None:
     assert load().profile == "starter"
     assert {"starter", "toy"} <= set(profiles())
-    assert all(text for text in profiles().values()), "every profile begins with a comment that says what it is"
+    assert all(text.endswith(".") for text in profiles().values()), "a profile begins with what it is"
 
 
 @pytest.mark.parametrize("name", profiles())

@@ -109,7 +109,7 @@ def test_id_follows_the_content_not_the_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("junk.mp4", "not a media file"),
+        ("junk.mp4", "a text, not a video"),
         ("empty.mp4", "empty"),
         ("playlist.mp4", "HLS playlist"),
         ("concat.mp4", "ffconcat"),

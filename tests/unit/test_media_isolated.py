@@ -60,7 +60,7 @@ def test_it_gives_what_the_reader_gives(media: Media) -> None:
 
 def test_errors_come_through_and_the_process_goes_on(media: Media) -> None:
     process = DecoderProcess()
-    with pytest.raises(MediaUnreadable, match=r"junk\.mp4: not a media file") as caught:
+    with pytest.raises(MediaUnreadable, match=r"junk\.mp4: a text, not a video") as caught:
         IsolatedReader(process, media.path("junk.mp4"), MediaSettings())
     assert caught.value.hint
     with pytest.raises(MediaNotFound):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_INDEX = "vidembed-index"
 ASK_ABOVE_GB = 2.0  # of models to fetch
 _PANEL = "Index and settings"
+_SHOWN: list[Console] = []  # of the bars on the terminal; lines of another console would be written into them
 
 IndexOption = Annotated[
     Path, typer.Option("--index", "-i", envvar="VIDEMBED_INDEX", help="Folder of the index.", rich_help_panel=_PANEL)
@@ -57,16 +58,18 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object 
 
 
 def err() -> Console:
-    """The console for messages. Made at each call: tests swap sys.stderr."""
+    """The console for messages. Made at each call: tests swap sys.stderr. While a bar is shown, what is above it."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return _SHOWN[-1] if _SHOWN else Console(stderr=True, highlight=False)
 
 
 def out() -> Console:
     """The console for answers that people read."""
     from rich.console import Console
 
+    if _SHOWN and sys.stdout.isatty():
+        return _SHOWN[-1]
     width = None if sys.stdout.isatty() else 400  # a pipe has no margin to fold at
     return Console(highlight=False, width=width)
 
@@ -78,8 +81,12 @@ def plain(console: Console, text: str) -> None:
 
 def say(text: str, *, style: str = "") -> None:
     """Print a message on standard error, as it is. style: colour of its first word on a terminal."""
-    first, space, rest = text.partition(" ")
-    typer.echo((typer.style(first, fg=style, bold=True) if style else first) + space + rest, err=True)
+    from rich.text import Text
+
+    line = Text(text)
+    if style:
+        line.stylize(f"bold {style}", 0, len(text.partition(" ")[0]))
+    err().print(line, soft_wrap=True)
 
 
 def say_error(error: VidembedError) -> None:
@@ -156,7 +163,7 @@ def progress_bar(unit: str = "videos") -> Iterator[ProgressCallback | None]:
 
         def step(state: Progress) -> None:
             rate = f"{state.rate:.1f}x real time" if state.rate else ""
-            update(f"{Path(state.item).name[:40]} {state.stage}", state.done_items, state.total_items, rate)
+            update(Path(state.item).name or "making ready to search", state.done_items, state.total_items, rate)
 
         yield step
 
@@ -169,34 +176,40 @@ def step_bar(unit: str) -> Iterator[Any]:
 
 
 @contextmanager
+def _above(console: Console) -> Iterator[None]:
+    """Lines that are printed meanwhile appear above the bar of this console."""
+    _SHOWN.append(console)
+    try:
+        yield
+    finally:
+        _SHOWN.pop()
+
+
+@contextmanager
 def _bar(unit: str) -> Iterator[Any]:
     console = err()
     if not console.is_terminal or os.environ.get("VIDEMBED_QUIET"):
         yield None
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
 
+    left = TimeRemainingColumn(compact=True, elapsed_when_finished=True, table_column=Column(no_wrap=True))
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
+        TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        BarColumn(bar_width=16),
+        TextColumn("{task.fields[count]}"),
         TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        left,
     )
-    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
-        task = bar.add_task("", total=None, rate="")
+    stays = sys.stdout.isatty()
+    bar = Progress(*columns, console=console, transient=True, redirect_stdout=stays, expand=True)
+    with bar, _above(console):
+        task = bar.add_task("starting", total=None, count="", rate="")
 
         def update(what: str, done: int, total: int, rate: str) -> None:
-            bar.update(task, completed=done, total=total or None, description=what[:60], rate=rate)
+            count = f"{done}/{total} {unit}" if total else ""
+            bar.update(task, completed=done, total=total or None, description=what, count=count, rate=rate)
 
         yield update
 

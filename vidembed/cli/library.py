@@ -93,9 +93,9 @@ def remove(
     """Remove videos from an index. The files stay."""
     with opened(index) as open_index:
         count = open_index.remove(videos)
-    err().print(f"removed {counted(count, 'video')}")
     if not count:
-        raise typer.Exit(2)
+        raise InputError(f"not in the index: {', '.join(videos)}", hint="vidembed info --videos lists what is in it")
+    err().print(f"removed {counted(count, 'video')}")
 
 
 def relocate(

@@ -6,7 +6,9 @@ Components never see the whole `Config`: whoever opens an index hands each its s
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -31,12 +33,13 @@ def configs_dir() -> Path:
 
 
 def profiles() -> dict[str, str]:
-    """The bundled profiles: name -> what it is (the first comment line of its file)."""
+    """The bundled profiles: name -> what it is (the first sentence of its file's comment)."""
     found: dict[str, str] = {}
     for file in sorted(configs_dir().glob("*.yaml")):
         if file.stem != "base":
-            first = file.read_text(encoding="utf-8").partition("\n")[0]
-            found[file.stem] = first.lstrip("# ").strip()
+            lines = file.read_text(encoding="utf-8").splitlines()
+            comment = " ".join(line.lstrip("# ") for line in takewhile(lambda line: line.startswith("#"), lines))
+            found[file.stem] = re.split(r"(?<=\.)\s", comment, maxsplit=1)[0]
     return found
 
 

@@ -82,6 +82,8 @@ class IndexInfo:
 
 
 def _facets(counts: Mapping[str, int]) -> str:
+    if len(counts) > 1 and max(counts.values()) == 1:  # times and places: each video has its own
+        return f"{len(counts)} values, such as {next(iter(counts))}"
     shown = [f"{value} {count}" for value, count in list(counts.items())[:_FACETS]]
     more = [f"{len(counts) - _FACETS} more"] if len(counts) > _FACETS else []
     return ", ".join(shown + more)

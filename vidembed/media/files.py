@@ -100,11 +100,18 @@ def _refuse_other_kinds(path: Path, head: bytes) -> None:
         raise MediaUnreadable(
             f"{path.name}: a picture, not a video", hint=f"to search with it: vidembed search --image {path.name}"
         )
+    other = archive_or_text(head)
+    if other:
+        raise MediaUnreadable(f"{path.name}: {other[0]}, not a video", hint=other[1])
+
+
+def archive_or_text(head: bytes) -> tuple[str, str] | None:
+    """What a file that begins so is, and what to do with it; None when it is neither an archive nor a text."""
     if head.startswith(_ARCHIVES):
-        raise MediaUnreadable(f"{path.name}: an archive, not a video", hint="unpack it, then index the folder")
+        return "an archive", "unpack it, then index the folder"
     if head and _is_text(head[:4096]):
-        known = ", ".join(sorted(LIST_EXTENSIONS))
-        raise MediaUnreadable(f"{path.name}: a text, not a video", hint=f"a list of videos ends in {known}")
+        return "a text", f"a list of videos ends in {', '.join(sorted(LIST_EXTENSIONS))}"
+    return None
 
 
 def _is_text(sample: bytes) -> bool:

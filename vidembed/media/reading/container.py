@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidembed.config.schema import LimitSettings
 from vidembed.errors import MediaUnreadable, VidembedError
-from vidembed.media.files import stat_regular
+from vidembed.media.files import archive_or_text, stat_regular
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -102,6 +102,9 @@ def _reason(path: Path, doing: str, error: BaseException) -> tuple[str, str]:
         return f"{path.name}: {reference}, which refers to other files; refused", "give the media files themselves"
     if picture_kind(path):
         return _is_picture(path)
+    other = archive_or_text(_head(path, 4096))
+    if other:
+        return f"{path.name}: {other[0]}, not a video", other[1]
     text = getattr(error, "strerror", None) or str(error)
     return (
         f"{path.name}: not a media file that can be {doing} ({text})",
