@@ -105,3 +105,9 @@ def combine(vectors: Sequence[Floats], weights: Sequence[float]) -> Floats:
     """The unit row of a weighted sum: query arithmetic. Raises EncodingError when the terms cancel out."""
     total = np.einsum("n,nd->d", np.asarray(weights, dtype=np.float32), np.stack(vectors))
     return unit_rows(total[None])[0]
+
+
+def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The different values of (N,) int64, ascending; `np.unique` loads numpy.ma first, 25 ms of a cold search."""
+    ordered = np.sort(values)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered

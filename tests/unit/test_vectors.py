@@ -1,10 +1,11 @@
-"""Arithmetic on rows: places that are evenly spaced."""
+"""Arithmetic on rows: places that are evenly spaced, different values."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from vidembed.vectors import evenly_spaced
+from vidembed.vectors import distinct, evenly_spaced
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,8 @@ from vidembed.vectors import evenly_spaced
 )
 def test_evenly_spaced(count: int, wanted: int, ends: bool, expected: list[int]) -> None:
     assert evenly_spaced(count, wanted, ends=ends) == expected
+
+
+@pytest.mark.parametrize(("values", "expected"), [([3, 1, 3, 2, 1], [1, 2, 3]), ([7], [7]), ([], [])])
+def test_distinct(values: list[int], expected: list[int]) -> None:
+    assert distinct(np.array(values, dtype=np.int64)).tolist() == expected

@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Numpy's matrix library spins while its threads wait: on a busy machine two do the work of one for five times the
     # processor time. It reads this when numpy is first imported.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # or pydantic looks through every installed package first
     from vidembed.cli.app import command_tree
     from vidembed.cli.common import say_error
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vidembed.search.channels import Pieces
 from vidembed.types import Clip, Span
+from vidembed.vectors import distinct
 
 Seconds = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -169,7 +170,7 @@ class Sheet:
         times = [time for clips in windows for clip in clips for time in (clip.span.start_s, clip.span.end_s)]
         laid = [(marks(own.window, own.starts), marks(own.window, own.ends), own.z) for own in pieces.values()]
         borders = [marks(numbers, low), marks(numbers, high), marks(of_clips, times)]
-        cuts = np.unique(np.concatenate([*borders, *(part for starts, ends, _ in laid for part in (starts, ends))]))
+        cuts = distinct(np.concatenate([*borders, *(part for starts, ends, _ in laid for part in (starts, ends))]))
         stretch, ms = np.divmod(cuts, _STRETCH)
         same = stretch[1:] == stretch[:-1]
         edges_s = ms / 1000

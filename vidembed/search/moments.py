@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from vidembed.config.schema import MomentSettings
 from vidembed.search.curves import Axis, Places, Seconds
 from vidembed.types import Clip, Span
+from vidembed.vectors import distinct
 
 _LAST_S = 99_999_999.0  # no video is as long
 _MAX_PROPOSALS = 400  # the best ones enter the suppression
@@ -176,7 +177,7 @@ def _cells(
                 lasts.append(ends[length:])
     first, last = np.concatenate(firsts), np.concatenate(lasts)
     inside = first < last
-    pairs = np.unique(first[inside] * (len(axis) + 1) + last[inside])
+    pairs = distinct(first[inside] * (len(axis) + 1) + last[inside])
     first, last = np.divmod(pairs, len(axis) + 1)
     fits = (axis.ends[last - 1] - axis.starts[first] <= settings.max_s) | (last - first == 1)
     return first[fits], last[fits]

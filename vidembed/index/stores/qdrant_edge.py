@@ -269,7 +269,7 @@ class QdrantEdgeStore(_points.LockedStore):
 
     @_points.writing
     def close(self) -> None:
-        """Flush and let go of the folder; closing twice is no error."""
+        """Flush what was written and let go of the folder; closing twice is no error."""
         with self._lock:
             if self._closed:
                 return
@@ -278,7 +278,8 @@ class QdrantEdgeStore(_points.LockedStore):
                 while self._shards:
                     name, shard = self._shards.popitem()
                     with mapped(f"closing {name}"):
-                        shard.flush()
+                        if self._writes:  # a search pays for no write to the disk
+                            shard.flush()
                         shard.close()
             finally:
                 self._folder_lock.release()
