@@ -82,8 +82,8 @@ def main() -> None:
     report: dict[str, object] = {"machine": facts(), "rounds": settings.rounds}
     for command, of_build in runs.items():
         medians = {b: {m: statistics.median(r[m] for r in rows) for m in MEASURES} for b, rows in of_build.items()}
-        ratios = {m: round(medians["this"][m] / medians["other"][m], 3) for m in MEASURES}
-        report[command] = {b: {m: round(v, 3) for m, v in row.items()} for b, row in medians.items()} | {"ratio": ratios}
+        medians["ratio"] = {m: medians["this"][m] / medians["other"][m] for m in MEASURES}
+        report[command] = {b: {m: round(v, 3) for m, v in row.items()} for b, row in medians.items()}
     print(json.dumps(report, indent=1))
 
 
