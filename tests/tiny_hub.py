@@ -25,6 +25,7 @@ _BY_REPOSITORY: dict[str, Callable[..., Path]] = {
     "google/embeddinggemma-2": lambda folder, dim: sentences.embedding_gemma2_folder(folder, dim=dim),
     "Qwen/Qwen3-VL-Embedding": lambda folder, dim: sentences.qwen3_vl_embedding_folder(folder, dim=dim),
     "HuggingFaceTB/SmolVLM2": lambda folder, dim: vlm.smolvlm_folder(folder),
+    "Qwen/Qwen3-VL-Reranker": lambda folder, dim: sentences.qwen3_vl_reranker_folder(folder),
     "Qwen/Qwen3-VL": lambda folder, dim: vlm.qwen3_vl_folder(folder),
     "Salesforce/blip": lambda folder, dim: vlm.blip_folder(folder),
 }

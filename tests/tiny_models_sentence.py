@@ -22,6 +22,33 @@ def qwen3_vl_embedding_folder(folder: Path, *, dim: int = 32) -> Path:
         return _sentences(qwen3_vl_folder(Path(plain), dim=dim), folder, dim=dim, pooling="lasttoken")
 
 
+# As the chat template of Qwen3-VL-Reranker: the task, the query, the document, and then yes or no is to come.
+RERANKER_CHAT = (
+    "<|im_start|>{% for m in messages if m.role == 'system' %}{{ m.content[0].text }}{% endfor %}<|im_end|>\n"
+    "<|im_start|>{% for m in messages if m.role in ('query', 'document') %}{% for c in m.content %}"
+    "{% if c.type == 'video' %}<|vision_start|><|video_pad|><|vision_end|>"
+    "{% elif c.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>"
+    "{% elif c.type == 'text' %}{{ c.text }}{% endif %}{% endfor %}\n{% endfor %}<|im_end|>\n<|im_start|>"
+)
+YES, NO = "red", "green"  # words that the tiny tokenizer has
+
+
+def qwen3_vl_reranker_folder(folder: Path) -> Path:
+    """Qwen3-VL that says yes or no to a query and a document, as a cross-encoder."""
+    from sentence_transformers import CrossEncoder
+    from sentence_transformers.base.modules.transformer import Transformer
+    from sentence_transformers.cross_encoder.modules import LogitScore
+
+    with tempfile.TemporaryDirectory() as plain:
+        qwen3_vl_folder(Path(plain))
+        (Path(plain) / "chat_template.jinja").write_text(RERANKER_CHAT)
+        network = Transformer(plain, transformer_task="any-to-any")
+        yes, no = network.tokenizer.convert_tokens_to_ids([YES, NO])
+        parts = [network, LogitScore(true_token_id=yes, false_token_id=no)]
+        CrossEncoder(modules=parts, device="cpu").save_pretrained(str(folder))
+    return folder
+
+
 def embedding_gemma2_folder(folder: Path, *, dim: int = 24) -> Path:
     """EmbeddingGemma 2 with towers for pictures and sound (mel bands: 32), the mean pooled; 24 values."""
     import transformers as t

@@ -108,6 +108,25 @@ def picture(folder: Path) -> Path:
     return path
 
 
+def test_a_reranker_is_fetched_and_orders_the_answers(
+    hub: Hub, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tiny_hub.publish(hub, registry.find("qwen3-vl-reranker-2b", "reranker"))
+    given = ["--index", str(tmp_path / "index"), "--json"]
+    assert main(["index", str(film), *given, "--profile", "toy"]) == 0
+    capfd.readouterr()
+    search = ["search", "a red car", *given, "--set", "search.rerank=qwen3-vl-reranker-2b"]
+    assert main(search) == 0, capfd.readouterr().err
+    found = said(capfd)
+    agreement = [float(str(answer["agreement"])) for answer in found]
+    assert agreement == sorted(agreement, reverse=True)
+    assert all(0 < value < 1 for value in agreement)
+    asked = len(hub.asked)
+    assert main([*search, "--set", "offline=true"]) == 0
+    assert said(capfd) == found
+    assert len(hub.asked) == asked
+
+
 @pytest.mark.parametrize("name", ["smolvlm2-256m", "qwen3-vl-2b", "blip-base"])
 def test_a_captioner_is_fetched_and_writes(
     hub: Hub, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str

@@ -113,7 +113,7 @@ def test_close_names_are_offered() -> None:
     assert caught.value.hint == "did you mean starter?"
     with pytest.raises(ConfigError) as caught:
         load("toy", overrides=["search.rrfk=3"])
-    assert caught.value.hint == "did you mean rrf_k?"
+    assert caught.value.hint == "did you mean rrf_k or rerank?"
 
 
 def test_an_environment_value_is_named_as_its_origin() -> None:

@@ -60,7 +60,7 @@ def search(
     check: Annotated[
         str | None,
         _what(
-            help="Ask this vision-language model about each moment; those it confirms come first.",
+            help="Ask this reranker or vision-language model about each moment; those it confirms come first.",
             autocompletion=complete_models,
         ),
     ] = None,

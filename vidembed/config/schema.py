@@ -215,6 +215,9 @@ class SearchSettings(Section):
         default=True, description="a channel in which nothing stands out weighs less, down to a tenth"
     )
     min_confidence: Share = Field(default=0.2, description='answers below count as "no good match"')
+    rerank: str | None = Field(
+        default=None, description="reranker or vision-language model that looks at the 20 best and orders them; slow"
+    )
     moments: MomentSettings = MomentSettings()
     calibration: CalibrationSettings = CalibrationSettings()
 

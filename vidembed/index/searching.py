@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -179,13 +180,13 @@ def _path(value: Any, what: str) -> Path:
     return Path(value).expanduser()
 
 
-_SHOWN_FRAMES = 8  # of each moment that is checked, evenly spread
+_SHOWN_FRAMES = 8, 64  # of each moment that is checked: one a second, at least and at most, evenly spread
 _SHOWN_SIDE_PX = 384
 
 
 @runtime_checkable
 class Verifier(Protocol):
-    """A captioner that also answers questions."""
+    """A captioner that also answers questions, or a reranker."""
 
     def agreement(self, clips: Sequence[ClipMedia], claim: str) -> Floats:
         """(N,) float32 in 0..1: how far it says yes when asked whether each clip shows the claim."""
@@ -193,37 +194,52 @@ class Verifier(Protocol):
 
 
 def load_verifier(config: Config, model: str | None) -> Verifier:
-    """Load the named captioner, or the index's own. Raises ConfigError where it does not answer questions."""
-    from vidembed.models.registry import load_captioner
+    """Load the named reranker or captioner, or the index's own. Raises ConfigError where it answers no questions."""
+    from vidembed.models import registry
 
     name = model or config.caption.model
     if name is None:
-        raise ConfigError("no model to check with", hint="name a vision-language model, such as qwen3-vl-2b")
+        raise ConfigError("no model to check with", hint=_VERIFIERS)
     options = config.caption.options if name == config.caption.model else {}
-    found = load_captioner(
-        name, device=config.device, weights_dir=config.weights_dir, offline=config.offline, **dict(options)
+    found = registry.load(
+        name,
+        role="reranker" if registry.is_reranker(name) else "captioner",
+        device=config.device,
+        weights_dir=config.weights_dir,
+        offline=config.offline,
+        **dict(options),
     )
     if not isinstance(found, Verifier):
-        raise ConfigError(f"{name} does not answer questions", hint="name a vision-language model, such as qwen3-vl-2b")
+        raise ConfigError(f"{name} does not answer questions", hint=_VERIFIERS)
     return found
 
 
+_VERIFIERS = "name a reranker such as qwen3-vl-reranker-2b, or a vision-language model such as qwen3-vl-2b"
+
+
 def check(config: Config, claim: str, moments: Sequence[Moment], verifier: Verifier) -> list[Moment]:
-    """The moments with their `agreement`, best first; ties keep their order. Raises BadQuery for an empty claim."""
+    """The moments with their `agreement`, best first; ties keep their order; what it cannot judge comes last.
+
+    Raises BadQuery for an empty claim.
+    """
     if not claim.strip():
         raise BadQuery("nothing to check: the claim is empty", hint="give the words that were searched for")
     checked = [replace(moment, agreement=_agreement(config, claim, moment, verifier)) for moment in moments]
     return sorted(checked, key=lambda moment: -(moment.agreement or 0.0))
 
 
-def _agreement(config: Config, claim: str, moment: Moment, verifier: Verifier) -> float:
+def _agreement(config: Config, claim: str, moment: Moment, verifier: Verifier) -> float | None:
+    """None for a moment with nothing that the model takes."""
     span = moment.span
+    least, most = _SHOWN_FRAMES
+    count = min(max(round(span.end_s - span.start_s), least), most)
     with open_video(moment.path, config.media) as video:
         frames = None
-        if video.info.has_video:
-            try:
-                frames = video.frames(span.middles_s(_SHOWN_FRAMES), short_side_px=_SHOWN_SIDE_PX)
-            except NoSuchStream:
-                frames = None
-        media = ClipMedia(Clip.make(moment.video_id, 0, span), video.info, frames, video)
-        return float(verifier.agreement([media], claim)[0])
+        try:
+            if video.info.has_video:
+                with suppress(NoSuchStream):
+                    frames = video.frames(span.middles_s(count), short_side_px=_SHOWN_SIDE_PX)
+            media = ClipMedia(Clip.make(moment.video_id, 0, span), video.info, frames, video)
+            return float(verifier.agreement([media], claim)[0])
+        except NoSuchStream:
+            return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,10 +26,11 @@ from vidembed.index.watching import watch
 from vidembed.index.whereabouts import relocate
 from vidembed.media.files import Paths
 from vidembed.search.duplicates import Duplicate, duplicates
-from vidembed.search.query import SearchOptions
+from vidembed.search.query import SearchOptions, checked, positive_text
 from vidembed.search.sequence import Chain, follow
 from vidembed.types import Filter, Moment, Query, RunReport
 
+RERANKED = 20  # the best answers, which the model of `search.rerank` orders anew
 _PER_STEP = 200  # moments of one query that a sequence is looked for in
 
 
@@ -244,12 +246,18 @@ class VideoIndex(Questions):
         Raises:
             BadQuery: The query is empty, or no channel understands it.
             MediaUnreadable: A file of the query cannot be read.
+            ModelError: The model of `search.rerank` cannot be loaded.
         """
         options = SearchOptions(
             k=k, offset=offset, channels=channels, weights=weights, where=where, group_by_video=group_by_video,
             diversity=diversity, fusion=fusion,
         )  # fmt: skip
-        return self.parts.searcher.search(query, options)
+        claim, model = positive_text(checked(query)), self.config.search.rerank
+        if model is None or not claim or offset >= RERANKED:
+            return self.parts.searcher.search(query, options)
+        found = self.parts.searcher.search(query, replace(options, k=max(offset + k, RERANKED), offset=0))
+        best = self.check(claim, found[:RERANKED], model=model)
+        return [*best, *found[RERANKED:]][offset : offset + k]
 
     def search_sequence(
         self, queries: Sequence[str | Query], *, gap_s: float = 60.0, k: int = 10, **options: Any
@@ -265,17 +273,19 @@ class VideoIndex(Questions):
         Raises:
             BadQuery: There are less than two queries, or one cannot be asked.
         """
-        return follow([self.search(query, k=_PER_STEP, **options) for query in queries], gap_s=gap_s, k=k)
+        steps = [self.parts.searcher.search(query, SearchOptions(k=_PER_STEP, **options)) for query in queries]
+        return follow(steps, gap_s=gap_s, k=k)
 
     def check(self, claim: str, moments: Sequence[Moment], *, model: str | None = None) -> list[Moment]:
         """The moments with their `agreement`, best first: a vision-language model tells whether they show the claim.
 
-        Slow and precise, for the best of a search: `check(words, index.search(words, k=20), model="qwen3-vl-2b")`.
+        Slow and precise, for the best of a search: `check(words, index.search(words, k=20), model="qwen3-vl-2b")`. The
+        setting `search.rerank` does so in every search.
 
         Args:
             claim: What the moments should show.
             moments: Of a search; ties keep their order.
-            model: A captioner that answers questions; None = the index's own.
+            model: A reranker, or a captioner that answers questions; None = the index's own.
 
         Raises:
             ConfigError: The captioner cannot answer questions, or none is set.

@@ -48,10 +48,11 @@ FAMILIES = {
 ALIGNED = "vidembed.align.aligned:load_spec"
 CAPTIONER = "vidembed.models.captioners.vlm:load"
 SPEECH = "vidembed.sources.speech:load_whisper"
+RERANKER = "vidembed.models.rerankers:load"
 _log = logging.getLogger(__name__)
 
 
-Role = Literal["encoder", "captioner", "speech"]  # models of different roles may share a name ("starter")
+Role = Literal["encoder", "captioner", "speech", "reranker"]  # models of different roles may share a name ("starter")
 _Registry = dict[tuple[Role, str], ModelSpec]
 
 
@@ -102,7 +103,7 @@ def find(name: str, role: Role = "encoder") -> ModelSpec:
 
     Args:
         name: In one of the forms that the module's docstring lists.
-        role: Whether an encoder, a captioner or a recogniser of speech is meant.
+        role: Whether an encoder, a captioner, a recogniser of speech or a reranker is meant.
 
     Raises:
         UnknownModel: Its hint lists close names.
@@ -139,10 +140,10 @@ def _unknown(name: str, role: Role) -> UnknownModel:
     return UnknownModel(f"no {role} is called {name!r}", hint=did_you_mean(name, known))
 
 
-def _other(name: str, scheme: str, rest: str, role: Literal["captioner", "speech"]) -> ModelSpec:
-    """A vision-language model that transformers loads, or a Whisper of CTranslate2, without a record."""
+def _other(name: str, scheme: str, rest: str, role: Literal["captioner", "speech", "reranker"]) -> ModelSpec:
+    """A model without a record: of transformers, of CTranslate2 (Whisper), of sentence-transformers (reranker)."""
     path = Path(name).expanduser()
-    factory = CAPTIONER if role == "captioner" else SPEECH
+    factory = {"captioner": CAPTIONER, "speech": SPEECH, "reranker": RERANKER}[role]
     if scheme in ("hf", "hf-hub"):
         return _of_repo(ModelSpec(name=name, kind=role, factory=factory), rest)
     if path.is_dir():
@@ -239,7 +240,7 @@ def load(
 
     Args:
         name: As in `find`, or a record.
-        role: Whether an encoder or a captioner is meant.
+        role: As in `find`.
         device: "auto", "cpu", "cuda", "cuda:N" or "mps".
         dtype: "auto", "float32", "bfloat16" or "float16".
         weights_dir: Folder that is searched for NAME/ before the hub.
@@ -280,6 +281,11 @@ def _printing_nothing() -> Iterator[None]:
 def load_encoder(name: str | ModelSpec, **settings: Any) -> Encoder | WordEncoder:
     """Load an encoder (kind "encoder") or a word encoder (kind "words"). Settings as in `load`."""
     return cast("Encoder | WordEncoder", load(name, role="encoder", **settings))
+
+
+def is_reranker(name: str) -> bool:
+    """Whether there is a record of a reranker of that name."""
+    return ("reranker", name) in _registry()
 
 
 def load_captioner(name: str | ModelSpec, **settings: Any) -> Captioner:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).parents[1] / "assets" / "starter"
 
-Kind = Literal["encoder", "words", "captioner", "speech"]
+Kind = Literal["encoder", "words", "captioner", "speech", "reranker"]
 # Change it when the preprocessing of the starter's pictures or texts changes.
 _STARTER_PREPARATION = "long pictures are cut towards 4:3, unfinished sentences are read with a full stop too"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -70,7 +70,7 @@ class ModelSpec:
         module, _, function = self.factory.partition(":")
         if not module or not function:
             raise ValueError(f"factory of {self.name} must be 'module:function', got {self.factory!r}")
-        if self.kind in ("captioner", "speech") and self.space is not None:
+        if self.kind in ("captioner", "speech", "reranker") and self.space is not None:
             raise ValueError(f"{self.name}: a model of kind {self.kind} has no space")
         if unknown := self.modalities - set(MODALITIES):
             raise ValueError(f"{self.name}: unknown modalities {sorted(unknown)}")

@@ -98,7 +98,7 @@ def load_transformers(model_class: Any, folder: Path, *, dtype: torch.dtype = to
     Raises ValueError when weights are missing or of another shape, which transformers would fill with random
     numbers; call it inside `weights.loading`.
     """
-    with _no_progress_bar():
+    with no_progress_bar():
         model, info = model_class.from_pretrained(
             folder, local_files_only=True, output_loading_info=True, dtype=dtype, **settings
         )
@@ -139,7 +139,7 @@ def place(spec: ModelSpec, *, device: str, dtype: str, weights_dir: Path | None,
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """Loading local weights takes a moment; transformers would draw a bar over ours."""
     from transformers import utils
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from vidembed.errors import ConfigError, missing_dependency
 from vidembed.models import weights
-from vidembed.models.encoders._torch import Tower, frames_of, place, resampled, texts_of
+from vidembed.models.encoders._torch import Tower, frames_of, no_progress_bar, place, resampled, texts_of
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch, Item, Modality, Space
 from vidembed.vectors import evenly_spaced
 
@@ -68,27 +68,31 @@ class SentenceEncoder(Tower):
         seen = item.frames if isinstance(item, AudioVisual) else item
         inputs: dict[str, Any] = {}
         if seen is not None:
-            inputs["video"] = self._clip(seen)
+            inputs["video"] = clip_input(seen, self._model.processor, self._frames)
         if sound is not None and "audio" in self.modalities and (self._with_sound or seen is None):
             inputs["audio"] = self._sound(sound)
         return inputs
-
-    def _clip(self, seen: Item) -> dict[str, Any]:
-        """Frames with their times, none twice: Qwen3-VL writes the times between the frames."""
-        frames = seen if isinstance(seen, FrameBatch) else FrameBatch(frames_of(seen, 1), np.zeros(1))
-        _, chosen = np.unique(np.floor(frames.times_s - frames.times_s[0] + 1e-6), return_index=True)
-        frames = frames.take([int(chosen[i]) for i in evenly_spaced(len(chosen), min(len(chosen), self._frames))])
-        rgb, ticks = frames.rgb, np.rint((frames.times_s - frames.times_s[0]) * 1000).astype(int)  # milliseconds
-        together = int(getattr(getattr(self._model.processor, "video_processor", None), "temporal_patch_size", 1))
-        if len(rgb) < together:  # a model that joins frames refuses fewer
-            rgb, ticks = np.repeat(rgb, together, axis=0), np.repeat(ticks, together)
-        facts = {"fps": 1000.0, "total_num_frames": int(ticks[-1]) + 1, "frames_indices": ticks.tolist()}
-        return {"array": rgb, "video_metadata": facts}
 
     def _sound(self, sound: AudioSamples) -> dict[str, Any]:
         extractor = getattr(self._model.processor, "feature_extractor", self._model.processor)
         rate_hz = int(getattr(extractor, "sampling_rate", sound.rate_hz))
         return {"array": resampled(sound, rate_hz), "sampling_rate": rate_hz}
+
+
+def clip_input(seen: Item, processor: Any, most: int) -> dict[str, Any]:
+    """A clip as sentence-transformers takes it: one frame a second, none twice, at most `most`, with their times.
+
+    Qwen3-VL writes the times between the frames. processor: the model's own.
+    """
+    frames = seen if isinstance(seen, FrameBatch) else FrameBatch(frames_of(seen, 1), np.zeros(1))
+    _, chosen = np.unique(np.floor(frames.times_s - frames.times_s[0] + 1e-6), return_index=True)
+    frames = frames.take([int(chosen[i]) for i in evenly_spaced(len(chosen), min(len(chosen), most))])
+    rgb, ticks = frames.rgb, np.rint((frames.times_s - frames.times_s[0]) * 1000).astype(int)  # milliseconds
+    together = int(getattr(getattr(processor, "video_processor", None), "temporal_patch_size", 1))
+    if len(rgb) < together:  # a model that joins frames refuses fewer
+        rgb, ticks = np.repeat(rgb, together, axis=0), np.repeat(ticks, together)
+    facts = {"fps": 1000.0, "total_num_frames": int(ticks[-1]) + 1, "frames_indices": ticks.tolist()}
+    return {"array": rgb, "video_metadata": facts}
 
 
 def load(
@@ -124,7 +128,7 @@ def load(
     except ImportError as error:
         raise missing_dependency("sentence-transformers", extra="sentence", purpose=spec.name) from error
     at = place(spec, device=device, dtype=dtype, weights_dir=weights_dir, offline=offline)
-    with weights.loading(spec, at.folder), _no_random_weights():
+    with weights.loading(spec, at.folder), strictly_loading():
         model = SentenceTransformer(
             str(at.folder),
             device=str(at.device),
@@ -153,7 +157,7 @@ def _measured(model: Any) -> int:
 
 
 @contextmanager
-def _no_random_weights() -> Iterator[None]:
+def strictly_loading() -> Iterator[None]:
     """Raises ValueError when transformers reports weights that the files lack: it fills them with random numbers.
 
     Those of its own pooler may be missing: sentence-transformers pools by a module of its own and never reads them.
@@ -176,7 +180,8 @@ def _no_random_weights() -> Iterator[None]:
     transformers_logging.add_handler(listener)
     transformers_logging.set_verbosity_warning()
     try:
-        yield
+        with no_progress_bar():
+            yield
     finally:
         transformers_logging.remove_handler(listener)
         transformers_logging.set_verbosity(before)
