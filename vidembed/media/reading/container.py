@@ -181,8 +181,8 @@ def packets(container: InputContainer, stream: Any, counts: dict[str, int], key:
 
 
 def only_decoding_times(container: InputContainer, stream: Any) -> bool:
-    """Whether it is not known when a packet's picture is shown: AVI counts packets, and pictures may change places."""
-    return demuxer(container) == "avi" and bool(stream.codec_context.has_b_frames)
+    """Whether it is not known when a packet's picture is shown: packets are counted, and pictures may change places."""
+    return demuxer(container) in ("avi", "mpegvideo") and bool(stream.codec_context.has_b_frames)
 
 
 def discard_others(container: InputContainer, *streams: Any) -> None:

@@ -107,9 +107,9 @@ class PictureStream:
         import av
 
         self.counts["seeks"] += 1
-        if self._clock.edges:  # the file's own stamps name more than one place
+        if self._clock.edges or self._clock.times_s:  # the file's own stamps name more than one place, or none
             self.rewind()
-            self._from_s = self._clock.key_before(time_s)
+            self._from_s = self._clock.key_before(time_s) if self._clock.edges else -inf
             return
         try:
             if time_s > 0:
@@ -125,7 +125,7 @@ class PictureStream:
     def seek_before(self, time_s: float) -> None:
         """Stand where all pictures from the time on can be decoded."""
         back_s = 0.0
-        while time_s > back_s and not self._clock.edges:
+        while time_s > back_s and not self._clock.edges and not self._clock.times_s:
             self.seek(time_s - back_s)
             if self._can_begin_before(time_s):
                 return
@@ -158,13 +158,15 @@ class PictureStream:
 
     def _demuxed(self) -> Iterator[Any]:
         for packet in packets(self._container, self._stream, self.counts, "corrupt"):
+            if packet.size == 0 and packet.pts is not None:
+                continue  # the picture before it stands (Theora)
             if self._first is None:
                 self._first = packet
             yield packet
 
     def packet_s(self, packet: Any) -> float | None:
         """When its picture is shown; None where that is not known, or where pictures are hidden."""
-        time_s = None if self._by_output else self._seconds(packet.pts)
+        time_s = None if self._by_output or self._clock.times_s else self._seconds(packet.pts)
         return None if time_s is None or self._hides(time_s) else time_s
 
     def decode(self, packet: Any | None) -> Iterator[Decoded]:
@@ -245,7 +247,7 @@ class PictureStream:
 
     def keyframe_s(self, time_s: float) -> float | None:
         """When the last keyframe at or before the time is shown, by the file's index; None where it has none."""
-        if self._clock.edges:
+        if self._clock.edges or self._clock.times_s:
             return self._clock.key_before(time_s)
         index = self._stream.index_entries
         position = index.search_timestamp(self._stamp(time_s), backward=True) if len(index) > 1 else -1
@@ -260,9 +262,9 @@ class PictureStream:
         return round((time_s + self._clock.start_s) / self._stream.time_base)
 
     def _frame_time_s(self, frame: Any) -> float | None:
-        if self._clock.frame_s:
+        if times_s := self._clock.times_s:
             self._shown += 1
-            return (self._shown - 1) * self._clock.frame_s
+            return times_s[self._shown - 1] if self._shown <= len(times_s) else None
         if self._by_output:
             # What comes out is in the order it is shown; when, the packet says that went in for it.
             self._fed_s = self._seconds(frame.dts) if frame.dts is not None else (self._fed_s or 0.0) + self.frame_s
