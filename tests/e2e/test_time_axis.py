@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import subprocess
+from bisect import bisect_right
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import PIL.Image
 import pytest
 from media_factory import ffmpeg_program
 
 from vidembed import open_index
+from vidembed.media.editing.sheet import Tile
 from vidembed.types import Span
 
 TOY: dict[str, Any] = {"channels.sound.enabled": False, "store.kind": "memory"}
@@ -60,3 +65,33 @@ def test_hours_between_two_pictures_are_no_thousands_of_clips(tmp_path: Path) ->
         (video,) = index.videos()
     assert video.info.duration_s == pytest.approx(108_002, abs=1)
     assert (report.clips, report.failed) == (2, ())
+
+
+def test_captions_thumbnails_moments_and_chapters_follow_the_shots(tmp_path: Path) -> None:
+    """Blue for 25.4 s, red for 22.2 s, lime for 21.4 s; clips are 20 s long at most."""
+    drawn = "".join(
+        f",drawbox=c={colour}:t=fill:enable='between(t,{begin_s},{end_s})'"
+        for colour, begin_s, end_s in (("red", 25.4, 47.5), ("lime", 47.6, 70))
+    )
+    film = made(tmp_path / "film.mp4", f"color=blue:s=64x48:r=10:d=69{drawn}", "-g", "40")
+    borders_s = [0.0, 25.4, 47.6, 69.0]
+    with open_index(tmp_path / "index", profile="toy", overrides=TOY | {"segment.kind": "shots"}) as index:
+        assert not index.add(film).failed
+        clips = index.clips(film)
+        assert {clip.span.start_s for clip in clips} >= set(borders_s[:-1])
+        shown = []
+        for clip in clips:
+            thumbnail = index.thumbnail(clip.clip_id)
+            assert thumbnail is not None
+            with PIL.Image.open(thumbnail) as picture:
+                shown.append(["red", "lime", "blue"][int(np.argmax(np.asarray(picture).mean((0, 1))))])
+        shots = [["blue", "red", "lime"][bisect_right(borders_s, clip.span.middle_s) - 1] for clip in clips]
+        assert shown == shots
+        list(index.caption())
+        (told,) = index.captioned(film)
+        named = [caption.text.split(" frames")[0] for caption in told.captions]
+        assert named == [colour.replace("lime", "green") for colour in shots]
+        assert told.summary is not None
+        assert [cue.span for cue in told.summary.chapters] == [Span(*both) for both in pairwise(borders_s)]
+        assert index.search("a red thing")[0].span == Span(25.4, 47.6)
+    assert [tile.span for tile in Tile.of_shots(film)] == [Span(*both) for both in pairwise(borders_s)]
