@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vidembed.config.schema import CalibrationSettings
 from vidembed.errors import ConfigError, InputError
 from vidembed.models.encoders.pooled import PooledEncoder
 from vidembed.models.toy_space import ToyEncoder
@@ -167,13 +168,13 @@ def test_the_null_of_one_query_ignores_its_answers() -> None:
 def test_small_indexes_have_a_null_too() -> None:
     rng = np.random.default_rng(3)
     bank = unit_rows(rng.normal(size=(100, 16)))
-    known = Collection.of(4, unit_rows(rng.normal(size=(4, 16))), bank, temperature=0.05, hubness=0.5)
+    known = Collection.of(4, unit_rows(rng.normal(size=(4, 16))), bank, CalibrationSettings(hubness=0.5))
     assert known.null is not None
     assert math.isfinite(known.null.location)
     assert known.null.scale > 0
-    one = Collection.of(1, unit_rows(rng.normal(size=(1, 16))), bank, temperature=0.05, hubness=0.5)
+    one = Collection.of(1, unit_rows(rng.normal(size=(1, 16))), bank, CalibrationSettings(hubness=0.5))
     assert one.null is not None
-    assert Collection.of(0, np.zeros((0, 16), np.float32), bank, temperature=0.05, hubness=0.5).null is None
+    assert Collection.of(0, np.zeros((0, 16), np.float32), bank, CalibrationSettings(hubness=0.5)).null is None
 
 
 def test_backgrounds_are_made_once_per_clip_and_the_oldest_go() -> None:

@@ -13,7 +13,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from statistics import NormalDist
@@ -34,6 +34,7 @@ Bank = Callable[[Channel], Floats | None]  # vectors of ordinary queries in a ch
 _NORMAL = NormalDist()
 USUAL = 64  # clips among which an answer is usual by chance: confidence does not depend on how many there are
 SAMPLE = 512  # clips that stand for a collection; ids are hashes, so the first ones are a fair sample
+_DRAWN = 8  # clips, of usual cosines, that a clip's own cohort is drawn towards
 NEAR = 10  # of the bank's queries, how many a query is compared with; 30 does nearly as well
 
 
@@ -248,6 +249,7 @@ class Collection:
         scale: None without a bank.
         null: Of z.
         near_null: Of deviations above each clip's `near_level`.
+        owners: (S,) the video of each row of the sample.
     """
 
     count: int
@@ -255,24 +257,63 @@ class Collection:
     scale: Scale | None = None
     null: Null | None = None
     near_null: Null | None = None
+    owners: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, count: int, sample: Floats, bank: Floats | None, *, temperature: float, hubness: float) -> Collection:
-        """From a sample of the collection and the bank in its space, (B, D)."""
+    def of(
+        cls,
+        count: int,
+        sample: Floats,
+        bank: Floats | None,
+        settings: CalibrationSettings,
+        owners: Sequence[str] = (),
+    ) -> Collection:
+        """From a sample of the collection, the bank in its space, (B, D), and the sample's videos."""
         if bank is None or not len(sample):
-            return cls(count, sample)
+            return cls(count, sample, owners=tuple(owners))
         scores = bank @ sample.T
-        scale = Scale.of_bank(scores, temperature=temperature, hubness=hubness)
-        z = scale.z(scale.corrected(scores, soft_maximum(scores, temperature=temperature)))
+        scale = Scale.of_bank(scores, temperature=settings.temperature, hubness=settings.hubness)
+        z = scale.z(scale.corrected(scores, soft_maximum(scores, temperature=settings.temperature)))
         above = (scores - near_level(scores)) / scale.spread
         null, near_null = (
             null_of_bank(values.max(axis=1), sampled=len(sample), indexed=USUAL) for values in (z, above)
         )
-        return cls(count, sample, scale, null, near_null)
+        return cls(count, sample, scale, null, near_null, tuple(owners))
 
-    def for_query(self, vector: Floats) -> tuple[Scale, Null | None]:
-        """Scale and null from this query's cosines over the sample, for queries that no bank fits."""
+    @cached_property
+    def usual(self) -> tuple[float, float]:
+        """Mean and deviation of the cosines between sampled clips of different videos."""
+        apart = np.not_equal.outer(self.owners, self.owners)
+        cosines = (self.sample @ self.sample.T)[apart] if apart.any() else np.zeros(0)
+        return (float(cosines.mean()), max(float(cosines.std()), 0.02)) if len(cosines) else (0.0, 0.1)
+
+    def cohort_levels(self, scores: NDArray[np.floating], owners: Sequence[str]) -> Doubles:
+        """(N, 2) mean and deviation of what the sample's clips of other videos score on N clips, drawn to `usual`.
+
+        The Z-norm of speaker verification (Reynolds 1997; Auckenthaler et al. 2000), for queries that are no text: a
+        clip that is like everything answers nothing.
+
+        Args:
+            scores: (S, N) of the sample's clips on these.
+            owners: (N,) their videos.
+        """
+        apart = np.not_equal.outer(self.owners, list(owners))
+        values = np.where(apart, np.asarray(scores, dtype=np.float64), 0.0)
+        usual, deviation = self.usual
+        count = apart.sum(axis=0) + _DRAWN
+        mean = (values.sum(axis=0) + _DRAWN * usual) / count
+        squares = (np.where(apart, values - mean, 0.0) ** 2).sum(axis=0)
+        return np.stack([mean, np.sqrt((squares + _DRAWN * deviation**2) / count)], axis=1)
+
+    def for_query(self, vector: Floats, *, alike: bool) -> tuple[Scale, Null | None]:
+        """Scale and null from this query's scores over the sample, for queries that no bank fits.
+
+        alike: The query is of the clips' kind: scores are deviations above `cohort_levels`.
+        """
         scores = self.sample @ vector
+        if alike and len(scores):
+            mean, deviation = self.cohort_levels(self.sample @ self.sample.T, self.owners).T
+            return Scale(), null_of_sample((scores - mean) / deviation, indexed=USUAL)
         null = null_of_sample(scores, indexed=USUAL)
         if null is None:
             return Scale(float(scores.mean()) if len(scores) else 0.0, 0.1), None
@@ -294,13 +335,8 @@ class Collections:
         with self._lock:
             known = self._known.get(channel.collection)
             if known is None or known.count != count:
-                known = Collection.of(
-                    count,
-                    self._sample(channel),
-                    self._bank(channel),
-                    temperature=self._settings.temperature,
-                    hubness=self._settings.hubness,
-                )
+                sample, owners = self._sample(channel)
+                known = Collection.of(count, sample, self._bank(channel), self._settings, owners)
                 self._known[channel.collection] = known
             return known
 
@@ -309,13 +345,14 @@ class Collections:
         with self._lock:
             self._known.clear()
 
-    def _sample(self, channel: Channel) -> Floats:
+    def _sample(self, channel: Channel) -> tuple[Floats, list[str]]:
+        """(S, D) vectors of some clips, and their videos."""
+        none = np.zeros((0, channel.encoder.space.dim or 1), dtype=np.float32)
         if channel.encoder.space.kind != "dense":
-            return np.zeros((0, 1), dtype=np.float32)
+            return none, []
         scan = self._store.scan(channel.collection, segments=False, batch=SAMPLE)
-        rows = next(iter(scan), [])
-        vectors = [row.vector for row in rows if isinstance(row.vector, np.ndarray)]
-        return np.stack(vectors) if vectors else np.zeros((0, channel.encoder.space.dim), dtype=np.float32)
+        rows = [row for row in next(iter(scan), []) if isinstance(row.vector, np.ndarray)]
+        return np.stack([row.vector for row in rows]) if rows else none, [row.clip.video_id for row in rows]  # type: ignore[misc]
 
 
 class BackgroundCache:

@@ -198,14 +198,14 @@ class DenseChannelSearch(ChannelSearch):
         super().__init__(query, tools, stored=stored, weight=weight)
         assert isinstance(query.vector, np.ndarray)
         self._vector: Floats = query.vector
-        self._across = query.across
-        collection = tools.collections.get(query.channel)
+        self._across, self._ordinary = query.across, query.ordinary
+        self._collection = collection = tools.collections.get(query.channel)
         self._near_null = collection.near_null
         self._bank = tools.bank(query.channel) if query.ordinary and collection.scale is not None else None
         if self._bank is not None and collection.scale is not None:
             self._scale, self._null = collection.scale, collection.null
         else:
-            self._scale, self._null = collection.for_query(query.vector)
+            self._scale, self._null = collection.for_query(query.vector, alike=self._by_cohort)
 
     def rank(self, need: int, where: Where | None, texts: TextsOf) -> None:
         hits = self._tools.store.search(self.collection, self._vector, k=self._candidates(need), where=where)
@@ -218,15 +218,16 @@ class DenseChannelSearch(ChannelSearch):
         segments, starts = segment_matrix([self._rows[clip_id] for clip_id in head])
         scores = pool_scores((segments @ self._vector)[None], starts, self._tools.settings.segment_score)[0]
         level = self._levels(head)
-        value = self._scale.corrected(scores, level[:, 0])
+        value = self._value(scores, level)
         z = self._scale.z(value)
         match_z = self._match_z(scores, level, z)
         found = [Found(*row) for row in zip(head, scores.tolist(), value.tolist(), z.tolist(), match_z, strict=True)]
         found.sort(key=lambda hit: (-hit.value, hit.clip_id))
         # The tail keeps the store's order, below the head: its segments were not scored.
         last, edge = found[-1], hits[:rescore][-1][1]
+        unit = self._collection.usual[1] if self._by_cohort else 1.0
         for clip_id, score in hits[rescore:]:
-            below = edge - score
+            below = (edge - score) / unit
             z_below = last.z - below / self._scale.spread
             found.append(Found(clip_id, score, last.value - below, z_below, z_below))
         self.found = found
@@ -239,8 +240,8 @@ class DenseChannelSearch(ChannelSearch):
         rows = [self._rows[clip.clip_id] for clip in here]
         segments, starts = segment_matrix(rows)
         counts = np.diff([*starts.tolist(), len(segments)])
-        background = np.repeat(self._background([clip.clip_id for clip in here]), counts)
-        z = self._scale.z(self._scale.corrected(segments @ self._vector, background))
+        level = np.repeat(self._levels([clip.clip_id for clip in here]), counts, axis=0)
+        z = self._scale.z(self._value(segments @ self._vector, level))
         starts_s, ends_s, times_s = _stretches(here, rows)
         what = [""] * len(segments)
         for clip, row, start, count in zip(here, rows, starts.tolist(), counts.tolist()):
@@ -274,23 +275,34 @@ class DenseChannelSearch(ChannelSearch):
         above = (scores - level[:, 1]) / self._scale.spread
         return [self._null.as_in(self._near_null, float(one)) for one in above]
 
-    def _background(self, clip_ids: Sequence[str]) -> NDArray[np.float64]:
-        """(N,) soft maximum of ordinary queries on these clips; zeros when hubs are not corrected."""
-        return self._levels(clip_ids)[:, 0] if self._scale.hubness else np.zeros(len(clip_ids))
+    @property
+    def _by_cohort(self) -> bool:
+        """Scores count against those of other clips: the query is no text, and what it asks for is of the clips' kind."""
+        return not self._ordinary and not self._across
+
+    def _value(self, scores: NDArray[np.floating], level: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Corrected scores that clips are ranked by. level: (N, 2) of `_levels`."""
+        if self._by_cohort:
+            return np.asarray((scores - level[:, 0]) / level[:, 1])
+        return self._scale.corrected(scores, level[:, 0])
 
     def _levels(self, clip_ids: Sequence[str]) -> NDArray[np.float64]:
-        """(N, 2) soft maximum and near level of ordinary queries on these clips; zeros without a bank."""
-        bank, settings = self._bank, self._tools.settings
-        if bank is None:
-            return np.zeros((len(clip_ids), 2))
+        """(N, 2) soft maximum and near level of ordinary queries on these clips, or mean and deviation of other clips."""
+        bank, settings, sample = self._bank, self._tools.settings, self._collection.sample
+        if bank is None and not (self._by_cohort and len(sample)):
+            return np.tile([0.0, 1.0], (len(clip_ids), 1))
 
         def make(missing: list[str]) -> NDArray[np.float64]:
-            segments, starts = segment_matrix([self._rows[i] for i in missing])
-            scores = pool_scores(bank @ segments.T, starts, settings.segment_score)
+            rows = [self._rows[i] for i in missing]
+            segments, starts = segment_matrix(rows)
+            scores = pool_scores((sample if bank is None else bank) @ segments.T, starts, settings.segment_score)
+            if bank is None:
+                return self._collection.cohort_levels(scores, [row.clip.video_id for row in rows])
             highest = soft_maximum(scores, temperature=settings.calibration.temperature)
             return np.stack([highest, near_level(scores)], axis=1)
 
-        return self._tools.backgrounds.get(self.collection, clip_ids, make)
+        name = self.collection if bank is not None else f"{self.collection} cohort"
+        return self._tools.backgrounds.get(name, clip_ids, make)
 
 
 def segment_matrix(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
