@@ -14,9 +14,7 @@ from vidembed.models.encoders.pooled import PooledEncoder
 from vidembed.models.toy_space import ToyEncoder
 from vidembed.protocols import Channel
 from vidembed.search.calibration import (
-    BackgroundCache,
     BankVectors,
-    Collection,
     Null,
     Scale,
     encode_texts,
@@ -27,7 +25,8 @@ from vidembed.search.calibration import (
     read_bank,
     soft_maximum,
 )
-from vidembed.search.channels import pool_scores, segment_matrix
+from vidembed.search.collection import BackgroundCache, Collection
+from vidembed.search.segments import pool_scores, segment_matrix
 from vidembed.types import Clip, Row, Space, Span
 from vidembed.vectors import unit_rows
 
@@ -259,3 +258,23 @@ def test_many_queries_at_once_are_the_queries_one_by_one() -> None:
     at_once = encode_texts(Channel("vision", None, pooled, "0"), texts)  # type: ignore[arg-type]
     assert at_once is not None
     np.testing.assert_allclose(at_once, np.stack([pooled.encode_query("text", text) for text in texts]), atol=1e-6)
+
+
+def test_a_clip_that_is_like_everything_answers_no_sound() -> None:
+    """Three clips: a hub, near to both others, and two that are far from each other."""
+    sample = unit_rows(np.array([[1.0, 1.0], [1.0, 0.0], [0.0, 1.0]]))
+    known = Collection(3, sample, owners=("hub", "a", "b"))
+    scores = sample @ sample.T
+    assert known.usual[0] == pytest.approx((0.7071 * 2 + 0.0) / 3, abs=1e-4)  # of the three pairs
+    mean, deviation = known.cohort_levels(scores, ["hub", "a", "b"]).T
+    # Two clips of other videos and eight of usual cosines.
+    assert mean[0] == pytest.approx((2 * 0.7071 + 8 * 0.4714) / 10, abs=1e-4)
+    assert mean[1] == mean[2] == pytest.approx((0.7071 + 8 * 0.4714) / 10, abs=1e-4)
+    query = unit_rows(np.array([[1.0, 0.42]]))[0]  # as near to the hub as to "a", or nearly so
+    cosines = sample @ query
+    assert cosines[0] > cosines[1] > cosines[2]
+    z = (cosines - mean) / deviation
+    assert z[1] > z[0]
+    assert known.for_query(query, alike=True)[1] is None  # too few clips to tell what is usual
+    alone = Collection(1, sample[:1], owners=("hub",))
+    assert alone.cohort_levels(sample[:1] @ sample[:1].T, ["hub"]).tolist() == [[0.0, 0.1]]

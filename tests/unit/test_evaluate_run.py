@@ -219,13 +219,29 @@ def test_pictures_are_a_corpus_of_their_own(folder: Path, tmp_path: Path) -> Non
     assert report.models["vision"]["model"] == "toy"
 
 
-def test_a_curve_of_confidence_for_own_queries(folder: Path) -> None:
-    queries, media = str(folder / "queries.jsonl"), str(folder / "videos")
-    command = ["evaluate", "calibrate", queries, "--media", media, "-i", str(folder / "index")]
-    shown = CliRunner().invoke(command_tree(), command)
+def test_a_curve_of_confidence_for_own_queries(folder: Path, tmp_path: Path) -> None:
+    index, media = str(folder / "index"), folder / "videos"
+    asked = [{"text": text, "video": "long.mp4"} for text in ("red", "blue", "lime", "yellow", "cyan")]
+    absent = [{"text": f"a photo of nothing {i}", "no_answer": True} for i in range(20)]
+    queries = tmp_path / "mine.jsonl"
+    queries.write_text("".join(json.dumps(row) + "\n" for row in [*asked, *absent]), "utf-8")
+    command = ["evaluate", "calibrate", "-i", index]
+    few = CliRunner().invoke(command_tree(), [*command, str(folder / "queries.jsonl"), "--media", str(media)])
+    assert "5 queries are too few: a curve needs 20" in str(few.exception)
+    with vidembed.open_index(folder / "index", readonly=True) as opened:
+        before = [moment.confidence for moment in opened.search("red", k=3)]
+    shown = CliRunner().invoke(command_tree(), [*command, str(queries), "--media", str(media)])
     assert shown.exit_code == 0, shown.output
-    assert "search:\n  calibration:\n    slope: " in shown.output
-    assert "on 5 first answers" in shown.output
+    assert "text: slope " in shown.output
+    assert "on 25 first answers" in shown.output
+    with vidembed.open_index(folder / "index", readonly=True) as opened:
+        curve = opened.parts.searcher.curves.kinds["text"]
+        after = [moment.confidence for moment in opened.search("red", k=3)]
+    assert after == pytest.approx([curve.of(one) for one in before])
+    assert CliRunner().invoke(command_tree(), [*command, "--reset"]).exit_code == 0
+    with vidembed.open_index(folder / "index", readonly=True) as opened:
+        assert [moment.confidence for moment in opened.search("red", k=3)] == before
+    assert "give a file of queries, or --reset" in str(CliRunner().invoke(command_tree(), command).exception)
 
 
 WRONG = [

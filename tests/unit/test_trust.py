@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from vidembed.config.schema import CalibrationSettings
+from vidembed.errors import StoreError
 from vidembed.evaluation.figures import QueryResult
-from vidembed.evaluation.trust import Bin, calibrate, calibration_error, fit_curve, on_curve, reliability, trust_figures
-from vidembed.search.calibration import calibrated
+from vidembed.evaluation.trust import (
+    Bin,
+    calibrate,
+    calibration_error,
+    chance_error,
+    fit_curve,
+    on_curve,
+    reliability,
+    trust_figures,
+)
+from vidembed.search.confidence import Curve, curves_of, kind_of, reset_curves, save_curves, shipped
+from vidembed.types import Query
 
 
 def result(
@@ -48,19 +61,45 @@ def test_what_counts_as_right() -> None:
 def test_the_curve_is_found_again() -> None:
     rng = np.random.default_rng(0)
     sure = rng.random(4000)
-    right = rng.random(4000) < on_curve(sure, 0.5, -1.0)  # half as sure as it says, and less
-    slope, offset = fit_curve(sure, right)
-    assert slope == pytest.approx(0.5, abs=0.08)
-    assert offset == pytest.approx(-1.0, abs=0.1)
-    settings = CalibrationSettings(slope=slope, offset=offset)
-    assert calibrated(0.5, settings) == pytest.approx(1 / (1 + np.exp(-offset)))
-    assert calibrated(0.9, settings) > calibrated(0.8, settings)  # the order stays
-    assert calibrated(0.3, CalibrationSettings()) == 0.3
+    right = rng.random(4000) < on_curve(sure, Curve(0.5, -1.0))  # half as sure as it says, and less
+    curve = fit_curve(sure, right)
+    assert curve.slope == pytest.approx(0.5, abs=0.08)
+    assert curve.offset == pytest.approx(-1.0, abs=0.1)
+    assert curve.of(0.5) == pytest.approx(1 / (1 + np.exp(-curve.offset)))
+    assert curve.of(0.9) > curve.of(0.8)  # the order stays
+    assert curve.before(curve.of(0.3)) == pytest.approx(0.3)
+    assert Curve().of(0.3) == 0.3
 
 
-def test_calibration_is_judged_by_halves() -> None:
+def test_the_error_of_confidence_that_means_what_it_says() -> None:
+    assert chance_error([1.0, 1.0, 0.0]) == pytest.approx(0)  # nothing is left to chance
+    assert chance_error([0.5]) == pytest.approx(0.5)  # one answer is right or wrong
+    assert chance_error([0.5] * 400) < 0.05
+
+
+def test_curves_are_saved_with_the_index_and_taken_back(tmp_path: Path) -> None:
+    assert curves_of(tmp_path, "toy").kinds == {}
+    save_curves(tmp_path, {"sound": Curve(2.0, 1.0)}, {"queries": "mine"})
+    own = curves_of(tmp_path, "starter")
+    assert own.of(Query.audio("a.wav")) == Curve(2.0, 1.0)
+    assert own.card == {"queries": "mine"}
+    assert own.of(Query.text("a dog")) == shipped("starter").of(Query.text("a dog"))
+    assert [kind_of(q) for q in (Query.image("a.png"), Query.text("a") + Query.audio("b"))] == ["picture", "text"]
+    (tmp_path / "confidence.json").write_text('{"kinds": {"text": {"slope": 0}}}')
+    with pytest.raises(StoreError, match="slope above 0"):
+        curves_of(tmp_path, "starter")
+    assert reset_curves(tmp_path)
+    assert not reset_curves(tmp_path)
+    assert curves_of(tmp_path, "starter") == shipped("starter")
+
+
+def test_calibration_is_judged_by_halves_and_by_kind() -> None:
     rng = np.random.default_rng(1)
     results = [result(str(i), 0.9, rank=1 if rng.random() < 0.5 else 2) for i in range(200)]
-    found = calibrate(results)
-    assert found["ECE before"] == pytest.approx(0.4, abs=0.1)  # 90 % sure, right half the time
-    assert found["ECE after, by halves"] < 0.1
+    results += [replace(result(f"s{i}", 0.5, rank=1 + i % 2), modality="audio") for i in range(19)]
+    found = calibrate(results, {})
+    assert list(found) == ["text"]  # 19 sounds are too few
+    assert found["text"].before == pytest.approx(0.4, abs=0.1)  # 90 % sure, right half the time
+    assert found["text"].after < 0.1
+    again = calibrate(results, {"text": Curve(1.0, 2.0)})["text"]  # what moved them before is taken off
+    assert again.curve.of(Curve(1.0, 2.0).before(0.9)) == pytest.approx(found["text"].curve.of(0.9), abs=0.05)

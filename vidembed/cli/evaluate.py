@@ -130,31 +130,38 @@ def builtin(
 
 @app.command("calibrate")
 def calibrate(
-    queries: FileArgument,
+    queries: Annotated[Path | None, typer.Argument(help="queries.jsonl; left out with --reset.")] = None,
     media: MediaOption = None,
     index: IndexOption = Path(DEFAULT_INDEX),
     settings: SetOption = None,
     channels: ChannelsOption = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Go back to the shipped curves.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Fit the curve of confidence to your own queries, with and without answers, and print its settings."""
-    from vidembed.evaluation.run import evaluate
-    from vidembed.evaluation.trust import calibrate as fitted
+    """Fit the curves of confidence to your own queries, with and without answers, and save them with the index."""
+    from vidembed.evaluation.calibrating import calibrate_index, calibration_card
+    from vidembed.search.confidence import reset_curves
 
-    plainly = [*(settings or ()), "search.calibration.slope=1", "search.calibration.offset=0"]
-    with opened(index, settings=plainly, readonly=True) as open_index:
-        dataset = _dataset(queries, "queries", media, None, open_index)
-        found = fitted(evaluate(open_index, dataset, channels=parse_names(channels)).queries)
-    if json:
-        print_json(found)
+    if reset == (queries is not None):
+        raise InputError("give a file of queries, or --reset", hint="vidembed evaluate calibrate queries.jsonl")
+    if queries is None:
+        with opened(index, settings=settings, readonly=True) as open_index:
+            own = reset_curves(open_index.path)
+        plain(err(), "own curves removed: the shipped ones hold" if own else "there were no own curves")
         return
-    plain(out(), "search:\n  calibration:")
-    plain(out(), f"    slope: {found['slope']}\n    offset: {found['offset']}")
-    plain(
-        err(),
-        f"on {found['answers']:.0f} first answers: calibration error {found['ECE before']:.3f} before, "
-        f"{found['ECE after, by halves']:.3f} after, each half by the curve of the other",
-    )
+    with opened(index, settings=settings, readonly=True) as open_index:
+        dataset = _dataset(queries, "queries", media, None, open_index)
+        found = calibrate_index(open_index, dataset, channels=parse_names(channels))
+    if json:
+        print_json(calibration_card(found))
+        return
+    for kind, one in found.items():
+        plain(
+            out(),
+            f"{kind}: slope {one.curve.slope}, offset {one.curve.offset}, on {one.answers} first answers: calibration "
+            f"error {one.before:.3f} before, {one.after:.3f} after, each half by the curve of the other",
+        )
+    plain(err(), "saved with the index; searches opened from now on use it. --reset takes it back")
 
 
 @app.command("captions")

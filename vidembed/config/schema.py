@@ -183,12 +183,6 @@ class CalibrationSettings(Section):
     hubness: Share = Field(
         default=0.0, description="0 = off, 1 = full correction for clips that are close to everything"
     )
-    slope: float = Field(
-        default=1.0, gt=0, le=10, description="of confidence over its log-odds: see evaluate calibrate"
-    )
-    offset: float = Field(
-        default=0.0, ge=-10, le=10, description="added to confidence's log-odds: see evaluate calibrate"
-    )
 
 
 class SearchSettings(Section):

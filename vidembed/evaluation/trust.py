@@ -6,7 +6,7 @@ answers are judged, since these are what a person believes or not; of queries wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from vidembed.evaluation.figures import QueryResult
 from vidembed.evaluation.metrics import mean_of, roc_auc
+from vidembed.search.confidence import KINDS, Curve, Kind, log_odds
 
 Doubles = NDArray[np.float64]
 RIGHT_IOU = 0.3
-_LEAST = 1e-6  # confidences are held between this and 1 less this
 _LEAST_SLOPE = 0.01
 _PRIOR = 1.0  # weight, in answers, of the curve that changes nothing
+LEAST_ANSWERS = 20  # of one kind, below which no curve is fitted to it
+_DRAWS = 200
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,13 @@ def calibration_error(confidence: ArrayLike, right: ArrayLike, *, bins: int = 10
     return sum(one.count * abs(one.confidence - one.right) for one in found) / total if total else float("nan")
 
 
+def chance_error(confidence: ArrayLike, *, seed: int = 0) -> float:
+    """The calibration error that these confidences would have in the mean if each meant just what it says."""
+    sure = np.asarray(confidence, dtype=np.float64)
+    drawn = np.random.default_rng(seed).random((_DRAWS, len(sure))) < sure
+    return float(np.mean([calibration_error(sure, right) for right in drawn]))
+
+
 def trust_figures(results: Sequence[QueryResult], *, threshold: float) -> dict[str, float]:
     """What can be believed: calibration error, area under the curve, shares above the threshold of good matches."""
     sure, right = judged(results)
@@ -74,6 +83,7 @@ def trust_figures(results: Sequence[QueryResult], *, threshold: float) -> dict[s
     absent = np.array([result.confidence for result in results if not result.has_answer])
     return {
         "ECE": calibration_error(sure, right),
+        "ECE by chance": chance_error(sure),
         "ROC AUC, right": roc_auc(sure[right], sure[~right]),
         "right answers shown as good": mean_of(sure[right] >= threshold),
         "wrong answers shown as good": mean_of(sure[~right] >= threshold),
@@ -82,18 +92,18 @@ def trust_figures(results: Sequence[QueryResult], *, threshold: float) -> dict[s
     }
 
 
-def fit_curve(confidence: ArrayLike, right: ArrayLike) -> tuple[float, float]:
-    """Slope and offset of the curve 1 / (1 + exp(-(slope x log-odds + offset))) that fits the answers best.
+def fit_curve(confidence: ArrayLike, right: ArrayLike) -> Curve:
+    """The curve of confidence that fits the answers best.
 
     Logistic regression on the log-odds (Platt 1999), drawn towards slope 1 and offset 0 by the weight of one answer;
     the slope stays above 0, so that the order of answers stays, too.
     """
-    odds, truth = log_odds(confidence), np.asarray(right, dtype=np.float64)
+    odds, truth = _odds(confidence), np.asarray(right, dtype=np.float64)
     rows = np.stack([odds, np.ones_like(odds)], axis=1)
     fitted = _descended(rows, truth, np.array([1.0, 0.0]), free=2)
     if fitted[0] < _LEAST_SLOPE:
         fitted = _descended(rows, truth, np.array([_LEAST_SLOPE, fitted[1]]), free=1)
-    return float(fitted[0]), float(fitted[1])
+    return Curve(round(float(fitted[0]), 3), round(float(fitted[1]), 3))
 
 
 def _descended(rows: Doubles, truth: Doubles, start: Doubles, *, free: int) -> Doubles:
@@ -119,36 +129,55 @@ def _descended(rows: Doubles, truth: Doubles, start: Doubles, *, free: int) -> D
     return curve
 
 
-def on_curve(confidence: ArrayLike, slope: float, offset: float) -> Doubles:
+def on_curve(confidence: ArrayLike, curve: Curve) -> Doubles:
     """Confidences moved by the curve."""
-    return np.asarray(1 / (1 + np.exp(-(slope * log_odds(confidence) + offset))))
+    return np.array([curve.of(float(one)) for one in np.asarray(confidence, dtype=np.float64)])
 
 
-def log_odds(confidence: ArrayLike) -> Doubles:
-    """Logarithm of the odds, of confidences held within a millionth of 0 and 1."""
-    sure = np.clip(np.asarray(confidence, dtype=np.float64), _LEAST, 1 - _LEAST)
-    return np.asarray(np.log(sure / (1 - sure)))
+def _odds(confidence: ArrayLike) -> Doubles:
+    return np.array([log_odds(float(one)) for one in np.asarray(confidence, dtype=np.float64)])
 
 
-def calibrate(results: Sequence[QueryResult], *, seed: int = 0) -> dict[str, float]:
-    """A curve for these answers: fitted on all, judged by halves, each by the curve of the other.
+@dataclass(frozen=True)
+class Fitted:
+    """A curve, the number of first answers it was fitted to, and the calibration error before and after.
 
-    Answers for the same truth are in one half. Returns slope, offset, and calibration error before and after.
+    after: Measured by halves, each by the curve of the other.
     """
-    shown = [result for result in results if result.answers]
-    sure, right = judged(results)
-    owners = [str(r.right) if r.has_answer else r.query_id for r in shown]
-    number = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
-    half = np.random.default_rng(seed).permutation(len(number)) % 2
-    side = np.array([half[number[owner]] for owner in owners])
-    moved = sure.copy()
-    for one in (0, 1):
-        moved[side == one] = on_curve(sure[side == one], *fit_curve(sure[side != one], right[side != one]))
-    slope, offset = fit_curve(sure, right)
-    return {
-        "slope": round(slope, 3),
-        "offset": round(offset, 3),
-        "answers": float(len(sure)),
-        "ECE before": calibration_error(sure, right),
-        "ECE after, by halves": calibration_error(moved, right),
-    }
+
+    curve: Curve
+    answers: int
+    before: float
+    after: float
+
+
+def calibrate(results: Sequence[QueryResult], used: Mapping[str, Curve], *, seed: int = 0) -> dict[str, Fitted]:
+    """A curve for each kind of query with enough answers, right and wrong ones; kinds with too few are left out.
+
+    Args:
+        results: What was asked and answered.
+        used: Kind -> the curve that moved these confidences; it is taken off first.
+        seed: Of the halves. Answers for the same truth are in one half.
+    """
+    made: dict[str, Fitted] = {}
+    for kind in KINDS:
+        shown = [r for r in results if r.answers and _KIND_OF[r.modality] == kind]
+        sure, right = judged(shown)
+        if len(shown) < LEAST_ANSWERS or right.all() or not right.any():
+            continue
+        before = sure
+        if kind in used:
+            sure = np.array([used[kind].before(float(one)) for one in sure])
+        owners = [str(r.right) if r.has_answer else r.query_id for r in shown]
+        number = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
+        half = np.random.default_rng(seed).permutation(len(number)) % 2
+        side = np.array([half[number[owner]] for owner in owners])
+        moved = sure.copy()
+        for one in (0, 1):
+            moved[side == one] = on_curve(sure[side == one], fit_curve(sure[side != one], right[side != one]))
+        curve = fit_curve(sure, right)
+        made[kind] = Fitted(curve, len(shown), calibration_error(before, right), calibration_error(moved, right))
+    return made
+
+
+_KIND_OF: dict[str, Kind] = {"text": "text", "image": "picture", "video": "picture", "audio": "sound"}

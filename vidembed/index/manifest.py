@@ -20,7 +20,7 @@ FORMAT = 2
 FILE = "index.json"
 _OURS = {
     "catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "vectors", "thumbnails", "cache", "write.lock",
-    "in-hand",
+    "in-hand", "confidence.json",
 }  # fmt: skip
 # What an index remembers of a channel. The rest (prompts, device, batch size) follows the profile and the machine.
 _KEPT = {

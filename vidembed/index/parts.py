@@ -27,6 +27,7 @@ from vidembed.index.stores.shared import SharedStore
 from vidembed.index.whereabouts import follow_index
 from vidembed.protocols import Channel, Store
 from vidembed.search.calibration import BankVectors, read_bank
+from vidembed.search.confidence import curves_of
 from vidembed.search.searcher import Searcher
 from vidembed.types import Clip, Floats, RunReport
 
@@ -140,6 +141,7 @@ class IndexParts:
                     load=QueryLoader(self.config),
                     bank=self.bank,
                     settings=self.config.search,
+                    curves=curves_of(self.path, self.config.profile),
                 )
             return self._searcher
 

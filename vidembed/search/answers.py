@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.config.schema import MomentSettings, SearchSettings
-from vidembed.search.calibration import calibrated
 from vidembed.search.channels import ChannelSearch, Pieces
+from vidembed.search.confidence import Curve
 from vidembed.search.curves import Sheet
 from vidembed.search.fusion import confidence_of, fuse_channels
 from vidembed.search.moments import Candidate, propose_each, score_spans, whole_spans
@@ -21,9 +21,21 @@ _GLANCE_S = 0.3  # what frames say of so short a span counts half; chosen on the
 
 
 def candidates(
-    sheet: Sheet, seeds: Mapping[str, Sequence[Clip]], channels: Sequence[ChannelSearch], settings: SearchSettings
+    sheet: Sheet,
+    seeds: Mapping[str, Sequence[Clip]],
+    channels: Sequence[ChannelSearch],
+    settings: SearchSettings,
+    curve: Curve,
 ) -> list[Candidate]:
-    """Spans that overlap a found clip, scored in each channel of the sheet. seeds: video id -> its clips found."""
+    """Spans that overlap a found clip, scored in each channel of the sheet.
+
+    Args:
+        sheet: Scores of the channels over the windows.
+        seeds: Video id -> its clips found.
+        channels: The channels, ranked and weighed.
+        settings: Of the search.
+        curve: Of confidence.
+    """
     found = list(_spans(sheet, seeds, channels, settings.moments))
     if not found:
         return []
@@ -32,6 +44,8 @@ def candidates(
     highest = sheet.highest(windows, spans).T.tolist()
     for candidate, worths, tops in zip(found, worth, highest, strict=True):
         _judge(candidate, worths, tops, channels, settings)
+        if candidate.odds:
+            candidate.confidence = curve.of(confidence_of(candidate.odds, channels))
     return [candidate for candidate in found if candidate.values]
 
 
@@ -75,7 +89,7 @@ def _judge(
     channels: Sequence[ChannelSearch],
     settings: SearchSettings,
 ) -> None:
-    """Fill in values, confidence and phrase. worths, highest: each channel's span score and highest z in it."""
+    """Fill in values, odds and phrase. worths, highest: each channel's span score and highest z in it."""
     odds: dict[str, float] = {}
     for channel, worth, top in zip(channels, worths, highest, strict=True):
         here = [clip for clip in candidate.seeds if clip.clip_id in channel.places]
@@ -90,11 +104,9 @@ def _judge(
         # ordinary queries: other clips found, and so the filter, have no part in it.
         tops = [_known(clip.span, channel) * hit.match_z for clip, hit in zip(here, hits, strict=True)]
         lift = max((hit.match_z - hit.z for hit in hits), default=channel.lift)
-        odds[channel.name] = channel.odds(min(max(tops, default=math.inf), known * (top + lift)))
+        odds[channel.name] = channel.believed(min(max(tops, default=math.inf), known * (top + lift)))
         candidate.phrase |= any(hit.phrase for hit in hits) and top >= 6
     candidate.odds = odds
-    if odds:
-        candidate.confidence = calibrated(confidence_of(odds, channels), settings.calibration)
 
 
 def _known(span: Span, channel: ChannelSearch) -> float:

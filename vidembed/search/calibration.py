@@ -13,18 +13,16 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
-from cachetools import FIFOCache
 from numpy.typing import NDArray
 
 from vidembed import files
-from vidembed.config.schema import CalibrationSettings
-from vidembed.protocols import Channel, Store
+from vidembed.protocols import Channel
 from vidembed.search.query import text_key
 from vidembed.types import Floats
 
@@ -33,8 +31,6 @@ Bank = Callable[[Channel], Floats | None]  # vectors of ordinary queries in a ch
 
 _NORMAL = NormalDist()
 USUAL = 64  # clips among which an answer is usual by chance: confidence does not depend on how many there are
-SAMPLE = 512  # clips that stand for a collection; ids are hashes, so the first ones are a fair sample
-_DRAWN = 8  # clips, of usual cosines, that a clip's own cohort is drawn towards
 NEAR = 10  # of the bank's queries, how many a query is compared with; 30 does nearly as well
 
 
@@ -144,15 +140,6 @@ def near_level(bank_scores: NDArray[np.floating], *, near: int = NEAR) -> Double
     return np.partition(scores, len(scores) - near, axis=0)[len(scores) - near :].mean(axis=0)
 
 
-def calibrated(confidence: float, settings: CalibrationSettings) -> float:
-    """A confidence moved by the curve of `search.calibration`, a straight line over its log-odds."""
-    if (settings.slope, settings.offset) == (1.0, 0.0):
-        return confidence
-    held = min(max(confidence, 1e-6), 1 - 1e-6)
-    odds = settings.slope * math.log(held / (1 - held)) + settings.offset
-    return float(1 / (1 + math.exp(-max(-60.0, min(60.0, odds)))))
-
-
 @dataclass(frozen=True)
 class Scale:
     """Turns cosines of one collection into z-scores: hubs held back, 0 = as any query, 1 = one usual deviation.
@@ -237,144 +224,3 @@ def null_of_sample(scores: NDArray[np.floating], *, indexed: int) -> Null | None
 def expected_largest(n: int) -> float:
     """Expected largest of n standard normal values, by Blom's approximation (1958); 0 for n <= 1."""
     return _NORMAL.inv_cdf((n - 0.375) / (n + 0.25)) if n > 1 else 0.0
-
-
-@dataclass(frozen=True, eq=False)
-class Collection:
-    """Statistics of a channel's collection.
-
-    Attributes:
-        count: Clips in it.
-        sample: (S, D) vectors of some of them.
-        scale: None without a bank.
-        null: Of z.
-        near_null: Of deviations above each clip's `near_level`.
-        owners: (S,) the video of each row of the sample.
-    """
-
-    count: int
-    sample: Floats
-    scale: Scale | None = None
-    null: Null | None = None
-    near_null: Null | None = None
-    owners: tuple[str, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        count: int,
-        sample: Floats,
-        bank: Floats | None,
-        settings: CalibrationSettings,
-        owners: Sequence[str] = (),
-    ) -> Collection:
-        """From a sample of the collection, the bank in its space, (B, D), and the sample's videos."""
-        if bank is None or not len(sample):
-            return cls(count, sample, owners=tuple(owners))
-        scores = bank @ sample.T
-        scale = Scale.of_bank(scores, temperature=settings.temperature, hubness=settings.hubness)
-        z = scale.z(scale.corrected(scores, soft_maximum(scores, temperature=settings.temperature)))
-        above = (scores - near_level(scores)) / scale.spread
-        null, near_null = (
-            null_of_bank(values.max(axis=1), sampled=len(sample), indexed=USUAL) for values in (z, above)
-        )
-        return cls(count, sample, scale, null, near_null, tuple(owners))
-
-    @cached_property
-    def usual(self) -> tuple[float, float]:
-        """Mean and deviation of the cosines between sampled clips of different videos."""
-        apart = np.not_equal.outer(self.owners, self.owners)
-        cosines = (self.sample @ self.sample.T)[apart] if apart.any() else np.zeros(0)
-        return (float(cosines.mean()), max(float(cosines.std()), 0.02)) if len(cosines) else (0.0, 0.1)
-
-    def cohort_levels(self, scores: NDArray[np.floating], owners: Sequence[str]) -> Doubles:
-        """(N, 2) mean and deviation of what the sample's clips of other videos score on N clips, drawn to `usual`.
-
-        The Z-norm of speaker verification (Reynolds 1997; Auckenthaler et al. 2000), for queries that are no text: a
-        clip that is like everything answers nothing.
-
-        Args:
-            scores: (S, N) of the sample's clips on these.
-            owners: (N,) their videos.
-        """
-        apart = np.not_equal.outer(self.owners, list(owners))
-        values = np.where(apart, np.asarray(scores, dtype=np.float64), 0.0)
-        usual, deviation = self.usual
-        count = apart.sum(axis=0) + _DRAWN
-        mean = (values.sum(axis=0) + _DRAWN * usual) / count
-        squares = (np.where(apart, values - mean, 0.0) ** 2).sum(axis=0)
-        return np.stack([mean, np.sqrt((squares + _DRAWN * deviation**2) / count)], axis=1)
-
-    def for_query(self, vector: Floats, *, alike: bool) -> tuple[Scale, Null | None]:
-        """Scale and null from this query's scores over the sample, for queries that no bank fits.
-
-        alike: The query is of the clips' kind: scores are deviations above `cohort_levels`.
-        """
-        scores = self.sample @ vector
-        if alike and len(scores):
-            mean, deviation = self.cohort_levels(self.sample @ self.sample.T, self.owners).T
-            return Scale(), null_of_sample((scores - mean) / deviation, indexed=USUAL)
-        null = null_of_sample(scores, indexed=USUAL)
-        if null is None:
-            return Scale(float(scores.mean()) if len(scores) else 0.0, 0.1), None
-        scale = Scale(float(np.median(scores)), null.scale)
-        return scale, Null((null.location - scale.mean) / scale.spread, 1.0)
-
-
-class Collections:
-    """`Collection` of each channel, computed when first needed and again when its number of clips changes."""
-
-    def __init__(self, store: Store, bank: Bank, settings: CalibrationSettings) -> None:
-        self._store, self._bank, self._settings = store, bank, settings
-        self._known: dict[str, Collection] = {}
-        self._lock = threading.Lock()
-
-    def get(self, channel: Channel) -> Collection:
-        """Statistics of the channel as it is now."""
-        count = self._store.count(channel.collection)
-        with self._lock:
-            known = self._known.get(channel.collection)
-            if known is None or known.count != count:
-                sample, owners = self._sample(channel)
-                known = Collection.of(count, sample, self._bank(channel), self._settings, owners)
-                self._known[channel.collection] = known
-            return known
-
-    def clear(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._known.clear()
-
-    def _sample(self, channel: Channel) -> tuple[Floats, list[str]]:
-        """(S, D) vectors of some clips, and their videos."""
-        none = np.zeros((0, channel.encoder.space.dim or 1), dtype=np.float32)
-        if channel.encoder.space.kind != "dense":
-            return none, []
-        scan = self._store.scan(channel.collection, segments=False, batch=SAMPLE)
-        rows = [row for row in next(iter(scan), []) if isinstance(row.vector, np.ndarray)]
-        return np.stack([row.vector for row in rows]) if rows else none, [row.clip.video_id for row in rows]  # type: ignore[misc]
-
-
-class BackgroundCache:
-    """Backgrounds of clips seen before, by collection and clip; the oldest go first. Thread-safe."""
-
-    def __init__(self, limit: int = 500_000) -> None:
-        self._known: FIFOCache[tuple[str, str], float | list[float]] = FIFOCache(limit)
-        self._lock = threading.Lock()
-
-    def get(self, collection: str, clip_ids: Sequence[str], make: Callable[[list[str]], Doubles]) -> Doubles:
-        """(N,) or (N, M) float64, in order; `make` computes the unknown ones in one call, a number or row each."""
-        with self._lock:
-            known = {clip_id: self._known.get((collection, clip_id)) for clip_id in clip_ids}
-        missing = [clip_id for clip_id, value in known.items() if value is None]
-        if missing:
-            fresh = dict(zip(missing, make(missing).tolist(), strict=True))
-            known.update(fresh)
-            with self._lock:
-                self._known.update({(collection, clip_id): value for clip_id, value in fresh.items()})
-        return np.array([known[clip_id] for clip_id in clip_ids], dtype=np.float64)
-
-    def clear(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._known.clear()

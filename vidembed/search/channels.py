@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
 from typing import ClassVar
@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from vidembed.config.schema import SearchSettings
 from vidembed.protocols import Store
-from vidembed.search.calibration import BackgroundCache, Bank, Collections, near_level, soft_maximum
+from vidembed.search.calibration import Bank, near_level, soft_maximum
+from vidembed.search.collection import BackgroundCache, Collections
+from vidembed.search.confidence import Curves
 from vidembed.search.hearing import hearable
 from vidembed.search.query import ChannelQuery
+from vidembed.search.segments import lines_of, pool_scores, segment_matrix, stretches
 from vidembed.types import Clip, Floats, Row, TimedText, Where
-from vidembed.vectors import SegmentScore
 
 Texts = Mapping[str, Mapping[str, TimedText]]  # clip id -> channel -> text
 TextsOf = Callable[[Sequence[str]], Texts]
@@ -102,6 +104,7 @@ class ChannelTools:
     bank: Bank
     settings: SearchSettings
     sounds: NDArray[np.bool_] | None = None
+    curves: Curves = field(default_factory=Curves)
 
 
 class ChannelSearch(ABC):
@@ -148,6 +151,10 @@ class ChannelSearch(ABC):
     @abstractmethod
     def confidence(self, z: float) -> float:
         """Probability, 0..1, that a hit with this z is an answer."""
+
+    def believed(self, z: float) -> float:
+        """`odds` for confidence: what is heard is less sure than it seems when words ask for it."""
+        return self.odds(z)
 
     def load(self, clip_ids: Sequence[str]) -> None:
         """Fetch the rows of these clips in one call."""
@@ -242,11 +249,11 @@ class DenseChannelSearch(ChannelSearch):
         counts = np.diff([*starts.tolist(), len(segments)])
         level = np.repeat(self._levels([clip.clip_id for clip in here]), counts, axis=0)
         z = self._scale.z(self._value(segments @ self._vector, level))
-        starts_s, ends_s, times_s = _stretches(here, rows)
+        starts_s, ends_s, times_s = stretches(here, rows)
         what = [""] * len(segments)
         for clip, row, start, count in zip(here, rows, starts.tolist(), counts.tolist()):
             text = texts.get(clip.clip_id, {}).get(self.name)
-            for i, line in enumerate(_lines_of(text, row, count), start=start):
+            for i, line in enumerate(lines_of(text, row, count), start=start):
                 starts_s[i], ends_s[i], what[i] = line
         bounds = np.cumsum([0, *counts])[np.cumsum([0, *(len(clips) for clips in held)])]
         sampled = np.array([not any(what[a:b]) for a, b in pairwise(bounds.tolist())])
@@ -265,6 +272,10 @@ class DenseChannelSearch(ChannelSearch):
     def odds(self, z: float) -> float:
         return z - 2.0 if self._null is None else self._null.odds(z)
 
+    def believed(self, z: float) -> float:
+        heard = self._ordinary and self.modality == "audio"
+        return self._tools.curves.hearing.odds(self.odds(z)) if heard else self.odds(z)
+
     def confidence(self, z: float) -> float:
         return 0.5 if self._null is None else self._null.confidence(z)
 
@@ -277,7 +288,7 @@ class DenseChannelSearch(ChannelSearch):
 
     @property
     def _by_cohort(self) -> bool:
-        """Scores count against those of other clips: the query is no text, and what it asks for is of the clips' kind."""
+        """Scores count against those of other clips: the query is no text, and of the clips' own kind."""
         return not self._ordinary and not self._across
 
     def _value(self, scores: NDArray[np.floating], level: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -287,7 +298,7 @@ class DenseChannelSearch(ChannelSearch):
         return self._scale.corrected(scores, level[:, 0])
 
     def _levels(self, clip_ids: Sequence[str]) -> NDArray[np.float64]:
-        """(N, 2) soft maximum and near level of ordinary queries on these clips, or mean and deviation of other clips."""
+        """(N, 2) soft maximum and near level of ordinary queries; else mean and deviation of other clips."""
         bank, settings, sample = self._bank, self._tools.settings, self._collection.sample
         if bank is None and not (self._by_cohort and len(sample)):
             return np.tile([0.0, 1.0], (len(clip_ids), 1))
@@ -303,55 +314,3 @@ class DenseChannelSearch(ChannelSearch):
 
         name = self.collection if bank is not None else f"{self.collection} cohort"
         return self._tools.backgrounds.get(name, clip_ids, make)
-
-
-def segment_matrix(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
-    """(U, D) float32 segment embeddings of N >= 1 dense rows (the vector where there are none), and (N,) starts."""
-    parts = [row.segments if row.segments is not None and len(row.segments) else row.vector[None] for row in rows]  # type: ignore[index]
-    starts = np.cumsum([0, *(len(part) for part in parts)])[:-1]
-    return np.concatenate(parts).astype(np.float32), starts
-
-
-def pool_scores(scores: NDArray[np.float32], starts: NDArray[np.int64], how: SegmentScore) -> NDArray[np.float32]:
-    """(Q, N) cosines of queries with clips, from (Q, U) cosines with segments. starts: (N,) each clip's first segment.
-
-    how: max: the best segment (MaxSim); topk: mean of the best three; softmax: mean weighted by exp(cosine / 0.1).
-    """
-    if how == "max":
-        return np.maximum.reduceat(scores, starts, axis=1)
-    if how == "topk":
-        ends = [*starts[1:].tolist(), scores.shape[1]]
-        best = [np.sort(scores[:, a:b], axis=1)[:, -3:].mean(axis=1) for a, b in zip(starts.tolist(), ends)]
-        return np.stack(best, axis=1)
-    top = np.maximum.reduceat(scores, starts, axis=1)
-    lengths = np.diff([*starts.tolist(), scores.shape[1]])
-    weights = np.exp((scores - np.repeat(top, lengths, axis=1)) / 0.1)
-    soft = np.add.reduceat(weights * scores, starts, axis=1) / np.add.reduceat(weights, starts, axis=1)
-    return np.asarray(soft, dtype=np.float32)
-
-
-def _stretches(
-    clips: Sequence[Clip], rows: Sequence[Row]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Start, end and time of each segment: within its clip, else half-way to its neighbours where no span is stored."""
-    spans, times = [], []
-    for clip, row in zip(clips, rows):
-        own = np.array([clip.span.middle_s]) if row.segment_times_s is None else row.segment_times_s
-        stored = row.segment_spans_s
-        if stored is None:
-            edges = np.concatenate([[-np.inf], (own[:-1] + own[1:]) / 2, [np.inf]])
-            stored = np.stack([edges[:-1], edges[1:]], axis=1)
-        spans.append(np.clip(stored, clip.span.start_s, clip.span.end_s))
-        times.append(own)
-    starts, ends = np.concatenate(spans).T
-    return starts, ends, np.concatenate(times)
-
-
-def _lines_of(text: TimedText | None, row: Row, count: int) -> list[tuple[float, float, str]]:
-    """The lines that a text channel's segments stand for, if one segment is one line; else the clip's whole text."""
-    if text is None:
-        return []
-    spoken = [line for line in text.lines if line.text.strip()]
-    if row.segment_times_s is not None and len(spoken) == count:
-        return [(line.span.start_s, line.span.end_s, line.text.strip()) for line in spoken]
-    return [(row.clip.span.start_s, row.clip.span.end_s, text.text)] if row.segment_times_s is None else []

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.search.calibration import near_level
-from vidembed.search.channels import pool_scores, segment_matrix
 from vidembed.search.labels import LabelGroup
+from vidembed.search.segments import pool_scores, segment_matrix
 from vidembed.types import Floats, Row
 from vidembed.vectors import SegmentScore
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from vidembed.protocols import Channel, Store
-from vidembed.search.calibration import Collections
+from vidembed.search.collection import Collections
 from vidembed.types import Query
 
 _MOST = 1000  # clips that one example hides

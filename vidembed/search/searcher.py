@@ -16,8 +16,10 @@ from vidembed.config.schema import SearchSettings
 from vidembed.errors import BadQuery
 from vidembed.protocols import Channel, Store
 from vidembed.search.answers import Deduplicator, candidates, diverse, moment_of, ranked
-from vidembed.search.calibration import BackgroundCache, Bank, Collections
+from vidembed.search.calibration import Bank
 from vidembed.search.channels import ChannelSearch, ChannelTools, DenseChannelSearch, Texts
+from vidembed.search.collection import BackgroundCache, Collections
+from vidembed.search.confidence import Curves
 from vidembed.search.curves import Sheet, windows
 from vidembed.search.fusion import fuse_channels, weigh
 from vidembed.search.hiding import alike, hides
@@ -70,6 +72,7 @@ class Searcher:
         channels: By name, in the order of the profile.
         load: Opens the value of an image, audio or video term.
         bank: Vectors of ordinary text queries in a channel's space (see `calibration.BankVectors`).
+        curves: Of confidence.
     """
 
     store: Store
@@ -78,6 +81,7 @@ class Searcher:
     load: Load
     bank: Bank | None = None
     settings: SearchSettings = field(default_factory=SearchSettings)
+    curves: Curves = field(default_factory=Curves)
 
     def __post_init__(self) -> None:
         calibration = self.settings.calibration
@@ -85,7 +89,7 @@ class Searcher:
         self._encoder = QueryEncoder(self.store, self.load)
         collections = Collections(self.store, bank, calibration)
         sounds = getattr(self.bank, "sounds", None)
-        self._tools = ChannelTools(self.store, collections, BackgroundCache(), bank, self.settings, sounds)
+        self._tools = ChannelTools(self.store, collections, BackgroundCache(), bank, self.settings, sounds, self.curves)
 
     def search(self, query: str | Query, options: SearchOptions | None = None) -> list[Moment]:
         """Find the moments that answer a query.
@@ -254,7 +258,7 @@ class Search:
         if sheet is None:
             return None, []
         verbatim = bool(quoted(self._text)) or len(self._text.split()) >= 3
-        found = candidates(sheet, per_video, self.channels, settings)
+        found = candidates(sheet, per_video, self.channels, settings, self._searcher.curves.of(self._query))
         order = ranked(found, self.channels, settings, phrase_first=verbatim)
         return sheet, diverse(order, self.channels, diversity) if diversity else order
 

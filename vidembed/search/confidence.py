@@ -1,0 +1,138 @@
+"""Curves that make confidence mean what it says: shipped for a profile, or fitted to a person's own questions.
+
+A curve is a straight line over log-odds, so the order of answers stays. Each kind of query has its own, since the
+evidence for a text, a picture and a sound comes about differently.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, get_args
+
+from vidembed.errors import StoreError
+from vidembed.files import write_text
+from vidembed.types import Query
+
+Kind: TypeAlias = Literal["text", "picture", "sound"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+FILE = "confidence.json"  # in an index's folder
+_LEAST = 1e-6  # confidences are held between this and 1 less this
+
+
+def log_odds(confidence: float) -> float:
+    """Logarithm of the odds, of a confidence held within a millionth of 0 and 1."""
+    held = min(max(confidence, _LEAST), 1 - _LEAST)
+    return math.log(held / (1 - held))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Moves log-odds along a straight line. slope: above 0."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def odds(self, odds: float) -> float:
+        """Log-odds moved by the curve."""
+        return self.slope * odds + self.offset
+
+    def of(self, confidence: float) -> float:
+        """A confidence, 0..1, moved by the curve."""
+        return _share(self.odds(log_odds(confidence))) if self != _PLAIN else confidence
+
+    def before(self, confidence: float) -> float:
+        """The confidence that the curve moved to this one."""
+        return _share((log_odds(confidence) - self.offset) / self.slope)
+
+
+_PLAIN = Curve()
+
+
+def _share(odds: float) -> float:
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The curves of one profile.
+
+    Attributes:
+        kinds: Kind of query -> curve; the line that changes nothing where there is none.
+        hearing: Of the log-odds of a channel of sound that is asked in words, before they join the other channels'.
+        card: What was fitted on what.
+    """
+
+    kinds: Mapping[str, Curve] = field(default_factory=dict)
+    hearing: Curve = _PLAIN
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, query: Query) -> Curve:
+        """The curve of this query's kind."""
+        return self.kinds.get(kind_of(query), _PLAIN)
+
+
+def kind_of(query: Query) -> Kind:
+    """Text if words are asked for; else sound if a sound is; else picture (an image, a video or a clip)."""
+    asked = {term.modality for term in query.terms if term.weight > 0}
+    if "text" in asked:
+        return "text"
+    return "sound" if "audio" in asked else "picture"
+
+
+@cache
+def shipped(profile: str) -> Curves:
+    """The curves fitted for a profile, shipped with their card; plain ones for other profiles."""
+    data = json.loads((resources.files("vidembed.search") / "confidence_curves.json").read_text(encoding="utf-8"))
+    entry = data["profiles"].get(profile)
+    return Curves() if entry is None else _read(entry)
+
+
+def curves_of(folder: Path, profile: str) -> Curves:
+    """The shipped curves, and over them those that were saved with the index.
+
+    Raises:
+        StoreError: The index's file cannot be read.
+    """
+    base, file = shipped(profile), folder / FILE
+    try:
+        own = _read(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return base
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"cannot read {file}: {error}", hint="vidembed evaluate calibrate --reset removes it"
+        ) from error
+    return Curves({**base.kinds, **own.kinds}, base.hearing, own.card)
+
+
+def save_curves(folder: Path, kinds: Mapping[str, Curve], card: Mapping[str, Any]) -> Path:
+    """Save an index's own curves in place of those saved before; returns the file."""
+    file = folder / FILE
+    entry = {"card": dict(card), "kinds": {kind: asdict(curve) for kind, curve in kinds.items()}}
+    write_text(file, json.dumps(entry, indent=1, ensure_ascii=False) + "\n")
+    return file
+
+
+def reset_curves(folder: Path) -> bool:
+    """Go back to the shipped curves; whether there were own ones."""
+    there = (folder / FILE).exists()
+    (folder / FILE).unlink(missing_ok=True)
+    return there
+
+
+def _read(entry: Mapping[str, Any]) -> Curves:
+    kinds: dict[str, Curve] = {kind: _curve(entry["kinds"][kind]) for kind in KINDS if kind in entry["kinds"]}
+    return Curves(kinds, _curve(entry.get("hearing", {})), entry.get("card", {}))
+
+
+def _curve(values: Mapping[str, Any]) -> Curve:
+    curve = Curve(**{name: float(value) for name, value in values.items()})
+    if not (0 < curve.slope < math.inf and math.isfinite(curve.offset)):
+        raise ValueError(f"a curve needs a slope above 0 and a finite offset, got {curve.slope} and {curve.offset}")
+    return curve
