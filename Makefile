@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint settings format bench serve clean lowest
+.PHONY: help install demo test test-slow test-fast lint settings format bench serve clean lowest
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ serve: $(STAMP) ## Open the web page on http://127.0.0.1:7860
 
 test: $(STAMP) ## Run all tests that need no weights, GPU or server
 	$(BIN)/python -m pytest -q
+
+test-slow: $(STAMP) ## Run the long tests at full length: 300 damaged files, 200 kills, a minute of --watch
+	$(BIN)/python -m pytest -q --full -m slow
 
 test-fast: $(STAMP) ## Run the tests that take under ten seconds each
 	$(BIN)/python -m pytest -q -m 'not slow and not browser'

@@ -26,6 +26,16 @@ pytest.register_assert_rewrite("seen_media", "store_rows")  # they compare for t
 _LOOPBACK = {"127.0.0.1", "::1", "localhost", "0.0.0.0", ""}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="long tests at full length: `make test-slow`")
+
+
+@pytest.fixture(scope="session")
+def full(request: pytest.FixtureRequest) -> bool:
+    """Whether long tests run at their full length; without it they do less of the same."""
+    return bool(request.config.getoption("--full"))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Libraries that ask a model hub do so at import or at first use; both must fail fast instead of waiting.
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):

@@ -130,7 +130,7 @@ def opened(index: Path, *, settings: Sequence[str] | None = None, create: bool =
     show_downloads(ask=True)
     found = vidembed.open_index(index, overrides=settings, create=create, **options)
     if found.config.store.kind == "memory":
-        say("warning: store.kind=memory: nothing stays, vectors are gone when this command ends", style="yellow")
+        say("warning: store.kind=memory: nothing stays after this command", style="yellow")
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from vidembed.errors import MediaNotFound
 from vidembed.files import fitting, refuse_existing
 from vidembed.index.contents import IndexContents
 from vidembed.media.editing.cut import cut, reel
@@ -27,8 +28,9 @@ class MomentFiles(IndexContents):
             The files, one for each moment.
 
         Raises:
-            InputError: A file exists; nothing was cut.
+            InputError: A file exists, or a video is no longer there; nothing was cut.
         """
+        _refuse_lost(moments)
         folder = Path(folder).expanduser()
         targets = [
             folder / fitting(f"{place:02d}_{moment.path.stem}", f"_{moment.span.start_s:.1f}s.mp4")
@@ -50,7 +52,17 @@ class MomentFiles(IndexContents):
             overwrite: Replace it if it exists.
 
         Raises:
-            InputError: There are no moments, or the file exists.
+            InputError: There are no moments, the file exists, or a video is no longer there.
         """
+        _refuse_lost(moments)
         pieces = [(moment.path, moment.span) for moment in moments]
         return reel(pieces, Path(out).expanduser(), overwrite=overwrite, limits=self.config.media.limits)
+
+
+def _refuse_lost(moments: Sequence[Moment | Chain]) -> None:
+    for moment in moments:
+        if not moment.path.exists():
+            raise MediaNotFound(
+                f"{moment.path}: the file is no longer there",
+                hint="if it has moved: vidembed relocate OLD NEW, or vidembed index the folder in which it is now",
+            )

@@ -14,6 +14,8 @@ from vidembed.index.places import Under
 from vidembed.media.files import FIND
 from vidembed.types import Failure
 
+_MOST_NAMED = 3  # of the places that an index was made of
+
 
 def note_problems(catalog: Catalog, problems: Sequence[Failure], under: Under) -> None:
     """Record what could not be looked at, in place of what could not the last time."""
@@ -103,7 +105,11 @@ def relocate(catalog: Catalog, old: str | Path, new: str | Path) -> tuple[tuple[
     below = [path for path in _known(catalog) if f"{composed(path)}/".startswith(folder)]
     moves = _moves(below, Path(before).as_posix(), after)
     if not moves:
-        raise MediaNotFound(f"no file of this index is in {before}", hint="vidembed info --videos lists them")
+        known = ", ".join(sorted(_places(catalog))[:_MOST_NAMED])
+        raise MediaNotFound(
+            f"no file of this index is in {before}",
+            hint=f"it was made of {known}; vidembed info --videos lists its files",
+        )
     places = [path for path in _places(catalog) if f"{composed(path)}/".startswith(folder)]
     catalog.rename([*moves, *_moves(places, Path(before).as_posix(), after)])
     catalog.videos.mark_missing(target for _, target in moves if not os.path.lexists(target))

@@ -82,11 +82,22 @@ def test_what_was_moved_is_said(disk: Path, tmp_path: Path, capsys: pytest.Captu
     assert "1 of them is not there" in said
     assert green(disk / "index") == films / "copy.mp4"
     with open_index(disk / "index") as index:
-        with pytest.raises(MediaNotFound, match="no file of this index"):
+        with pytest.raises(MediaNotFound, match="no file of this index") as caught:
             index.relocate(disk / "films", films)
+        assert films.as_posix() in (caught.value.hint or "")
         with pytest.raises(InputError, match="no such file or folder"):
             index.relocate(films, tmp_path / "nowhere")
         assert [record.state for record in index.videos() if record.info.path.name == "red_blue.mp4"] == ["gone"]
+
+
+def test_moments_of_a_lost_file_are_not_cut(disk: Path, tmp_path: Path) -> None:
+    with open_index(disk / "index") as index:
+        found = index.search("red", k=1)
+        (disk / "films" / "red_blue.mp4").unlink()
+        with pytest.raises(MediaNotFound, match="no longer there") as caught:
+            index.cut(found, tmp_path / "cuts")
+    assert "vidembed relocate" in (caught.value.hint or "")
+    assert not (tmp_path / "cuts").exists()
 
 
 def test_a_whole_library_that_moved_is_one_line(disk: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
