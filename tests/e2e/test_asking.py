@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_models_vlm
 from chat_server import Pieces, server
 from media_factory import Media
 from PIL import Image
@@ -149,6 +150,26 @@ def test_the_endpoint_is_shown_the_frame_of_each_moment(index: VideoIndex) -> No
     assert [part["text"] for part in shown[::2]] == [f"Evidence [{e.number}] shows:" for e in answer.evidence]
     picture = Image.open(io.BytesIO(base64.b64decode(shown[1]["image_url"]["url"].partition(",")[2])))
     assert np.abs(np.asarray(picture).mean(axis=(0, 1)) - (255, 0, 0)).max() < 12  # the first second is red
+
+
+def test_a_vision_language_model_of_this_machine_is_shown_the_same_frames(
+    index: VideoIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vidembed.models.captioners._inputs import ChatInputs
+
+    shown: list[Any] = []
+    ask = ChatInputs.asked
+
+    def watched(self: ChatInputs, request: str, pictures: Any = ()) -> Any:
+        shown.extend(pictures)
+        return ask(self, request, pictures)
+
+    monkeypatch.setattr(ChatInputs, "asked", watched)
+    answer = index.ask(QUESTION, model=str(tiny_models_vlm.BUILDERS["qwen3_vl"](tmp_path)), pictures=True)
+    assert [words for words, _ in shown] == [f"Evidence [{e.number}] shows:" for e in answer.evidence]
+    assert np.abs(shown[0][1].mean(axis=(0, 1)) - (255, 0, 0)).max() < 12  # the first second is red
+    assert not answer.sentences  # untrained, it cites nothing: what it says is dropped
+    assert answer.dropped
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tiny_models_vlm
 import torch
+from PIL import Image
 
 from vidembed.errors import ConfigError, MissingDependency, NoSuchStream, UnknownModel, WeightsMissing
 from vidembed.models import registry
@@ -90,6 +91,30 @@ def test_chat_models_write_in_words_alone(family: str, folder: Callable[[str], P
     assert answer == speaks.write("Describe this video in one sentence", seed=5)  # greedy
     assert answer
     assert answer != speaks.write("Answer in German seconds")
+
+
+@pytest.mark.parametrize("family", ["smolvlm", "qwen3_vl"])
+def test_chat_models_answer_about_pictures_in_their_order(family: str, folder: Callable[[str], Path]) -> None:
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    speaks = captioner(folder(family))
+    red, noise = np.full((40, 56, 3), (255, 0, 0), np.uint8), clip(7, 1).frames.rgb[0]  # type: ignore[union-attr]
+    pictures = [("Evidence [1] shows:", red), ("Evidence [2] shows:", noise)]
+    (answer,) = speaks.stream("Describe this video in one sentence", pictures=pictures)
+    # As transformers has it, by hand.
+    model = AutoModelForImageTextToText.from_pretrained(folder(family)).eval()
+    processor = AutoProcessor.from_pretrained(folder(family))
+    content: list[dict[str, Any]] = [{"type": "text", "text": "Describe this video in one sentence"}]
+    for words, rgb in pictures:
+        content += [{"type": "text", "text": words}, {"type": "image", "image": Image.fromarray(rgb)}]
+    inputs = processor.apply_chat_template(
+        [{"role": "user", "content": content}], add_generation_prompt=True, tokenize=True, return_dict=True,
+        return_tensors="pt",
+    )  # fmt: skip
+    tokens = model.generate(**inputs, do_sample=False, max_new_tokens=400)[0, inputs["input_ids"].shape[1] :]
+    assert answer == processor.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+    (other,) = speaks.stream("Describe this video in one sentence", pictures=pictures[::-1])
+    assert answer != other
 
 
 def test_blip_cannot_write(folder: Callable[[str], Path]) -> None:

@@ -25,7 +25,7 @@ def ask(
     endpoint: Annotated[
         str | None, typer.Option(help="OpenAI-compatible address, such as http://127.0.0.1:8000/v1; gets the evidence.")
     ] = None,
-    pictures: Annotated[bool, typer.Option("--pictures", help="Show the endpoint a frame of each moment.")] = False,
+    pictures: Annotated[bool, typer.Option("--pictures", help="Show the model a frame of each moment.")] = False,
     path: Annotated[list[str] | None, typer.Option(help="Only files matching this glob; repeatable.")] = None,
     json: JsonOption = False,
     index: IndexOption = Path(DEFAULT_INDEX),
@@ -34,8 +34,8 @@ def ask(
     """Answer a question from what videos say, write and show. Without a model nothing is made up, and nothing sent."""
     if endpoint is not None and model is None:
         raise InputError("--endpoint needs --model", hint="the endpoint's name for the model")
-    if pictures and endpoint is None:
-        raise InputError("--pictures needs --endpoint", hint="an endpoint whose model sees")
+    if pictures and model is None:
+        raise InputError("--pictures needs --model", hint="a model that sees, of this machine or of an endpoint")
     with opened(index, settings=settings, readonly=True) as open_index:
         told = 0
         for answer in open_index.ask_stream(

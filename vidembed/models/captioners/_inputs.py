@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -152,9 +152,19 @@ class ChatInputs:
             chats.append([*content, {"type": "text", "text": request}])
         return self._batch(chats, media)
 
-    def text_only(self, request: str) -> ModelBatch:
-        """One row without media."""
-        return self._batch([[{"type": "text", "text": request}]], _Media())
+    def asked(self, request: str, pictures: Sequence[tuple[str, Any]] = ()) -> ModelBatch:
+        """One row: a request, then pictures, each after its words. pictures: (words, (H, W, 3) uint8 RGB)."""
+        content, media = [{"type": "text", "text": request}], _Media()
+        for words, _ in pictures:
+            content += [{"type": "text", "text": words}, {"type": "image"}]
+        if pictures:
+            media.add_stills([rgb for _, rgb in pictures])
+        return self._batch([content], media)
+
+    @property
+    def sees(self) -> bool:
+        """Whether it takes single pictures."""
+        return self._takes("image", "image_processor")
 
     def _batch(self, contents: Sequence[Sequence[dict[str, str]]], media: _Media) -> ModelBatch:
         chats = [[{"role": "user", "content": list(content)}] for content in contents]
@@ -210,10 +220,14 @@ class _Media:
         return [{"type": "video"}]
 
     def add_pictures(self, frames: FrameBatch) -> list[dict[str, str]]:
+        self.add_stills(frames.rgb)
+        return [{"type": "image"} for _ in frames.rgb]
+
+    def add_stills(self, pictures: Iterable[Any]) -> None:
+        """The pictures of one row."""
         from PIL import Image
 
-        self.pictures.append([Image.fromarray(rgb) for rgb in frames.rgb])
-        return [{"type": "image"} for _ in frames.rgb]
+        self.pictures.append([Image.fromarray(rgb) for rgb in pictures])
 
     def add_sound(self, sound: AudioSamples) -> list[dict[str, str]]:
         self.sounds.append(sound.samples)

@@ -6,7 +6,7 @@ Code from a repository is never run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,14 +120,29 @@ class VlmCaptioner:
 
     def write(self, request: str, *, seed: int = 0) -> str:
         """The greedy answer to text alone; the seed changes nothing. Raises ConfigError without a chat template."""
+        return next(self.stream(request, seed=seed))
+
+    def stream(self, request: str, *, pictures: Sequence[tuple[str, Any]] = (), seed: int = 0) -> Iterator[str]:
+        """The greedy answer, in one piece.
+
+        Args:
+            request: What is asked.
+            pictures: Words and the (H, W, 3) uint8 RGB picture that they stand before.
+            seed: Changes nothing.
+
+        Raises:
+            ConfigError: The model has no chat template, or takes no pictures beside words.
+        """
         if not isinstance(self._inputs, ChatInputs):
-            raise ConfigError(f"{self.name} only describes pictures: it cannot write a summary")
-        batch = self._inputs.text_only(self.options.written(request))
+            raise ConfigError(f"{self.name} only describes pictures: it cannot write")
+        if pictures and not self._inputs.sees:
+            raise ConfigError(f"{self.name} is shown no pictures", hint="leave the pictures out")
+        batch = self._inputs.asked(self.options.written(request), pictures)
         with running(self._device):
             inputs = batch.inputs.to(self._device, self._dtype)
             tokens = self._model.generate(**inputs, max_new_tokens=WRITTEN_TOKENS, do_sample=False, num_beams=1)
         text: str = self._processor.tokenizer.decode(tokens[0, batch.prompt_tokens :].cpu(), skip_special_tokens=True)
-        return text.rpartition("</think>")[2].strip()
+        yield text.rpartition("</think>")[2].strip()
 
     def agreement(self, clips: Sequence[ClipMedia], claim: str) -> Floats:
         """(N,) float32 in 0..1: how far it says yes when asked whether each clip shows the claim.
