@@ -11,6 +11,7 @@ from vidembed._version import __version__
 
 _COMMANDS = {  # where each is, in the order of the help
     "index": "index:index",
+    "merge": "index:merge",
     "search": "search:search",
     "shell": "shell:shell",
     "ask": "ask:ask",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from pathlib import Path
@@ -24,6 +25,7 @@ from vidembed.cli.common import (
     print_json,
     progress_bar,
     say_failures,
+    step_bar,
 )
 from vidembed.cli.completing import complete_channels
 from vidembed.cli.terminal import clock, path_text, width, wrapped
@@ -63,6 +65,10 @@ def index(
         ),
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Remove videos whose files are gone.")] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="N/M", help="Only part N of M of the files, for `vidembed merge`: 1/16 ... 16/16."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Index videos: cut them into clips, encode images and sound, store the vectors.
@@ -74,8 +80,10 @@ def index(
     if reencode is not None:
         if videos:
             raise InputError("--reencode means the whole index, not some videos", hint="leave the videos out")
-        if watch or prune or channels:
-            raise InputError("--reencode goes without --watch, --prune and --channels", hint="run them after it")
+        if watch or prune or channels or shard:
+            raise InputError(
+                "--reencode goes without --watch, --prune, --channels and --shard", hint="run them after it"
+            )
         with opened(index, outdated=True) as open_index, progress_bar() as update:
             report = open_index.reencode(
                 parse_names(reencode) or [], overrides=settings, progress=update, workers=workers, **given
@@ -86,6 +94,8 @@ def index(
         raise InputError("nothing to index", hint="name folders, files or globs: vidembed index VIDEOS")
     if watch and prune:
         raise InputError("--watch hides what is gone, and keeps it", hint="vidembed index --prune forgets it, once")
+    if shard and (watch or prune):
+        raise InputError("--shard goes without --watch and --prune", hint="give them to the merged index")
     wanted = parse_names(channels)
     if workers:
         settings = [*(settings or ()), f"run.workers={workers}"]
@@ -95,8 +105,35 @@ def index(
             open_index.watch(videos or None, channels=wanted, report=lambda run: _show(run, index, as_json=json))
             return
         with progress_bar() as update:
-            report = open_index.add(videos or None, channels=wanted, progress=update, prune=prune)
+            report = open_index.add(videos or None, channels=wanted, progress=update, prune=prune, shard=_shard(shard))
     _finish(report, index, as_json=json)
+
+
+def merge(
+    shards: Annotated[list[Path], typer.Argument(help="Folders that `vidembed index --shard` made.")],
+    index: IndexOption = Path(DEFAULT_INDEX),
+    settings: SetOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Merge indexes that were made apart into one, whose vectors may lie on a server; nothing is encoded again.
+
+    A new index has the settings of the first shard. What is there already is not copied twice.
+    """
+    from vidembed.index.merging import merge as merged
+
+    with step_bar("videos") as step:
+        report = merged(shards, index, overrides=settings, progress=step)
+    _finish(report, index, as_json=json)
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    """`"3/16"` as (3, 16)."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text.strip())
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise InputError(f"--shard takes N/M with N from 1 to M, got {text!r}", hint="for example --shard 3/16")
+    return int(found[1]), int(found[2])
 
 
 def _finish(report: RunReport, where: Path, *, as_json: bool) -> None:

@@ -21,7 +21,7 @@ from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.in_hand import InHand
 from vidembed.index.pipeline.run import Indexer, ProgressCallback
 from vidembed.index.pipeline.write import recover
-from vidembed.index.places import absolute, as_list, known, left, lies_under, remember
+from vidembed.index.places import absolute, as_list, in_shard, known, left, lies_under, remember
 from vidembed.index.whereabouts import left_folders, note_problems, settle_gone, settle_moved
 from vidembed.index.worker import make_executor, make_remote
 from vidembed.media.captured import captured
@@ -49,6 +49,7 @@ class Filling:
         progress: ProgressCallback | None,
         prune: bool,
         leave_out: Collection[Path] = (),
+        shard: tuple[int, int] | None = None,
     ) -> RunReport:
         """Index what is missing of these files; see `VideoIndex.add`.
 
@@ -65,8 +66,9 @@ class Filling:
         remember(self._catalog, inputs)
         self.repair(specs)
         is_ignored = lies_under(self._catalog.places.get("ignored"), globs=True)
-        ignored = tuple(path.as_posix() for path in found.files if is_ignored(path.as_posix()))
-        files = [path for path in found.files if path not in leave_out and path.as_posix() not in ignored]
+        mine = [path for path in found.files if in_shard(path.as_posix(), shard)]
+        ignored = tuple(path.as_posix() for path in mine if is_ignored(path.as_posix()))
+        files = [path for path in mine if path not in leave_out and path.as_posix() not in ignored]
         problems = tuple(failure for failure in found.problems if not is_ignored(failure.item))
         before = frozenset(self._catalog.videos.paths())
         report = self._run(files, specs, config=config, prepare=self._use, progress=progress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
@@ -41,6 +42,17 @@ def lies_under(inputs: Iterable[str | Path], *, globs: bool = False) -> Under:
         return path in exact or path.startswith(folders) or any(fnmatchcase(path, glob) for glob in patterns)
 
     return under
+
+
+def in_shard(path: str, shard: tuple[int, int] | None) -> bool:
+    """Whether a path of the catalog is of shard number N of M, (N, M) from (1, M); of no shard: always.
+
+    It depends on the path alone: not on what else there is, nor on the machine.
+    """
+    if shard is None:
+        return True
+    number = int.from_bytes(hashlib.blake2b(composed(path).encode("utf-8", "surrogateescape"), digest_size=8).digest())
+    return number % shard[1] == shard[0] - 1
 
 
 def remember(catalog: Catalog, inputs: Iterable[str | Path]) -> None:

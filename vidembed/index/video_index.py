@@ -53,6 +53,7 @@ class VideoIndex(Questions):
         workers: int | None = None,
         on_error: str | None = None,
         prune: bool = False,
+        shard: tuple[int, int] | None = None,
     ) -> RunReport:
         """Index what is missing of these files. A file that fails keeps what the index had of it.
 
@@ -64,6 +65,7 @@ class VideoIndex(Questions):
             workers: Videos decoded in parallel.
             on_error: "record" (the default) or "raise".
             prune: Forget videos whose files are gone; otherwise they are only hidden.
+            shard: (3, 16): only the third of 16 parts of the files; `vidembed.index.merging.merge` joins them.
 
         Raises:
             MediaNotFound: There is nothing to index. Errors of single files are in the report.
@@ -71,7 +73,7 @@ class VideoIndex(Questions):
             ModelError: A model cannot be loaded.
         """
         config = with_values(self.config, "run", workers=workers, on_error=on_error)
-        return self._add(paths, channels, config=config, progress=progress, prune=prune)
+        return self._add(paths, channels, config=config, progress=progress, prune=prune, shard=shard)
 
     def _add(
         self,
@@ -82,12 +84,19 @@ class VideoIndex(Questions):
         progress: ProgressCallback | None = None,
         prune: bool = False,
         leave_out: Collection[Path] = (),
+        shard: tuple[int, int] | None = None,
     ) -> RunReport:
         specs = wanted_specs(self.config, channels, self.parts.manifest.channels)
         check_specs(self.parts.manifest, specs, self.path)
         with self.parts.writing():
             report = Filling(self.parts).add(
-                paths, specs, config=config or self.config, progress=progress, prune=prune, leave_out=leave_out
+                paths,
+                specs,
+                config=config or self.config,
+                progress=progress,
+                prune=prune,
+                leave_out=leave_out,
+                shard=shard,
             )
             self.parts.refresh(report)
         return report

@@ -12,6 +12,17 @@ from vidembed.index.catalog.texts import Captions, ChannelStates, Places, Summar
 from vidembed.index.catalog.videos import Videos
 from vidembed.types import Failure
 
+_ITS_CLIPS = "clip_id IN (SELECT clip_id FROM clips WHERE video_id = ?)"
+_OF_A_VIDEO = {  # table -> its rows of one video; in an order that foreign keys allow
+    "videos": "video_id = ?",
+    "paths": "video_id = ?",
+    "clips": "video_id = ?",
+    "tags": "video_id = ?",
+    "summaries": "video_id = ?",
+    "texts": _ITS_CLIPS,
+    "captions": _ITS_CLIPS,
+}
+
 
 class Catalog:
     """The tables by concept, over one file, which is made unless `readonly`. Safe for many threads."""
@@ -52,6 +63,15 @@ class Catalog:
             if home is not None:
                 self._db.run("DELETE FROM home")
                 self._db.run("INSERT INTO home (folder) VALUES (?)", (home,))
+
+    def take(self, other: Catalog, video_id: str) -> None:
+        """Copy all that another catalog knows of a video, but how far its channels are; what is known here stays."""
+        with self._db.transaction():
+            for table, which in _OF_A_VIDEO.items():
+                for row in other._db.rows(f"SELECT * FROM {table} WHERE {which}", (video_id,)):
+                    names = ", ".join(row.keys())
+                    marks = ", ".join("?" * len(row))
+                    self._db.run(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})", tuple(row))
 
     def detach(self) -> None:
         """From now on work on a copy, which ends with this object; nothing is written to the file."""
