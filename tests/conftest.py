@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import secrets
 import signal
 import socket
 import sys
@@ -41,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"):
         os.environ.setdefault(name, "1")
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray listens on all addresses; and keeps no token of ours
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started in the background, where Ctrl-C is not heard
         signal.signal(signal.SIGINT, signal.default_int_handler)
     _shut_network()

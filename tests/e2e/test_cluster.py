@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
+import platform
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,23 @@ def test_other_weights_on_a_worker_stop_the_run(tmp_path: Path, videos: Path, mo
         worker, "channel_spec", lambda name, given, *facts: real(name, given.model_copy(update=pooled), *facts)
     )
     with open_index(tmp_path / "index", profile="toy", overrides=ON_RAY) as index:
-        with pytest.raises(IndexMismatch, match="on this worker is not the one of the driver"):
+        with pytest.raises(IndexMismatch, match=rf"on the worker {platform.node()} is not the one of the driver"):
             index.add(videos)
         assert index.videos() == []
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_worker_without_the_file_says_which_it_is(
+    tmp_path: Path, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vidembed.index import worker
+
+    real = worker.os.path.exists
+    monkeypatch.setattr(worker.os.path, "exists", lambda path: real(path) and not str(path).endswith("green.mp4"))
+    with open_index(tmp_path / "index", profile="toy", overrides=ON_RAY) as index:
+        report = index.add([videos / "red_blue.mp4", videos / "green.mp4"])
+    assert [Path(done).name for done in report.done] == ["red_blue.mp4"]
+    (failure,) = report.failed
+    assert (failure.kind, failure.stage) == ("MediaNotFound", "probe")
+    assert failure.message == f"{failure.item}: not on the worker {platform.node()}"
+    assert "under the same path" in failure.hint

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import secrets
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
@@ -73,8 +75,9 @@ class RayExecutor:
     """A Ray cluster: at most `workers` items at once; the next is handed out when one is done.
 
     The cluster is the one RAY_ADDRESS names or that the caller has connected to with `ray.init`, else processes on
-    this machine. The workers need vidembed installed; the work and its items must be picklable. The item of a worker
-    that dies is tried once more on another; then it is a Failure, and the rest goes on.
+    this machine, which nobody else can use: Ray listens on all its addresses, so they are given a token of their own.
+    The workers need vidembed installed; the work and its items must be picklable. The item of a worker that dies is
+    tried once more on another; then it is a Failure, and the rest goes on.
     """
 
     def __init__(self, workers: int, *, cpus: float = 1.0, gpus: float = 0.0) -> None:
@@ -133,6 +136,9 @@ def _answer(work: Callable[[T], R], item: T) -> Answer[R]:
 def _package() -> Any:
     # Told here, before the import that reads it: no reports of use over the network, unasked.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not {"RAY_ADDRESS", "RAY_AUTH_MODE"} & os.environ.keys() and "ray" not in sys.modules:
+        # Ray would make a token, too, but keep it in the home folder, where it turns on tokens for later clusters.
+        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
     try:
         return importlib.import_module("ray")
     except ImportError as error:
@@ -142,10 +148,33 @@ def _package() -> Any:
 def _connect(ray: Any) -> None:
     if ray.is_initialized():
         return
+    _silence()
     try:
         ray.init(include_dashboard=False, log_to_driver=False, logging_level="warning")
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ConfigError(
-            f"run.executor ray: no cluster at {os.environ.get('RAY_ADDRESS', 'this machine')!r}: {error}",
-            hint="start one (ray start --head), or unset RAY_ADDRESS to use this machine",
-        ) from error
+    except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        raise _not_connected(error, os.environ.get("RAY_ADDRESS", "this machine")) from error
+
+
+def _silence() -> None:
+    """Ray prints what happens to workers on standard output, log_to_driver or not: amid our answers, such as JSON."""
+    worker: Any = importlib.import_module("ray._private.worker")
+    if hasattr(worker, "_worker_logs_enabled"):  # there is no other switch
+        worker._worker_logs_enabled = False
+
+
+def _not_connected(error: BaseException, address: str) -> ConfigError:
+    reasons = [error]
+    while (cause := reasons[-1].__cause__) is not None:
+        reasons.append(cause)
+    # Older versions of Ray know no tokens, and have no type for this.
+    if any("authenticat" in f"{type(reason).__name__} {reason}".lower() for reason in reasons):
+        return ConfigError(
+            f"run.executor ray: the cluster at {address!r} refused this machine's token",
+            hint="on the head run `ray get-auth-token`, then here export RAY_AUTH_MODE=token RAY_AUTH_TOKEN=... "
+            "or copy its ~/.ray/auth_token",
+        )
+    first = str(error).strip().partition("\n")[0]
+    return ConfigError(
+        f"run.executor ray: no cluster at {address!r}: {first}",
+        hint="start one (ray start --head), or unset RAY_ADDRESS to use this machine",
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +12,7 @@ from vidembed.config.schema import Config, RunSettings
 from vidembed.errors import IndexMismatch
 from vidembed.index.channels import ChannelFactory, ChannelSpec, channel_spec, frame_encoder
 from vidembed.index.media import Thumbnails, make_tools
-from vidembed.index.pipeline.remote import Delivery, Order, Remote, fulfil
+from vidembed.index.pipeline.remote import Delivery, Order, Remote, absent, fulfil
 from vidembed.media.images import jpeg
 from vidembed.protocols import Channel, Executor
 from vidembed.types import Image
@@ -63,6 +65,8 @@ class Worker:
 
     def __call__(self, order: Order) -> Delivery:
         """Do the work of one video."""
+        if not os.path.exists(order.file.path):
+            return absent(order, platform.node())
         pictures: dict[str, bytes] = {}
         given = self.config.thumbnails
 
@@ -87,7 +91,7 @@ class Worker:
         own = channel_spec(name, theirs.settings, {"facts": facts})
         if own.collection != theirs.collection:
             raise IndexMismatch(
-                f"channels.{name}: {own.model.name} on this worker is not the one of the driver",
+                f"channels.{name}: {own.model.name} on the worker {platform.node()} is not the one of the driver",
                 hint="give all machines the same weights, at the same path",
             )
         with _LOADED.lock:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from vidembed.errors import VidembedError
+from vidembed.errors import MediaNotFound, VidembedError
 from vidembed.index.executors import SerialExecutor
 from vidembed.index.pipeline.ahead import Event, events
 from vidembed.index.pipeline.decode import decode
@@ -103,6 +103,15 @@ def fulfil(order: Order, channels: Mapping[str, Channel], tools: Tools, *, batch
         elif isinstance(event, Outcome):
             outcome = replace(event, job=plain, error=event.error and _sendable(event.error))
     return Delivery(tuple(chunks), outcome, {})
+
+
+def absent(order: Order, machine: str) -> Delivery:
+    """What a worker answers that has no such file, though the driver has."""
+    error = MediaNotFound(
+        f"{order.file.path}: not on the worker {machine}",
+        hint="all machines must see the videos under the same path: mount the same folder on each",
+    )
+    return Delivery((), Outcome(Job(order.file, order.video_id, ()), None, error=error, stage="probe"), {})
 
 
 def _sendable(error: Exception) -> Exception:
