@@ -41,6 +41,10 @@ def test_everything_at_once(tortured: Torture) -> None:
     assert set(reasons) == set(BAD)
     assert {name: words for name, words in BAD.items() if words not in reasons[name].lower()} == {}
     assert indexed(tortured) == GOOD | {"growing.ts"}
+    code, _, said = tortured.run("caption", "--sidecar", "--index", str(tortured.index))
+    assert (code, "Traceback" in said) == (3, False), said
+    assert len(list(tortured.library.glob("*.captions.srt"))) == len(GOOD | {"growing.ts"}) - 1
+    assert said.count("failed") == 2, (said, "kept.mp4, whose folder may not be written to, and the number of failures")
     for folder, names, files in os.walk(tortured.index):  # and now nobody may change the index
         for name in (*names, *files):
             os.chmod(Path(folder) / name, 0o555 if name in names else 0o444)

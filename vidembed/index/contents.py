@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
@@ -12,6 +12,7 @@ from vidembed.config.schema import Config
 from vidembed.errors import BadQuery, MediaUnreadable, NoSuchStream
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED
+from vidembed.index.catalog.videos import PathRow, path_there
 from vidembed.index.counts import IndexInfo, info
 from vidembed.index.filling import select
 from vidembed.index.parts import IndexParts
@@ -63,9 +64,9 @@ def videos(parts: IndexParts) -> list[VideoRecord]:
     states = catalog.states.all()
     collections = {name: spec.collection for name, spec in parts.specs.items()}
     clips = Counter(clip.video_id for clip in catalog.videos.clips())
-    paths: dict[str, list[str]] = {}
+    files: dict[str, list[PathRow]] = {}
     for file in catalog.videos.paths().values():
-        paths.setdefault(file.video_id, []).append(file.path)
+        files.setdefault(file.video_id, []).append(file)
     failures: dict[str, list[Failure]] = {}
     for failure in catalog.failures():
         failures.setdefault(failure.item, []).append(failure)
@@ -77,18 +78,19 @@ def videos(parts: IndexParts) -> list[VideoRecord]:
         known = states.get(video_id, {})
         channels = {name: str(known.get(collection, "missing")) for name, collection in collections.items()}
         ready = all(state in FINISHED for state in channels.values())
-        own = paths.get(video_id, [])
+        own = sorted(files.get(video_id, []), key=lambda file: file.missing)
+        path = path_there(own) if own else row.info.path
         records.append(
             VideoRecord(
-                info=row.info,
-                paths=tuple(Path(path) for path in own),
+                info=replace(row.info, path=path),
+                paths=tuple(sorted(Path(file.path) for file in own)),
                 state="gone" if row.missing else "ready" if ready else "partial",
                 clips=clips[video_id],
                 channels=channels,
-                failures=tuple(failure for path in own for failure in failures.get(path, ())),
+                failures=tuple(failure for file in own for failure in failures.get(file.path, ())),
                 reader=row.reader,
                 counts=row.counts,
-                damage=Damage.of(row.info.path.as_posix(), row.counts),
+                damage=Damage.of(path.as_posix(), row.counts),
                 tags=tags.get(video_id, {}),
                 transcript=origins.get(video_id),
             )

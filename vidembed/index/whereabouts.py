@@ -29,6 +29,9 @@ def note_problems(catalog: Catalog, problems: Sequence[Failure], under: Under) -
 def settle_moved(catalog: Catalog, found: Collection[str], new: Collection[str]) -> tuple[tuple[str, str], ...]:
     """Forget where videos were that this run found elsewhere, in whichever folder that was.
 
+    Copies that were known before count where a folder of one name became one of another: /lib/1.mp4 is lost with all
+    of /lib, and /lib2/1.mp4 is there.
+
     Args:
         catalog: As the run left it.
         found: All paths of the run.
@@ -40,15 +43,17 @@ def settle_moved(catalog: Catalog, found: Collection[str], new: Collection[str])
     rows = catalog.videos.paths().values()
     there: dict[str, list[str]] = {}
     for row in rows:
-        if row.path in new:
+        if row.path in found:
             there.setdefault(row.video_id, []).append(row.path)
     lost = [row for row in rows if row.video_id in there and row.path not in found]
     moved = []
-    for old, places in ((row.path, there[row.video_id]) for row in lost if not os.path.lexists(row.path)):
-        place = max(places, key=lambda path: _shared(old, path))  # of copies, each to the one of its name
-        moved.append((old, place))
-        if len(places) > 1:
-            places.remove(place)
+    for old, found_at in ((row.path, there[row.video_id]) for row in lost if not os.path.lexists(row.path)):
+        places = [path for path in found_at if path in new or _folder_became(old, path)]
+        if places:
+            place = max(places, key=lambda path: _shared(old, path))  # of copies, each to the one of its name
+            moved.append((old, place))
+            if len(found_at) > 1:
+                found_at.remove(place)
     catalog.videos.unlink(old for old, _ in moved)
     return tuple(moved)
 
@@ -83,6 +88,11 @@ def renamed(old: str, new: str) -> tuple[str, str]:
     """
     before, after, shared = PurePath(old).parts, PurePath(new).parts, _shared(old, new)
     return PurePath(*before[: len(before) - shared]).as_posix(), PurePath(*after[: len(after) - shared]).as_posix()
+
+
+def _folder_became(old: str, new: str) -> bool:
+    """Whether a folder above one path is gone, where the other has a folder of another name."""
+    return _shared(old, new) > 0 and not os.path.lexists(renamed(old, new)[0])
 
 
 def _shared(one: str, other: str) -> int:

@@ -112,6 +112,29 @@ def test_a_whole_library_that_moved_is_one_line(disk: Path, tmp_path: Path, caps
     assert "2 unchanged, 2 of them moved, 1 failed, 1 forgotten" in said
 
 
+def test_of_two_libraries_that_are_known_the_one_that_is_there_is_used(tmp_path: Path, films: Path) -> None:
+    old, new = Path(shutil.copytree(films, tmp_path / "lib")), Path(shutil.copytree(films, tmp_path / "lib2"))
+    with open_index(tmp_path / "index", profile="toy", overrides=FAST) as index:
+        index.add([old, new])
+        shutil.rmtree(old)
+        (best,) = index.search("green", k=1)
+        assert best.path == new / "green.mp4"
+        assert [record.info.path for record in index.videos()] == [new / "green.mp4", new / "red_blue.mp4"]
+        assert [video.path.parent for video in index.caption()] == [new, new]
+        (piece,) = index.cut([best], tmp_path / "pieces")
+        assert piece.exists()
+        (new / "green.mp4").rename(new / "lime.mp4")
+        names = {"green.mp4": "lime.mp4", "red_blue.mp4": "red_blue.mp4"}
+        report = index.add(new)
+        expected = {((old / was).as_posix(), (new / now).as_posix()) for was, now in names.items()}
+        assert set(report.moved) == expected | {((new / "green.mp4").as_posix(), (new / "lime.mp4").as_posix())}
+        shutil.copy(new / "lime.mp4", new / "copy.mp4")
+        index.add(new)
+        (new / "copy.mp4").unlink()
+        report = index.add(new)
+        assert (report.moved, report.gone) == ((), ((new / "copy.mp4").as_posix(),)), "a copy is gone, not moved"
+
+
 def test_an_answer_is_the_copy_that_was_asked_for(tmp_path: Path, films: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / "videos" / folder).mkdir(parents=True)
