@@ -47,6 +47,14 @@ def test_the_copy_and_the_excerpt_are_found(index: VideoIndex) -> None:
     assert part.shares == pytest.approx((1.0, 0.6))
 
 
+def test_black_leaders_are_nothing_in_common(tmp_path: Path) -> None:
+    toy_videos.make(tmp_path / "one.mp4", "black", "black", "black", "red")
+    toy_videos.make(tmp_path / "two.mp4", "black", "black", "black", "blue")
+    with open_index(tmp_path / "index", profile="toy", overrides=OVERRIDES) as index:
+        index.add(tmp_path)
+        assert list(index.duplicates()) == []
+
+
 def test_a_longer_minimum_leaves_the_excerpt_out(index: VideoIndex) -> None:
     assert [pair.kind for pair in index.duplicates(min_s=3.5)] == ["same file"]
 

@@ -13,10 +13,10 @@ from vidembed.types import Clip, Row, Span
 A, B, C, D, E, X, Y, Z = np.eye(8, dtype=np.float32)
 
 
-def track(frames: Sequence[np.ndarray], *, start_s: float = 0.0) -> Track:
-    """One frame a second."""
+def track(frames: Sequence[np.ndarray], *, start_s: float = 0.0, blank: np.ndarray | None = None) -> Track:
+    """One frame a second. blank: what counts as a picture of nothing."""
     starts = start_s + np.arange(len(frames), dtype=np.float64)
-    return Track(np.stack(frames), starts, starts + 1)
+    return Track(np.stack(frames), starts, starts + 1, np.array([frame is blank for frame in frames]))
 
 
 def test_an_excerpt_is_found_where_it_lies() -> None:
@@ -26,6 +26,13 @@ def test_an_excerpt_is_found_where_it_lies() -> None:
 
 def test_single_frames_in_common_are_no_copy() -> None:
     assert shared_stretches(track([A, X, Y]), track([Z, Z, Z, A])) == []
+
+
+def test_black_alone_is_nothing_in_common() -> None:
+    """Three seconds of it before and after other films; before the same film it belongs to what is shared."""
+    film = track([Z, Z, Z, A, B, C, Z, Z, Z], blank=Z)
+    assert shared_stretches(film, track([Z, Z, Z, X, Y, D, Z, Z, Z], blank=Z)) == []
+    assert shared_stretches(film, track([Z, Z, Z, A, B, C, D], blank=Z)) == [SharedStretch(Span(0, 6), Span(0, 6), 1.0)]
 
 
 def test_the_same_pictures_in_another_order_are_no_copy() -> None:
@@ -45,7 +52,9 @@ def test_a_short_gap_is_bridged_and_a_long_one_is_not() -> None:
 
 
 def test_times_that_wander_by_half_a_second_still_match() -> None:
-    other = Track(np.stack([A, B, C, D]), np.array([0.0, 1.4, 1.9, 3.2]), np.array([1.4, 1.9, 3.2, 4.0]))
+    other = Track(
+        np.stack([A, B, C, D]), np.array([0.0, 1.4, 1.9, 3.2]), np.array([1.4, 1.9, 3.2, 4.0]), np.zeros(4, bool)
+    )
     assert shared_stretches(track([X, A, B, C, D]), other) == [SharedStretch(Span(1, 5), Span(0, 4), 1.0)]
 
 

@@ -335,7 +335,11 @@ class VideoIndex(Questions):
             for path in record.paths[1:]:
                 yield Duplicate(record.paths[0], path, "same file")
         infos = {record.info.video_id: record.info for record in records}
-        yield from duplicates(self.parts.store, spec.collection, infos, self.clips(), above=above, min_s=min_s)
+        black = self.parts.channels[channel].encoder.encode_query("image", np.zeros((64, 64, 3), np.uint8))
+        blank = black if isinstance(black, np.ndarray) else None
+        yield from duplicates(
+            self.parts.store, spec.collection, infos, self.clips(), above=above, min_s=min_s, blank=blank
+        )
 
     def close(self) -> None:
         """Free the files; what is asked afterwards raises StoreError."""

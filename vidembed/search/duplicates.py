@@ -1,7 +1,7 @@
 """Find videos that are duplicates, whole or in part (re-encodings, excerpts, shared intros), by their frame vectors.
 
 Pairs of similar frames vote for the time lag between two videos. Only what stays similar at one lag counts, so videos
-of the same kind of scene, or with one picture in common, are no duplicates. Source: temporal Hough voting, Douze,
+of the same kind of scene, or with nothing in common but black, are no duplicates. Source: temporal Hough voting, Douze,
 Jegou, Schmid, "An image-based approach to video copy detection", IEEE Trans. Multimedia 2010.
 """
 
@@ -21,20 +21,31 @@ from vidembed.types import Clip, Floats, Row, Span, VideoInfo
 _MAX_STRETCHES = 20  # of one pair of videos
 _NEIGHBOURS = 50  # clips looked at around each clip
 _CLIP_SLACK = 0.25  # cosine that clips' mean vectors may lack against their best frames
+_BLANK = 0.95  # cosine with an empty picture; what is hardly lit has some tenths less
 _WHOLE = 0.75  # share from which a video counts as whole: titles and ends are often cut or added
 
 
 @dataclass(frozen=True, eq=False)
 class Track:
-    """A video's frames in order. rows: (N, D) float32 unit rows; starts_s, ends_s: (N,) the time each stands for."""
+    """A video's frames in order.
+
+    Attributes:
+        rows: (N, D) float32 unit rows.
+        starts_s, ends_s: (N,) the time each stands for.
+        blank: (N,) whether it shows nothing.
+    """
 
     rows: Floats
     starts_s: NDArray[np.float64]
     ends_s: NDArray[np.float64]
+    blank: NDArray[np.bool_]
 
     @classmethod
-    def of_rows(cls, rows: Sequence[Row]) -> Track:
-        """From one video's stored rows; a frame stands for the time until the next, or the clip's end."""
+    def of_rows(cls, rows: Sequence[Row], blank: Floats | None = None) -> Track:
+        """From one video's stored rows; a frame stands for the time until the next, or the clip's end.
+
+        blank: (D,) a picture that shows nothing.
+        """
         vectors, starts, ends = [], [], []
         for row in sorted(rows, key=lambda row: row.clip.span):
             span = row.clip.span
@@ -45,7 +56,9 @@ class Track:
             vectors.append(np.asarray(segments, np.float32))
             starts.append(edges[:-1])
             ends.append(edges[1:])
-        return cls(np.concatenate(vectors), np.concatenate(starts), np.concatenate(ends))
+        frames = np.concatenate(vectors)
+        empty = np.zeros(len(frames), bool) if blank is None else frames @ blank >= _BLANK
+        return cls(frames, np.concatenate(starts), np.concatenate(ends), empty)
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,10 @@ def shared_stretches(
         if run.duration_s < min_s:
             break
         at_one, at_other = i[run.places], j[run.places]
+        if one.blank[at_one].all():  # black leaders, and ends
+            seen = ~one.blank[i]
+            i, j = i[seen], j[seen]
+            continue
         found.append(
             SharedStretch(
                 Span(float(one.starts_s[at_one.min()]), float(one.ends_s[at_one.max()])),
@@ -152,15 +169,19 @@ def duplicates(
     *,
     above: float = 0.8,
     min_s: float = 2.0,
+    blank: Floats | None = None,
 ) -> Iterator[Duplicate]:
-    """Find pairs of videos that share stretches, by path. infos: by video id."""
+    """Find pairs of videos that share stretches, by path.
+
+    infos: by video id. blank: (D,) a picture that shows nothing; videos that share it alone share nothing.
+    """
     ids: dict[str, list[str]] = {}
     for clip in clips:
         ids.setdefault(clip.video_id, []).append(clip.clip_id)
 
     @lru_cache(maxsize=2)  # pairs come in order, so that the first video stays
     def track(video_id: str) -> Track:
-        return Track.of_rows(list(store.rows(collection, ids[video_id]).values()))
+        return Track.of_rows(list(store.rows(collection, ids[video_id]).values()), blank)
 
     pairs = _alike(store, collection, {clip.clip_id: clip.video_id for clip in clips}, least=above - _CLIP_SLACK)
     for one, other in sorted(sorted(pair, key=lambda video: infos[video].path) for pair in pairs):
