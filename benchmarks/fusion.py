@@ -17,6 +17,7 @@ import argparse
 import csv
 import json
 import random
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,22 @@ import vidembed
 from vidembed.evaluation import compare
 from vidembed.evaluation.metrics import rank_report, reciprocal_ranks
 from vidembed.search.fusion import FUSIONS
-from vidembed.types import Query
+from vidembed.types import Caption, Query, Term
 
 ALIKE = {
     "baby cry": "baby crying", "dog bark": "dog howl", "car engine": "car engine knocking",
     "car": "car engine knocking", "bird": "canary calling", "birds": "canary calling",
 }  # fmt: skip
+# A text with something excluded; words of captions that make a clip right, and that make it wrong.
+NEGATIONS = (
+    ("an animal, not a dog", r"cat|bears?|canary|rabbit|lion|animals?", r"dog"),
+    ("a drum without a child", r"drums?", r"child|baby|toddler"),
+    ("music, not drums", r"bass|sing|singing|sings|flute|guitar", r"drums?|drumming"),
+    ("a car without people", r"cars?|jeep", r"man|woman|men|people|gamer"),
+    ("a woman, not in a kitchen", r"woman|lady", r"kitchen|cook|cooking|rice|pancake"),
+    ("sports, not tennis", r"lifter|barbell|wrestle|yoga|motorcycle", r"tennis"),
+    ("a man without a guitar", r"man", r"guitar|bass"),
+)  # fmt: skip
 PLAIN_SOUNDS = {"", "speech", "music", "silent track", "thud, speech"}
 
 
@@ -52,6 +63,7 @@ def main() -> None:
     parser.add_argument("--profile", default="starter")
     parser.add_argument("--fusion", nargs="*", default=list(FUSIONS), choices=FUSIONS)
     parser.add_argument("--search-set", action="append", default=[], help="a setting for search alone; vectors stay")
+    parser.add_argument("--noise", action="store_true", help="measure what wrong captions do, in an index of its own")
     args = parser.parse_args()
     captions, sounds = read_clips(args.clips)
     tuning = tuning_half(args.clips, args.seed)
@@ -59,6 +71,7 @@ def main() -> None:
         index.add(args.clips, channels=["vision", "sound"])
     with vidembed.open_index(args.work / "index", overrides=args.search_set, readonly=True) as index:
         names = {record.info.video_id: {path.name for path in record.paths} for record in index.videos()}
+        excluded = negations(index, args.clips)
         ways: dict[str, dict[str, Any]] = {
             "vision alone": {"channels": ["vision"]},
             "sound alone": {"channels": ["sound"]},
@@ -105,6 +118,8 @@ def main() -> None:
             for half, within in halves.items()
         },
         "recordings as queries": {"queries": len(heard), "figures": as_queries} if heard else {},
+        "negations": excluded,
+        "captions that are wrong": caption_noise(args, captions, tuning) if args.noise else {},
         "search": settings,
         "machine": facts(["torch", "qdrant-edge-py"]),
     }
@@ -115,6 +130,53 @@ def rank(index: vidembed.VideoIndex, names: dict[str, set[str]], asked: Asked, o
     """Of the first right video; infinity when it is not among the first fifty."""
     found = index.search(asked.text, k=50, group_by_video=True, **options)
     return next((float(i) for i, m in enumerate(found, start=1) if names[m.video_id] & asked.right), float("inf"))
+
+
+def negations(index: vidembed.VideoIndex, clips: Path) -> dict[str, Any]:
+    """Place of the first right and of the first excluded clip, with the text taken apart and taken at its word."""
+    told = {}
+    for line in (clips / "captions.jsonl").read_text("utf-8").splitlines():
+        entry = json.loads(line)
+        told[entry["file"]] = " ".join([entry["caption"], *entry["dataset_captions"]]).lower()
+    made = {}
+    for text, has, lacks in NEGATIONS:
+        wrong = {file for file, words in told.items() if re.search(rf"\b(?:{lacks})\b", words)}
+        right = {file for file, words in told.items() if re.search(rf"\b(?:{has})\b", words)} - wrong
+        ways = {"excluded": Query.text(text), "as is": Query((Term("text", text, literal=True),))}
+        for way, query in ways.items():
+            order = [moment.path.name for moment in index.search(query, k=len(told), group_by_video=True)]
+            made[f"{text}, {way}"] = {
+                name: next((place for place, file in enumerate(order, start=1) if file in files), None)
+                for name, files in (("first right", right), ("first excluded", wrong))
+            }
+    return made
+
+
+def caption_noise(args: argparse.Namespace, captions: list[Asked], tuning: frozenset[str]) -> dict[str, Any]:
+    """Captions of other clips, marked unsure and then sure, written to half of the clips: what becomes of the answers.
+
+    The other half has its own captions. Asked is for the clips of that half, whose places wrong captions can only take.
+    """
+    first = {next(iter(one.right)): str(one.text) for one in reversed(captions)}
+    others = sorted(set(first) - tuning)
+    wrong = {file: first[others[number % len(others)]] for number, file in enumerate(sorted(tuning & set(first)))}
+    asked = [one for one in captions if next(iter(one.right)) in others and str(one.text) in first.values()]
+    found = {}
+    for way, sure in (("none", None), ("unsure", False), ("sure", True)):
+        folder = args.work / f"noise-{way}"
+        with vidembed.open_index(folder, profile=args.profile, create=True) as index:
+            index.add(args.clips, channels=["vision"])
+            names = {record.info.video_id: {path.name for path in record.paths} for record in index.videos()}
+            if sure is not None:
+                for record in index.videos():
+                    file = next(iter(names[record.info.video_id]))
+                    text = wrong.get(file) or first.get(file)
+                    for clip in index.parts.catalog.videos.clips(record.info.video_id) if text else ():
+                        kept = Caption(clip, text, 1.0, (), "noise", confident=sure or file not in wrong)
+                        index.parts.catalog.texts.put_caption(kept)
+                index.add(args.clips, channels=["vision", "caption"])
+            found[way] = figures(np.array([rank(index, names, one, {}) for one in asked]))
+    return found
 
 
 def figures(ranks: np.ndarray) -> dict[str, float]:

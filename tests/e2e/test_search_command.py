@@ -71,6 +71,24 @@ def test_good_and_min_confidence_leave_out_what_does_not_convince(shelf: Path, c
     assert records(capsys, "red", "--min-confidence", str(floor)) == [r for r in every if r["confidence"] >= floor]
 
 
+def test_what_is_understood_is_said_and_can_be_taken_at_its_word(shelf: Path, capsys: Any) -> None:
+    def told(*arguments: str) -> tuple[str, str]:
+        capsys.readouterr()
+        assert main(["search", *arguments, "--json", "-k", "3"]) == 0
+        found = capsys.readouterr()
+        return found.out, " ".join(found.err.split())
+
+    out, err = told("red, longer than ten minutes")
+    assert out == ""
+    assert "understood: videos of at least 10 min (--as-is looks for the words)" in err
+    assert told("red, longer than 1 s")[0] == told("red", "--min-duration", "1")[0]
+    out, err = told("red, longer than ten minutes", "--as-is")
+    assert out
+    assert "understood" not in err
+    assert "understood: without blue" in told("red without blue")[1]
+    assert "note: the query seems not to be English" in told("ein Hund auf der Wiese")[1]
+
+
 def test_queries_of_standard_input_are_answered_line_by_line(
     shelf: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

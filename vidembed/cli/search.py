@@ -28,6 +28,7 @@ from vidembed.cli.examples import example, remember
 from vidembed.cli.showing import show_chains, show_moments
 from vidembed.errors import BadQuery, InputError
 from vidembed.index.contents import ExportKind
+from vidembed.index.understanding import Understood, literal, understand
 from vidembed.search.filters import check_tags
 from vidembed.search.sequence import Chain
 from vidembed.types import Filter, Moment, Query, Span, format_time, parse_date, parse_place, parse_span
@@ -92,6 +93,9 @@ def search(
     offset: Annotated[int, _count(help="Skip the first moments: the next page.", min=0)] = 0,
     by_video: Annotated[bool, _count("--by-video", help="At most one moment per video.")] = False,
     diversity: Annotated[float, _count(help="0: best first; 1: as different as possible.", min=0, max=1)] = 0.0,
+    as_is: Annotated[
+        bool, _what("--as-is", help='Look for the words as they are, also for "last week" and "without cars".')
+    ] = False,
     good: Annotated[bool, _count("--good", help="Only good matches.")] = False,
     min_confidence: Annotated[
         float | None, _count(help="Only moments at least this sure, such as 0.5.", min=0, max=1)
@@ -137,9 +141,14 @@ def search(
         floor = open_index.config.search.min_confidence if good and min_confidence is None else min_confidence or 0.0
 
         def found(words: str | None) -> Sequence[Moment | Chain]:
+            understood = None if words is None or as_is or then else understand(open_index.parts, words, where)
+            if understood is not None:
+                words, options["where"] = understood.text, understood.where
+                _say_understood(understood)
             query = Query.combined(
                 words, image=image, audio=audio, video=video, like=examples[0], unlike=examples[1], without=without
             )
+            query = literal(query) if as_is else query
             answers: Sequence[Moment | Chain]
             if then:
                 answers = open_index.search_sequence([query, *then], gap_s=gap, **options)
@@ -156,6 +165,13 @@ def search(
             _each_line(found)
             return
         output.show(found(words), open_index, title=words or "moments", offset=offset)
+
+
+def _say_understood(understood: Understood) -> None:
+    if understood.means:
+        say(f"understood: {', '.join(understood.means)} (--as-is looks for the words)")
+    if understood.notice:
+        say(f"note: {understood.notice}", style="yellow")
 
 
 def _refuse(option: str, given: object, others: Mapping[str, object]) -> None:

@@ -16,6 +16,7 @@ from cachetools import LRUCache, cachedmethod
 from vidembed.config.schema import Fusion
 from vidembed.errors import BadQuery, EncodingError, did_you_mean
 from vidembed.protocols import Channel, Store
+from vidembed.search.exclusion import with_exclusions
 from vidembed.types import Filter, Floats, Item, Modality, Query, SparseVector, Term
 from vidembed.vectors import combine
 
@@ -86,7 +87,7 @@ class ChannelQuery:
 
 
 def checked(query: str | Query) -> Query:
-    """Check a query; a string is text.
+    """Check a query, a string being text, and make terms of what its texts exclude ("not a dog").
 
     Raises:
         BadQuery: It has no term, no positive term, a text without letters or a weight of 0.
@@ -113,7 +114,7 @@ def checked(query: str | Query) -> Query:
                 )
     if all(term.weight < 0 for term in query.terms):
         raise BadQuery("the query has only negative terms", hint="add what to look for")
-    return query
+    return with_exclusions(query)
 
 
 def positive_text(query: Query) -> str:

@@ -67,6 +67,7 @@ TermModality = Literal["text", "image", "audio", "video", "clip"]
 class Term:
     """One part of a query. weight < 0 means "less like this"; modality "clip" takes a clip_id of the index.
 
+    literal: a text is taken at its word: "without a hat" excludes no hats.
     value: text `str`; image path, PIL image or (H, W, 3) uint8; audio path or AudioSamples;
     video path or AudioVisual; clip `str`.
     """
@@ -74,6 +75,7 @@ class Term:
     modality: TermModality
     value: Any
     weight: float = 1.0
+    literal: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,8 @@ class Answer:
     """One finished search.
 
     queries: of each step, one where nothing follows. name: what was asked, for people. moments: best first; of a
-    sequence one of each step, chain after chain. options: channels and weights. address: of the page.
+    sequence one of each step, chain after chain. options: channels and weights. address: of the page. means: what was
+    made of the words (filters, exclusions); notice: why the models may not read them.
     """
 
     queries: tuple[Query, ...]
@@ -26,6 +27,8 @@ class Answer:
     moments: tuple[Moment, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     address: str = ""
+    means: tuple[str, ...] = ()
+    notice: str = ""
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
     @property

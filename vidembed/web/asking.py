@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlencode
 
 from vidembed.errors import BadQuery, InputError, VidembedError
+from vidembed.index.understanding import understand
 from vidembed.media.images import load_image
 from vidembed.search.filters import check_tags
 from vidembed.types import Filter, Moment, Query, parse_date, parse_span, parse_time
@@ -164,6 +165,14 @@ def run(site: Site, ask: Ask) -> Answer:
     scope: dict[str, Any] = {"channels": list(ask.channels) or None, "weights": dict(ask.weights) or None}
     answer = Answer((query, *map(Query.text, ask.steps)), ask.label, (), scope, ask.address)
     where = filter_of(ask)
+    text = ask.text.strip()
+    if text and not ask.steps:
+        understood = understand(site.index.parts, text, where)
+        where = understood.where
+        query = query_of(replace(ask, text=understood.text), region)
+        answer = replace(
+            answer, queries=(query,), means=understood.means, notice=understood.notice or "", address=ask.address
+        )
     if site.index.parts.specs:  # else nothing was added yet
         with site.searching:
             answer = replace(answer, moments=tuple(_found(site, ask, answer, where)))

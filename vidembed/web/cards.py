@@ -51,6 +51,11 @@ def results(site: Site, answer: Answer, *, floor: float) -> str:
     head = (
         "" if good else notice("warn", "No good match", f"Below are the nearest {what}s; none of them is convincing.")
     )
+    if answer.means:
+        how = "Put the words in quotation marks to look for them as they are."
+        head = notice("info", f"Understood: {', '.join(answer.means)}", how) + head
+    if answer.notice:
+        head = notice("warn", "Another language", answer.notice[0].upper() + answer.notice[1:] + ".") + head
     found = count(len(good or rest), what if good else f"near {what}")
     body = _grid(good) if good else ""
     if rest:
