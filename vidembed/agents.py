@@ -20,7 +20,7 @@ import numpy as np
 from vidembed.config.schema import ThumbnailSettings
 from vidembed.errors import BadQuery, InputError, VidembedError, missing_dependency
 from vidembed.files import fitting
-from vidembed.index.understanding import Understood, literal, understand
+from vidembed.index.understanding import Understood, understand
 from vidembed.index.video_index import VideoIndex
 from vidembed.media.editing.cut import cut
 from vidembed.media.editing.sheet import Tile, contact_sheet
@@ -107,15 +107,14 @@ class Looking:
         files: list[str] | None = None,
         within: str = "",
         shot_after: str = "",
-        shot_before: str = "",
         near: str = "",
         within_km: float = 1.0,
-        as_is: bool = False,
     ) -> dict[str, Any]:
         """Find moments that show, sound or say what is asked for.
 
         Args:
-            text: What to look for, in plain words; words in quotes must be said or written exactly so.
+            text: What to look for, in plain words; words in quotes must be said or written exactly so. Without quotes "last
+                week" and "before 2020" limit the search and "without cars" excludes them: `understood` says so.
             like: clip_ids of moments to find more of.
             without: What the moments should not show.
             k: How many moments, 1 to 100.
@@ -123,23 +122,18 @@ class Looking:
             files: Globs of file names.
             within: Only this part of each video, such as "0:30-2:00".
             shot_after: Only what was shot since this date, as the camera wrote it, such as "2026-05".
-            shot_before: Only what was shot before this date.
             near: Only what was shot near LAT,LON, such as "48.86,2.35".
             within_km: How near, in kilometres.
-            as_is: Look for the words as they are; else "last week" limits the search and "without cars" excludes them,
-                and `understood` says so.
         """
         where = Filter(
             paths=tuple(files) if files else None,
             within=parse_span(within, name="within") if within else None,
             shot_after=parse_date(shot_after, name="shot_after") if shot_after else None,
-            shot_before=parse_date(shot_before, name="shot_before") if shot_before else None,
             near=parse_place(near, name="near") if near else None,
             within_km=within_km,
         )
-        understood = Understood(text, where) if as_is or not text else understand(self._index.parts, text, where)
+        understood = understand(self._index.parts, text, where) if text else Understood("", where)
         query = Query.combined(understood.text or None, like=like or (), without=without or None)
-        query = literal(query) if as_is else query
         found = self._index.search(query, k=min(max(k, 1), 100), channels=channels or None, where=understood.where)
         floor = self._index.config.search.min_confidence
         return {
