@@ -113,7 +113,7 @@ class Looking:
         """Find moments that show, sound or say what is asked for.
 
         Args:
-            text: What to look for, in plain words; words in quotes must be said or written exactly so. Without quotes "last
+            text: What to look for, in plain words; words in quotes must be said or written exactly so. Else "last
                 week" and "before 2020" limit the search and "without cars" excludes them: `understood` says so.
             like: clip_ids of moments to find more of.
             without: What the moments should not show.
