@@ -209,3 +209,16 @@ def test_a_catalog_of_the_first_format_opens_and_is_brought_up_to_date(tmp_path:
 def tables(path: Path) -> set[str]:
     with sqlite3.connect(path) as connection:
         return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+def test_the_version_differs_after_a_change_from_anywhere(catalog: Catalog, tmp_path: Path) -> None:
+    first = catalog.version()
+    catalog.videos.get(VIDEO)
+    assert catalog.version() == first  # reading is no change
+    catalog.videos.link("/v/copy.mp4", VIDEO, size_bytes=10, mtime_ns=21)
+    second = catalog.version()
+    assert second != first
+    other = Catalog(tmp_path / "catalog.sqlite")  # as another process would
+    other.videos.mark_missing(["/v/copy.mp4"])
+    other.close()
+    assert catalog.version() != second

@@ -16,7 +16,7 @@ from vidembed.errors import InputError
 from vidembed.index.classifying import LabelExample
 from vidembed.search.calibration import sounds_of_bank
 from vidembed.search.classify import confidences, shift_of_examples
-from vidembed.search.hearing import hearable
+from vidembed.search.hearing import Listeners, hearable
 from vidembed.search.labels import Label, LabelGroup, label_groups
 from vidembed.types import Filter
 
@@ -91,6 +91,14 @@ def test_what_can_be_heard_is_told_by_the_bank() -> None:
     assert heard[0] > 0.9
     assert heard[1] < 0.1
     assert hearable(np.stack([-axis]), bank, np.zeros(60, dtype=bool)).tolist() == [1.0]  # nothing is told
+
+
+def test_what_tells_what_can_be_heard_is_made_once_for_a_bank() -> None:
+    bank, sounds, listeners = np.eye(20, dtype=np.float32), np.arange(20) < 8, Listeners()
+    told = listeners.of(bank, sounds)
+    assert listeners.of(bank, sounds) is told
+    assert listeners.of(bank.copy(), sounds) is not told  # other vectors
+    assert told(bank[:1]).tolist() == hearable(bank[:1], bank, sounds).tolist()
     assert "a dog barking" in sounds_of_bank() or len(sounds_of_bank()) >= 20
     assert not any("waves rolling" in line for line in sounds_of_bank())
 

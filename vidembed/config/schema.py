@@ -269,7 +269,7 @@ class RunSettings(Section):
 
     batch_size: int = Field(default=8, ge=1, le=4096, description="clips encoded at once")
     prefetch: int = Field(
-        default=2, ge=0, le=64, description="batches decoded ahead of the encoder; 0 = decode and encode in turn"
+        default=2, ge=0, le=64, description="batches decoded ahead of the encoder; 0 = in turn with it, on one thread"
     )
     executor: Literal["serial", "threads", "ray"] = Field(
         default="threads", description="serial: one video at a time; threads: in this process; ray: on a Ray cluster"

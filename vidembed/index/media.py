@@ -40,7 +40,8 @@ def make_tools(
         in_hand: Notes the files being decoded; those that an earlier run died of are decoded apart.
     """
     stop = threading.Event()
-    threads = 1 if workers > 1 else 0  # several videos at once keep the cores busy by themselves
+    # Several videos at once keep the cores busy by themselves; without `prefetch` the run shall have one alone.
+    threads = 1 if workers > 1 or not config.run.prefetch else 0
     # Of one clip at once: enough to choose from, few enough for any length.
     held_frames = max(MAX_CLIP_FRAMES, config.sample.max_frames_per_clip)
 

@@ -51,6 +51,7 @@ class VideoIndex(Questions):
         channels: Sequence[str] | None = None,
         progress: ProgressCallback | None = None,
         workers: int | None = None,
+        prefetch: int | None = None,
         on_error: str | None = None,
         prune: bool = False,
         shard: tuple[int, int] | None = None,
@@ -63,6 +64,7 @@ class VideoIndex(Questions):
             channels: Channels to fill, ["vision"], or on top of the profile's ["+speech", "+ocr", "-sound"].
             progress: Called as clips are done.
             workers: Videos decoded in parallel.
+            prefetch: Batches decoded ahead; 0 = decode and encode in turn, on one processor.
             on_error: "record" (the default) or "raise".
             prune: Forget videos whose files are gone; otherwise they are only hidden.
             shard: (3, 16): only the third of 16 parts of the files; `vidembed.index.merging.merge` joins them.
@@ -72,7 +74,7 @@ class VideoIndex(Questions):
             ConfigError: A channel is unknown, or a value is out of bounds.
             ModelError: A model cannot be loaded.
         """
-        config = with_values(self.config, "run", workers=workers, on_error=on_error)
+        config = with_values(self.config, "run", workers=workers, prefetch=prefetch, on_error=on_error)
         return self._add(paths, channels, config=config, progress=progress, prune=prune, shard=shard)
 
     def _add(

@@ -20,7 +20,7 @@ from vidembed.protocols import Store
 from vidembed.search.calibration import Bank, near_level, soft_maximum
 from vidembed.search.collection import BackgroundCache, Collections
 from vidembed.search.confidence import Curves
-from vidembed.search.hearing import hearable
+from vidembed.search.hearing import Listeners
 from vidembed.search.query import ChannelQuery
 from vidembed.search.segments import lines_of, pool_scores, segment_matrix, stretches
 from vidembed.types import Clip, Floats, Row, TimedText, Where
@@ -105,6 +105,7 @@ class ChannelTools:
     settings: SearchSettings
     sounds: NDArray[np.bool_] | None = None
     curves: Curves = field(default_factory=Curves)
+    listeners: Listeners = field(default_factory=Listeners)
 
 
 class ChannelSearch(ABC):
@@ -267,7 +268,7 @@ class DenseChannelSearch(ChannelSearch):
         bank, sounds = self._bank, self._tools.sounds
         if self.modality != "audio" or bank is None or sounds is None:
             return 1.0
-        return float(hearable(self._vector[None], bank, sounds)[0])
+        return float(self._tools.listeners.of(bank, sounds)(self._vector[None])[0])
 
     def odds(self, z: float) -> float:
         return z - 2.0 if self._null is None else self._null.odds(z)

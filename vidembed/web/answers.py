@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from vidembed.types import Moment, Query
 
@@ -59,3 +60,27 @@ class Answers:
         """The answer of a token; None when it is forgotten or never was."""
         with self._lock:
             return self._known.get(token)
+
+
+class Recent:
+    """What was just found, for those who ask the same: who asks meanwhile waits for the one search."""
+
+    def __init__(self, keep: int = 200, seconds: float = 30.0) -> None:
+        self._known: TTLCache[Hashable, Future[tuple[Moment, ...]]] = TTLCache(keep, seconds)
+        self._lock = threading.Lock()
+
+    def found(self, key: Hashable, search: Callable[[], tuple[Moment, ...]]) -> tuple[Moment, ...]:
+        """The moments; what `search` raises reaches all who wait, and is not kept. key: the question and the index."""
+        with self._lock:
+            begun = self._known.get(key)
+            if begun is None:
+                mine = self._known[key] = Future()
+        if begun is not None:
+            return begun.result()
+        try:
+            mine.set_result(search())
+        except BaseException as error:
+            with self._lock:
+                self._known.pop(key, None)
+            mine.set_exception(error)
+        return mine.result()

@@ -174,9 +174,16 @@ def run(site: Site, ask: Ask) -> Answer:
             answer, queries=(query,), means=understood.means, notice=understood.notice or "", address=ask.address
         )
     if site.index.parts.specs:  # else nothing was added yet
-        with site.searching:
-            answer = replace(answer, moments=tuple(_found(site, ask, answer, where)))
+        asked = (repr(ask), site.index.catalog.version())
+        with site.courtesy.searching():
+            moments = site.recent.found(asked, lambda: _searched(site, ask, answer, where))
+        answer = replace(answer, moments=moments)
     return site.answers.keep(answer)
+
+
+def _searched(site: Site, ask: Ask, answer: Answer, where: Filter) -> tuple[Moment, ...]:
+    with site.searching:
+        return tuple(_found(site, ask, answer, where))
 
 
 def _found(site: Site, ask: Ask, answer: Answer, where: Filter) -> Iterator[Moment]:

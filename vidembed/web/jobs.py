@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from vidembed.errors import InputError, VidembedError
 from vidembed.files import write_text
 from vidembed.index.pipeline.run import Progress, ProgressCallback
 from vidembed.types import Caption
+from vidembed.web.courtesy import Courtesy, step_back
 
 if TYPE_CHECKING:
     from vidembed.index.contents import VideoRecord
@@ -86,9 +88,10 @@ class Job:
 
 
 class Jobs:
-    """A queue with one worker thread; the index takes one writer at a time anyway."""
+    """A queue with one worker thread, which gives way to searches; the index takes one writer at a time anyway."""
 
-    def __init__(self) -> None:
+    def __init__(self, courtesy: Courtesy | None = None) -> None:
+        self._courtesy = courtesy or Courtesy()
         self._waiting: deque[Job] = deque()
         self._running: Job | None = None
         self._ended: deque[Job] = deque(maxlen=_KEEP_ENDED)
@@ -173,6 +176,7 @@ class Jobs:
             thread.join(timeout_s)
 
     def _loop(self) -> None:
+        step_back()
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._closed or self._waiting)
@@ -187,9 +191,13 @@ class Jobs:
                 self._ended.append(job)
                 self._change.notify_all()
 
+    def _told(self, job: Job, progress: Progress) -> None:
+        job.told(progress)
+        self._courtesy.give_way()
+
     def _run(self, job: Job) -> None:
         try:
-            job.message = job.work(job.told)
+            job.message = job.work(partial(self._told, job))
             job.state = "done"
         except Cancelled:
             job.state, job.message = "cancelled", "what is done stays done; add again to go on"

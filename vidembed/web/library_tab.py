@@ -162,7 +162,7 @@ def add_files(
     """
 
     def work(report: ProgressCallback) -> str:
-        run = site.index.add(paths, channels=channels or None, progress=report)
+        run = site.index.add(paths, channels=channels or None, prefetch=0, progress=report)
         failed = {Path(failure.item) for failure in run.failed}
         known = {row.path for row in site.index.catalog.videos.paths().values()}
         lost = [path for path in failed if path.is_relative_to(site.uploads) and path.as_posix() not in known]

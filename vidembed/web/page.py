@@ -177,7 +177,9 @@ def _kept(send: Send) -> Send:
 
 
 TITLE = "vidembed"
-_SCRIPTS = ("app.js", "transcript.js", "region.js", "upload.js")
+_SCRIPTS = (
+    "player.js", "picks.js", "drafts.js", "address.js", "hover.js", "app.js", "transcript.js", "region.js", "upload.js",
+)  # fmt: skip
 _STYLES = ("app.css", "transcript.css")
 _FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]  # of the device: nothing is fetched
 _MONO = ["ui-monospace", "SFMono-Regular", "Consolas", "monospace"]
@@ -242,6 +244,7 @@ def looks() -> dict[str, Any]:
     script, css = (
         "\n".join((static / name).read_text(encoding="utf-8") for name in names) for names in (_SCRIPTS, _STYLES)
     )
+    script = f"(() => {{\nif (window.vidembed) return;\n{script}\n}})();"  # one scope; gradio may put the head in twice
     head = f'<meta name="viewport" content="width=device-width, initial-scale=1"><script>{script}</script>'
     return {"theme": theme, "css": css, "head": head}
 

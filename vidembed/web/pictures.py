@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,8 +51,9 @@ class Region:
 class Pictures:
     """Makes and keeps them; those used longest ago go when they take too much room."""
 
-    def __init__(self, index: VideoIndex, media: MediaFiles, folder: Path, *, max_bytes: int, at_once: int = 2) -> None:
+    def __init__(self, index: VideoIndex, media: MediaFiles, folder: Path, *, max_bytes: int) -> None:
         self._index, self._media, self._folder, self._max_bytes = index, media, folder, max_bytes
+        at_once = min(2, max(1, (os.cpu_count() or 1) // 2))  # searches need processors, too
         self._makers = ThreadPoolExecutor(at_once, "vidembed-pictures")
 
     def frame(self, video_id: str, at_s: float) -> Path | None:
@@ -105,7 +107,7 @@ class Pictures:
         from vidembed.media.reading.reader import open_video
 
         try:
-            with open_video(path, self._index.config.media) as video:
+            with open_video(path, self._index.config.media, threads=1) as video:
                 found = video.frames(times_s, short_side_px=side_px)
         except (NoSuchStream, MediaUnreadable):
             return None

@@ -77,7 +77,8 @@ def add_routes(app: FastAPI, site: Site) -> None:
     @app.get("/frame/{video_id}", include_in_schema=False)
     def frame(video_id: str, at: float = 0.0) -> Response:
         """What is shown at a second."""
-        return _picture(site.pictures.frame(_checked(video_id, _VIDEO_ID), at if isfinite(at) else 0.0))
+        with site.courtesy.searching():
+            return _picture(site.pictures.frame(_checked(video_id, _VIDEO_ID), at if isfinite(at) else 0.0))
 
     @app.get("/part/{region}", include_in_schema=False)
     def part(region: str) -> Response:

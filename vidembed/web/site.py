@@ -14,8 +14,9 @@ from cachetools import LRUCache
 
 from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.index.phrasing import load_writer
-from vidembed.web.answers import Answers
+from vidembed.web.answers import Answers, Recent
 from vidembed.web.arrivals import Arrivals
+from vidembed.web.courtesy import Courtesy
 from vidembed.web.jobs import Bin, Edits, Jobs, sweep_uploads
 from vidembed.web.media import MediaFiles
 from vidembed.web.pictures import Pictures
@@ -77,10 +78,11 @@ class Site:
         self.index = index
         self.settings = settings or AppSettings()
         self.readonly = self.settings.readonly or index.readonly
-        self.answers = Answers()
+        self.answers, self.recent = Answers(), Recent()
         self.cutting: MutableMapping[str, tuple[int, int]] = LRUCache(500)  # ticket -> moments cut, and all
         self.searching = threading.BoundedSemaphore(self.settings.searches_at_once)
-        self.jobs = Jobs()
+        self.courtesy = Courtesy()
+        self.jobs = Jobs(self.courtesy)
         self.media = MediaFiles(index, index.path / "cache" / "proxies", max_bytes=self.settings.proxy_mb << 20)
         self.pictures = Pictures(index, self.media, index.path / "cache" / "frames", max_bytes=_PICTURES_BYTES)
         limit = self.settings.max_upload_mb << 20

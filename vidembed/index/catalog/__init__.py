@@ -43,6 +43,10 @@ class Catalog:
         with self._db.transaction():
             yield
 
+    def version(self) -> int:
+        """A number that differs after every change, whichever thread or process made it."""
+        return self._db.version()
+
     def home(self) -> str | None:
         """Where the index's folder was when this was last noted."""
         row = self._db.one("SELECT folder FROM home")

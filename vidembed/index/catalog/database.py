@@ -37,6 +37,7 @@ class Database:
         self._copy: tempfile.TemporaryDirectory[str] | None = None
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
+        self._watch: sqlite3.Connection | None = None
         self._guard = threading.Lock()
         self._closed = False
         with mapped_errors(path):
@@ -102,6 +103,16 @@ class Database:
             if self._local.depth == 0:
                 connection.execute("COMMIT")
 
+    def version(self) -> int:
+        """A number that differs after every change of the file, whichever thread or process made it."""
+        with mapped_errors(self.path), self._guard:
+            if self._closed:
+                raise StoreError(f"the index {str(self.path.parent)!r} is closed")
+            if self._watch is None:  # one that never writes: a connection is not told of its own changes
+                self._watch = _connect(self._file, readonly=self.readonly and self._copy is None)
+                self._all.append(self._watch)
+            return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
+
     def close(self) -> None:
         """Close the connections of all threads; calls that follow raise StoreError."""
         with self._guard:
@@ -119,7 +130,7 @@ class Database:
                 for connection in self._all:
                     connection.close()
                 self._all.clear()
-            self._local = threading.local()
+            self._local, self._watch = threading.local(), None
             self._use_copy()
 
     def _use_copy(self) -> None:

@@ -1,8 +1,5 @@
 // Draw a box on the picture that the player shows, and search for what is in it.
 (() => {
-  if (window.vidembed.region) return;
-  window.vidembed.region = true;
-
   // Where the picture is inside the player: films of another shape have bars beside them.
   function shown(video) {
     const box = video.getBoundingClientRect();

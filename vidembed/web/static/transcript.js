@@ -1,8 +1,5 @@
 // The transcript beside the player: filled when a video is opened, marks the line of now, finds words, copies text.
 (() => {
-  if (window.vidembedTranscript) return;
-  window.vidembedTranscript = true;
-
   const shown = (pane) => pane.querySelector(".ve-says-list:not([hidden])");
   const lines = (pane) => [...(shown(pane)?.children || [])];
 

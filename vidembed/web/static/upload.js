@@ -1,8 +1,5 @@
 // Uploads piece by piece: with a percentage, Cancel, whole folders, and going on after a reload or a lost connection.
 (() => {
-  if (window.vidembed.upload) return;
-  window.vidembed.upload = true;
-
   const PIECE = 1 << 20;
   const GROUP = 8; // so many files are added in one go
   const KEPT = 24 * 3600 * 1000;
