@@ -56,6 +56,7 @@ class Hub:
         self.repositories: dict[str, Repository] = {}
         self.faults = Faults()
         self.asked: list[str] = []  # "GET /path"
+        self.headers: list[dict[str, str]] = []  # of the requests
         self.sent: dict[str, int] = {}  # bytes of large files by path
         self.url = ""
         self.arrived = threading.Event()
@@ -125,6 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         hub = self.hub
         path = urllib.parse.unquote(urllib.parse.urlsplit(self.path).path)
         hub.asked.append(f"{self.command} {path}")
+        hub.headers.append(dict(self.headers.items()))
         hub.arrived.set()
         if hub.faults.hold is not None:
             hub.faults.hold.wait(60)

@@ -41,7 +41,7 @@ def test_every_record_is_complete(spec: ModelSpec) -> None:
     assert 0 < len(spec.summary) <= 100
     assert spec.license != "unknown"
     assert spec.repo is None or (spec.size_gb > 0 and spec.reference)
-    assert spec.kind in ("captioner", "speech", "reranker") or spec.modalities
+    assert spec.kind in ("captioner", "speech", "reranker", "ocr") or spec.modalities
     module = spec.factory.partition(":")[0].replace(".", "/") + ".py"
     assert (Path(registry.__file__).parents[2] / module).is_file()
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image as PILImage
 from PIL import ImageDraw, ImageFont
 
-from vidembed.errors import ConfigError, MissingDependency
+from vidembed.errors import ConfigError, MissingDependency, ModelError
 from vidembed.protocols import ClipMedia
-from vidembed.sources import ocr
+from vidembed.sources import recognisers
 from vidembed.sources.ocr import OcrSource, ReadLine, merge
 from vidembed.types import Clip, FrameBatch, Span
 
@@ -214,12 +214,12 @@ class TestRealReader:
 
 
 def test_a_failing_reader_is_our_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(threads: int) -> Any:
+    def broken(threads: int, params: dict[str, Any]) -> Any:
         def engine(picture: np.ndarray) -> Any:
             raise RuntimeError("session is gone")
 
         return engine
 
-    monkeypatch.setattr(ocr, "_load_rapidocr", broken)
-    with pytest.raises(ocr.ModelError, match="session is gone"):
+    monkeypatch.setattr(recognisers, "_load_rapidocr", broken)
+    with pytest.raises(ModelError, match="session is gone"):
         OcrSource().read(np.zeros((64, 64, 3), np.uint8))

@@ -6,7 +6,7 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,9 @@ from vidembed.cli.completing import complete_channels
 from vidembed.cli.terminal import clock, path_text, width, wrapped
 from vidembed.errors import InputError
 from vidembed.types import RunReport
+
+if TYPE_CHECKING:
+    from vidembed.index.video_index import VideoIndex
 
 _MOST_LINES = 20  # of files that are elsewhere
 
@@ -88,6 +91,7 @@ def index(
             report = open_index.reencode(
                 parse_names(reencode) or [], overrides=settings, progress=update, workers=workers, **given
             )
+            _say_unread(open_index)
         _finish(report, index, as_json=json)
         return
     if not videos and not (index / "index.json").exists():
@@ -106,6 +110,7 @@ def index(
             return
         with progress_bar() as update:
             report = open_index.add(videos or None, channels=wanted, progress=update, prune=prune, shard=_shard(shard))
+        _say_unread(open_index)
     _finish(report, index, as_json=json)
 
 
@@ -134,6 +139,11 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise InputError(f"--shard takes N/M with N from 1 to M, got {text!r}", hint="for example --shard 3/16")
     return int(found[1]), int(found[2])
+
+
+def _say_unread(open_index: VideoIndex) -> None:
+    if open_index.catalog.texts.unread():
+        plain(err(), open_index.info().unread_notice)
 
 
 def _finish(report: RunReport, where: Path, *, as_json: bool) -> None:

@@ -68,7 +68,7 @@ def listed(context: typer.Context, profile: ProfileOption = None, json: JsonOpti
     for row in rows:
         line = " ".join(row[column].ljust(width) for column, width in zip(columns, widths, strict=True)).rstrip()
         typer.echo(shortened(line))
-    missing = {spec.repo: spec.size_gb for spec in specs if _state(spec) in ("missing", "in part")}
+    missing = {spec.repo or spec.name: spec.size_gb for spec in specs if _state(spec) in ("missing", "in part")}
     if profile and missing:
         err().print(f"{sum(missing.values()):.2f} GB to fetch: vidembed models download {profile}", soft_wrap=True)
 
@@ -100,7 +100,7 @@ def download(
     """
     from vidembed.models import fetching, hub
 
-    specs = [spec for spec in _chosen(names) if spec.repo is not None]
+    specs = [spec for spec in _chosen(names) if spec.fetched]
     if not specs:
         plain(err(), "nothing to fetch: these models come with pip, or have no weights")
         return
@@ -126,7 +126,7 @@ def path(name: Annotated[str, typer.Argument(help="A model.", autocompletion=com
     from vidembed.models import hub, weights
 
     for spec in _named(name):
-        if spec.repo is not None:
+        if spec.fetched:
             at = hub.here(spec)
             if at is None:
                 raise weights.missing(spec)
@@ -142,14 +142,16 @@ def rm(names: NamesArgument) -> None:
     """Delete the weights of models from the hub's cache, and what broken downloads left."""
     from vidembed.models import hub
 
-    for repo in dict.fromkeys(spec.repo for spec in _chosen(names) if spec.repo is not None):
-        folder = hub.cache_folder(repo)
+    specs = _chosen(names)
+    folders = {spec.repo: hub.cache_folder(spec.repo) for spec in specs if spec.repo is not None}
+    folders |= {spec.name: hub.file_folder(spec) for spec in specs if spec.url is not None}
+    for name, folder in folders.items():
         if not folder.exists():
-            plain(err(), f"{repo} is not here")
+            plain(err(), f"{name} is not here")
             continue
-        size = sum(file.stat().st_size for file in (folder / "blobs").glob("*")) if (folder / "blobs").is_dir() else 0
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
         shutil.rmtree(folder)
-        plain(err(), f"deleted {repo}: {size / 1e9:.2f} GB")
+        plain(err(), f"deleted {name}: {size / 1e9:.2f} GB")
 
 
 @app.command("update")
@@ -182,8 +184,10 @@ def _state(spec: ModelSpec) -> str:
     """here, in part, missing; - for those without weights on the hub."""
     from vidembed.models import hub
 
-    if spec.repo is None:
+    if not spec.fetched:
         return "-"
+    if spec.url is not None:
+        return "here" if hub.here(spec) else "missing"
     found = hub.snapshot(spec)
     if found is not None and not found.lacking:
         return "here"
@@ -194,7 +198,7 @@ def _size_gb(spec: ModelSpec) -> float:
     """What is still to fetch: exact where the hub was asked before, else the record's."""
     from vidembed.models import hub
 
-    found = hub.snapshot(spec)
+    found = hub.snapshot(spec) if spec.repo is not None else None
     return spec.size_gb if found is None else sum(file.size for file in found.lacking) / 1e9
 
 
@@ -208,7 +212,7 @@ def _cells(spec: ModelSpec) -> dict[str, str]:
         "GB": f"{spec.size_gb:g}",
         "here": _state(spec),
         "GPU GB": "-" if spec.min_gpu_gb is None else f"{spec.min_gpu_gb:g}",
-        "weights": spec.repo or (str(spec.path) if spec.path else ""),
+        "weights": spec.repo or spec.url or (str(spec.path) if spec.path else ""),
         "licence": spec.license,
         "extra": spec.extra or "",
     }

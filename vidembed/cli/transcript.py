@@ -156,7 +156,9 @@ def _vtt(_: Path, text: TimedText) -> str:
 
 
 def _txt(_: Path, text: TimedText) -> str:
-    return "".join(f"{format_time(line.span.start_s)}  {_named(line)}\n" for line in text.lines)
+    told = [(line.span.start_s, _named(line)) for line in text.lines]
+    told += [(line.span.start_s, f"[{line}]") for line in text.unread]
+    return "".join(f"{format_time(start_s)}  {words}\n" for start_s, words in sorted(told, key=lambda one: one[0]))
 
 
 def _json(path: Path, text: TimedText) -> str:
@@ -173,6 +175,9 @@ def _json(path: Path, text: TimedText) -> str:
         for line in text.lines
     ]
     record = {"path": str(path), "language": text.language, "origin": text.origin or "recognised", "lines": lines}
+    if text.unread:
+        spans = [(round(line.span.start_s, 3), round(line.span.end_s, 3), line.script) for line in text.unread]
+        record["unread"] = [{"start_s": start_s, "end_s": end_s, "script": script} for start_s, end_s, script in spans]
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 

@@ -261,7 +261,8 @@ class ChannelFactory:
         from vidembed.sources.ocr import OcrSource
 
         size = {} if given.short_side_px is None else {"short_side_px": given.short_side_px}
-        options = {**size, **given.source_options}
+        where = {"weights_dir": self._config.weights_dir, "offline": self._config.offline}
+        options = {**size, **where, **given.source_options}
         key = json.dumps(options, sort_keys=True, default=str)
         if key not in self._ocr:
             self._ocr[key] = OcrSource(**options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,8 @@ from vidembed.errors import UnknownModel
 from vidembed.index.catalog.texts import ChannelCounts
 from vidembed.index.channels import channel_spec
 from vidembed.index.parts import IndexParts
-from vidembed.types import Damage, format_time
+from vidembed.models import registry
+from vidembed.types import Damage, format_time, script_name
 
 _FACETS = 10  # values of a tag that are shown
 
@@ -52,6 +54,7 @@ class IndexInfo:
     damaged: int = 0  # videos of which something could not be decoded
     channels: Mapping[str, ChannelInfo] = field(default_factory=dict)
     sizes_bytes: Mapping[str, int] = field(default_factory=dict)  # by part of the folder, as they take room on the disk
+    unread: Mapping[str, int] = field(default_factory=dict)  # script -> lines on screen that were not read
     tags: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # tag -> value -> videos, most first
 
     def __str__(self) -> str:
@@ -72,9 +75,24 @@ class IndexInfo:
             lines.append(f"{one.name:14}{one.stored:8}  {tried}  {one.model}")
         if off:
             lines.append(f"off: {', '.join(off)} (vidembed index --channels +{off[0]})")
+        lines += [self.unread_notice] if self.unread else []
         lines += [f"tag {name}: {_facets(counts)}" for name, counts in self.tags.items()]
         lines += [f"{model}: {licence}" for model, licence in dict.fromkeys((one.model, one.license) for one in on)]
         return "\n".join(lines)
+
+    @property
+    def unread_notice(self) -> str:
+        """What was not read on screen, by script, and the command that reads it; "" if all was read."""
+        if not self.unread:
+            return ""
+        lines = [f"{n} line{'s' * (n != 1)} in {script_name(script)}" for script, n in self.unread.items()]
+        known = {spec.name.removeprefix("ocr-") for spec in registry.specs("ocr")}
+        chosen = ",".join(script for script in self.unread if script in known)
+        names = [one.name for one in self.channels.values() if one.source == "ocr" and one.enabled]
+        sets = [piece for name in names for piece in ("--set", f"channels.{name}.source_options.scripts=[{chosen}]")]
+        command = ["vidembed", "index", "--index", str(self.path), "--reencode", ",".join(names), *sets]
+        todo = f"; to read: {shlex.join(command)}"
+        return f"on screen, not read: {', '.join(lines)}{todo if chosen and names else ''}"
 
     def _hourly(self, size_bytes: int) -> str:
         """Size per hour of video, below ten minutes nothing: the least that an empty index takes would count most."""
@@ -111,6 +129,7 @@ def info(parts: IndexParts) -> IndexInfo:
             for name, given in parts.config.channels.items()
         },
         sizes_bytes=_sizes(parts),
+        unread=catalog.texts.unread(),
         tags=catalog.tags.counts(),
     )
 

@@ -15,7 +15,7 @@ from vidembed.models.voices import RATE_HZ, VoiceEncoder
 from vidembed.types import Floats, TimedText
 from vidembed.vectors import unit_rows
 
-SAME = 0.68  # mean cosine of two groups of lines, from which they are one speaker
+SAME = 0.8  # mean cosine of two groups of lines, from which they are one speaker; benchmarks/speakers.py --choose
 CERTAIN_S = 1.0  # shorter lines join the nearest speaker, and make none
 MOST = 400  # lines that speakers are made of, the longest
 

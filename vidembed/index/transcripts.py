@@ -37,7 +37,8 @@ def stored_transcript(catalog: Catalog, video_id: str, kind: TextKind) -> TimedT
         return None
     lines = (line for text in texts for line in text.lines)
     joined = joined_speech(lines) if kind == "speech" else joined_writing(lines)
-    return TimedText(tuple(joined), texts[0].language, texts[0].origin)
+    unread = sorted((line for text in texts for line in text.unread), key=lambda line: (line.span, line.script))
+    return TimedText(tuple(joined), texts[0].language, texts[0].origin, tuple(unread))
 
 
 def transcribe(path: Path, config: Config) -> TimedText | None:

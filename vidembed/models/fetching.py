@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from vidembed.errors import ModelError, WeightsMissing, did_you_mean
 from vidembed.models.hub import (
@@ -18,6 +19,7 @@ from vidembed.models.hub import (
     HubFile,
     Snapshot,
     cache_folder,
+    file_folder,
     note_of,
     pinned,
     size_of,
@@ -75,6 +77,8 @@ def fetch(spec: ModelSpec) -> Path:
         WeightsMissing: The repository is missing, gated or not for this account; the connection is cut; the disk is
             full; a file's hash is not the hub's. The hint says what to do.
     """
+    if spec.url is not None:
+        return _fetch_from_url(spec)
     found = snapshot(spec)
     if found is None or found.lacking or found.commit not in note_of(found.repo)["commits"]:
         found = ask(replace(spec, revision=found.commit) if found else spec)
@@ -93,6 +97,35 @@ def fetch(spec: ModelSpec) -> Path:
             ):  # small ones first: refusals show early
                 _fetch_file(found, file, advance)
     return found.folder
+
+
+def _fetch_from_url(spec: ModelSpec) -> Path:
+    """The folder with the one file of a record that is on no hub."""
+    from filelock import FileLock
+
+    assert spec.url is not None
+    folder, ((name, sha256),) = file_folder(spec), spec.files.items()
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{name}.incomplete"
+    with FileLock(folder / f"{name}.lock"):
+        if not (folder / name).is_file():
+            what = f"{spec.name} ({urlsplit(spec.url).hostname})"
+            with _watcher[0](what, round(spec.size_gb * _GB)) as advance, _explained(spec):
+                advance(size_of(part) or 0)
+                _download(spec.url, part, None, advance, headers={})  # the hub's token is not for others
+            if _sha256(part) != sha256:
+                part.unlink()
+                raise WeightsMissing(
+                    f"{name} came from {spec.url} with another SHA-256 than the record of {spec.name!r} has",
+                    hint="run the same command again; the file is deleted",
+                )
+            part.replace(folder / name)
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def watch(watcher: Watcher) -> None:
@@ -138,6 +171,7 @@ def _fetch_file(found: Snapshot, file: HubFile, advance: Advance) -> None:
 def _fetch_blob(found: Snapshot, file: HubFile, advance: Advance) -> None:
     from filelock import FileLock
     from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils._headers import build_hf_headers
 
     folder = cache_folder(found.repo)
     part = _blob(folder, file, ".incomplete")
@@ -145,10 +179,9 @@ def _fetch_blob(found: Snapshot, file: HubFile, advance: Advance) -> None:
     with FileLock(_blob(folder, file, ".lock")):
         if not _blob(folder, file).exists():
             advance(min(size_of(part) or 0, file.size))
-            _download(hf_hub_url(found.repo, file.name, revision=found.commit), part, file.size, advance)
-            with part.open("rb") as content:
-                actual = hashlib.file_digest(content, "sha256").hexdigest()
-            if actual != file.sha256:
+            url = hf_hub_url(found.repo, file.name, revision=found.commit)
+            _download(url, part, file.size, advance, headers=build_hf_headers())
+            if _sha256(part) != file.sha256:
                 part.unlink()
                 raise _damaged(found, file)
             part.replace(_blob(folder, file))
@@ -162,32 +195,36 @@ def _damaged(found: Snapshot, file: HubFile) -> WeightsMissing:
     )
 
 
-def _download(url: str, part: Path, size: int, advance: Advance) -> None:
-    """Append what is missing. Raises the connection's last error after some tries that brought no byte more."""
+def _download(url: str, part: Path, size: int | None, advance: Advance, *, headers: Mapping[str, str]) -> None:
+    """Append what is missing; size: None = as the server says.
+
+    Raises the connection's last error after some tries that brought no byte more.
+    """
     failed, reached = 0, -1
-    while (have := size_of(part) or 0) < size:
+    while (have := size_of(part) or 0) < (size or 1 << 60):
         failed, reached = (0 if have > reached else failed), have
         try:
-            _append(url, part, have, advance)
+            size = _append(url, part, have, advance, headers) or size
         except Exception as error:
             failed += 1
             if not _is_connection(error) or failed >= _TRIES:
                 raise
             if (size_of(part) or 0) <= reached:
                 time.sleep(min(2.0 ** (failed - 1), 8.0))
-    if have > size:
+    if have > (size or have):
         part.unlink()
         raise OSError(f"{url} sent more than the {size} bytes that the hub states")
 
 
-def _append(url: str, part: Path, have: int, advance: Advance) -> None:
+def _append(url: str, part: Path, have: int, advance: Advance, headers: Mapping[str, str]) -> int | None:
+    """Append what comes; how many bytes the whole file has, where the server says so."""
     from huggingface_hub import get_session
-    from huggingface_hub.utils._headers import build_hf_headers
     from huggingface_hub.utils._http import hf_raise_for_status
 
-    headers = {**build_hf_headers(), "Range": f"bytes={have}-", "Accept-Encoding": "identity"}
+    headers = {**headers, "Range": f"bytes={have}-", "Accept-Encoding": "identity"}
     with get_session().stream("GET", url, headers=headers, follow_redirects=True) as response:
         hf_raise_for_status(response)
+        told = response.headers.get("Content-Range", "").rpartition("/")[2] or response.headers.get("Content-Length")
         whole = response.status_code != 206  # the server ignores ranges
         if whole:
             advance(-have)
@@ -195,6 +232,7 @@ def _append(url: str, part: Path, have: int, advance: Advance) -> None:
             for chunk in response.iter_raw():
                 file.write(chunk)
                 advance(len(chunk))
+    return int(told) if told and told.isdigit() else size_of(part)
 
 
 def _is_connection(error: BaseException) -> bool:
@@ -232,6 +270,8 @@ def _explanation(spec: ModelSpec, error: BaseException) -> WeightsMissing:
 
     if isinstance(error, LocalEntryNotFoundError) and error.__cause__ is not None:
         error = error.__cause__  # the client's own words hide why
+    if spec.url is not None and not isinstance(error, OfflineModeIsEnabled):
+        return _of_url(spec, error)
     repo, page = spec.repo, f"{constants.ENDPOINT}/{spec.repo}"
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
@@ -267,6 +307,16 @@ def _explanation(spec: ModelSpec, error: BaseException) -> WeightsMissing:
         return WeightsMissing(f"the disk is full: {cache_folder(str(repo))}", hint=f"free some space, then {again}")
     what = f"the hub answered {status}" if status else f"the connection to {constants.ENDPOINT} failed"
     return WeightsMissing(f"the weights of {spec.name!r} could not be fetched: {what} ({reason})", hint=again)
+
+
+def _of_url(spec: ModelSpec, error: BaseException) -> WeightsMissing:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    what = f"{spec.url} answered {status}" if status else f"{spec.url}: {reason}"
+    return WeightsMissing(
+        f"the weights of {spec.name!r} could not be fetched: {what}",
+        hint=f"run the same command again: it goes on where it stopped; or: vidembed models download {spec.name}",
+    )
 
 
 def _no_bar() -> Any:

@@ -123,8 +123,17 @@ def pinned(spec: ModelSpec, commit: str | None = None) -> ModelSpec:
     return replace(spec, revision=commit) if commit else spec
 
 
+def file_folder(spec: ModelSpec) -> Path:
+    """Where the file of a record with a url is kept: beside the cache of the hub's repositories."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE).parent / "vidembed" / spec.name
+
+
 def here(spec: ModelSpec) -> Path | None:
     """The folder with all files that the record needs; None when one is missing or cut short. Asks nobody."""
+    if spec.url is not None:
+        return file_folder(spec) if all((file_folder(spec) / name).is_file() for name in spec.files) else None
     found = snapshot(spec)
     return found.folder if found is not None and not found.lacking else None
 

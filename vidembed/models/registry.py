@@ -52,7 +52,8 @@ RERANKER = "vidembed.models.rerankers:load"
 _log = logging.getLogger(__name__)
 
 
-Role = Literal["encoder", "captioner", "speech", "reranker"]  # models of different roles may share a name ("starter")
+# Models of different roles may share a name ("starter").
+Role = Literal["encoder", "captioner", "speech", "reranker", "ocr"]
 _Registry = dict[tuple[Role, str], ModelSpec]
 
 
@@ -111,6 +112,8 @@ def find(name: str, role: Role = "encoder") -> ModelSpec:
     if (role, name) in _registry():
         return _registry()[role, name]
     scheme, _, rest = name.partition(":")
+    if role == "ocr":
+        raise _unknown(name, role)
     if role != "encoder":
         return _other(name, scheme, rest, role)
     if scheme == "open_clip":

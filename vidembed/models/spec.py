@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).parents[1] / "assets" / "starter"
 
-Kind = Literal["encoder", "words", "captioner", "speech", "reranker"]
+Kind = Literal["encoder", "words", "captioner", "speech", "reranker", "ocr"]
 # Change it when the preprocessing of the starter's pictures or texts changes.
 _STARTER_PREPARATION = "long pictures are cut towards 4:3, unfinished sentences are read with a full stop too"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -53,6 +53,7 @@ class ModelSpec:
     modalities: frozenset[Modality] = frozenset()
     repo: str | None = None  # hub id; None: weights come with a pip package, from `path`, or there are none
     revision: str = "main"
+    url: str | None = None  # of the one file of `files`, for weights that are on no hub
     files: Mapping[str, str] = field(default_factory=dict)  # relative path -> SHA-256, checked before loading
     path: Path | None = None  # local folder or file with the weights
     size_gb: float = 0.0  # to download
@@ -64,16 +65,23 @@ class ModelSpec:
     options: Mapping[str, Any] = field(default_factory=dict)  # defaults for the factory's **options
     reference: str = ""  # where these facts come from
 
+    @property
+    def fetched(self) -> bool:
+        """Whether its weights are to be fetched, from a hub or from elsewhere."""
+        return self.repo is not None or self.url is not None
+
     def __post_init__(self) -> None:
         if not (_NAME.fullmatch(self.name) or ":" in self.name or self.path):
             raise ValueError(f"model name {self.name!r} must match {_NAME.pattern}")
         module, _, function = self.factory.partition(":")
         if not module or not function:
             raise ValueError(f"factory of {self.name} must be 'module:function', got {self.factory!r}")
-        if self.kind in ("captioner", "speech", "reranker") and self.space is not None:
+        if self.kind in ("captioner", "speech", "reranker", "ocr") and self.space is not None:
             raise ValueError(f"{self.name}: a model of kind {self.kind} has no space")
         if unknown := self.modalities - set(MODALITIES):
             raise ValueError(f"{self.name}: unknown modalities {sorted(unknown)}")
+        if self.url is not None and len(self.files) != 1:
+            raise ValueError(f"{self.name}: a url needs one file with its SHA-256, got {sorted(self.files)}")
         if not self.templates or any(t.count("{}") != 1 for t in self.templates):
             raise ValueError(f"{self.name}: every template needs exactly one {{}}, got {self.templates}")
 
@@ -126,6 +134,7 @@ class _Record(_Family):
     space_kind: Literal["dense", "sparse"] = "dense"
     repo: str | None = None
     revision: str = "main"
+    url: str | None = None
     files: dict[str, str] = {}
     size_gb: float = 0.0
     min_gpu_gb: float | None = None

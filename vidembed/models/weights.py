@@ -39,7 +39,7 @@ def folder(spec: ModelSpec, *, weights_dir: Path | None = None, offline: bool = 
 def is_local(spec: ModelSpec, weights_dir: str | Path | None) -> bool:
     """Whether the weights are in a folder of the user's, or there is no hub to ask for them."""
     own = weights_dir is not None and (Path(weights_dir).expanduser() / spec.name).is_dir()
-    return own or spec.path is not None or spec.repo is None
+    return own or spec.path is not None or not spec.fetched
 
 
 def _local(spec: ModelSpec, weights_dir: Path | None) -> Path | None:
@@ -53,7 +53,7 @@ def _local(spec: ModelSpec, weights_dir: Path | None) -> Path | None:
 
 
 def _from_hub(spec: ModelSpec, weights_dir: Path | None, offline: bool) -> Path:
-    if spec.repo is None:
+    if not spec.fetched:
         where = weights_dir / spec.name if weights_dir else "a weights folder"
         raise WeightsMissing(
             f"the weights of {spec.name!r} are not in {where}, and no hub repository is known for them"
@@ -67,7 +67,8 @@ def _from_hub(spec: ModelSpec, weights_dir: Path | None, offline: bool) -> Path:
 def missing(spec: ModelSpec, weights_dir: Path | None = None) -> WeightsMissing:
     """The error for weights that were not found, with the places searched and the command to run."""
     places = [str(weights_dir / spec.name)] if weights_dir else []
-    places.append(f"the hub cache {hub.cache_folder(str(spec.repo)).parent}")
+    kept = hub.file_folder(spec) if spec.url is not None else hub.cache_folder(str(spec.repo)).parent
+    places.append(f"the cache {kept}" if spec.url is not None else f"the hub cache {kept}")
     return WeightsMissing(
         f"the weights of {spec.name!r} are not in {' or '.join(places)}",
         hint=f"with network access run: {fetch_command(spec, weights_dir)}",

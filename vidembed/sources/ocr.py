@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.errors import ConfigError, ModelError, missing_dependency
+from vidembed.errors import ConfigError
 from vidembed.protocols import ClipMedia
-from vidembed.types import FrameBatch, Image, Modality, Span, TextLine, TimedText
+from vidembed.sources.recognisers import LineReader, ReadLine
+from vidembed.types import FrameBatch, Image, Modality, Span, TextLine, TimedText, UnreadLine
 from vidembed.vectors import evenly_spaced
 
-# Detection at most at this size; PP-OCR's own setting enlarges small pictures, at three times the cost on 480p.
-DETECT_SIDE_PX = 960
-
-
-@dataclass(frozen=True)
-class ReadLine:
-    """One line read in one frame. top, left: of its box, as shares of the picture."""
-
-    text: str
-    confidence: float
-    top: float = 0.0
-    left: float = 0.0
+_NEAR = 0.04  # of the picture: a line that is not read is the same one if it is that near
 
 
 class OcrSource:
@@ -37,6 +27,9 @@ class OcrSource:
     between two whose texts differ, halving the gap until neighbours are reached or `max_frames` are read. So what is
     shown for `every_s` or longer is found, and a text that comes or goes is timed to the sampling of the frames
     (half a second at one frame a second), while a clip that shows the same all along costs few readings.
+
+    A line in a script that no recogniser reads is told as such, never as words: those of other scripts would make up
+    letters that look alike.
     """
 
     modality: Modality = "text"
@@ -49,7 +42,10 @@ class OcrSource:
         every_s: float = 3.0,
         max_frames: int = 24,
         min_confidence: float = 0.7,
+        scripts: Sequence[str] = (),
         threads: int = -1,
+        weights_dir: str | Path | None = None,
+        offline: bool = False,
     ) -> None:
         """Load nothing yet.
 
@@ -58,10 +54,14 @@ class OcrSource:
             every_s: What is shown at least this long is found.
             max_frames: How many frames of a clip are read at most.
             min_confidence: Lines below this are left out, as are those with fewer than two letters or digits.
+            scripts: To read besides Latin, Chinese and Japanese: "cyrillic", "greek", "arabic", "devanagari", "thai",
+                "hangul". Their recognisers are fetched when a line needs them first.
             threads: Of onnxruntime; -1 = all cores.
+            weights_dir: A folder with recognisers by name.
+            offline: Fetch nothing.
 
         Raises:
-            ConfigError: A value is out of bounds.
+            ConfigError: A value is out of bounds, or there is no recogniser for a script.
         """
         if not (short_side_px >= 32 and every_s > 0 and max_frames >= 1 and 0 <= min_confidence <= 1):
             raise ConfigError(
@@ -69,18 +69,21 @@ class OcrSource:
                 f"got {short_side_px}, {every_s}, {max_frames}, {min_confidence}"
             )
         self.short_side_px = short_side_px
-        self.producer = f"ocr:rapidocr:{short_side_px}:{every_s:g}:{max_frames}:{min_confidence}"
+        scripts = sorted(set([scripts] if isinstance(scripts, str) else scripts))
+        self.producer = f"ocr:rapidocr:{short_side_px}:{every_s:g}:{max_frames}:{min_confidence}:{'+'.join(scripts)}"
         self._every_s, self._max_frames = every_s, max_frames
-        self._min_confidence, self._threads = min_confidence, threads
-        self._engine: Any = None
+        self._min_confidence = min_confidence
+        self._reader = LineReader(scripts, threads=threads, weights_dir=weights_dir, offline=offline)
         self._lock = threading.Lock()
 
     def item(self, media: ClipMedia) -> TimedText | None:
         """The clip's lines by time, then from top to bottom; None where nothing is written."""
         if media.frames is None:
             return None
-        lines = merge(self._read_some(media.frames), media.frames.times_s, media.clip.span)
-        return TimedText(tuple(lines)) if lines else None
+        found = merge(self._read_some(media.frames), media.frames.times_s, media.clip.span)
+        lines = tuple(line for line in found if isinstance(line, TextLine))
+        unread = tuple(line for line in found if isinstance(line, UnreadLine))
+        return TimedText(lines, unread=unread) if found else None
 
     def _read_some(self, frames: FrameBatch) -> dict[int, list[ReadLine]]:
         """Frame number -> its lines, for the frames worth reading."""
@@ -100,25 +103,17 @@ class OcrSource:
     def read(self, rgb: Image) -> list[ReadLine]:
         """The lines of one picture, from top to bottom. rgb: (H, W, 3) uint8."""
         with self._lock:
-            if self._engine is None:
-                self._engine = _load_rapidocr(self._threads)
-            try:
-                found = self._engine(np.ascontiguousarray(rgb[:, :, ::-1]))  # arrays are taken for BGR
-            except Exception as error:
-                raise ModelError(f"RapidOCR failed on a picture of {rgb.shape}: {error}") from error
-        if found.boxes is None or found.txts is None:
-            return []
-        height, width = rgb.shape[:2]
-        lines = [
-            ReadLine(text.strip(), float(score), float(box[:, 1].min()) / height, float(box[:, 0].min()) / width)
-            for box, text, score in zip(np.asarray(found.boxes), found.txts, found.scores, strict=True)
-            if score >= self._min_confidence and sum(char.isalnum() for char in text) >= 2
+            lines = self._reader.read(rgb)
+        kept = [
+            line
+            for line in lines
+            if line.unread or (line.confidence >= self._min_confidence and sum(map(str.isalnum, line.text)) >= 2)
         ]
-        return sorted(lines, key=_reading_order)
+        return sorted(kept, key=_reading_order)
 
 
-def merge(read: dict[int, list[ReadLine]], times_s: NDArray[np.float64], clip: Span) -> list[TextLine]:
-    """Lines over time: one TextLine per stretch in which a text is seen in each frame that was read.
+def merge(read: dict[int, list[ReadLine]], times_s: NDArray[np.float64], clip: Span) -> list[TextLine | UnreadLine]:
+    """Lines over time: one per stretch in which a text is seen in each frame that was read.
 
     A line's span begins where the first frame with it begins to stand (see `_borders`), or with the clip, and ends
     where the next frame read begins. Readings of one line differ by a letter now and then: the best one is kept.
@@ -132,7 +127,7 @@ def merge(read: dict[int, list[ReadLine]], times_s: NDArray[np.float64], clip: S
         seen = list(read[index])
         still: list[tuple[int, ReadLine]] = []
         for start, line in running:
-            match = next((other for other in seen if _alike(line.text, other.text)), None)
+            match = next((other for other in seen if _same_line(line, other)), None)
             if match is None:
                 done.append((start, k - 1, line))
             else:
@@ -141,9 +136,11 @@ def merge(read: dict[int, list[ReadLine]], times_s: NDArray[np.float64], clip: S
         running = still + [(k, line) for line in seen]
     done += [(start, len(order) - 1, line) for start, line in running]
     done.sort(key=lambda entry: (entry[0], _reading_order(entry[2])))
-    return [
-        TextLine(Span(before[start], after[stop]), line.text, min(1.0, line.confidence)) for start, stop, line in done
-    ]
+    return [_timed(Span(before[start], after[stop]), line) for start, stop, line in done]
+
+
+def _timed(span: Span, line: ReadLine) -> TextLine | UnreadLine:
+    return UnreadLine(span, line.unread) if line.unread else TextLine(span, line.text, min(1.0, line.confidence))
 
 
 def _spread(times_s: NDArray[np.float64], every_s: float, limit: int) -> list[int]:
@@ -168,6 +165,14 @@ def _borders(order: list[int], times_s: NDArray[np.float64]) -> list[float]:
     ]
 
 
+def _same_line(first: ReadLine, second: ReadLine) -> bool:
+    """Whether two frames show the same line: by its text, or, if it is not read, by its script and place."""
+    if first.unread or second.unread:
+        near = abs(first.top - second.top) < _NEAR and abs(first.left - second.left) < _NEAR
+        return first.unread == second.unread and near
+    return _alike(first.text, second.text)
+
+
 def _alike(first: str, second: str) -> bool:
     """Whether two readings are of the same line: four fifths of the letters agree, or one holds the other."""
     a, b = sorted((first.casefold().replace(" ", ""), second.casefold().replace(" ", "")), key=len)
@@ -188,20 +193,4 @@ def _quality(line: ReadLine) -> float:
 
 def _same(first: list[ReadLine], second: list[ReadLine]) -> bool:
     """Whether two frames show the same lines."""
-    return len(first) == len(second) and all(any(_alike(a.text, b.text) for b in second) for a in first)
-
-
-def _load_rapidocr(threads: int) -> Any:
-    try:
-        from rapidocr import RapidOCR
-    except ImportError as error:
-        raise missing_dependency("rapidocr", extra="ocr", purpose="reading on-screen text") from error
-    return RapidOCR(
-        params={
-            "Global.log_level": "error",
-            "Global.use_cls": False,  # for turned pages, not for pictures of a video
-            "Det.limit_type": "max",
-            "Det.limit_side_len": DETECT_SIDE_PX,
-            "EngineConfig.onnxruntime.intra_op_num_threads": threads,
-        }
-    )
+    return len(first) == len(second) and all(any(_same_line(a, b) for b in second) for a in first)

@@ -18,7 +18,9 @@ from vidembed.types.media import (
     SubtitleTrack,
     TextLine,
     TimedText,
+    UnreadLine,
     VideoInfo,
+    script_name,
 )
 from vidembed.types.query import (
     Filter,
@@ -79,6 +81,7 @@ __all__ = [
     "TermModality",
     "TextLine",
     "TimedText",
+    "UnreadLine",
     "VideoInfo",
     "Where",
     "format_time",
@@ -86,4 +89,5 @@ __all__ = [
     "parse_place",
     "parse_span",
     "parse_time",
+    "script_name",
 ]

@@ -147,6 +147,22 @@ class TextLine:
     speaker: int | None = None  # from 1 in order of appearance, where speakers are told apart
 
 
+def script_name(script: str) -> str:
+    """For people: "Cyrillic script"."""
+    return "another script" if script == "other" else f"{script.capitalize()} script"
+
+
+@dataclass(frozen=True)
+class UnreadLine:
+    """A line on screen in a script that no recogniser in use reads. script: such as "cyrillic", or "other"."""
+
+    span: Span
+    script: str
+
+    def __str__(self) -> str:
+        return f"text in {script_name(self.script)}, not read"
+
+
 @dataclass(frozen=True)
 class TimedText:
     """The text of one clip in one channel (speech, on-screen text, caption), kept line by line. Never empty."""
@@ -154,9 +170,10 @@ class TimedText:
     lines: tuple[TextLine, ...]
     language: str | None = None  # ISO 639-1 code where known
     origin: str = ""  # the subtitles it was taken from; "" = recognised
+    unread: tuple[UnreadLine, ...] = ()  # on screen, in scripts that are not read
 
     def __post_init__(self) -> None:
-        if not any(line.text.strip() for line in self.lines):
+        if not self.unread and not any(line.text.strip() for line in self.lines):
             raise ValueError("a TimedText needs at least one line with text; absent text is None")
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, get_args
 
 from vidembed.index.transcripts import TextKind
-from vidembed.types import TextLine, TimedText
+from vidembed.types import Span, TimedText
 from vidembed.web.html import clock, e
 
 if TYPE_CHECKING:
@@ -35,17 +35,24 @@ def transcript_html(site: Site, video_id: str) -> str:
 
 def _list(kind: str, text: TimedText, *, hidden: bool) -> str:
     origin = text.origin or "recognised"
+    lines = [(line.span, _words(line.text)) for line in text.lines]
+    lines += [(line.span, f"[{line}]") for line in text.unread]
+    shown = "".join(_line(span, words) for span, words in sorted(lines, key=lambda one: one[0]))
     about = f"{text.language}, {origin}" if text.language else origin
     return (
         f'<ol class="ve-says-list" data-kind="{kind}" aria-label="{_HEADS[kind]}"{" hidden" if hidden else ""} '
-        f'tabindex="0" title="{e(about)}">{"".join(map(_line, text.lines))}</ol>'
+        f'tabindex="0" title="{e(about)}">{shown}</ol>'
     )
 
 
-def _line(line: TextLine) -> str:
-    start_s, end_s = line.span.start_s, line.span.end_s
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _line(span: Span, words: str) -> str:
+    start_s, end_s = span.start_s, span.end_s
     return (
         f'<li data-start="{start_s:.3f}" data-end="{end_s:.3f}"><button type="button" data-action="seek" '
-        f'data-time="{start_s:.3f}"><time>{e(clock(start_s))}</time><span>{e(" ".join(line.text.split()))}</span>'
+        f'data-time="{start_s:.3f}"><time>{e(clock(start_s))}</time><span>{e(words)}</span>'
         "</button></li>"
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from vidembed.index.catalog.database import Database
-from vidembed.types import Candidate, Caption, Clip, Span, TextLine, TimedText
+from vidembed.types import Candidate, Caption, Clip, Span, TextLine, TimedText, UnreadLine
 from vidembed.types.query import TAG_SEPARATOR
 
 ChannelState = Literal["done", "absent", "failed"]
@@ -128,6 +128,14 @@ class Texts:
             (kind,),
         )
         return {row["video_id"]: row["origin"] for row in rows}
+
+    def unread(self) -> dict[str, int]:
+        """Script -> lines on screen that were not read, most first."""
+        rows = self._db.rows(
+            """SELECT json_extract(line.value, '$[2]') script, count(*) n FROM texts, json_each(body, '$.unread') line
+               WHERE kind = 'ocr' AND body IS NOT NULL GROUP BY script ORDER BY n DESC, script"""
+        )
+        return {row["script"]: row["n"] for row in rows}
 
     def known(self, video_id: str, kind: str, producer: str) -> dict[str, TimedText | None]:
         """clip_id -> what this producer found, for the clips of a video it has been through."""
@@ -263,14 +271,17 @@ class Places:
 
 def _text_to_json(text: TimedText) -> str:
     lines = [[ln.span.start_s, ln.span.end_s, ln.text, ln.confidence, ln.words] for ln in text.lines]
-    origin = {"origin": text.origin} if text.origin else {}
-    return json.dumps({"language": text.language, "lines": lines, **origin}, ensure_ascii=False)
+    more: dict[str, Any] = {"origin": text.origin} if text.origin else {}
+    if text.unread:
+        more["unread"] = [[line.span.start_s, line.span.end_s, line.script] for line in text.unread]
+    return json.dumps({"language": text.language, "lines": lines, **more}, ensure_ascii=False)
 
 
 def _text_from_json(body: str) -> TimedText:
     data = json.loads(body)
     lines = tuple(_line(*entry) for entry in data["lines"])
-    return TimedText(lines, data["language"], data.get("origin", ""))
+    unread = tuple(UnreadLine(Span(start_s, end_s), script) for start_s, end_s, script in data.get("unread", ()))
+    return TimedText(lines, data["language"], data.get("origin", ""), unread)
 
 
 def _line(start_s: float, end_s: float, text: str, confidence: float | None, words: list[Any]) -> TextLine:

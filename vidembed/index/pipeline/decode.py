@@ -207,7 +207,7 @@ class _Sources:
         kind, _ = text_kind(channel)
         known = self._job.texts.get(kind, {})
         if media.clip.clip_id in known:
-            return known[media.clip.clip_id]
+            return _words(known[media.clip.clip_id])
         try:
             item = channel.source.item(media)
         except NoSuchStream:
@@ -221,7 +221,7 @@ class _Sources:
         self._errors_in_row[key] = 0
         if kind:
             chunk.texts.setdefault(kind, {})[media.clip.clip_id] = item if isinstance(item, TimedText) else None
-        return item
+        return _words(item)
 
     def _all_known(self, channel: Channel) -> bool:
         known = self._job.texts.get(text_kind(channel)[0], {})
@@ -235,6 +235,11 @@ class _Sources:
             self.counts["repeats"] += sum(frame.repeats for frame in frames)
             self.counts["kept"] += len(batch)
         return batch
+
+
+def _words(item: Item | None) -> Item | None:
+    """The item; nothing for a text of which no word was read."""
+    return None if isinstance(item, TimedText) and not item.lines else item
 
 
 def _size(items: list[Any]) -> int:
