@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for commands (`vidembed.cli.main`); before numpy is imported
+
 import numpy as np
 import pytest
 

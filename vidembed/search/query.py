@@ -252,6 +252,8 @@ def chosen_channels(
     Raises:
         BadQuery: A name is unknown, a weight is negative or not finite, or no channel is left.
     """
+    if not channels:
+        raise BadQuery("nothing is indexed yet", hint="vidembed index VIDEOS")
     for name in [*(names or ()), *weights]:
         if name not in channels:
             raise BadQuery(f"no channel {name!r} in this index", hint=did_you_mean(name, channels))
