@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
 import toy_videos
-from browsing import MARKS, begin, open_tab
+from browsing import MARKS, WAIT_MS, begin, open_tab
 from playwright.sync_api import Page, Route, expect
 
 from vidembed.web import Site
@@ -110,7 +110,8 @@ def test_an_upload_is_cancelled(filled: Page, address: str, tmp_path: Path) -> N
     open_tab(filled, "Library")
     held: list[Route] = []
     filled.route("**/arrivals/*?at=*", lambda route: held.append(route))  # playwright marks it
-    filled.locator("#ve-upload input[multiple]").set_input_files(large(tmp_path, "never.mp4", "yellow"))
+    with filled.expect_request(lambda request: request.method == "PUT"):  # before that, there is nothing to take back
+        filled.locator("#ve-upload input[multiple]").set_input_files(large(tmp_path, "never.mp4", "yellow"))
     with filled.expect_request(lambda request: request.method == "DELETE"):
         filled.get_by_role("button", name="Cancel: never.mp4").click()
     expect(filled.locator("#ve-upload .ve-job")).to_have_count(0)
@@ -132,8 +133,10 @@ def test_a_folder_is_uploaded_and_progress_never_falls(filled: Page, address: st
           window.seen.push(Number(bar.getAttribute('aria-valuenow'))))
         ).observe(document.querySelector('#ve-jobs'), {childList: true, subtree: true, attributes: true});
     }""")
-    filled.locator("#ve-upload input[webkitdirectory]").set_input_files(folder)
-    expect(filled.locator("#ve-said")).to_contain_text("Not taken: broken.mp4")
+    with filled.expect_request(lambda request: request.method == "PUT"):
+        filled.locator("#ve-upload input[webkitdirectory]").set_input_files(folder)
+    expect(filled.locator("#ve-upload .ve-job")).to_have_count(0, timeout=2 * WAIT_MS)  # sent, piece by piece
+    expect(filled.locator("#ve-said")).to_contain_text("Not taken: broken.mp4", timeout=2 * WAIT_MS)  # and opened
     expect(filled.locator("#ve-said")).not_to_contain_text("notes.txt")
     rows = filled.locator("#ve-table table:not(.ve-removed) tbody tr")
     expect(rows).to_have_count(9)
