@@ -15,12 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from awkward_media import CLOCKS, SHAPES
 from media_factory import SAMPLES, Media, Sample, ffmpeg_program
 from numpy.typing import NDArray
 from odd_streams import FIELD_GREYS, ODD_STREAMS
 from seen_media import KNOWN_TIMES
 
 from vidembed.config.schema import MediaSettings
+from vidembed.errors import MediaUnreadable
 from vidembed.media.reading.reader import open_video
 from vidembed.protocols import StreamMode
 
@@ -28,6 +30,14 @@ SIDE_PX = 500  # as it is: only colours are converted
 LARGEST_DIFFERENCE = 6.0  # mean of a picture, of 255
 FILES = [*KNOWN_TIMES, *ODD_STREAMS]
 THREADS = (1, 2, 4)
+# Where we show what players show, and FFmpeg's program something else; and what cannot be decoded. Told elsewhere.
+UNLIKE = (
+    "empty_edit_0.mp4", "empty_edit_2.mp4", "ends_empty.mp4", "sheared.mp4", "size_changes.ts", "preview_first.mkv",
+    "unflagged.mkv", "cover_first.mkv", "animated.avif", "unmarked_hd.mkv",
+    "cropped.mkv",  # alike since FFmpeg 8
+    "encrypted.mp4", "encrypted.m4a", "scrambled.ts", "nothing_left.m4b",
+)  # fmt: skip
+MISLEADING = [one for one in (*CLOCKS, *SHAPES) if one.size != (0, 0) and one.name not in UNLIKE]
 MODES: tuple[tuple[StreamMode, float], ...] = (("adaptive", 1.0), ("fixed", 2.5), ("fixed", 1000.0), ("keyframes", 1.0))
 
 assert len(FILES) > 25
@@ -121,6 +131,28 @@ def test_a_span_begins_where_it_is_asked_to(media: Media, sample: Sample, thread
     height, width = frames[0].rgb.shape[:2]
     shown = by_ffmpeg(media.path(sample.name), (width, height))
     assert_same(sample, shown, [frame.time_s for frame in frames], [frame.rgb for frame in frames])
+
+
+@pytest.mark.parametrize("sample", MISLEADING, ids=lambda sample: sample.name)
+def test_misleading_files_show_ffmpegs_pictures_whatever_threads(media: Media, backend: str, sample: Sample) -> None:
+    """All of them, in their order; when they are shown, headers and stamps of these files do not say."""
+    reads(backend, sample)
+    path = media.path(sample.name)
+    found = []
+    for threads in THREADS:
+        with open_video(path, settings(backend), threads=threads) as video:
+            try:
+                frames = list(video.stream(rate_hz=1000, short_side_px=SIDE_PX))
+            except MediaUnreadable as error:
+                assert backend == "decord" and "not readable with decord" in str(error)
+                return
+        height, width = frames[0].rgb.shape[:2]
+        shown = by_ffmpeg(path, (width, height))
+        assert len(frames) == len(shown.rgb)
+        for frame, picture in zip(frames, shown.rgb, strict=True):
+            assert np.abs(frame.rgb.astype(int) - picture).mean() <= LARGEST_DIFFERENCE, f"at {frame.time_s:.3f} s"
+        found.append([frame.time_s for frame in frames])
+    assert found[0] == found[1] == found[2]
 
 
 def test_fields_are_greys_that_are_known(media: Media) -> None:
