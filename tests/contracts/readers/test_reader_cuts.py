@@ -6,7 +6,11 @@ import pytest
 from media_factory import BLUE, GREEN, Media, Sample
 from seen_media import KNOWN_TIMES, assert_colour, opened
 
+from vidembed.config.schema import MediaSettings
+from vidembed.demo import demo_videos
+from vidembed.errors import MissingDependency
 from vidembed.media.reading.pyav_reader import PyavReader
+from vidembed.media.reading.reader import open_video
 from vidembed.protocols import StreamMode, VideoReader
 from vidembed.types import Span
 
@@ -37,6 +41,16 @@ def test_cuts_between_frames_are_told_to_the_frame(media: Media, backend: str, n
         assert [frame.cut_s for frame in frames] == [None, None, pytest.approx(1.2), pytest.approx(1.64), None]
         assert_colour(frames[2].rgb, GREEN, "the shot without a frame")
         assert_colour(frames[3].rgb, BLUE, "after it")
+
+
+def test_the_demos_film_has_five_cuts(backend: str) -> None:
+    """At the default rate, to two pictures; as PySceneDetect and TransNet see them."""
+    try:
+        (film,) = [path for path in demo_videos() if path.name == "bikes.mp4"]
+    except MissingDependency:
+        pytest.skip("the extra demo is not installed")
+    with open_video(film, MediaSettings(reader=backend)) as video:  # type: ignore[arg-type]
+        assert cuts(video, rate_hz=1, mode="adaptive") == pytest.approx([1.20, 3.04, 5.48, 7.48, 9.68], abs=0.081)
 
 
 def test_a_shot_after_the_last_frame_that_was_asked_for_is_seen(media: Media, backend: str) -> None:
