@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidembed.config.load import with_values
 from vidembed.index.cutting import MomentFiles
-from vidembed.index.filling import Filling, select
+from vidembed.index.filling import Filling, named_paths, select
 from vidembed.media.files import Paths
 from vidembed.search.labels import label_groups
 from vidembed.types import Caption
@@ -61,10 +62,11 @@ class CaptionedIndex(MomentFiles):
         config = with_values(
             self.config, "caption", model=model, candidates=candidates, prompt=prompt, seed=seed, options=merged
         )
-        chosen = select(self.catalog, videos)
-        yield from caption_videos(
+        chosen, named = select(self.catalog, videos), named_paths(self.catalog, videos)
+        for video in caption_videos(
             self.parts, chosen, config.caption, save=self.save_captions, redo=redo, rechoose=rechoose, progress=progress
-        )
+        ):
+            yield replace(video, path=named.get(video.video_id, video.path))
 
     def save_captions(self, captions: Sequence[Caption]) -> list[Caption]:
         """Save captions and make them searchable. A model's caption never replaces a person's; returns those saved."""

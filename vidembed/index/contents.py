@@ -14,7 +14,7 @@ from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED
 from vidembed.index.catalog.videos import PathRow, path_there
 from vidembed.index.counts import IndexInfo, info
-from vidembed.index.filling import select
+from vidembed.index.filling import named_paths, select
 from vidembed.index.parts import IndexParts
 from vidembed.index.transcripts import TextKind, stored_transcript
 from vidembed.media.files import Paths
@@ -220,8 +220,9 @@ class IndexContents:
         self, videos: Paths | None = None, *, kind: TextKind = "speech"
     ) -> Iterator[tuple[Path, TimedText | None]]:
         """Each video, None = all, with its transcript; see `transcript`."""
+        named = named_paths(self.catalog, videos)
         for video_id in select(self.catalog, videos):
-            yield self.path_of(video_id), stored_transcript(self.catalog, video_id, kind)
+            yield named.get(video_id) or self.path_of(video_id), stored_transcript(self.catalog, video_id, kind)
 
     def captions(self, videos: Paths | None = None) -> list[Caption]:
         """The captions of these videos (path, folder, glob or id; None = all), in order of time."""
@@ -233,7 +234,9 @@ class IndexContents:
         """The captioned videos, with captions as they are stored."""
         from vidembed.index.captioning import captioned_videos
 
-        yield from captioned_videos(self.parts, select(self.catalog, videos))
+        named = named_paths(self.catalog, videos)
+        for video in captioned_videos(self.parts, select(self.catalog, videos)):
+            yield replace(video, path=named.get(video.video_id, video.path))
 
     def rows(self, channel: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
         """Stored vectors by clip id; clips without vectors are left out.

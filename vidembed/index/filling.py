@@ -14,6 +14,7 @@ from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, MediaNotFound, VidembedError, did_you_mean
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED
+from vidembed.index.catalog.videos import path_there
 from vidembed.index.channels import ChannelSpec, channel_spec, frame_encoder, resolved
 from vidembed.index.manifest import layout_of
 from vidembed.index.media import make_tools
@@ -335,3 +336,12 @@ def select(catalog: Catalog, given: Paths | None) -> list[str]:
             raise MediaNotFound(f"no video of this index is {str(name)!r}", hint="vidembed info --videos lists them")
         chosen |= found
     return [video_id for video_id in ordered if video_id in chosen]
+
+
+def named_paths(catalog: Catalog, given: Paths | None) -> dict[str, Path]:
+    """Video id -> the file of it that was named by path, folder or glob: one of its copies may be meant."""
+    if given is None:
+        return {}
+    under = lies_under([str(name) for name in as_list(given)], globs=True)
+    named = {v: [row for row in rows if under(row.path)] for v, rows in catalog.videos.present_paths().items()}
+    return {video_id: path_there(rows) for video_id, rows in named.items() if rows}

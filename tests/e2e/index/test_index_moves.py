@@ -90,6 +90,15 @@ def test_what_was_moved_is_said(disk: Path, tmp_path: Path, capsys: pytest.Captu
         assert [record.state for record in index.videos() if record.info.path.name == "red_blue.mp4"] == ["gone"]
 
 
+def test_the_copy_that_was_named_is_the_one_that_is_told_of(disk: Path) -> None:
+    green = disk / "films" / "green.mp4"  # copy.mp4 is the same file, and the first by name
+    with open_index(disk / "index") as index:
+        assert [done.path for done in index.caption(green, model="toy-captioner")] == [green]
+        assert [done.path for done in index.captioned(disk / "films" / "g*.mp4")] == [green]
+        assert [path for path, _ in index.transcripts(green)] == [green]
+        assert {done.path.name for done in index.captioned()} == {"copy.mp4"}
+
+
 def test_moments_of_a_lost_file_are_not_cut(disk: Path, tmp_path: Path) -> None:
     with open_index(disk / "index") as index:
         found = index.search("red", k=1)
