@@ -25,6 +25,7 @@ from script_lines import Drawer, collect_fonts, collect_words, draw_many, letter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vidembed.sources.recognisers import LineReader, _load_rapidocr
 from vidembed.sources.scripts import LAYERS, SCRIPTS, ScriptTeller, normalized
 
 # Of each layer: channels in and out, height and width of its windows.
@@ -128,15 +129,32 @@ def train(made: Lines, out: Path, *, epochs: int, batch: int) -> None:
 
 
 def figures(data: Path, per_script: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Words or lines -> script -> share told as each script, of fonts and words that were not trained on."""
+    """Words or lines -> script -> what becomes of lines in fonts and words that were not trained on, each alone.
+
+    told: by the network as the right script; words: kept as words by `OcrSource`; unread: told as not read; the rest is
+    dropped, as the recogniser is unsure; before: kept as words without the network.
+    """
     drawer, teller = Drawer(data, held_out=True, seed=12345), ScriptTeller()
+    reader, before = LineReader((), threads=-1), _load_rapidocr(-1, {})
     found: dict[str, dict[str, dict[str, float]]] = {}
     for kind, count in (("word", 1), ("line", None)):
         for script in SCRIPTS:
-            shares = teller.shares([drawer.line(script, count)[0] for _ in range(per_script)])
-            told = np.bincount(shares.argmax(1), minlength=len(SCRIPTS)) / per_script
-            found.setdefault(kind, {})[script] = {SCRIPTS[k]: round(float(v), 4) for k, v in enumerate(told) if v}
+            lines = [np.repeat(drawer.line(script, count)[0][:, :, None], 3, axis=2) for _ in range(per_script)]
+            told = teller.shares(lines).argmax(axis=1) == SCRIPTS.index(script)
+            ends = [reader.read_lines([line])[0] for line in lines]
+            plain = before.recognize_txt(lines)
+            found.setdefault(kind, {})[script] = {
+                "told": float(np.mean(told)),
+                "words": float(np.mean([_kept(text, sure) for text, sure, _ in ends])),
+                "unread": float(np.mean([bool(unread) for _, _, unread in ends])),
+                "before": float(np.mean([_kept(*one) for one in zip(plain.txts, plain.scores, strict=True)])),
+            }
     return found
+
+
+def _kept(text: str, confidence: float) -> bool:
+    """As `OcrSource` keeps lines."""
+    return confidence >= 0.7 and sum(map(str.isalnum, text)) >= 2
 
 
 def main() -> None:

@@ -19,7 +19,10 @@ from vidembed.types import Floats, Image
 # Detection at most at this size; PP-OCR's own setting enlarges small pictures, at three times the cost on 480p.
 DETECT_SIDE_PX = 960
 BUNDLED = ("latin", "cjk")  # what the recogniser in RapidOCR's wheel reads
-SURE = 0.7  # so likely a script must be for a line to be given up, or given to another recogniser
+LIKELY = 0.5  # the least share of a script that a line is told to be in
+PROVEN = 0.94  # and so sure is the wheel's recogniser of what it can read
+_PROOF = 0.15  # share of letters that no look-alike explains
+_ONLY_LATIN = frozenset("DFGJLQRSUVWZdfgjlqrsvwz")  # neither Cyrillic nor Greek has letters that look like these
 _ALONE = 0.1  # the weight of a script that no other line of the picture has, against 1.1 where all have it
 
 
@@ -84,19 +87,7 @@ class LineReader:
             lines = [get_rotate_crop_image(bgr, box.copy()) for box in corners]
         except Exception as error:
             raise ModelError(f"RapidOCR failed on a picture of {rgb.shape}: {error}") from error
-        shares = self._teller.shares(lines)
-        told = told_scripts(shares)
-        read: dict[int, tuple[str, float, str]] = {}
-        for script in sorted(set(told)):
-            numbers = [n for n, one in enumerate(told) if one == script]
-            if script in self._records or not script:
-                answers = self._recognised(script, [lines[n] for n in numbers])
-            else:
-                answers = [("", 1.0, script)] * len(numbers)
-            read.update(zip(numbers, answers, strict=True))
-        for n, (text, confidence, _) in read.items():
-            if not told[n] and not is_readable(text):
-                read[n] = ("", confidence, _likeliest(shares[n]))
+        read = self.read_lines(lines)
         height, width = rgb.shape[:2]
         found = []
         for n, box in enumerate(corners):
@@ -105,13 +96,28 @@ class LineReader:
             found.append(ReadLine(text, confidence, float(top), float(left), unread))
         return found
 
-    def _recognised(self, script: str, lines: list[Image]) -> list[tuple[str, float, str]]:
+    def read_lines(self, lines: Sequence[Image]) -> list[tuple[str, float, str]]:
+        """Text, confidence and, of what is not read, the script, for each line of one picture.
+
+        lines: (H, W, 3) uint8 BGR, cut out. Raises as `read`.
+        """
+        told = likely_scripts(self._teller.shares(lines))
+        read: dict[int, tuple[str, float, str]] = {}
+        for script in sorted({script if script in self._records else "" for script, _ in told}):
+            numbers = [n for n, (one, _) in enumerate(told) if (one if one in self._records else "") == script]
+            answers = self._recognised(script, [lines[n] for n in numbers])
+            for n, (text, confidence) in zip(numbers, answers, strict=True):
+                unread = "" if script else settled(*told[n], text, confidence)
+                read[n] = ("" if unread else text, confidence, unread)
+        return [read[n] for n in range(len(lines))]
+
+    def _recognised(self, script: str, lines: list[Image]) -> list[tuple[str, float]]:
         engine = self._engine(script)
         try:
             found = engine.recognize_txt(lines)
         except Exception as error:
             raise ModelError(f"RapidOCR failed to read {len(lines)} lines: {error}") from error
-        return [(text.strip(), float(score), "") for text, score in zip(found.txts, found.scores, strict=True)]
+        return [(text.strip(), float(score)) for text, score in zip(found.txts, found.scores, strict=True)]
 
     def _engine(self, script: str) -> Any:
         """Of a script that is fetched; "" = the one in the wheel, which finds lines as well."""
@@ -128,8 +134,8 @@ class LineReader:
         return self._engines[script]
 
 
-def told_scripts(shares: Floats) -> list[str]:
-    """Of each line of one picture the script that is surely not of `BUNDLED`; else "".
+def likely_scripts(shares: Floats) -> list[tuple[str, str]]:
+    """Of each line of one picture the script if it is likely and not of `BUNDLED`, else ""; and the likeliest other.
 
     A few capitals look the same in Latin, Cyrillic and Greek: the lines of a picture are mostly of one script, so what
     the others are counts.
@@ -137,13 +143,36 @@ def told_scripts(shares: Floats) -> list[str]:
     Args:
         shares: (N, S) of `ScriptTeller.shares`.
     """
-    if not len(shares):
-        return []
     others = (shares.sum(axis=0) - shares) / max(1, len(shares) - 1)
     weighed = shares * (_ALONE + others)
     weighed /= weighed.sum(axis=1, keepdims=True)
-    names = [SCRIPTS[k] for k in weighed.argmax(axis=1)]
-    return [name if name not in BUNDLED and row.max() >= SURE else "" for name, row in zip(names, weighed, strict=True)]
+    found = []
+    for row in weighed:
+        order = [SCRIPTS[k] for k in np.argsort(-row)]
+        other = next(script for script in order if script not in BUNDLED)
+        found.append((other if order[0] == other and row.max() >= LIKELY else "", other))
+    return found
+
+
+def settled(script: str, other: str, text: str, confidence: float) -> str:
+    """The script that a line is told to be in without being read; "" where what the wheel's recogniser read holds.
+
+    That one is sure of Latin and Chinese, and seldom of anything else but capitals that look the same.
+
+    Args:
+        script: As told by the look of the line; "" = of `BUNDLED`, or unsure.
+        other: The likeliest one that is not of `BUNDLED`.
+        text: What the recogniser read.
+        confidence: Its own.
+    """
+    if not is_readable(text):
+        return other
+    letters = [char for char in text if char.isalpha()]
+    if script in ("cyrillic", "greek"):
+        proof = sum(char in _ONLY_LATIN or ord(char) > 0x7F for char in letters) >= _PROOF * max(1, len(letters))
+    else:
+        proof = len(letters) >= 2 or sum(map(str.isdigit, text)) >= 2
+    return "" if not script or (proof and confidence >= PROVEN) else script
 
 
 def is_readable(text: str) -> bool:
@@ -157,12 +186,6 @@ def is_readable(text: str) -> bool:
 
 
 _KNOWN = regex.compile(r"[\p{Latin}\p{Han}\p{Hiragana}\p{Katakana}]")
-
-
-def _likeliest(shares: Floats) -> str:
-    """The likeliest script that the recogniser in the wheel does not read."""
-    order = [SCRIPTS[k] for k in np.argsort(-shares)]
-    return next(script for script in order if script not in BUNDLED)
 
 
 def _arabic() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from PIL import Image
 from vidembed.errors import ConfigError, WeightsMissing
 from vidembed.models import registry
 from vidembed.sources.ocr import OcrSource
-from vidembed.sources.recognisers import told_scripts
+from vidembed.sources.recognisers import likely_scripts, settled
 from vidembed.sources.scripts import SCRIPTS, ScriptTeller
 from vidembed.types import UnreadLine
 
@@ -46,12 +46,13 @@ def served(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
 
 
 def test_the_script_of_each_line_is_told() -> None:
-    teller = ScriptTeller()
+    teller, right = ScriptTeller(), 0
     for script in (*UNREAD, "latin", "cjk"):
         whole = picture(script)
         shares = teller.shares([whole[55:115, 30:450], whole[165:225, 30:450]])
-        assert [SCRIPTS[k] for k in shares.argmax(axis=1)] == [script] * 2
+        right += sum(SCRIPTS[k] == script for k in shares.argmax(axis=1))
         assert shares.sum(axis=1) == pytest.approx([1, 1], abs=1e-4)
+    assert right >= 16  # of 18
     assert teller.shares([]).shape == (0, len(SCRIPTS))
 
 
@@ -60,9 +61,29 @@ def test_capitals_that_look_the_same_are_of_the_script_of_the_others() -> None:
     latin, cyrillic = SCRIPTS.index("latin"), SCRIPTS.index("cyrillic")
     rows[0, [latin, cyrillic]] = 0.55, 0.44
     rows[1:, cyrillic] = 0.99
-    assert told_scripts(rows) == ["cyrillic"] * 3
-    assert told_scripts(rows[:1]) == [""]  # alone it may be either: it is read as Latin
-    assert told_scripts(rows[:0]) == []
+    assert likely_scripts(rows) == [("cyrillic", "cyrillic")] * 3
+    assert likely_scripts(rows[:1]) == [("", "cyrillic")]  # alone it may be either: it is read as Latin
+    assert likely_scripts(rows[:0]) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "text", "confidence", "unread"),
+    [
+        ("", "Good morning", 0.8, ""),
+        ("", "Kαλημρα κσμε", 0.9, "greek"),  # letters that the recogniser does not know in Latin lines
+        ("cyrillic", "MOCKBA", 1.0, "cyrillic"),  # every letter has one that looks like it
+        ("cyrillic", "GOOD DOGS", 0.99, ""),
+        ("cyrillic", "GOOD DOGS", 0.9, "cyrillic"),
+        ("arabic", "cgkall", 0.87, "arabic"),
+        ("hangul", "Conference", 0.95, ""),
+        ("thai", "2031-05", 0.97, ""),
+        ("thai", "...", 0.97, "thai"),
+    ],
+)
+def test_what_the_recogniser_is_sure_of_counts_against_the_look(
+    script: str, text: str, confidence: float, unread: str
+) -> None:
+    assert settled(script, script or "greek", text, confidence) == unread
 
 
 @pytest.mark.parametrize("script", UNREAD)
