@@ -7,7 +7,8 @@ Tokenizers know a few words only, which changes no cost.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,37 @@ def build(name: str, folder: Path) -> Path:
     spec = registry.find(name)
     torch.manual_seed(0)
     folder.mkdir(parents=True, exist_ok=True)
-    BUILDERS[spec.name if spec.name in BUILDERS else spec.factory.rpartition(".")[2]](spec, folder)
+    with _quickly():
+        BUILDERS[spec.name if spec.name in BUILDERS else spec.factory.rpartition(".")[2]](spec, folder)
     return folder
+
+
+@contextmanager
+def _quickly() -> Iterator[None]:
+    """Large tensors are filled with one block of random numbers again and again: minutes of drawing less."""
+    drawn: dict[str, Any] = {name: getattr(torch.Tensor, name) for name in ("normal_", "uniform_")}
+
+    def repeating(draw: Any) -> Any:
+        def fill(tensor: Any, *given: Any, **named: Any) -> Any:
+            if tensor.numel() <= _BLOCK or not tensor.is_contiguous() or tensor.is_meta:
+                return draw(tensor, *given, **named)
+            block = draw(torch.empty(_BLOCK, dtype=tensor.dtype, device=tensor.device), *given, **named)
+            for part in tensor.view(-1).split(_BLOCK):
+                part.copy_(block[: len(part)])
+            return tensor
+
+        return fill
+
+    try:
+        for name, draw in drawn.items():
+            setattr(torch.Tensor, name, repeating(draw))
+        yield
+    finally:
+        for name, draw in drawn.items():
+            setattr(torch.Tensor, name, draw)
+
+
+_BLOCK = 1 << 20
 
 
 def _save(model: Any, folder: Path) -> None:

@@ -27,6 +27,8 @@ _BY_REPOSITORY: dict[str, Callable[..., Path]] = {
     "HuggingFaceTB/SmolVLM2": lambda folder, dim: vlm.smolvlm_folder(folder),
     "Qwen/Qwen3-VL-Reranker": lambda folder, dim: sentences.qwen3_vl_reranker_folder(folder),
     "Qwen/Qwen3-VL": lambda folder, dim: vlm.qwen3_vl_folder(folder),
+    "MCG-NJU/TimeLens2": lambda folder, dim: vlm.qwen3_vl_folder(folder),
+    "Qwen/Qwen3.5": lambda folder, dim: vlm.qwen3_vl_folder(folder, newer=True),
     "Salesforce/blip": lambda folder, dim: vlm.blip_folder(folder),
 }
 _BY_FACTORY: dict[str, Callable[..., Path]] = {

@@ -76,8 +76,8 @@ def smolvlm_folder(folder: Path) -> Path:
     return _save(t.SmolVLMForConditionalGeneration(config), processor, folder, eos=eos, pad=pad)
 
 
-def qwen3_vl_folder(folder: Path, *, dim: int = 32) -> Path:
-    """Qwen3-VL: patches of 8 px, two frames to a step, times written between the steps."""
+def qwen3_vl_folder(folder: Path, *, dim: int = 32, newer: bool = False) -> Path:
+    """Qwen3-VL: patches of 8 px, two frames to a step, times written between the steps. newer: Qwen3.5."""
     import transformers as t
 
     named = {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>"}
@@ -90,17 +90,38 @@ def qwen3_vl_folder(folder: Path, *, dim: int = 32) -> Path:
     processor = t.Qwen3VLProcessor(image_processor, tokenizer, video_processor, chat_template=QWEN_CHAT)
     ids = tokenizer.convert_tokens_to_ids
     eos, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    config = t.Qwen3VLConfig(
-        text_config={**TEXT, "hidden_size": dim, "head_dim": 16, "vocab_size": len(tokenizer), "pad_token_id": pad,
-                     "rope_parameters": {"rope_type": "default", "mrope_section": [4, 2, 2], "rope_theta": 10000.0,
-                                         "mrope_interleaved": True}},
-        vision_config={"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "patch_size": 8,
-                       "spatial_merge_size": 2, "temporal_patch_size": 2, "out_hidden_size": dim,
-                       "num_position_embeddings": 64, "deepstack_visual_indexes": [0]},
+    rope = {"rope_type": "default", "mrope_section": [4, 2, 2], "rope_theta": 10000.0, "mrope_interleaved": True}
+    text = {**TEXT, "hidden_size": dim, "head_dim": 16, "vocab_size": len(tokenizer), "pad_token_id": pad}
+    vision = {
+        "depth": 2,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_heads": 2,
+        "patch_size": 8,
+        "spatial_merge_size": 2,
+        "temporal_patch_size": 2,
+        "out_hidden_size": dim,
+        "num_position_embeddings": 64,
+    }
+    if newer:
+        text |= {
+            "layer_types": ["linear_attention", "full_attention"],
+            "linear_key_head_dim": 8,
+            "linear_value_head_dim": 8,
+            "linear_num_key_heads": 2,
+            "linear_num_value_heads": 2,
+        }
+        rope |= {"partial_rotary_factor": 1.0}
+        config_class, model_class = t.Qwen3_5Config, t.Qwen3_5ForConditionalGeneration
+    else:
+        vision["deepstack_visual_indexes"] = [0]
+        config_class, model_class = t.Qwen3VLConfig, t.Qwen3VLForConditionalGeneration
+    config = config_class(
+        text_config={**text, "rope_parameters": rope}, vision_config=vision,
         image_token_id=ids("<|image_pad|>"), video_token_id=ids("<|video_pad|>"),
         vision_start_token_id=ids("<|vision_start|>"), vision_end_token_id=ids("<|vision_end|>"),
     )  # fmt: skip
-    return _save(t.Qwen3VLForConditionalGeneration(config), processor, folder, eos=eos, pad=pad)
+    return _save(model_class(config), processor, folder, eos=eos, pad=pad)
 
 
 def blip_folder(folder: Path) -> Path:
@@ -144,6 +165,7 @@ def _save(model: Any, processor: Any, folder: Path, *, eos: int, pad: int) -> Pa
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "smolvlm": smolvlm_folder,
     "qwen3_vl": qwen3_vl_folder,
+    "qwen3_5": lambda folder: qwen3_vl_folder(folder, newer=True),
     "blip": blip_folder,
 }
 

@@ -127,7 +127,7 @@ def test_a_reranker_is_fetched_and_orders_the_answers(
     assert len(hub.asked) == asked
 
 
-@pytest.mark.parametrize("name", ["smolvlm2-256m", "qwen3-vl-2b", "blip-base"])
+@pytest.mark.parametrize("name", ["smolvlm2-256m", "qwen3-vl-2b", "qwen3.5-2b", "blip-base"])
 def test_a_captioner_is_fetched_and_writes(
     hub: Hub, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
 ) -> None:

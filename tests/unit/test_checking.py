@@ -14,11 +14,11 @@ import toy_videos
 from vidembed import VideoIndex, open_index
 from vidembed.cli import main
 from vidembed.errors import BadQuery, ConfigError
-from vidembed.index.searching import check
+from vidembed.index.second_look import check, ground
 from vidembed.models import registry
-from vidembed.models.captioners.vlm import VlmCaptioner
+from vidembed.models.captioners.vlm import VlmCaptioner, spans_of
 from vidembed.protocols import ClipMedia
-from vidembed.types import Floats
+from vidembed.types import Floats, Span
 
 
 class Reddish:
@@ -50,6 +50,43 @@ def test_the_verifier_decides_the_order(index: VideoIndex) -> None:
         check(index.config, " ", found, Reddish())
 
 
+class Watching:
+    """Sees a claim in the second second, and where what it was shown ends; in red ones nowhere."""
+
+    def spans(self, media: ClipMedia, claim: str) -> list[Span]:
+        frames, shown = media.frames, media.clip.span
+        assert claim == "blue"
+        assert frames is not None
+        assert len(frames) == 2 * shown.duration_s, "two frames a second"
+        if frames.rgb[..., 0].mean() > 127:
+            return []
+        return [Span(shown.end_s - 0.5, shown.end_s), Span(1, 2)]
+
+
+def test_grounded_moments_keep_both_spans(index: VideoIndex) -> None:
+    found = index.search("blue", group_by_video=True)
+    grounded = ground(index.config, "blue", found, Watching())
+    assert [(moment.path.name, moment.grounded) for moment in grounded] == [("blue.mp4", Span(1, 2)), ("red.mp4", None)]
+    assert [moment.span for moment in grounded] == [moment.span for moment in found]
+    assert [moment.to_dict().get("grounded") for moment in grounded] == [[1.0, 2.0], None]
+    with pytest.raises(ConfigError, match="does not tell times"):
+        ground(index.config, "blue", found, Reddish())
+
+
+@pytest.mark.parametrize(
+    ("answer", "spans"),
+    [
+        ("[[1.0, 2.5], [3, 4]]", [Span(11, 12.5), Span(13, 14)]),
+        ("<think>[0, 1]</think>```json\n[[ 7 , 99 ]]\n```", [Span(17, 18)]),  # not beyond the clip
+        ("[]", []),
+        ("[[5, 5], [9, 12]]", []),  # nothing, and outside
+        ("It happens at the end.", []),
+    ],
+)
+def test_times_are_read_from_the_answer(answer: str, spans: list[Span]) -> None:
+    assert spans_of(answer, Span(10, 18)) == spans
+
+
 def test_models_that_answer_no_questions_are_refused(index: VideoIndex) -> None:
     with pytest.raises(ConfigError, match="toy-captioner does not answer questions"):
         index.check("blue", [], model="toy-captioner")
@@ -62,7 +99,7 @@ def test_agreement_is_yes_against_no(family: str, index: VideoIndex, tmp_path: P
     model = cast(VlmCaptioner, registry.load_captioner(str(at), device="cpu"))
     head = model._model.get_output_embeddings()
     head.weight.data.zero_()
-    index.parts._verifiers["even"] = model
+    index.parts._lookers["even"] = model
     even = index.check("blue", index.search("blue", group_by_video=True), model="even")
     assert [moment.agreement for moment in even] == [0.5, 0.5]
     assert [moment.path.name for moment in even] == ["blue.mp4", "red.mp4"], "ties keep the order"

@@ -83,7 +83,7 @@ def test_the_best_are_ordered_anew_and_pages_fit_together(tmp_path: Path) -> Non
     with open_index(tmp_path / "index", profile="toy", overrides={"search.rerank": "sure"}) as index:
         index.add(tmp_path)
         verifier = Sure()
-        index.parts._verifiers["sure"] = verifier
+        index.parts._lookers["sure"] = verifier
         found = index.search("red", k=6)
         known = [moment.agreement for moment in found if moment.agreement is not None]
         assert known == sorted(known, reverse=True)

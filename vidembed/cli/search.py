@@ -65,6 +65,13 @@ def search(
             autocompletion=complete_models,
         ),
     ] = None,
+    ground: Annotated[
+        str | None,
+        _what(
+            help="Ask this vision-language model from when to when each moment is; both spans are shown.",
+            autocompletion=complete_models,
+        ),
+    ] = None,
     channels: Annotated[
         str | None,
         _what(help="Channels to search, such as vision,sound. Default: all.", autocompletion=complete_channels),
@@ -131,7 +138,11 @@ def search(
     pages: dict[str, Any] = {"offset": offset, "group_by_video": by_video, "diversity": diversity}
     words = " ".join(text) if text else None
     output = Output(json, play, cut_to, reel_to, export, overwrite=overwrite)
-    _refuse("--then", then, {"--check": check, "--by-video": by_video, "--offset": offset, "--diversity": diversity})
+    _refuse(
+        "--then",
+        then,
+        {"--check": check, "--ground": ground, "--by-video": by_video, "--offset": offset, "--diversity": diversity},
+    )
     _refuse("-", words == "-", {"--cut": cut_to, "--reel": reel_to, "--export": export, "--open": play})
     _refuse("--json", json, {"--export": export})
     kept: VideoIndex | None = context.obj  # of `vidembed shell`
@@ -154,10 +165,14 @@ def search(
                 answers = open_index.search_sequence([query, *then], gap_s=gap, **options)
             else:
                 moments = open_index.search(query, **options, **pages)
-                if check is not None:
-                    if words is None:
-                        raise BadQuery("--check needs a text to check", hint="give words to look for, or omit --check")
-                    moments = open_index.check(words, moments, model=check)
+                for option, model, look in (
+                    ("--check", check, open_index.check),
+                    ("--ground", ground, open_index.ground),
+                ):
+                    if model is not None:
+                        if words is None:
+                            raise BadQuery(f"{option} needs a text", hint=f"give words to look for, or omit {option}")
+                        moments = look(words, moments, model=model)
                 answers = moments
             return [answer for answer in answers if answer.confidence >= floor]
 

@@ -57,6 +57,8 @@ def why(moment: Moment, config: Config) -> str:
     shown = [f"{bar} {reason}" for reason, bar in parts.items()]
     if moment.agreement is not None:
         shown.append(f"checked: yes {moment.agreement:.0%}")
+    if moment.grounded is not None:
+        shown.append(f"at {_times(moment.grounded)}")
     return ", ".join(shown)
 
 

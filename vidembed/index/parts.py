@@ -16,12 +16,13 @@ import numpy as np
 
 from vidembed.config.schema import ChannelSettings, Config, StoreSettings
 from vidembed.errors import BadQuery, ConfigError, IndexBusy, MediaNotFound, StoreError, did_you_mean
+from vidembed.index import second_look
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.videos import path_there
 from vidembed.index.channels import ChannelFactory, ChannelSpec, LazyChannels, channel_spec
 from vidembed.index.manifest import Manifest
 from vidembed.index.media import Thumbnails
-from vidembed.index.searching import CatalogLookup, QueryLoader, Verifier, load_verifier
+from vidembed.index.searching import CatalogLookup, QueryLoader
 from vidembed.index.stores import move, open_store
 from vidembed.index.stores.shared import SharedStore
 from vidembed.index.whereabouts import follow_index
@@ -55,7 +56,7 @@ class IndexParts:
         self._store: Store | None = None
         self._lookup: CatalogLookup | None = None
         self._searcher: Searcher | None = None
-        self._verifiers: dict[str | None, Verifier] = {}
+        self._lookers: dict[str | None, object] = {}
         self._copies = ExitStack()
         self._mutex = threading.RLock()
         self._write_mutex = threading.RLock()
@@ -164,12 +165,12 @@ class IndexParts:
         keep = not self.readonly and os.access(self.path, os.W_OK)
         return BankVectors(read_bank(self.config.search.calibration.bank), folder=self.path / "cache", keep=keep)
 
-    def verifier(self, model: str | None) -> Verifier:
-        """The model that checks moments (`searching.load_verifier`), loaded once."""
+    def looker(self, model: str | None) -> object:
+        """The model that looks at moments again (`second_look.load`), loaded once."""
         with self._mutex:
-            if model not in self._verifiers:
-                self._verifiers[model] = load_verifier(self.config, model)
-            return self._verifiers[model]
+            if model not in self._lookers:
+                self._lookers[model] = second_look.load(self.config, model)
+            return self._lookers[model]
 
     # -- what the catalog knows of one thing -------------------------------------------------------------------------
 

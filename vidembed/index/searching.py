@@ -1,19 +1,18 @@
-"""What searches ask of an index: facts of the catalog, media of queries, moments checked by a model."""
+"""What searches ask of an index: facts of the catalog, media of queries."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
 from vidembed.config.schema import Config
-from vidembed.errors import BadQuery, ConfigError, NoSuchStream, VidembedError
+from vidembed.errors import BadQuery, VidembedError
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.videos import path_there
 from vidembed.index.channels import ChannelSpec
@@ -21,18 +20,15 @@ from vidembed.media.images import load_image
 from vidembed.media.reading.audio import load_audio
 from vidembed.media.reading.reader import open_video
 from vidembed.media.segmenting.sampling import distinct, distinct_frames
-from vidembed.protocols import ClipMedia
 from vidembed.search.filters import VideoFacts, allows_file, resolve
 from vidembed.types import (
     AudioSamples,
     AudioVisual,
     Clip,
     Filter,
-    Floats,
     FrameBatch,
     Image,
     Item,
-    Moment,
     Span,
     Term,
     TextLine,
@@ -178,68 +174,3 @@ def _path(value: Any, what: str) -> Path:
     if not isinstance(value, str | os.PathLike):
         raise BadQuery(f"a {what} term takes a path, got {type(value).__name__}")
     return Path(value).expanduser()
-
-
-_SHOWN_FRAMES = 8, 64  # of each moment that is checked: one a second, at least and at most, evenly spread
-_SHOWN_SIDE_PX = 384
-
-
-@runtime_checkable
-class Verifier(Protocol):
-    """A captioner that also answers questions, or a reranker."""
-
-    def agreement(self, clips: Sequence[ClipMedia], claim: str) -> Floats:
-        """(N,) float32 in 0..1: how far it says yes when asked whether each clip shows the claim."""
-        ...
-
-
-def load_verifier(config: Config, model: str | None) -> Verifier:
-    """Load the named reranker or captioner, or the index's own. Raises ConfigError where it answers no questions."""
-    from vidembed.models import registry
-
-    name = model or config.caption.model
-    if name is None:
-        raise ConfigError("no model to check with", hint=_VERIFIERS)
-    options = config.caption.options if name == config.caption.model else {}
-    found = registry.load(
-        name,
-        role="reranker" if registry.is_reranker(name) else "captioner",
-        device=config.device,
-        weights_dir=config.weights_dir,
-        offline=config.offline,
-        **dict(options),
-    )
-    if not isinstance(found, Verifier):
-        raise ConfigError(f"{name} does not answer questions", hint=_VERIFIERS)
-    return found
-
-
-_VERIFIERS = "name a reranker such as qwen3-vl-reranker-2b, or a vision-language model such as qwen3-vl-2b"
-
-
-def check(config: Config, claim: str, moments: Sequence[Moment], verifier: Verifier) -> list[Moment]:
-    """The moments with their `agreement`, best first; ties keep their order; what it cannot judge comes last.
-
-    Raises BadQuery for an empty claim.
-    """
-    if not claim.strip():
-        raise BadQuery("nothing to check: the claim is empty", hint="give the words that were searched for")
-    checked = [replace(moment, agreement=_agreement(config, claim, moment, verifier)) for moment in moments]
-    return sorted(checked, key=lambda moment: -(moment.agreement or 0.0))
-
-
-def _agreement(config: Config, claim: str, moment: Moment, verifier: Verifier) -> float | None:
-    """None for a moment with nothing that the model takes."""
-    span = moment.span
-    least, most = _SHOWN_FRAMES
-    count = min(max(round(span.end_s - span.start_s), least), most)
-    with open_video(moment.path, config.media) as video:
-        frames = None
-        try:
-            if video.info.has_video:
-                with suppress(NoSuchStream):
-                    frames = video.frames(span.middles_s(count), short_side_px=_SHOWN_SIDE_PX)
-            media = ClipMedia(Clip.make(moment.video_id, 0, span), video.info, frames, video)
-            return float(verifier.agreement([media], claim)[0])
-        except NoSuchStream:
-            return None

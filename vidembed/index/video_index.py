@@ -21,7 +21,7 @@ from vidembed.index.manifest import check_specs
 from vidembed.index.pipeline.run import ProgressCallback
 from vidembed.index.places import as_list, ignore, known, lies_under
 from vidembed.index.questions import Questions
-from vidembed.index.searching import check
+from vidembed.index.second_look import check, ground
 from vidembed.index.watching import watch
 from vidembed.index.whereabouts import relocate
 from vidembed.media.files import Paths
@@ -302,7 +302,21 @@ class VideoIndex(Questions):
             ConfigError: The captioner cannot answer questions, or none is set.
             ModelError: The captioner cannot be loaded.
         """
-        return check(self.config, claim, moments, self.parts.verifier(model))
+        return check(self.config, claim, moments, self.parts.looker(model))
+
+    def ground(self, claim: str, moments: Sequence[Moment], *, model: str | None = None) -> list[Moment]:
+        """The moments with `grounded`: from when to when a vision-language model sees the claim, looking around them.
+
+        Args:
+            claim: What is looked for.
+            moments: Of a search; their own spans and their order stay.
+            model: Such as "timelens2-4b", which was trained for it; None = the index's captioner.
+
+        Raises:
+            ConfigError: The model cannot tell times, or none is set.
+            ModelError: The model cannot be loaded.
+        """
+        return ground(self.config, claim, moments, self.parts.looker(model))
 
     def curve(
         self, query: str | Query, video: str | Path, **options: Any

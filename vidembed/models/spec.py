@@ -58,6 +58,7 @@ class ModelSpec:
     path: Path | None = None  # local folder or file with the weights
     size_gb: float = 0.0  # to download
     min_gpu_gb: float | None = None  # None: runs well on a CPU
+    dtypes: tuple[str, ...] = ("float32", "bfloat16")  # in which its vectors keep their places; on a GPU auto takes one
     extra: str | None = None  # the extra of ours that brings its packages
     input: ModelInput = ModelInput()
     templates: tuple[str, ...] = ("{}",)  # prompts for text queries; their vectors are averaged
@@ -120,6 +121,7 @@ class _Family(BaseModel):
     templates: tuple[str, ...] = ("{}",)
     documents: str | None = None
     input: ModelInput = ModelInput()
+    dtypes: tuple[Literal["float32", "bfloat16", "float16"], ...] = ("float32", "bfloat16")
     extra: str | None = None
 
 

@@ -37,6 +37,7 @@ class Moment:
     texts: Mapping[str, str] = field(default_factory=dict)  # channel -> the words that matched (speech, ocr)
     marks: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)  # of the query's words in `texts`
     agreement: float | None = None  # 0..1, how far a model that was shown the moment says yes (`VideoIndex.check`)
+    grounded: Span | None = None  # where a model that was shown the moment and around sees it (`VideoIndex.ground`)
     good_match: bool = True  # confidence is at least `search.min_confidence`
     matched_by: Mapping[str, float] = field(default_factory=dict)  # channels that helped, surest first; 0..1 each alone
 
@@ -53,8 +54,8 @@ class Moment:
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values: seconds to the millisecond, scores by channel. `pandas.DataFrame` takes a list of them.
 
-        caption and agreement are left out where there are none. marks: (start, end) of the query's words in `texts`,
-        in characters.
+        caption, agreement and grounded are left out where there are none. marks: (start, end) of the query's words in
+        `texts`, in characters.
         """
         return {
             "path": str(self.path),
@@ -71,6 +72,11 @@ class Moment:
             "clip_id": self.clip_id,
             "video_id": self.video_id,
             **({"agreement": round(self.agreement, 4)} if self.agreement is not None else {}),
+            **(
+                {"grounded": [round(s, 3) for s in (self.grounded.start_s, self.grounded.end_s)]}
+                if self.grounded
+                else {}
+            ),
             **({"caption": self.caption} if self.caption else {}),
         }
 

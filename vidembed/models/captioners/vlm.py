@@ -6,6 +6,7 @@ Code from a repository is never run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-from vidembed.errors import ConfigError, MissingDependency, WeightsMissing
+from vidembed.errors import ConfigError, MissingDependency, NoSuchStream, WeightsMissing
 from vidembed.models import weights
 from vidembed.models.captioners._inputs import (
     AnswerStyle,
@@ -29,13 +30,20 @@ from vidembed.models.captioners._inputs import (
 from vidembed.models.encoders._torch import VOCABULARIES, load_transformers, place, running, settle
 from vidembed.models.spec import read_options
 from vidembed.protocols import ClipMedia
-from vidembed.types import Floats
+from vidembed.types import Floats, Span
 
 if TYPE_CHECKING:
     from vidembed.models.spec import ModelSpec
 
 SENTENCE_ENDS = ".!?。！？।"
 WRITTEN_TOKENS = 400  # of a summary
+# The wording of TimeLens2's model card, which it was trained with; other models follow it as they can.
+GROUNDING = (
+    'Given the query: "{}", return ALL time spans (in seconds) where the query is relevant.\n'
+    "Output format MUST be a JSON array of [start, end] pairs.\n"
+)
+GROUNDING_TOKENS = 256
+_PAIR = re.compile(r"\[\s*(\d+(?:\.\d+)?)\s*,\s*(\d+(?:\.\d+)?)\s*\]")
 YES, NO = ("Yes", "yes", " Yes", " yes"), ("No", "no", " No", " no")  # tokenizers tell these apart
 
 
@@ -169,6 +177,23 @@ class VlmCaptioner:
             found.append(float(torch.sigmoid(logits[yes].logsumexp(0) - logits[no].logsumexp(0))))
         return np.array(found, dtype=np.float32)
 
+    def spans(self, media: ClipMedia, claim: str) -> list[Span]:
+        """When in the clip the claim is seen, on the video's clock; what the model answers in another form is nothing.
+
+        Raises ConfigError without a chat template, NoSuchStream for a clip without pictures.
+        """
+        if not isinstance(self._inputs, ChatInputs):
+            raise ConfigError(f"{self.name} answers no questions", hint="choose a model with a chat template")
+        if media.frames is None:
+            raise NoSuchStream(f"{self.name} needs pictures, and the clip has none")
+        shown = ClipInput(media.frames, None, media.clip.span)
+        batch = self._inputs.batch([shown], GROUNDING.format(claim), AnswerStyle())
+        with running(self._device):
+            inputs = batch.inputs.to(self._device, self._dtype)
+            tokens = self._model.generate(**inputs, max_new_tokens=GROUNDING_TOKENS, do_sample=False, num_beams=1)
+        answer = self._processor.tokenizer.decode(tokens[0, batch.prompt_tokens :].cpu(), skip_special_tokens=True)
+        return spans_of(answer, media.clip.span)
+
     def _read(self, media: ClipMedia) -> ClipInput:
         return read_clip(media, frames=self.options.frames, rate_hz=self._inputs.rate_hz)
 
@@ -216,6 +241,16 @@ class VlmCaptioner:
             last = max(text.rfind(end) for end in SENTENCE_ENDS)
             text = text[: last + 1] if last > 0 else text
         return text
+
+
+def spans_of(answer: str, clip: Span) -> list[Span]:
+    """The [start, end] pairs of an answer, in seconds of the clip, as spans of its video."""
+    found = []
+    for pair in _PAIR.findall(answer.rpartition("</think>")[2]):
+        start_s, end_s = (min(float(number), clip.duration_s) + clip.start_s for number in pair)
+        if end_s > start_s:
+            found.append(Span(start_s, end_s))
+    return found
 
 
 def _ids(value: int | Sequence[int] | None) -> set[int]:

@@ -52,14 +52,18 @@ def pick_device(device: str) -> torch.device:
     return chosen
 
 
-def pick_dtype(dtype: str, device: torch.device) -> torch.dtype:
+def pick_dtype(dtype: str, device: torch.device, safe: Sequence[str]) -> torch.dtype:
     """The named dtype; "auto" is bfloat16 on CUDA GPUs that have it (Ampere and later) and float32 elsewhere.
 
+    safe: those of the record; without bfloat16 among them, "auto" on a GPU is float16 where that is, else float32.
     Half precision on the CPU is only used through an engine that has proven its agreement (`_openvino`).
     """
     if dtype == "auto":
-        fast = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-        return torch.bfloat16 if fast else torch.float32
+        if device.type != "cuda":
+            return torch.float32
+        if "bfloat16" in safe:
+            return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+        return torch.float16 if "float16" in safe else torch.float32
     if dtype not in DTYPES:
         raise ConfigError(f"unknown dtype {dtype!r}; allowed: auto, {', '.join(DTYPES)}")
     return DTYPES[dtype]
@@ -135,7 +139,8 @@ class Placement(NamedTuple):
 def place(spec: ModelSpec, *, device: str, dtype: str, weights_dir: Path | None, offline: bool) -> Placement:
     """What every factory settles first. Raises ConfigError (device, dtype) or WeightsMissing."""
     chosen = pick_device(device)
-    return Placement(chosen, pick_dtype(dtype, chosen), weights.folder(spec, weights_dir=weights_dir, offline=offline))
+    kind = pick_dtype(dtype, chosen, spec.dtypes)
+    return Placement(chosen, kind, weights.folder(spec, weights_dir=weights_dir, offline=offline))
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def load(
     prepare = _preparation(spec, at, arch, cfg, model)
     model.visual = _fused(model.visual)
     on_openvino = chosen.type == "cpu" and (engine == "openvino" or (engine == "auto" and _engines.available()))
-    kind = torch.float32 if on_openvino else _torch.pick_dtype(dtype, chosen)
+    kind = torch.float32 if on_openvino else _torch.pick_dtype(dtype, chosen, spec.dtypes)
     model = _torch.settle(model, chosen, kind)
     tower = _compiled(spec, model.visual, prepare.size, dtype, needed=engine == "openvino") if on_openvino else None
     if tower is not None:
