@@ -29,6 +29,7 @@ _BY_REPOSITORY: dict[str, Callable[..., Path]] = {
     "Qwen/Qwen3-VL": lambda folder, dim: vlm.qwen3_vl_folder(folder),
     "MCG-NJU/TimeLens2": lambda folder, dim: vlm.qwen3_vl_folder(folder),
     "Qwen/Qwen3.5": lambda folder, dim: vlm.qwen3_vl_folder(folder, newer=True),
+    "google/gemma-4": lambda folder, dim: vlm.gemma4_folder(folder),
     "Salesforce/blip": lambda folder, dim: vlm.blip_folder(folder),
 }
 _BY_FACTORY: dict[str, Callable[..., Path]] = {

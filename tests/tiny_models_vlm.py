@@ -162,24 +162,52 @@ def _save(model: Any, processor: Any, folder: Path, *, eos: int, pad: int) -> Pa
     return folder
 
 
+def gemma4_folder(folder: Path) -> Path:
+    """Gemma 4: clips as video, and sound in 32 mel bands."""
+    import transformers as t
+
+    patches = {"patch_size": 4, "pooling_kernel_size": 2, "max_soft_tokens": 70}
+    processor = gemma_processor("gemma4", mel_bands=32, **patches)
+    tokenizer = processor.tokenizer
+    ids = {name: tokenizer.convert_tokens_to_ids(token) for name, token in GEMMA_TOKENS.items()}
+    size: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    heads = {"intermediate_size": 64, "num_key_value_heads": 2, "head_dim": 16}
+    text = {
+        **size, **heads, "vocab_size": len(tokenizer), "vocab_size_per_layer_input": len(tokenizer),
+        "global_head_dim": 16, "hidden_size_per_layer_input": 8, "sliding_window": 16,
+        "layer_types": ["sliding_attention", "full_attention"], "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id,
+    }  # fmt: skip
+    config = t.Gemma4Config(
+        text_config=text,
+        vision_config={**size, **heads, "patch_size": 4, "pooling_kernel_size": 2, "position_embedding_size": 256},
+        audio_config={**size, "subsampling_conv_channels": [32, 4], "output_proj_dims": 32, "conv_kernel_size": 3},
+        **{f"{name}_id": ids[name] for name in GEMMA_TOKENS if name != "eoa_token"}, eoa_token_index=ids["eoa_token"],
+    )  # fmt: skip
+    model = t.Gemma4ForConditionalGeneration(config)
+    return _save(model, processor, folder, eos=tokenizer.eos_token_id, pad=tokenizer.pad_token_id)
+
+
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "smolvlm": smolvlm_folder,
     "qwen3_vl": qwen3_vl_folder,
-    "qwen3_5": lambda folder: qwen3_vl_folder(folder, newer=True),
+    "gemma4": gemma4_folder,
     "blip": blip_folder,
 }
+GEMMA_TOKENS = {
+    "image_token": "<|image|>", "audio_token": "<|audio|>", "video_token": "<|video|>", "boi_token": "<boi>",
+    "eoi_token": "<eoi>", "boa_token": "<boa>", "eoa_token": "<eoa>",
+}  # fmt: skip
 
 
-def gemma_processor(family: str) -> Any:
-    """The processor of Gemma 3n or 4 with a tiny vocabulary; no model."""
+def gemma_processor(family: str, *, mel_bands: int = 128, **patches: int) -> Any:
+    """The processor of Gemma 3n or 4 with a tiny vocabulary; no model. patches: of Gemma 4's pictures."""
     import transformers as t
 
-    kinds = ("image", "audio", "video")
-    named = {f"{kind}_token": f"<|{kind}|>" for kind in kinds}
-    named |= {"boi_token": "<boi>", "eoi_token": "<eoi>", "boa_token": "<boa>", "eoa_token": "<eoa>"}
-    tokenizer = _tokenizer(tuple(named.values()), bos="<bos>", eos="<eos>", pad="<pad>", **named)
-    for kind in kinds:
-        setattr(tokenizer, f"{kind}_token_id", tokenizer.convert_tokens_to_ids(named[f"{kind}_token"]))
+    tokens = tuple(GEMMA_TOKENS.values())
+    tokenizer = _tokenizer(tokens, bos="<bos>", eos="<eos>", pad="<pad>", **GEMMA_TOKENS)
+    for kind in ("image", "audio", "video"):
+        setattr(tokenizer, f"{kind}_token_id", tokenizer.convert_tokens_to_ids(GEMMA_TOKENS[f"{kind}_token"]))
     video = "{% elif c.type == 'video' %}<|video|>" if family == "gemma4" else ""
     chat = (
         "<bos>{% for m in messages %}{% for c in m.content %}{% if c.type == 'image' %}<|image|>"
@@ -191,6 +219,6 @@ def gemma_processor(family: str) -> Any:
             t.Gemma3nAudioFeatureExtractor(), image, tokenizer, chat_template=chat, image_seq_length=4
         )
     return t.Gemma4Processor(
-        t.Gemma4AudioFeatureExtractor(), t.Gemma4ImageProcessor(), tokenizer, t.Gemma4VideoProcessor(),
-        chat_template=chat,
+        t.Gemma4AudioFeatureExtractor(feature_size=mel_bands), t.Gemma4ImageProcessor(**patches), tokenizer,
+        t.Gemma4VideoProcessor(**patches), chat_template=chat,
     )  # fmt: skip

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import typer
 from hub_server import Hub
 from tiny_models import open_clip_folder
 
@@ -47,6 +48,40 @@ def test_a_model_is_fetched_found_and_deleted(
     assert "deleted timm/PE-Core-S-16-384: 0.01 GB" in capsys.readouterr().err
     assert rows(capsys, "pe-core-s-16-384")[0]["here"] == "missing"
     assert not cache.cache_folder(str(SPEC.repo)).exists()
+
+
+def test_in_a_pipe_a_download_is_told_in_one_line_without_bars(
+    published: Hub, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "download", "pe-core-s-16-384"]) == 0
+    told = capfd.readouterr().err.splitlines()
+    assert told == [
+        "1 model to fetch, 0.35 GB: pe-core-s-16-384",
+        "fetching pe-core-s-16-384 (timm/PE-Core-S-16-384): 0.01 GB",
+    ]
+
+
+def test_on_a_terminal_a_large_download_is_asked_about_first(
+    published: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def refuse(question: str, **given: object) -> bool:
+        asked.append(question)
+        raise typer.Abort
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(typer, "confirm", refuse)
+    assert main(["models", "download", "pe-core-s-16-384"]) == 0
+    assert not asked, "0.35 GB are not much"
+    assert main(["models", "rm", "pe-core-s-16-384"]) == 0
+    monkeypatch.setattr("vidembed.cli.models.ASK_ABOVE_GB", 0.3)
+    assert main(["models", "download", "pe-core-s-16-384"]) != 0
+    assert asked == ["Fetch 0.35 GB?"]
+    capsys.readouterr()
+    assert rows(capsys, "pe-core-s-16-384")[0]["here"] == "missing"
+    assert main(["models", "download", "pe-core-s-16-384", "--yes"]) == 0
+    assert len(asked) == 1
 
 
 def test_weights_go_into_a_folder_for_another_machine(
