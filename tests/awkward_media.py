@@ -263,6 +263,9 @@ CLOCKS = (
     # Red for a second, then blue, then nothing to the end.
     Sample("ends_empty.mp4", (*SHOTS, *JOIN, *H264, "-bf", "0"), 3.0,
            after=_patched(_edited((1, 0), (1, 2), (1, None)))),
+    # Red for a second before the file's zero, where Matroska's clock says nothing to FFmpeg; then blue.
+    Sample("before_zero.mkv", (*colour("red", 1), *colour("blue", 2), *_RED_THEN_BLUE, *H264, "-bf", "0",
+                               "-output_ts_offset", "-1", "-avoid_negative_ts", "disabled"), 2.0, decord=False),
     # The last line of its subtitles ends at 5.9 s.
     Sample("subtitles_go_on.mkv", (*colour("red", 3), "-f", "srt", "-i", subtitles("one", "", "", "", "", "end"),
                                    *H264), 3.0),

@@ -170,6 +170,12 @@ def test_bare_pictures_follow_one_another(media: Media, name: str, threads: int)
         assert video.counts["corrupt"] == video.counts["missing"] == 0
 
 
+def test_pictures_that_cannot_be_placed_are_counted(media: Media) -> None:
+    with open_video(media.path("before_zero.mkv")) as video:
+        assert shown(video) == [(0.0, "blue")]
+        assert video.counts["corrupt"] == 10
+
+
 def test_empty_packets_are_no_damage(media: Media) -> None:
     with open_video(media.path("stands.ogv")) as video:
         assert shown(video, 25) == [(0.0, "red"), (2.0, "blue")]

@@ -32,8 +32,8 @@ FILES = [*KNOWN_TIMES, *ODD_STREAMS]
 THREADS = (1, 2, 4)
 # Where we show what players show, and FFmpeg's program something else; and what cannot be decoded. Told elsewhere.
 UNLIKE = (
-    "empty_edit_0.mp4", "empty_edit_2.mp4", "ends_empty.mp4", "sheared.mp4", "size_changes.ts", "preview_first.mkv",
-    "unflagged.mkv", "cover_first.mkv", "animated.avif", "unmarked_hd.mkv",
+    "empty_edit_0.mp4", "empty_edit_2.mp4", "ends_empty.mp4", "before_zero.mkv", "sheared.mp4", "size_changes.ts",
+    "preview_first.mkv", "unflagged.mkv", "cover_first.mkv", "animated.avif", "unmarked_hd.mkv",
     "cropped.mkv",  # alike since FFmpeg 8
     "encrypted.mp4", "encrypted.m4a", "scrambled.ts", "nothing_left.m4b",
 )  # fmt: skip
