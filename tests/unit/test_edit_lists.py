@@ -37,6 +37,17 @@ def lines(*cuts: Cut) -> list[str]:
     return edit_lists.edl("a dog", cuts).decode().split("\r\n")
 
 
+# (frames a second of a film, the rate of its list)
+RATES = [(Fraction(24000, 1001), 24000 / 1001), (Fraction(25), 25), (NTSC, 30000 / 1001), (Fraction(50), 50),
+         (2 * NTSC, 60000 / 1001), (Fraction(25, 2), 25), (Fraction(29949, 1000), 30000 / 1001)]  # fmt: skip
+
+
+def random_cuts(count: int, rate: Fraction, timecode: str | None = None) -> list[Cut]:
+    draw = random.Random(5)
+    starts = [draw.uniform(0, 2900) for _ in range(count)]
+    return [cut(start, start + draw.uniform(0.01, 30), rate, timecode) for start in starts]
+
+
 class TestTimecode:
     @pytest.mark.parametrize(
         ("fps", "nominal"),
@@ -119,26 +130,34 @@ class TestEdl:
         assert [one.reel for one in found] == ["HOLIDAYI", "HOLIDAY2", "AX2", "FILE"]
         assert found[0].url == "holiday%20in%20Rome%201.mp4"
 
-    @pytest.mark.parametrize(
-        ("fps", "reads"),
-        [(Fraction(24000, 1001), 24000 / 1001), (Fraction(25), 25), (NTSC, 30000 / 1001), (Fraction(50), 50),
-         (2 * NTSC, 60000 / 1001), (Fraction(25, 2), 25), (Fraction(29949, 1000), 30000 / 1001)],
-    )  # fmt: skip
+    @pytest.mark.parametrize(("fps", "reads"), RATES)
     def test_opentimelineio_takes_every_list(self, fps: Fraction, reads: float) -> None:
         """Its reader refuses a list whose source and record lengths differ, or that overlaps."""
         otio = pytest.importorskip("opentimelineio")
-        draw = random.Random(5)
-        rate = nominal_rate(fps)
         for timecode in (None, "19:26:48:04"):
-            cuts = []
-            for _ in range(100):
-                start = draw.uniform(0, 2900)
-                cuts.append(cut(start, start + draw.uniform(0.01, 30), rate, timecode))
+            cuts = random_cuts(200, nominal_rate(fps), timecode)
             read = otio.adapters.read_from_string(edit_lists.edl("x", cuts).decode(), "cmx_3600", rate=reads)
             clips = list(read.video_tracks()[0].find_clips())
-            assert len(clips) == 100
+            assert len(clips) == 200
             own = rate_of(cuts)
             assert [clip.duration().value for clip in clips] == [one.frames(own)[1] for one in cuts]
+
+
+@pytest.mark.parametrize("kind", ["otio", "fcpxml"])
+@pytest.mark.parametrize("fps", [fps for fps, _ in RATES])
+def test_two_hundred_moments_of_every_rate_are_read(kind: str, fps: Fraction) -> None:
+    otio = pytest.importorskip("opentimelineio")
+    adapter = {"otio": "otio_json", "fcpxml": "fcpx_xml"}[kind]
+    if adapter not in otio.adapters.available_adapter_names():
+        pytest.skip("OpenTimelineIO reads FCPXML with otio-fcpx-xml-adapter")
+    cuts = random_cuts(200, nominal_rate(fps), "01:00:00:00")
+    read = otio.adapters.read_from_string(getattr(edit_lists, kind)("x", cuts).decode(), adapter)
+    pictures = [clip for clip in read.find_clips() if clip.parent().kind == otio.schema.TrackKind.Video]
+    # The FCPXML reader counts in whole frames a second, 29 of 29.97: it knows a length to a frame.
+    frame_s = 1.001 / int(nominal_rate(fps))
+    own = rate_of(cuts)
+    lengths_s = [clip.source_range.duration.to_seconds() for clip in pictures]
+    assert lengths_s == pytest.approx([float(one.frames(own)[1] / own) for one in cuts], abs=frame_s)
 
 
 class TestOtio:

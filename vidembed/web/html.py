@@ -52,10 +52,14 @@ def count(number: int, word: str) -> str:
 
 
 def notice(kind: str, title: str, text: str = "", *, buttons: str = "") -> str:
-    """A box that says something. kind: info, good, warn, error. buttons: HTML of ours."""
+    """A box that says something, and can be closed. kind: info, good, warn, error. buttons: HTML of ours."""
     body = f"<p>{e(text)}</p>" if text else ""
     role = "alert" if kind == "error" else "status"
-    actions = f'<div class="ve-actions">{buttons}</div>' if buttons else ""
+    close = (
+        '<button type="button" class="ve-btn ve-icon ve-quiet" data-action="close-notice" '
+        'aria-label="Close this message" title="Close">×</button>'
+    )
+    actions = f'<div class="ve-actions">{buttons}{close}</div>'
     return (
         f'<div class="ve-notice ve-{e(kind)}" role="{role}"><div><strong>{e(title)}</strong>{body}</div>{actions}</div>'
     )

@@ -109,3 +109,13 @@ def test_less_hides_what_is_like_it_and_nothing_else(site: Site, library: Path) 
     both = set(before) & set(after)
     assert both
     assert {clip: after[clip].hits[0].score for clip in both} == {clip: before[clip].hits[0].score for clip in both}
+
+
+def test_no_channel_ticked_is_said_and_nothing_is_searched(site: Site) -> None:
+    from vidembed.web.search_form import Examples
+    from vidembed.web.search_tab import _answer
+
+    body, more, _ = _answer(site, {"text": "red", "channels": [], "weight:vision": 1.0}, Examples(), 12, "")
+    assert "No channel is ticked" in body
+    assert "ve-card" not in body
+    assert not more

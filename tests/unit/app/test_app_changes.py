@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import av
+import numpy as np
 import pytest
 from app_site import red_answer, video_named
+from PIL import Image, ImageDraw, ImageFont
 from starlette.testclient import TestClient
 
+from vidembed import open_index
 from vidembed.errors import InputError
 from vidembed.types import Candidate, Caption
 from vidembed.web import Site, cards
+from vidembed.web.asking import Ask, run
 from vidembed.web.captioning import edit
 from vidembed.web.captions_tab import lines_html
-from vidembed.web.changes import delete_caption, offers, revert_caption, switch_on
+from vidembed.web.changes import delete_caption, offers, offers_html, revert_caption, switch_on
 from vidembed.web.export import written
 from vidembed.web.library_tab import act
 from vidembed.web.library_view import table_html
@@ -20,6 +27,19 @@ from vidembed.web.security import Guard
 
 def tags_of(site: Site) -> dict[str, dict[str, str]]:
     return {record.info.path.name: dict(record.tags) for record in site.videos()}
+
+
+def written_film(path: Path, text: str) -> Path:
+    """Two seconds of a text on white."""
+    picture = Image.new("RGB", (640, 360), "white")
+    ImageDraw.Draw(picture).text((60, 130), text, "black", ImageFont.load_default(64))
+    with av.open(str(path), "w") as film:
+        stream = film.add_stream("libx264", rate=5, options={"crf": "15"})
+        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
+        for _ in range(10):
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(np.asarray(picture), format="rgb24")))
+        film.mux(stream.encode())
+    return path
 
 
 class TestTags:
@@ -52,6 +72,14 @@ class TestTags:
 
 
 class TestCaptions:
+    def test_of_all_ticked_videos(self, site: Site) -> None:
+        videos = [record.info.video_id for record in site.videos()]
+        assert act(site, "caption-chosen", {"videos": ",".join(videos)}) == ""
+        assert site.jobs.wait(60)
+        (job,) = site.jobs.all()
+        assert (job.state, job.title) == ("done", "Captioning green.mp4 and 1 more")
+        assert all(site.index.captions(video_id) for video_id in videos)
+
     def given(self, site: Site, *, confident: bool = True) -> Caption:
         clip = site.index.clips(video_named(site.index, "green.mp4"))[0]
         best = Candidate("a green wall", {"vision": 0.4})
@@ -93,6 +121,22 @@ class TestChannels:
         for offer in offers(site):
             assert offer.name not in site.index.parts.specs
             assert 0 < offer.seconds < length_s  # faster than real time
+
+    @pytest.mark.filterwarnings("ignore")  # of the package that reads
+    def test_what_is_written_is_found_once_it_is_switched_on(self, tmp_path: Path) -> None:
+        pytest.importorskip("rapidocr")
+        with open_index(tmp_path / "index", profile="starter") as index:
+            index.add(written_film(tmp_path / "sign.mp4", "PLATFORM NINE"), channels=["vision"])
+            site = Site(index)
+            offer = next(one for one in offers(site) if (one.source, one.model) == ("ocr", "words"))
+            assert f'data-channel="{offer.name}"' in offers_html(site)
+            assert act(site, "channel", {"channel": offer.name}) == ""
+            assert site.jobs.wait(120)
+            assert [job.state for job in site.jobs.all()] == ["done"]
+            best = run(site, Ask(text="platform nine")).moments[0]
+            assert best.texts[offer.name].upper() == "PLATFORM NINE"
+            assert offer.name not in {one.name for one in offers(site)}  # it is on now
+            site.close()
 
     def test_only_what_is_offered_is_switched_on(self, site: Site) -> None:
         with pytest.raises(InputError, match="cannot be switched on"):

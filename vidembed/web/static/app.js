@@ -25,6 +25,7 @@ document.addEventListener("click", (event) => {
   if (action === "whole") whole(button.closest(".ve-player"));
   if (action === "open-video") goTo("search", `?in=${button.dataset.video}`);
   if (action === "pick-all") pickAll(button);
+  if (action === "close-notice") button.closest(".ve-notice").remove();
   if (button.dataset.goto) goTo(button.dataset.goto);
 });
 
@@ -106,7 +107,7 @@ document.addEventListener("visibilitychange", status);
 setTimeout(status, 800);
 
 const LOCAL = new Set(["play", "seek", "close-player", "previous", "next", "replay", "goto", "copy-link", "copy-time", "whole",
-  "pick-all", "open-video", "region"]);
+  "pick-all", "open-video", "region", "close-notice"]);
 window.vidembed = {
   parts,
   ready: [], // called once the part for uploads stands
