@@ -19,7 +19,10 @@ from vidembed.types import Floats, Image
 # Detection at most at this size; PP-OCR's own setting enlarges small pictures, at three times the cost on 480p.
 DETECT_SIDE_PX = 960
 BUNDLED = ("latin", "cjk")  # what the recogniser in RapidOCR's wheel reads
-LIKELY = 0.5  # the least share of a script that a line is told to be in
+LIKELY = 0.5  # the least share of a script for which a line is not taken as words unless they are proven
+SURE = 0.9  # and for which it is told as not read
+DETECTED = 0.7  # how sure the detector must be of a line that is told as not read
+_LONG = 1.5  # how many times as long as high it must be
 PROVEN = 0.94  # and so sure is the wheel's recogniser of what it can read
 _PROOF = 0.15  # share of letters that no look-alike explains
 _ONLY_LATIN = frozenset("DFGJLQRSUVWZdfgjlqrsvwz")  # neither Cyrillic nor Greek has letters that look like these
@@ -80,10 +83,10 @@ class LineReader:
         try:
             from rapidocr.utils.process_img import get_rotate_crop_image
 
-            boxes = engine(bgr).boxes
-            if boxes is None:
+            boxes = engine(bgr)
+            if boxes.boxes is None:
                 return []
-            corners = [np.asarray(box, np.float32) for box in boxes]
+            corners = [np.asarray(box, np.float32) for box in boxes.boxes]
             lines = [get_rotate_crop_image(bgr, box.copy()) for box in corners]
         except Exception as error:
             raise ModelError(f"RapidOCR failed on a picture of {rgb.shape}: {error}") from error
@@ -93,22 +96,27 @@ class LineReader:
         for n, box in enumerate(corners):
             left, top = box.min(axis=0) / (width, height)
             text, confidence, unread = read[n]
+            if unread and boxes.scores[n] < DETECTED:  # texture more often than text
+                continue
             found.append(ReadLine(text, confidence, float(top), float(left), unread))
         return found
 
     def read_lines(self, lines: Sequence[Image]) -> list[tuple[str, float, str]]:
         """Text, confidence and, of what is not read, the script, for each line of one picture.
 
+        A line that is neither read for sure nor surely of another script has no text and a confidence of 0.
+
         lines: (H, W, 3) uint8 BGR, cut out. Raises as `read`.
         """
         told = likely_scripts(self._teller.shares(lines))
         read: dict[int, tuple[str, float, str]] = {}
-        for script in sorted({script if script in self._records else "" for script, _ in told}):
-            numbers = [n for n, (one, _) in enumerate(told) if (one if one in self._records else "") == script]
+        for script in sorted({script if script in self._records else "" for script, _, _ in told}):
+            numbers = [n for n, (one, _, _) in enumerate(told) if (one if one in self._records else "") == script]
             answers = self._recognised(script, [lines[n] for n in numbers])
             for n, (text, confidence) in zip(numbers, answers, strict=True):
-                unread = "" if script else settled(*told[n], text, confidence)
-                read[n] = ("" if unread else text, confidence, unread)
+                unread = "" if script else settled(*told[n][:2], text, confidence)
+                surely = told[n][2] >= SURE and lines[n].shape[1] >= _LONG * lines[n].shape[0]
+                read[n] = (text, confidence, "") if not unread else ("", float(surely), unread if surely else "")
         return [read[n] for n in range(len(lines))]
 
     def _recognised(self, script: str, lines: list[Image]) -> list[tuple[str, float]]:
@@ -134,8 +142,10 @@ class LineReader:
         return self._engines[script]
 
 
-def likely_scripts(shares: Floats) -> list[tuple[str, str]]:
-    """Of each line of one picture the script if it is likely and not of `BUNDLED`, else ""; and the likeliest other.
+def likely_scripts(shares: Floats) -> list[tuple[str, str, float]]:
+    """Of each line of one picture what it may be in that is not of `BUNDLED`.
+
+    That is the script if it is likely, else ""; the likeliest one; and its share.
 
     A few capitals look the same in Latin, Cyrillic and Greek: the lines of a picture are mostly of one script, so what
     the others are counts.
@@ -150,7 +160,8 @@ def likely_scripts(shares: Floats) -> list[tuple[str, str]]:
     for row in weighed:
         order = [SCRIPTS[k] for k in np.argsort(-row)]
         other = next(script for script in order if script not in BUNDLED)
-        found.append((other if order[0] == other and row.max() >= LIKELY else "", other))
+        share = float(row[SCRIPTS.index(other)])
+        found.append((other if share >= LIKELY else "", other, share))
     return found
 
 
