@@ -135,7 +135,7 @@ def test_captions_of_people_and_of_shards_are_kept(tmp_path: Path, shards: list[
         index.save_captions([Caption(clip, "a red wall", 1.0, (Candidate("a red wall", {}),), "person", human=True)])
     merge([mine], tmp_path / "index")
     with open_index(tmp_path / "index", readonly=True) as index:
-        assert index.catalog.captions.texts_of([clip.clip_id]) == {clip.clip_id: "a red wall"}
+        assert index.catalog.captions.texts_of([clip.clip_id], uncertain=False) == {clip.clip_id: "a red wall"}
 
 
 def test_shards_that_do_not_fit_are_refused(tmp_path: Path, shards: list[Path], videos: Path) -> None:

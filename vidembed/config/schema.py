@@ -256,6 +256,9 @@ class CaptionSettings(Section):
         le=2,
         description="a clip this similar (cosine) to a captioned one takes its caption; 2 = off",
     )
+    use_uncertain: bool = Field(
+        default=False, description="also put captions marked as uncertain into subtitles, search and titles"
+    )
     max_chars: int = Field(default=400, ge=20, le=100_000, description="longer candidates are cut")
     summary: Literal["auto", "extract"] = Field(
         default="auto", description="of a video: auto: by the captioner if it is a language model; extract: of captions"

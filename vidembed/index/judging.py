@@ -16,6 +16,7 @@ from vidembed.captions.summarise import VideoSummary, Writer, summarise, write_s
 from vidembed.errors import ConfigError
 from vidembed.index.channels import ChannelSpec
 from vidembed.index.parts import IndexParts
+from vidembed.index.sure_parts import title_of_parts
 from vidembed.protocols import Channel
 from vidembed.search.calibration import encode_texts
 from vidembed.types import Caption, Clip, Failure, Floats
@@ -23,7 +24,7 @@ from vidembed.types import Caption, Clip, Failure, Floats
 OTHERS = 64  # clips of the index that a caption must not fit as well
 UNLIKE = 0.9  # cosine above which a clip is no "other" clip but the same scene again
 MAX_LINES = 200  # spoken or written lines that take part in a summary
-VERSION = 1  # of how summaries are put together
+VERSION = 2  # of how summaries are put together
 
 
 def judging_weights(specs: Mapping[str, ChannelSpec], rerank: Mapping[str, float]) -> dict[str, float]:
@@ -108,6 +109,9 @@ class Judging:
 class Summariser:
     """Subtitles and summaries of captioned videos; texts are compared in the space of one channel.
 
+    Captions marked as uncertain are left out, unless `caption.use_uncertain` says otherwise; where all are, the title
+    says what is surely seen and heard.
+
     channel: its name, usually the first that judges captions; None = an index without one has no summaries.
     Methods take the captions of one video, in order of time.
     """
@@ -118,7 +122,7 @@ class Summariser:
 
     def cues(self, captions: Sequence[Caption]) -> tuple[Cue, ...]:
         """As subtitles; neighbours that mean the same become one."""
-        return tuple(to_cues(captions, embed=None if self._channel is None else self._embed))
+        return tuple(to_cues(self._used(captions), embed=None if self._channel is None else self._embed))
 
     def kept_or_extracted(self, captions: Sequence[Caption]) -> VideoSummary | None:
         """The summary that is kept of the video, or one put together now. None without captions."""
@@ -140,7 +144,7 @@ class Summariser:
             return None, None
         video_id = captions[0].clip.video_id
         try:
-            if (words := writer()) is not None:
+            if self._used(captions) and (words := writer()) is not None:
                 summary = write_summary(words, summary, self.cues(captions), self._told(captions), seed=seed)
         except ConfigError:
             raise
@@ -156,11 +160,20 @@ class Summariser:
 
     def _extracted(self, captions: Sequence[Caption]) -> VideoSummary | None:
         """Title, sentence and chapters from captions and what is said and written."""
-        return None if self._channel is None else summarise(captions, embed=self._embed, extra=self._told(captions))
+        if self._channel is None:
+            return None
+        if used := self._used(captions):
+            return summarise(used, embed=self._embed, extra=self._told(captions))
+        title = title_of_parts(self._parts, captions[0].clip.video_id)
+        return VideoSummary(title, "", ()) if title else None
+
+    def _used(self, captions: Sequence[Caption]) -> list[Caption]:
+        uncertain = self._parts.config.caption.use_uncertain
+        return [caption for caption in captions if uncertain or caption.confident]
 
     def _basis(self, captions: Sequence[Caption]) -> str:
         """Digest of what a summary is made from: the captions, and what is said and written."""
-        facts = [VERSION, [(c.clip.clip_id, c.text, c.model) for c in captions], self._told(captions)]
+        facts = [VERSION, [(c.clip.clip_id, c.text, c.model) for c in self._used(captions)], self._told(captions)]
         return hashlib.blake2b(json.dumps(facts, ensure_ascii=False).encode(), digest_size=8).hexdigest()
 
     def _told(self, captions: Sequence[Caption]) -> list[str]:

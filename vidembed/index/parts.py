@@ -127,7 +127,8 @@ class IndexParts:
         """The catalog as searches ask it."""
         with self._mutex:
             if self._lookup is None:
-                self._lookup = CatalogLookup(self.catalog, self.specs.values())
+                uncertain = self.config.caption.use_uncertain
+                self._lookup = CatalogLookup(self.catalog, self.specs.values(), uncertain=uncertain)
             return self._lookup
 
     @property
@@ -244,7 +245,7 @@ class IndexParts:
             self._copies.close()
 
     def _caption_of(self, clip_id: str) -> str | None:
-        return self.catalog.captions.texts_of([clip_id]).get(clip_id)
+        return self.catalog.captions.texts_of([clip_id], uncertain=self.config.caption.use_uncertain).get(clip_id)
 
     def _opened_store(self, settings: StoreSettings) -> Store:
         namespace = f"vidembed-{self.manifest.index_id[:12]}"

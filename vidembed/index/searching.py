@@ -46,8 +46,9 @@ _TEXT_KINDS = {"captions": "caption", "speech": "speech", "ocr": "ocr"}  # of a 
 class CatalogLookup:
     """The catalog as searches ask it (`search.searcher.Catalog`). Videos whose files are gone are no answers."""
 
-    def __init__(self, catalog: Catalog, specs: Iterable[ChannelSpec]) -> None:
-        self._catalog = catalog
+    def __init__(self, catalog: Catalog, specs: Iterable[ChannelSpec], *, uncertain: bool = False) -> None:
+        """uncertain: Captions marked so are shown with moments."""
+        self._catalog, self._uncertain = catalog, uncertain
         sources = {spec.name: spec.settings.source for spec in specs}
         self._kind_of = {name: _TEXT_KINDS[source] for name, source in sources.items() if source in _TEXT_KINDS}
 
@@ -91,8 +92,8 @@ class CatalogLookup:
         return answer
 
     def captions(self, clip_ids: Sequence[str]) -> Mapping[str, str]:
-        """Texts of captions by clip id."""
-        return self._catalog.captions.texts_of(clip_ids)
+        """Texts of captions by clip id; those marked as uncertain are left out, unless they are to be used."""
+        return self._catalog.captions.texts_of(clip_ids, uncertain=self._uncertain)
 
     def _facts(self) -> Iterable[VideoFacts]:
         durations = {row.info.video_id: row.info.duration_s for row in self._catalog.videos.all()}

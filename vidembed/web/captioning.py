@@ -77,6 +77,7 @@ def subtitles(site: Site, video_id: str, kind: str) -> tuple[str, str]:
         shown = Path(site.shown(path))
         text = "".join(dump(caption_record(caption, shown)) + "\n" for caption in captions)
     else:
-        cues = to_cues(captions)
+        uncertain = site.index.config.caption.use_uncertain
+        cues = to_cues(one for one in captions if uncertain or one.confident)
         text = srt(cues) if kind == "srt" else vtt(cues)
     return text, f"{path.stem}.{kind}"

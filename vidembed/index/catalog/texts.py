@@ -181,10 +181,10 @@ class Captions:
         rows = self._db.rows_in("SELECT * FROM captions JOIN clips c USING (clip_id) WHERE clip_id IN ({})", clip_ids)
         return {row["clip_id"]: _caption(row) for row in rows}
 
-    def texts_of(self, clip_ids: Iterable[str]) -> dict[str, str]:
-        """Text of the caption by clip id, for the clips that have one."""
-        rows = self._db.rows_in("SELECT clip_id, text FROM captions WHERE clip_id IN ({})", clip_ids)
-        return {row["clip_id"]: row["text"] for row in rows}
+    def texts_of(self, clip_ids: Iterable[str], *, uncertain: bool) -> dict[str, str]:
+        """Text of the caption by clip id, for the clips that have one. uncertain: Also of those marked as uncertain."""
+        rows = self._db.rows_in("SELECT clip_id, text, confident FROM captions WHERE clip_id IN ({})", clip_ids)
+        return {row["clip_id"]: row["text"] for row in rows if uncertain or row["confident"]}
 
     def _write(self, caption: Caption) -> None:
         candidates = json.dumps([[c.text, dict(c.scores), c.origin] for c in caption.candidates], ensure_ascii=False)
