@@ -173,7 +173,7 @@ def caption_noise(args: argparse.Namespace, captions: list[Asked], tuning: froze
                     text = wrong.get(file) or first.get(file)
                     for clip in index.parts.catalog.videos.clips(record.info.video_id) if text else ():
                         kept = Caption(clip, text, 1.0, (), "noise", confident=sure or file not in wrong)
-                        index.parts.catalog.texts.put_caption(kept)
+                        index.parts.catalog.captions.put([kept])
                 index.add(args.clips, channels=["vision", "caption"])
             found[way] = figures(np.array([rank(index, names, one, {}) for one in asked]))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,23 @@ def test_one_caption_is_written_at_the_prompt(shelf: Path, capsys: Any) -> None:
     assert main(["caption", "film.mp4", "--text", "The sea"]) == 2
     assert main(["caption", "--text", "The sea"]) == 2
     assert "one clip" in capsys.readouterr().err
+
+
+def test_uncertain_captions_are_left_out_of_subtitles_search_and_titles(shelf: Path) -> None:
+    with open_index("vidembed-index") as index:
+        kept = index.parts.catalog.captions
+        for number, caption in enumerate(index.captions()):
+            kept.put([replace(caption, text=f"a {COLOURS[number]} wall", confident=number == 1)])
+        (film,) = index.captioned()
+        assert [cue.text for cue in film.cues] == ["a lime wall"]
+        assert film.summary is not None
+        assert film.summary.title == "Lime wall"
+        assert {moment.caption for moment in index.search("red", k=3)} == {None, "a lime wall"}
+        assert len(film.captions) == 3  # they stay in the records
+        kept.put([replace(film.captions[1], confident=False)])
+        (film,) = index.captioned()
+        assert (film.cues, len(film.captions)) == ((), 3)
+        assert film.summary is None or "wall" not in film.summary.title.lower()
+    with open_index("vidembed-index", readonly=True, overrides=["caption.use_uncertain=true"]) as index:
+        (film,) = index.captioned()
+        assert [cue.text for cue in film.cues] == [f"a {colour} wall" for colour in COLOURS]
