@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from vidembed.config.load import Overrides, load_config
@@ -214,6 +214,7 @@ class Filling:
         parts = self._parts
         thumbnails = parts.thumbnails if config.thumbnails.enabled else None
         encode_frames = frame_encoder({**parts.specs, **specs}, parts.load)
+        captions_of = partial(self._catalog.captions.texts_of, uncertain=config.caption.use_uncertain)
         indexer = Indexer(
             self._catalog,
             parts.own_store,
@@ -229,7 +230,7 @@ class Filling:
             executor=make_executor(config.run),
             settings=config.run,
             forget=self.forget,
-            remote=make_remote(config, specs, thumbnails=thumbnails, captions_of=self._catalog.captions.texts_of),
+            remote=make_remote(config, specs, thumbnails=thumbnails, captions_of=captions_of),
         )
         report = indexer.run(files, progress=progress)
         if report.clips:
