@@ -133,7 +133,11 @@ def build(folder: Path) -> DataSet:
     for i, hand in enumerate(hands):
         out = folder / f"builtin-{i}.mkv"
         videos.append(placed(hand, out) if out.exists() else assemble(hand, out, cache=cache))
-    queries = [*_queries(videos), *(EvalQuery(f"none#{i}", "text", text, ()) for i, text in enumerate(NO_ANSWER))]
+    queries = [
+        *_queries(videos),
+        *_sounds_as_queries(videos, pieces, cache),
+        *(EvalQuery(f"none#{i}", "text", text, ()) for i, text in enumerate(NO_ANSWER)),
+    ]
     queries += [EvalQuery(f"not said#{i}", "text", text, (), "speech") for i, text in enumerate(NOT_SAID)]
     protocol = f"built in: {VIDEOS} videos of about {DURATION_S:g} s, every place of a scene is a right answer"
     return DataSet("builtin", protocol, tuple(queries), {video.path.name: video.path for video in videos})
@@ -147,6 +151,7 @@ def answerable(dataset: DataSet, channels: Sequence[str]) -> DataSet:
     have = {
         "vision": "vision" in channels,
         "audio": "sound" in channels,
+        "sound as query": "sound" in channels,
         "speech": any(channel in channels for channel in SPEECH_CHANNELS),
     }
     kept = tuple(query for query in dataset.queries if query.channel is None or have.get(query.channel, True))
@@ -177,6 +182,33 @@ def _queries(videos: Sequence[Assembled]) -> list[EvalQuery]:
         EvalQuery(f"{about}: {text}", "text", text, tuple(Answer(v, tuple(spans)) for v, spans in of.items()), about)
         for (about, text), of in places.items()
     ]
+
+
+def _sounds_as_queries(videos: Sequence[Assembled], pieces: Sequence[Piece], cache: Path) -> list[EvalQuery]:
+    """The middle half of each sound that a scene has, asked for the scene."""
+    made = []
+    for piece in pieces:
+        if piece.sound is None:
+            continue
+        out = cache / f"asked-{piece.name.replace(' ', '-')}.wav"
+        if not out.exists():
+            _cut_sound(piece, out)
+        answers = [Answer(video.path.name, spans) for video in videos if (spans := video.spans_of(piece.name))]
+        if answers:
+            made.append(EvalQuery(f"sound: {piece.name}", "audio", out, tuple(answers), "sound as query"))
+    return made
+
+
+def _cut_sound(piece: Piece, out: Path) -> None:
+    import ffmpeg
+
+    from vidembed.media.editing.ffmpeg import run
+
+    start_s = piece.duration_s / 4 + (0.0 if piece.sound != piece.path else piece.start_s)
+    with replacing(out) as part:
+        stream = ffmpeg.input(str(piece.sound), ss=start_s, t=piece.duration_s / 2).audio
+        made = ffmpeg.output(stream, str(part), ar=16000, ac=1)
+        run(made, doing=f"cutting a sound of {piece.name}", timeout_s=60)
 
 
 def _piece(scene: Scene, cache: Path) -> Piece:

@@ -107,8 +107,12 @@ def published_figures(
 
 
 def no_answer_figures(results: Sequence[QueryResult]) -> dict[str, float]:
-    """How well queries with and without an answer are told apart; empty unless there are both."""
-    yes, no = ([r for r in results if r.has_answer is wanted] for wanted in (True, False))
+    """How well queries with and without an answer are told apart; empty unless there are both.
+
+    Of each kind of query (text, image, sound) that has some without: sounds are less sure than texts, right or wrong.
+    """
+    kinds = {r.modality for r in results if not r.has_answer}
+    yes, no = ([r for r in results if r.has_answer is wanted and r.modality in kinds] for wanted in (True, False))
     if not yes or not no:
         return {}
     return {
