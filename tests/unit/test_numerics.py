@@ -181,8 +181,10 @@ SAFE = dict.fromkeys(TOWERS, ("float32", "bfloat16")) | {"siglip": ("float32", "
 
 def test_the_records_say_which_dtypes_are_safe() -> None:
     for spec in registry.specs("encoder"):
-        siglip = spec.repo is not None and spec.repo.startswith("google/siglip2")
-        assert spec.dtypes == SAFE["siglip" if siglip else "clip"], spec.name
+        repo = str(spec.repo)
+        expected = SAFE["siglip" if repo.startswith("google/siglip2") else "clip"]
+        # At its real size, with random weights, its text keeps 0.78 in bfloat16 (benchmarks/profiles.py).
+        assert spec.dtypes == (("float32",) if repo == "google/embeddinggemma-2" else expected), spec.name
 
 
 @pytest.mark.parametrize(("tower", "dtype"), [(tower, dtype) for tower, dtypes in SAFE.items() for dtype in dtypes])
