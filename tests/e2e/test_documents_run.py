@@ -30,11 +30,11 @@ def blocks(page: str, kind: str) -> list[str]:
     return [block for found, block in fenced if found == kind]
 
 
-def commands(page: str) -> list[str]:
-    """The command lines of a page, without their comments."""
+def commands(page: str, *, endless: bool = False) -> list[str]:
+    """The command lines of a page, without their comments. endless: those that go on until they are stopped, too."""
     lines = [line for kind in ("", "bash") for block in blocks(page, kind) for line in block.splitlines()]
     plain = [line.removeprefix("$ ").partition(" #")[0].strip() for line in lines]
-    return [line for line in plain if line.startswith("vidembed ") and not line.startswith(ENDLESS)]
+    return [line for line in plain if line.startswith("vidembed ") and (endless or not line.startswith(ENDLESS))]
 
 
 @pytest.fixture(scope="module")
@@ -72,21 +72,22 @@ def endpoint() -> Iterator[str]:
 @pytest.mark.parametrize(("page", "least"), [("asking.md", 2), ("agents.md", 1), ("channels.md", 4)])
 def test_the_commands_run(folder: Path, page: str, least: int, capsys: pytest.CaptureFixture[str]) -> None:
     # Models that this index has not, and runs of them, are tried elsewhere.
-    others = re.compile(r"vidembed index|ocr_words|--speaker|--channels sound")
+    others = re.compile(r"vidembed index|models download|ocr_words|--speaker|--channels sound")
     told = [line for line in commands(page) if not others.search(line)]
     assert len(told) >= least
     for line in told:
         assert main(shlex.split(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
 
 
-def test_options_that_the_pages_name_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    for page in ("asking.md", "agents.md", "channels.md"):
-        for line in commands(page):
-            name, *rest = shlex.split(line)[1:]
-            capsys.readouterr()
-            assert main([name, "--help"]) == 0
-            known = capsys.readouterr().out
-            assert all(word in known for word in rest if word.startswith("--") and name != "mcp"), line
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_options_that_the_pages_name_exist(page: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in commands(page, endless=True):
+        words = shlex.split(line)[1:]
+        name = [word for word in words[:2] if not word.startswith("-")]  # a command, or one of a group
+        capsys.readouterr()
+        assert main([*name, "--help"]) == 0, line
+        known = capsys.readouterr().out
+        assert all(word in known for word in words if word.startswith("--") and word != "--"), line
 
 
 def test_the_python_of_asking_runs(folder: Path, endpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
