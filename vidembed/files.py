@@ -111,11 +111,18 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         InputError: The file cannot be written.
     """
-    try:
+    with writing(path):
         write_bytes(path, text.encode(), durable=True)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """What the system refuses becomes an InputError that names the file or folder."""
+    try:
+        yield
     except OSError as error:
         raise InputError(
-            f"cannot write {str(path)!r}: {error.strerror}", hint="choose a folder you may write to"
+            f"cannot write {str(path)!r}: {error.strerror or error}", hint="choose a folder you may write to"
         ) from error
 
 

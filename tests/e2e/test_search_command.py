@@ -161,6 +161,13 @@ def test_moments_become_files_that_are_not_overwritten(shelf: Path, capsys: Any)
         assert {moment.path.name for moment in index.search("blue")} == {"one.mp4", "two.mp4"}
 
 
+@pytest.mark.parametrize("command", ["search red -k 1 --cut FILE/parts", "sheet videos/one.mp4 --out FILE/shots.jpg"])
+def test_a_place_that_cannot_be_written_is_said(shelf: Path, capsys: Any, command: str) -> None:
+    Path("FILE").write_text("no folder")
+    assert main(command.split()) == 2
+    assert "cannot write 'FILE" in " ".join(capsys.readouterr().err.split())
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [

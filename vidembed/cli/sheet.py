@@ -49,8 +49,8 @@ def sheet(
 def _save(rgb: object, target: Path, *, overwrite: bool) -> None:
     import PIL.Image
 
-    from vidembed.files import replacing
+    from vidembed.files import replacing, writing
 
     kind = {".jpg": "JPEG", ".jpeg": "JPEG"}.get(target.suffix.lower(), target.suffix[1:].upper())
-    with replacing(target, overwrite=overwrite) as part:
+    with writing(target), replacing(target, overwrite=overwrite) as part:
         PIL.Image.fromarray(rgb).save(part, format=kind, quality=85)  # type: ignore[arg-type]

@@ -110,10 +110,11 @@ def _texts(
 
 def _write(found: Sequence[Found], name: str, target: Path, indexed: Collection[Path], *, overwrite: bool) -> None:
     """One file for all where the target names a file, else one per video in that folder."""
-    from vidembed.files import distinct_names, fitting, replacing
+    from vidembed.files import distinct_names, fitting, replacing, writing
 
     if target.suffix.lstrip(".").lower() not in FORMATS or target.is_dir():
-        target.mkdir(parents=True, exist_ok=True)
+        with writing(target):
+            target.mkdir(parents=True, exist_ok=True)
         names = distinct_names([*indexed, *(path for path, _ in found)])  # the same, whichever of them are asked for
         pieces = {target / fitting(names[path], f".{name}"): FORMATS[name](path, text) for path, text in found}
     elif len(found) > 1 and name in ("srt", "vtt"):
@@ -121,7 +122,7 @@ def _write(found: Sequence[Found], name: str, target: Path, indexed: Collection[
     else:
         pieces = {target: _together(found, name)}
     for path, text in pieces.items():
-        with replacing(path, overwrite=overwrite) as part:
+        with writing(path), replacing(path, overwrite=overwrite) as part:
             part.write_text(text, encoding="utf-8", newline="\n")
         plain(err(), f"wrote {path}")
 

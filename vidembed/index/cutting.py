@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vidembed.errors import MediaNotFound
-from vidembed.files import fitting, refuse_existing
+from vidembed.files import fitting, refuse_existing, writing
 from vidembed.index.contents import IndexContents
 from vidembed.media.editing.cut import cut, reel
 from vidembed.search.sequence import Chain
@@ -28,7 +28,7 @@ class MomentFiles(IndexContents):
             The files, one for each moment.
 
         Raises:
-            InputError: A file exists, or a video is no longer there; nothing was cut.
+            InputError: A file exists, a video is no longer there, or the folder cannot be made; nothing was cut.
         """
         _refuse_lost(moments)
         folder = Path(folder).expanduser()
@@ -38,7 +38,8 @@ class MomentFiles(IndexContents):
         ]
         for target in targets:
             refuse_existing(target, overwrite=overwrite)
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         for moment, target in zip(moments, targets, strict=True):
             cut(moment.path, moment.span, target, exact=True, overwrite=overwrite, limits=self.config.media.limits)
         return targets
