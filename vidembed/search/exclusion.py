@@ -23,6 +23,7 @@ _EXCLUDED = re.compile(
     re.IGNORECASE,
 )
 _DENIED = re.compile(r"\b(?:is|are|was|were|do|does|did|can|will|has|have|had|would|should|could|or|if|why)\s*$", re.I)
+_NEVER = re.compile(r"\b(?:do|does|did|never|cannot)\b|n't\b", re.I)  # "do not work without pay" is said, not seen
 _QUOTES = re.compile(r'["“”„«»]')
 
 
@@ -44,7 +45,7 @@ def said(text: str) -> Said:
         before = text[: found.start()]
         part = found["what"].strip()
         rest = text[found.end("what") :]
-        if _DENIED.search(before) or not part:
+        if _DENIED.search(before) or _NEVER.search(before) or not part:
             return found[0]
         excluded.append(part)
         return "" if not rest.strip() or rest.lstrip()[:1] in ",;." else " "

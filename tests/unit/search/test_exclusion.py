@@ -37,6 +37,7 @@ def test_what_is_excluded(text: str, wanted: str, excluded: list[str]) -> None:
         "a knot in a rope", "without doubt the best goal", "without a doubt", "with or without you",
         "it is not a dog", "to be or not to be", "no parking sign",
         "a dog that does not bark", "a sea, not only blue", "nothing", "without",
+        "do not work without pay", "you can't leave without a ticket",
         "a man rides without holding the handlebars", '"not a dog"', "a party, no one dances",
     ],
 )  # fmt: skip
