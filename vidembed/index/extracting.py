@@ -22,8 +22,8 @@ from vidembed.index.phrasing import spoken
 from vidembed.types import Clip, Moment, Span
 
 UNKNOWN = "unknown"
-SURE_Z = 1.0  # how far a choice must stand out from ordinary queries, in standard deviations
-MARGIN_Z = 0.5  # and from the next choice
+SURE_Z = 2.0  # how far a choice must stand out from ordinary queries, in standard deviations
+MARGIN_Z = 1.0  # and from the next choice
 TRIES = 2  # of the model, the second with what was wrong
 _SEEN = ("frames", "av", "audio", "captions")  # sources that tell what a stretch is like, not what it talks about
 
