@@ -1,7 +1,8 @@
 """What a camera wrote into a file: when and where it was shot, and with what.
 
-From the container's metadata: `creation_time` (MP4, MOV, Matroska), Apple's and Android's atoms, GoPro's handler names,
-places as ISO 6709. The date of the file itself is another thing: a copy changes it.
+From the container's metadata: `creation_time` (MP4, MOV, Matroska), Apple's and Android's atoms, GoPro's handler
+names, places as ISO 6709; and the first place in a GoPro's telemetry. The date of the file itself is another
+thing: a copy changes it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from vidembed.config.schema import LimitSettings
 from vidembed.errors import VidembedError
+from vidembed.media.gopro import place_of
 from vidembed.media.reading.container import open_container
 
 SHOT, GPS, CAMERA = "shot", "gps", "camera_model"  # names of the tags
@@ -29,14 +31,18 @@ EARTH_KM = 6371.0
 def captured(path: str | Path, limits: LimitSettings | None = None) -> dict[str, str]:
     """Tags of a file: `shot` (ISO 8601 with its offset), `gps` ("48.86,2.35"), `camera_model`; those it tells.
 
-    Only the headers are read; a file that cannot be opened tells nothing.
+    Only the headers are read, and a GoPro's telemetry until a place is known; a file that cannot be opened tells
+    nothing.
     """
     try:
         with open_container(path, limits or LimitSettings()) as container:
             metadata = [container.metadata, *(stream.metadata for stream in container.streams)]
-    except VidembedError:
+            facts = facts_of([{key.lower(): value.strip() for key, value in one.items()} for one in metadata])
+            if GPS not in facts and (place := place_of(container)) is not None:
+                facts[GPS] = _written(place)
+    except (VidembedError, OSError, ValueError, EOFError):  # as PyAV says damage
         return {}
-    return facts_of([{key.lower(): value.strip() for key, value in one.items()} for one in metadata])
+    return facts
 
 
 def facts_of(metadata: list[Mapping[str, str]]) -> dict[str, str]:
@@ -47,7 +53,7 @@ def facts_of(metadata: list[Mapping[str, str]]) -> dict[str, str]:
     if (date := next(dates, None)) is not None:
         facts[SHOT] = date.isoformat(timespec="seconds")
     if (place := next(places, None)) is not None:
-        facts[GPS] = f"{place[0]:.5f},{place[1]:.5f}"
+        facts[GPS] = _written(place)
     maker, model = (next(_values(metadata, keys), "") for keys in (_MAKERS, _MODELS))
     if not maker and any(one.get("handler_name", "").startswith("GoPro") for one in metadata):
         maker = "GoPro"
@@ -55,6 +61,10 @@ def facts_of(metadata: list[Mapping[str, str]]) -> dict[str, str]:
     if camera:
         facts[CAMERA] = camera
     return facts
+
+
+def _written(place: tuple[float, float]) -> str:
+    return f"{place[0]:.5f},{place[1]:.5f}"
 
 
 def _values(metadata: list[Mapping[str, str]], keys: tuple[str, ...]) -> Iterator[str]:
