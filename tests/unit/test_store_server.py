@@ -140,3 +140,75 @@ def test_large_rows_are_sent_in_small_requests() -> None:
     store.put(NAME, rows)
     assert sum(sizes) == 25
     assert max(sizes) <= 10  # 51 200 values each, half a million in a request
+
+
+def test_four_hours_of_segments_in_one_clip_are_thinned_to_what_a_server_takes(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A server refuses 1024 * 1024 numbers in one multivector; the imitation takes any."""
+    seconds, dim = 4 * 3600, 512
+    segments = np.zeros((seconds, dim), np.float16)
+    segments[np.arange(seconds), np.arange(seconds) % dim] = 1
+    times = np.arange(float(seconds))
+    clip = Clip.make("v", 0, Span(0, seconds))
+    store = QdrantServerStore(client=QdrantClient(":memory:"))
+    store.create(NAME, Space("toy", dim))
+    store.put(NAME, [Row(clip, segments[0].astype(np.float32), segments, times)])
+    row = store.rows(NAME, [clip.clip_id])[clip.clip_id]
+    assert row.segments is not None
+    assert row.segment_times_s is not None
+    assert row.segments.shape == (1800, dim), "one of eight; 2047 of 512 numbers would fit"
+    np.testing.assert_array_equal(row.segment_times_s, times[::8])
+    np.testing.assert_array_equal(row.segments, segments[::8])
+    assert "has 14400 segment embeddings, more than a server takes: one of 8 is kept" in caplog.text
+
+
+def test_the_most_that_a_server_takes_is_sent_whole() -> None:
+    clip, dim = Clip.make("v", 0, Span(0, 2047)), 512
+    segments = np.full((2047, dim), dim**-0.5, np.float16)
+    store = QdrantServerStore(client=QdrantClient(":memory:"))
+    store.create(NAME, Space("toy", dim))
+    store.put(NAME, [Row(clip, segments[0].astype(np.float32), segments, np.arange(2047.0))])
+    row = store.rows(NAME, [clip.clip_id])[clip.clip_id]
+    assert row.segments is not None
+    assert row.segments.shape == (2047, dim)
+
+
+def test_segments_come_back_to_the_last_bit_from_shorter_json() -> None:
+    from vidembed.index.stores.qdrant_server import _point
+
+    rng = np.random.default_rng(0)
+    segments = rng.normal(size=(50, 64))
+    segments = (segments / np.linalg.norm(segments, axis=1, keepdims=True)).astype(np.float16)
+    row = Row(Clip.make("v", 0, Span(0, 1)), segments[0].astype(np.float32), segments, np.arange(50.0))
+    sent: Any = _point(row).vector
+    np.testing.assert_array_equal(np.asarray(sent["units"], np.float32).astype(np.float16), segments)
+    assert max(len(repr(number)) for vector in sent["units"] for number in vector) <= len("-0.12345678")
+
+
+def test_the_layout_of_a_cluster_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    from vidembed.config.schema import StoreSettings
+    from vidembed.index.stores import open_store
+
+    client, asked = QdrantClient(":memory:"), {}
+    create = client.create_collection
+
+    def noted(name: str, **options: Any) -> Any:
+        asked.update(options)
+        return create(name, **options)
+
+    monkeypatch.setattr(client, "create_collection", noted)
+    monkeypatch.setattr("vidembed.index.stores.qdrant_server._connect", lambda *_: client)
+    settings = StoreSettings(kind="server", url="http://localhost:6333", shards=6, replicas=2, write_consistency=2)
+    open_store(settings).create(NAME, Space("toy", 2))
+    wanted = {"shard_number": 6, "replication_factor": 2, "write_consistency_factor": 2}
+    assert {name: asked[name] for name in wanted} == wanted
+    with pytest.raises(ValueError, match="write_consistency 3 is more than the replicas, 2"):
+        StoreSettings(kind="server", url="http://localhost:6333", replicas=2, write_consistency=3)
+
+
+def test_limits_of_the_server_are_named_as_such() -> None:
+    said = answer(400, '{"status":{"error":"Bad request: Limit exceeded 1000 > 10 for \\"limit\\". Help: Reduce it."}}')
+    with pytest.raises(StoreError, match="Limit exceeded 1000 > 10") as caught:
+        call(failing([said]), "searching", ())
+    assert "strict mode" in caught.value.hint

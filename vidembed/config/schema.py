@@ -144,11 +144,21 @@ class StoreSettings(Section):
         default="none", description="none, scalar (int8), binary, turbo1, turbo2, turbo4 (bits per number)"
     )
     timeout_s: Seconds = Field(default=30.0, description="server: longest wait for one call")
+    prefer_grpc: bool = Field(default=False, description="server: call its gRPC port (6334), faster for large batches")
+    shards: int | None = Field(
+        default=None, ge=1, le=1024, description="server: parts of a new collection; null = one for each node"
+    )
+    replicas: int = Field(default=1, ge=1, le=16, description="server: nodes that hold each part of a new collection")
+    write_consistency: int = Field(
+        default=1, ge=1, le=16, description="server: replicas that must have a write before it counts as done"
+    )
 
     @model_validator(mode="after")
     def _server_has_url(self) -> StoreSettings:
         if self.kind == "server" and not self.url:
             raise ValueError('kind "server" needs url, such as http://localhost:6333')
+        if self.write_consistency > self.replicas:
+            raise ValueError(f"write_consistency {self.write_consistency} is more than the replicas, {self.replicas}")
         return self
 
 

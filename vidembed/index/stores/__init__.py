@@ -48,7 +48,7 @@ def open_store(settings: StoreSettings, *, folder: str | Path | None = None, nam
             raise missing_dependency("qdrant_edge", extra="all", purpose="the embedded store") from error
         return QdrantEdgeStore(folder, quantization=quantization)
     try:
-        from vidembed.index.stores.qdrant_server import QdrantServerStore
+        from vidembed.index.stores.qdrant_server import Layout, QdrantServerStore
     except ImportError as error:
         raise missing_dependency("qdrant_client", extra="server", purpose="the server store") from error
     return QdrantServerStore(
@@ -57,6 +57,8 @@ def open_store(settings: StoreSettings, *, folder: str | Path | None = None, nam
         namespace=settings.namespace or namespace,
         quantization=quantization,
         timeout_s=max(1, round(settings.timeout_s)),
+        prefer_grpc=settings.prefer_grpc,
+        layout=Layout(settings.shards, settings.replicas, settings.write_consistency),
     )
 
 

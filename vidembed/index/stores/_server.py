@@ -52,7 +52,7 @@ def quantization_config(name: str | None) -> models.QuantizationConfig | None:
 
 
 def vector_settings(
-    space: Space, *, codes: models.QuantizationConfig | None, on_disk: bool
+    space: Space, *, codes: models.QuantizationConfig | None
 ) -> tuple[dict[str, models.VectorParams], dict[str, models.SparseVectorParams] | None]:
     """Dense and sparse settings of a new collection. Units are read by id only, so no graph is built for them."""
     if space.kind == "sparse":
@@ -61,7 +61,7 @@ def vector_settings(
         size=space.dim,
         distance=models.Distance.COSINE,
         quantization_config=codes,
-        on_disk=on_disk or codes is not None,  # with codes in memory the originals are only read to score again
+        on_disk=codes is not None,  # with codes in memory the originals are only read to score again
     )
     segments = models.VectorParams(
         size=space.dim,
@@ -160,6 +160,8 @@ def _ours(error: Exception, action: str) -> StoreError:
             f"{action}: no answer ({_short(error)})",
             hint="is the server up? start one with: docker run -p 6333:6333 qdrant/qdrant",
         )
+    if ". Help: " in str(error):  # strict mode and quotas: the server's own words for what it would allow
+        return StoreError(f"{action}: {_short(error)}", hint="limits of the server (strict mode): raise them there")
     return StoreError(f"{action}: {_short(error)}")
 
 

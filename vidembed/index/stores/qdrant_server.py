@@ -6,10 +6,13 @@ the server's own, "holiday__vision".
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
 from qdrant_client import QdrantClient, models
 
 import vidembed.index.stores._points as _points
@@ -29,6 +32,18 @@ from vidembed.types import Floats, Row, Space, SparseVector, Where
 
 R = TypeVar("R")
 
+_MOST_NUMBERS = 1024 * 1024 - 1  # of one multivector: a server refuses more (1.19: MAX_MULTIVECTOR_FLATTENED_LEN)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the nodes of a server hold a new collection: parts (None = one a node), copies, copies a write waits for."""
+
+    shards: int | None = None
+    replicas: int = 1
+    write_consistency: int = 1
+
 
 class QdrantServerStore:
     """`protocols.Store` on a Qdrant server (`docker run -p 6333:6333 qdrant/qdrant`). Thread-safe."""
@@ -41,7 +56,7 @@ class QdrantServerStore:
         namespace: str = "vidembed",
         prefer_grpc: bool = False,
         timeout_s: int = 60,
-        on_disk: bool = False,
+        layout: Layout = Layout(),
         quantization: str | None = None,
         hnsw_ef: int = 256,
         waits_s: Sequence[float] = (0.25, 0.5, 1.0, 2.0),
@@ -55,7 +70,7 @@ class QdrantServerStore:
             namespace: What this index's collections begin with, each index its own.
             prefer_grpc: Call port 6334, faster for large batches.
             timeout_s: Longest wait for one call.
-            on_disk: Keep the clip vectors on the server's disk, not in its memory.
+            layout: Of new collections.
             quantization: Smaller codes kept in memory (docs/stores.md); turbo codes need Qdrant 1.18 or newer.
             hnsw_ef: Breadth of graph searches; more is slower and closer to exact.
             waits_s: How long to wait before each further try of a call that gets no answer.
@@ -73,7 +88,7 @@ class QdrantServerStore:
         self._prefix = f"{namespace}__"
         self._codes = quantization_config(quantization)
         self._quantization = quantization
-        self._on_disk = on_disk
+        self._layout = layout
         self._hnsw_ef = hnsw_ef
         self._waits_s = waits_s
         self._where = url or "the Qdrant client"
@@ -93,7 +108,7 @@ class QdrantServerStore:
         _points.check_new(collection, self.aliases())
         full = self._full(collection)
         if not self._call("looking for a collection", lambda: self._client.collection_exists(full)):
-            dense, sparse = vector_settings(space, codes=self._codes, on_disk=self._on_disk)
+            dense, sparse = vector_settings(space, codes=self._codes)
             try:
                 self._call(
                     "making a collection",
@@ -101,6 +116,9 @@ class QdrantServerStore:
                         full,
                         vectors_config=dense,
                         sparse_vectors_config=sparse,
+                        shard_number=self._layout.shards,
+                        replication_factor=self._layout.replicas,
+                        write_consistency_factor=self._layout.write_consistency,
                         metadata={"vidembed": {"space": space.name}},
                     ),
                 )
@@ -154,7 +172,7 @@ class QdrantServerStore:
     # --- rows --------------------------------------------------------------------------------------------------
 
     def put(self, collection: str, rows: Sequence[Row]) -> None:
-        ready = _points.checked(rows, self._space(collection))
+        ready = [_fitting(row) for row in _points.checked(rows, self._space(collection))]
         for piece in _points.writes(ready):
             points = [_point(row) for row in piece]
             self._call("writing", partial(self._client.upsert, self._full(collection), points, wait=True))
@@ -291,10 +309,31 @@ def _connect(url: str, api_key: str | None, prefer_grpc: bool, timeout_s: int) -
     return QdrantClient(url=url, api_key=api_key, prefer_grpc=prefer_grpc, timeout=timeout_s, check_compatibility=False)
 
 
+def _fitting(row: Row) -> Row:
+    """The row with every second, third, ... of its segment embeddings, where a server would refuse them all."""
+    if row.segments is None or row.segments.size <= _MOST_NUMBERS:
+        return row
+    step = -(-row.segments.size // (_MOST_NUMBERS // row.segments.shape[1] * row.segments.shape[1]))
+    _log.warning(
+        "clip %s of video %s has %d segment embeddings, more than a server takes: one of %d is kept; "
+        "shorter clips (segment.max_s) would keep all",
+        *(row.clip.span, row.clip.video_id, len(row.segments), step),
+    )
+    times_s, spans_s = row.segment_times_s, row.segment_spans_s
+    return replace(
+        row,
+        segments=row.segments[::step],
+        segment_times_s=None if times_s is None else times_s[::step],
+        segment_spans_s=None if spans_s is None else spans_s[::step],
+    )
+
+
 def _point(row: Row) -> models.PointStruct:
     def words(indices: list[int], values: list[float]) -> models.SparseVector:
         return models.SparseVector(indices=indices, values=values)
 
+    if row.segments is not None:  # 8 decimals give every float16 of a unit row back, in a third less JSON
+        row = replace(row, segments=np.round(row.segments.astype(np.float64), 8))
     return models.PointStruct(id=row.clip.clip_id, vector=_points.vectors_of(row, words), payload=_points.payload(row))
 
 
