@@ -30,6 +30,7 @@ _COMMANDS = {  # where each is, in the order of the help
     "ignore": "library:ignore",
     "demo": "serve:demo",
     "serve": "serve:serve",
+    "plan": "environment:plan",
     "doctor": "environment:doctor",
 }
 _GROUPS = {

@@ -6,7 +6,7 @@ import platform
 import sys
 from importlib import metadata, util
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -148,3 +148,43 @@ def _index(path: Path) -> Check:
             return Check("index", True, str(index.info()).splitlines()[0])
     except VidembedError as error:
         return Check("index", False, error.message, error.hint)
+
+
+def plan(
+    hours: Annotated[float, typer.Option(help="Hours of video, such as 1e6.", min=0.001)],
+    profile: ProfileOption = None,
+    config: ConfigOption = None,
+    settings: SetOption = None,
+    store: Annotated[str, typer.Option(help="edge or server; --set store.replicas=2 for copies.")] = "server",
+    speed: Annotated[
+        float | None,
+        typer.Option(help="Seconds of video that a machine indexes in a second, as measured on yours.", min=0.001),
+    ] = None,
+    price: Annotated[float | None, typer.Option(help="Of an hour of that machine, in your money.", min=0.0)] = None,
+    clip_s: Annotated[float, typer.Option("--clip", help="Mean seconds of a clip.", min=0.1)] = 4.0,
+    json: JsonOption = False,
+) -> None:
+    """Estimate the vectors, disk, memory, machine hours and money that many hours of video take."""
+    from dataclasses import asdict
+
+    from vidembed.config.load import load_config
+    from vidembed.index.planning import plan as estimate
+
+    address = ["store.url=http://localhost:6333"] if store == "server" else []
+    given = load_config(profile, config, [f"store.kind={store}", *address, *(settings or ())])
+    found = estimate(given, hours, speed=speed, clip_s=clip_s)
+    money = None if price is None or found.machine_hours is None else found.machine_hours * price
+    if json:
+        print_json({**asdict(found), "money": money})
+        return
+    work = "machine hours: not measured for this profile, give --speed"
+    if found.machine_hours is not None:
+        work = f"{found.machine_hours:,.0f} machine hours" + (f", {money:,.0f} at {price:g} an hour" if money else "")
+    print(f"{hours:,.0f} hours of video: {found.clips:,.0f} clips, {found.vectors:,.0f} vectors of clips,")
+    print(f"{found.segments:,.0f} of their frames, windows and lines")
+    print(f"{work}; {found.files_bytes / 1e9:,.1f} GB of thumbnails and catalog")
+    for name in found.assumed:
+        print(f"channel {name}: 1024 dimensions assumed, only its weights know")
+    print(f"{'quantization':<14}{'disk, GB':>12}{'memory, GB':>12}")
+    for need in found.needs:
+        print(f"{need.quantization:<14}{need.disk_bytes / 1e9:>12,.1f}{need.memory_bytes / 1e9:>12,.1f}")
