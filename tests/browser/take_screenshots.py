@@ -47,7 +47,7 @@ def main(url: str, out: Path) -> None:
                 page.screenshot(path=out / f"search-{width}-{scheme}.png")
                 play(page)
                 page.screenshot(path=out / f"player-{width}-{scheme}.png")
-                tab(page, "Library", "#ve-table .ve-table")
+                tab(page, "Library", "#ve-table .ve-table:not(.ve-models)")  # that one is folded away
                 page.screenshot(path=out / f"library-{width}-{scheme}.png")
                 tab(page, "Captions", "#ve-caption-videos")
                 page.locator("#ve-caption-videos input").click()
