@@ -15,7 +15,7 @@ def search(page: Page, words: str) -> None:
     open_tab(page, "Search")
     page.locator("#ve-text textarea").fill(words)
     page.locator("#ve-go").click()
-    page.wait_for_selector("#ve-results .ve-card .ve-pick", timeout=60_000)  # an answer, not the first look
+    page.locator("#ve-results .ve-bar", has_text=f"“{words}”").wait_for(timeout=60_000)
     page.wait_for_function(
         "() => [...document.querySelectorAll('#ve-results img')].slice(0, 6).every((i) => i.complete)"
     )
@@ -26,6 +26,23 @@ def play(page: Page) -> None:
     page.wait_for_function("() => document.querySelector('.ve-player:not([hidden]) video')?.currentTime > 0.3")
     page.wait_for_selector(".ve-strip[data-duration]")
     page.evaluate("document.querySelector('.ve-player:not([hidden]) video').pause()")
+
+
+def ask(page: Page, words: str) -> None:
+    open_tab(page, "Search")
+    page.locator("#ve-text textarea").fill(words)
+    page.locator("#ve-question").click()
+    page.wait_for_selector("#ve-results .ve-answer", timeout=60_000)
+    page.locator(".ve-cite").first.click()
+    page.wait_for_selector(".ve-player:not([hidden]) .ve-says")
+    page.wait_for_timeout(1500)
+
+
+def one_video(page: Page) -> None:
+    """The page of the video in the player."""
+    page.locator(".ve-player:visible [data-action=whole]").click()
+    page.wait_for_selector("#ve-results .ve-name")
+    page.wait_for_timeout(700)
 
 
 def tab(page: Page, name: str, selector: str) -> None:
@@ -43,10 +60,14 @@ def main(url: str, out: Path) -> None:
                 page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
                 page.goto(url)
                 page.wait_for_selector("#ve-text textarea")
+                ask(page, "Who thanks for watching?")
+                page.screenshot(path=out / f"answer-{width}-{scheme}.png")
                 search(page, "a man in a suit talks in a car")
                 page.screenshot(path=out / f"search-{width}-{scheme}.png")
                 play(page)
                 page.screenshot(path=out / f"player-{width}-{scheme}.png")
+                one_video(page)
+                page.screenshot(path=out / f"video-{width}-{scheme}.png")
                 tab(page, "Library", "#ve-table .ve-table:not(.ve-models)")  # that one is folded away
                 page.screenshot(path=out / f"library-{width}-{scheme}.png")
                 tab(page, "Captions", "#ve-caption-videos")

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
-from browsing import MARKS, open_tab
+from browsing import MARKS, begin, open_tab, search
 from playwright.sync_api import Page, Route, expect
 
 from vidembed.demo import demo_videos
@@ -39,6 +39,25 @@ def test_all_tabs_are_in_sight_on_a_phone(page: Page) -> None:
     for name in ("Search", "Library", "Captions", "Explore", "About"):
         expect(page.get_by_role("tab", name=name, exact=True)).to_be_in_viewport(ratio=1)
     page.set_viewport_size(wide)
+
+
+def test_a_phone_hides_nothing_beyond_its_edge(filled: Page, address: str) -> None:
+    """Every button, field and link of an answer and of the filters ends before the right edge, also the exports."""
+    wide = filled.viewport_size
+    assert wide is not None
+    filled.set_viewport_size({"width": 390, "height": 844})
+    begin(filled, address)
+    search(filled, "green")
+    filled.locator("#ve-options-open").click()
+    expect(filled.get_by_role("button", name="Choose a date").first).to_be_visible()
+    filled.locator("#ve-results summary").click()
+    expect(filled.get_by_role("menuitem", name="EDL")).to_be_in_viewport(ratio=1)
+    beyond = """() => [...document.querySelectorAll('.gradio-container :is(button, input, textarea, a, summary)')]
+        .filter((one) => one.checkVisibility() && !one.closest('#ve-suggested'))  // a row that scrolls
+        .map((one) => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])
+        .filter(([, box]) => box.left < 0 || box.right > innerWidth).map(([html, box]) => [html, box.right])"""
+    assert filled.evaluate(beyond) == []
+    filled.set_viewport_size(wide)
 
 
 def test_words_typed_before_the_page_stands_are_searched(filled: Page, address: str) -> None:

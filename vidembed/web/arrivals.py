@@ -84,8 +84,9 @@ class Arrivals:
 
     def drop(self, arrival: str) -> None:
         """Forget an upload; an unknown one is no error."""
-        if _ID.fullmatch(arrival):
-            shutil.rmtree(self._folder / arrival, ignore_errors=True)
+        with self._lock:  # not while a piece is written
+            if _ID.fullmatch(arrival):
+                shutil.rmtree(self._folder / arrival, ignore_errors=True)
 
     def taken(self, arrival: str, name: str) -> Path:
         """The whole file under its name; whoever takes it drops the upload."""

@@ -51,6 +51,12 @@ def count(number: int, word: str) -> str:
     return f"{number:,} {word}{'s' * (number != 1)}"
 
 
+def facts(*said: str) -> str:
+    """A row of figures, each above what it counts: "7 videos", "1:21 of video"."""
+    parts = "".join("<div><b>{}</b><span>{}</span></div>".format(*e(fact).split(" ", 1)) for fact in said)
+    return f'<div class="ve-facts">{parts}</div>'
+
+
 def notice(kind: str, title: str, text: str = "", *, buttons: str = "") -> str:
     """A box that says something, and can be closed. kind: info, good, warn, error. buttons: HTML of ours."""
     body = f"<p>{e(text)}</p>" if text else ""

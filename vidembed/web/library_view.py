@@ -166,10 +166,10 @@ def _failures(site: Site, failed: list[Failure]) -> str:
 
 def _facts(site: Site) -> str:
     info = site.index.info()
-    facts = [(f"{info.videos - len(site.bin.all()):,}", "videos"), (f"{info.clips:,}", "clips"),
-             (html.clock(round(info.duration_s)), "of video"), (f"{info.captions:,}", "captions")]  # fmt: skip
-    facts += [(f"{info.failures:,}", "failures")] if info.failures else []
-    return f'<div class="ve-facts">{"".join(f"<div><b>{e(v)}</b><span>{e(k)}</span></div>" for v, k in facts)}</div>'
+    failures = [count(info.failures, "failure")] if info.failures else []
+    videos = count(info.videos - len(site.bin.all()), "video")
+    length = f"{html.clock(round(info.duration_s))} of video"
+    return html.facts(videos, count(info.clips, "clip"), length, count(info.captions, "caption"), *failures)
 
 
 def _video_row(site: Site, record: VideoRecord, clip_id: str | None) -> str:

@@ -21,7 +21,7 @@ import gradio as gr
 from vidembed._version import __version__
 from vidembed.web.captions_tab import captions_tab
 from vidembed.web.explore_tab import explore_tab
-from vidembed.web.html import LOGO, clock, count, e, html_part
+from vidembed.web.html import LOGO, clock, count, e, facts, html_part
 from vidembed.web.library_tab import library_tab
 from vidembed.web.routes import add_api
 from vidembed.web.search_tab import search_tab
@@ -235,6 +235,8 @@ def looks() -> dict[str, Any]:
         block_info_text_color="*neutral_600",
         input_placeholder_color="*neutral_500",
         input_placeholder_color_dark="*neutral_400",
+        checkbox_border_color="*neutral_500",  # and 3:1 for what is drawn
+        checkbox_border_color_dark="*neutral_400",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_600",
@@ -265,15 +267,10 @@ def about_html(site: Site) -> str:
     """Facts first, then one row a channel."""
     info = site.index.info()
     size = sum(info.sizes_bytes.values()) / 1e6
-    facts = (
-        (info.videos, "videos"),
-        (info.clips, "clips"),
-        (clock(round(info.duration_s)), "of video"),
-        (info.captions, "captions"),
-        (f"{size:.0f} MB", "on disk"),
-        (info.profile, "profile"),
-        (info.store, "store"),
-    )
+    figures = facts(
+        count(info.videos, "video"), count(info.clips, "clip"), f"{clock(round(info.duration_s))} of video",
+        count(info.captions, "caption"), f"{size:.0f} MB on disk", f"{info.profile} profile", f"{info.store} store",
+    )  # fmt: skip
     rows = "".join(
         f"<tr><td><b>{e(channel.name)}</b>"
         f'<div class="ve-why">{e(_LOOKS_AT.get(channel.source, channel.source))}</div></td>'
@@ -285,7 +282,7 @@ def about_html(site: Site) -> str:
     model, endpoint = site.settings.ask_model, site.settings.ask_endpoint
     sent = f"the evidence of a question goes to {endpoint}" if endpoint else "nothing is sent elsewhere"
     by = f"by {model}" if model else "in the videos' own words"
-    return f"""<div class="ve-facts">{"".join(f"<div><b>{e(v)}</b><span>{e(k)}</span></div>" for v, k in facts)}</div>
+    return f"""{figures}
 <h2 class="ve-less">Models in use</h2>
 <table class="ve-table ve-models"><thead><tr><th>Channel</th><th>Model</th><th>Holds</th><th>Licence of
 the weights</th></tr></thead><tbody>{rows}</tbody></table>

@@ -68,11 +68,9 @@ def filter_parts(site: Site) -> dict[str, Any]:
     with gr.Row():
         parts: dict[str, Any] = {
             "names": gr.Textbox(label="File name has", placeholder="holiday, *.mkv", lines=1),
-            "within": gr.Textbox(
-                label="Only this stretch of each video", placeholder="0:30-2:00", lines=1, elem_id="ve-within"
-            ),
+            "within": gr.Textbox(label="Stretch of each video", placeholder="0:30-2:00", lines=1, elem_id="ve-within"),
             "without": gr.Textbox(label="Not these words", placeholder="snow", lines=1),
-            "tags": gr.Textbox(label="Tags", placeholder="camera=front, year>=2020", lines=1),
+            "tags": gr.Textbox(label="Tags", placeholder="camera=front", lines=1),
         }
     with gr.Row():
         parts["at_least"] = gr.Textbox(label="Video at least", placeholder="0:30", lines=1)

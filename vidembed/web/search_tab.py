@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from vidembed.web.site import Site
 
 _log = logging.getLogger(__name__)
-PLACEHOLDER = "Describe the moment: a dog jumps into a lake"
+PLACEHOLDER = "A dog jumps into a lake"
 _PAGE = 12
 _MEDIA, _THEN, _FILTERS = "Picture, sound, video", "What comes next", "Filters"
 

@@ -75,12 +75,13 @@
     one.stop?.abort();
     forget(one);
     draw();
-    if (one.id) await fetch(`${box().dataset.url}/${one.id}`, { method: "DELETE" }).catch(() => {});
+    await takeBack(one);
   }
+  const takeBack = (one) => one.id && fetch(`${box().dataset.url}/${one.id}`, { method: "DELETE" }).catch(() => {});
 
   // ---- sending --------------------------------------------------------------------------------------------------
   async function ask(one, address, given) {
-    const answer = await fetch(`${box().dataset.url}${address}`, { ...given, signal: one.stop.signal });
+    const answer = await fetch(`${box().dataset.url}${address}`, { signal: one.stop.signal, ...given });
     if (!answer.ok) throw Object.assign(new Error(await answer.text()), { refused: answer.status < 500 });
     return answer.json();
   }
@@ -93,8 +94,9 @@
       if (known) one.held = known.held; else one.id = "";
     }
     if (!one.id) {
-      const begun = await ask(one, `?name=${encodeURIComponent(one.name)}&size=${one.file.size}`, { method: "POST" });
+      const begun = await ask(one, `?name=${encodeURIComponent(one.name)}&size=${one.file.size}`, { method: "POST", signal: null });
       Object.assign(one, begun);
+      if (!uploads.includes(one)) return takeBack(one); // cancelled meanwhile: only now its id is known
       await keep(one);
     }
     while (one.held < one.file.size) {
