@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
@@ -12,8 +15,9 @@ from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
 from vidembed.errors import ConfigError, StoreError, StoreUnavailable
+from vidembed.index.stores._points import breadth
 from vidembed.index.stores._server import call
-from vidembed.index.stores.qdrant_server import QdrantServerStore
+from vidembed.index.stores.qdrant_server import QdrantServerStore, _connect
 from vidembed.types import Clip, Row, Space, Span
 
 NAME = "vision.00000001"
@@ -55,7 +59,7 @@ def test_a_long_break_is_unavailable_and_keeps_its_cause() -> None:
     ("error", "kind", "words"),
     [
         (answer(401), StoreUnavailable, "API key"),
-        (answer(403), StoreUnavailable, "API key"),
+        (answer(403, "Forbidden: Global manage access is required"), StoreUnavailable, "refused this to the API key"),
         (answer(500, "No space left on device"), StoreUnavailable, "disk is full"),
         (answer(400, "Wrong input: Vector dimension error"), StoreError, "Wrong input"),
         (ValueError("Collection x not found"), StoreError, "not found"),
@@ -211,4 +215,96 @@ def test_limits_of_the_server_are_named_as_such() -> None:
     said = answer(400, '{"status":{"error":"Bad request: Limit exceeded 1000 > 10 for \\"limit\\". Help: Reduce it."}}')
     with pytest.raises(StoreError, match="Limit exceeded 1000 > 10") as caught:
         call(failing([said]), "searching", ())
+    assert "strict mode" in caught.value.hint
+
+
+LISTED = '{"result":{"collections":[{"name":"vidembed__vision.00000001"}]},"status":"ok","time":7.653e-6}'
+INFO = (
+    '{"result":{"status":"green","optimizer_status":"ok","indexed_vectors_count":0,"points_count":0,"segments_count":2,'
+    '"config":{"params":{"vectors":{"clip":{"size":8,"distance":"Cosine","on_disk":false},"units":{"size":8,'
+    '"distance":"Dot","hnsw_config":{"m":0},"on_disk":true,"datatype":"float16","multivector_config":{"comparator":'
+    '"max_sim"}}},"shard_number":1,"replication_factor":1,"write_consistency_factor":1,"on_disk_payload":true},'
+    '"hnsw_config":{"m":16,"ef_construct":100,"full_scan_threshold":10000,"max_indexing_threads":0,"on_disk":false},'
+    '"optimizer_config":{"deleted_threshold":0.2,"vacuum_min_vector_number":1000,"default_segment_number":0,'
+    '"max_segment_size":null,"memmap_threshold":null,"indexing_threshold":10000,"flush_interval_sec":5,'
+    '"max_optimization_threads":null,"prevent_unoptimized":null},"wal_config":{"wal_capacity_mb":32,'
+    '"wal_segments_ahead":0,"wal_retain_closed":1},"quantization_config":null,"metadata":{"vidembed":{"space":"toy"}}},'
+    '"payload_schema":{"video_id":{"data_type":"keyword","points":0},"start_s":{"data_type":"float","points":0},'
+    '"end_s":{"data_type":"float","points":0}},"update_queue":{"length":0}},"status":"ok","time":0.000422402}'
+)
+NO_ALIASES = '{"result":{"aliases":[]},"status":"ok","time":6.865e-6}'
+
+
+@contextmanager
+def recorded(answers: dict[str, str]) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
+    """An HTTP server with these answers of Qdrant 1.19.0 by path, and what it was asked: (path, key)."""
+    asked: list[tuple[str, str | None]] = []
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers.get("api-key")))
+            body = answers.get(self.path, "").encode()
+            self.send_response(200 if body else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def test_a_server_under_a_path_and_with_a_key(caplog: pytest.LogCaptureFixture) -> None:
+    answers = {
+        "/data/qdrant/collections": LISTED,
+        f"/data/qdrant/collections/vidembed__{NAME}": INFO,
+        f"/data/qdrant/collections/vidembed__{NAME}/exists": '{"result":{"exists":true},"status":"ok","time":5.085e-6}',
+        "/data/qdrant/aliases": NO_ALIASES,
+    }
+    with recorded(answers) as (url, asked), QdrantServerStore(f"{url}/data/qdrant", api_key="secret") as store:
+        assert store.collections() == {NAME: Space("toy", 8)}
+    assert {path for path, _ in asked} <= set(answers)
+    assert {key for _, key in asked} == {"secret"}
+    assert caplog.text == ""  # to this machine itself a key may go in the clear
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://vectors.example:6333", True),
+        ("https://vectors.example:6333", False),
+        ("http://localhost:6333", False),
+        ("http://[::1]:6333", False),
+    ],
+)
+def test_a_key_without_encryption_is_warned_of(url: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
+    _connect(url, "secret", prefer_grpc=False, timeout_s=1).close()
+    assert ("the API key goes to vectors.example unencrypted" in caplog.text) is warned
+    assert "secret" not in caplog.text
+
+
+def test_a_key_without_a_scheme_is_sent_encrypted() -> None:
+    client: Any = _connect("vectors.example:6333", "secret", prefer_grpc=False, timeout_s=1)
+    assert client._client.rest_uri == "https://vectors.example:6333"
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("hnsw_ef", "k", "looked_at"), [(None, 10, 256), (None, 300, 600), (64, 10, 64), (64, 300, 64)]
+)
+def test_how_many_clips_a_graph_search_looks_at(hnsw_ef: int | None, k: int, looked_at: int) -> None:
+    """A server in strict mode with search_max_hnsw_ef 64 refuses 256: store.hnsw_ef is never exceeded."""
+    assert breadth(hnsw_ef, k) == looked_at
+
+
+def test_a_rate_limit_is_no_silence() -> None:
+    """As Qdrant 1.19.0 answers in strict mode; the hint does not ask whether it is up."""
+    text = '{"status":{"error":"Rate limiting exceeded: Read rate limit exceeded, request larger than ..."}}'
+    with pytest.raises(StoreUnavailable, match="Read rate limit exceeded") as caught:
+        call(failing([answer(429, text)]), "searching", ())
     assert "strict mode" in caught.value.hint

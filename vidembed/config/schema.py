@@ -143,6 +143,9 @@ class StoreSettings(Section):
     quantization: Literal["none", "scalar", "binary", "turbo1", "turbo2", "turbo4"] = Field(
         default="none", description="none, scalar (int8), binary, turbo1, turbo2, turbo4 (bits per number)"
     )
+    hnsw_ef: int | None = Field(
+        default=None, ge=4, le=10_000, description="clips a graph search looks at; null = 256, or 2 for each hit wanted"
+    )
     timeout_s: Seconds = Field(default=30.0, description="server: longest wait for one call")
     prefer_grpc: bool = Field(default=False, description="server: call its gRPC port (6334), faster for large batches")
     shards: int | None = Field(

@@ -42,17 +42,24 @@ def _client(tmp_path: Path) -> Opener:
     return lambda: QdrantServerStore(client=client)
 
 
-def _server(tmp_path: Path) -> Opener:
+def _server(tmp_path: Path, prefer_grpc: bool = False) -> Opener:
     url = os.environ.get("VIDEMBED_TEST_QDRANT_URL")
     if not url:
         pytest.skip("VIDEMBED_TEST_QDRANT_URL is not set")
-    settings = StoreSettings(kind="server", url=url, namespace=f"test-{uuid.uuid4().hex[:8]}")
+    settings = StoreSettings(kind="server", url=url, namespace=f"test-{uuid.uuid4().hex[:8]}", prefer_grpc=prefer_grpc)
     return lambda: open_store(settings)
 
 
+def _server_grpc(tmp_path: Path) -> Opener:
+    return _server(tmp_path, prefer_grpc=True)
+
+
 @pytest.fixture(
-    params=[_memory, _edge, _edge_graph, _client, pytest.param(_server, marks=pytest.mark.needs_server)],
-    ids=["memory", "edge", "edge-graph", "client", "server"],
+    params=[
+        *(_memory, _edge, _edge_graph, _client),
+        *(pytest.param(server, marks=pytest.mark.needs_server) for server in (_server, _server_grpc)),
+    ],
+    ids=["memory", "edge", "edge-graph", "client", "server", "server-grpc"],
 )
 def opener(request: pytest.FixtureRequest) -> Iterator[Opener]:
     # Hundreds of small stores that sync each step: in memory where the system has such a folder.

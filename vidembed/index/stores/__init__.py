@@ -46,7 +46,7 @@ def open_store(settings: StoreSettings, *, folder: str | Path | None = None, nam
             from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
         except ImportError as error:
             raise missing_dependency("qdrant_edge", extra="all", purpose="the embedded store") from error
-        return QdrantEdgeStore(folder, quantization=quantization)
+        return QdrantEdgeStore(folder, quantization=quantization, hnsw_ef=settings.hnsw_ef)
     try:
         from vidembed.index.stores.qdrant_server import Layout, QdrantServerStore
     except ImportError as error:
@@ -58,6 +58,7 @@ def open_store(settings: StoreSettings, *, folder: str | Path | None = None, nam
         quantization=quantization,
         timeout_s=max(1, round(settings.timeout_s)),
         prefer_grpc=settings.prefer_grpc,
+        hnsw_ef=settings.hnsw_ef,
         layout=Layout(settings.shards, settings.replicas, settings.write_consistency),
     )
 

@@ -188,6 +188,11 @@ def uuids(clip_ids: Iterable[str]) -> list[uuid.UUID]:
     return ids
 
 
+def breadth(hnsw_ef: int | None, k: int) -> int:
+    """How many clips a graph search for k hits looks at: what the settings say, else enough for a recall near 1."""
+    return hnsw_ef or max(256, 2 * k)
+
+
 def payload(row: Row) -> dict[str, Any]:
     """What is stored beside the vectors, and filtered by."""
     clip = row.clip

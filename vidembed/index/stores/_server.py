@@ -3,7 +3,7 @@
 Calls to a Qdrant server: tried again while it does not answer, its exceptions mapped to ours.
 
 no connection, timeout, 429, 502-504, gRPC UNAVAILABLE ...   tried again, then StoreUnavailable
-401, 403, gRPC UNAUTHENTICATED, PERMISSION_DENIED            StoreUnavailable, hint about the key
+401, 403, gRPC UNAUTHENTICATED, PERMISSION_DENIED            StoreUnavailable, hint about the key and what it may
 507, "No space left"                                         StoreUnavailable
 all else                                                     StoreError
 """
@@ -120,6 +120,7 @@ R = TypeVar("R")
 _BUSY_HTTP = {429, 502, 503, 504}
 _BUSY_GRPC = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED"}
 _LONGEST_WAIT_S = 10.0
+_LIMITS = "limits of the server (strict mode): raise them there"
 
 
 def call(work: Callable[[], R], action: str, waits_s: Sequence[float]) -> R:
@@ -149,19 +150,26 @@ def _busy(error: Exception) -> bool:
 def _ours(error: Exception, action: str) -> StoreError:
     status = error.status_code if isinstance(error, UnexpectedResponse) else None
     code = _grpc_code(error)
-    if status in (401, 403) or code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+    if status == 403 or code == "PERMISSION_DENIED":
+        return StoreUnavailable(
+            f"{action}: the server refused this to the API key",
+            hint="the key may only read, or only other collections: name a variable with another in store.api_key_env",
+        )
+    if status == 401 or code == "UNAUTHENTICATED":
         return StoreUnavailable(
             f"{action}: the server refused the API key", hint="name the variable that holds it in store.api_key_env"
         )
     if status == 507 or "No space left" in str(error):
         return StoreUnavailable(f"{action}: the server's disk is full", hint="free space on the server and run again")
+    if "rate limit" in str(error).lower():
+        return StoreUnavailable(f"{action}: {_short(error)}", hint=_LIMITS)
     if _busy(error):
         return StoreUnavailable(
             f"{action}: no answer ({_short(error)})",
             hint="is the server up? start one with: docker run -p 6333:6333 qdrant/qdrant",
         )
     if ". Help: " in str(error):  # strict mode and quotas: the server's own words for what it would allow
-        return StoreError(f"{action}: {_short(error)}", hint="limits of the server (strict mode): raise them there")
+        return StoreError(f"{action}: {_short(error)}", hint=_LIMITS)
     return StoreError(f"{action}: {_short(error)}")
 
 

@@ -47,7 +47,7 @@ class QdrantEdgeStore(_points.LockedStore):
         *,
         quantization: str | None = None,
         index_above_kb: int = 40_000,
-        hnsw_ef: int = 256,
+        hnsw_ef: int | None = None,
         cache_mb: int = 128,
     ) -> None:
         """Open the folder, or make it.
@@ -58,7 +58,7 @@ class QdrantEdgeStore(_points.LockedStore):
                 them. Hits are always scored again with the float32 vectors.
             index_above_kb: Up to so many vectors (by default about 20 000 of 512 dimensions) every search is exact;
                 above, `optimize` builds an HNSW graph.
-            hnsw_ef: Breadth of graph searches; more is slower and closer to exact.
+            hnsw_ef: Clips a graph search looks at, more is slower and closer to exact; None = 256, or 2 for each hit.
             cache_mb: Memory for rows that were read lately.
 
         Raises:
@@ -312,7 +312,7 @@ class QdrantEdgeStore(_points.LockedStore):
         if isinstance(vector, SparseVector):
             words = edge.SparseVector(vector.indices.tolist(), vector.values.tolist())
             return edge.Query.Nearest(words, using=WORDS), word_params()
-        params = search_params(self._table.quantization.get(name), hnsw_ef=max(self._hnsw_ef, 2 * k))
+        params = search_params(self._table.quantization.get(name), hnsw_ef=_points.breadth(self._hnsw_ef, k))
         return edge.Query.Nearest(vector.tolist(), using=DENSE), params
 
     def _folder(self, name: str) -> Path:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import numpy as np
 from qdrant_client import QdrantClient, models
@@ -58,7 +59,7 @@ class QdrantServerStore:
         timeout_s: int = 60,
         layout: Layout = Layout(),
         quantization: str | None = None,
-        hnsw_ef: int = 256,
+        hnsw_ef: int | None = None,
         waits_s: Sequence[float] = (0.25, 0.5, 1.0, 2.0),
         client: QdrantClient | None = None,
     ) -> None:
@@ -72,7 +73,7 @@ class QdrantServerStore:
             timeout_s: Longest wait for one call.
             layout: Of new collections.
             quantization: Smaller codes kept in memory (docs/stores.md); turbo codes need Qdrant 1.18 or newer.
-            hnsw_ef: Breadth of graph searches; more is slower and closer to exact.
+            hnsw_ef: Clips a graph search looks at, more is slower and closer to exact; None = 256, or 2 for each hit.
             waits_s: How long to wait before each further try of a call that gets no answer.
             client: A client to use instead of a new one; `close` does not close it.
 
@@ -188,7 +189,9 @@ class QdrantServerStore:
             using, params = WORDS, word_params()
         else:
             query, using = checked.tolist(), DENSE
-            params = search_params(self._quantization, hnsw_ef=max(self._hnsw_ef, 2 * k)) if self._real else None
+            params = (
+                search_params(self._quantization, hnsw_ef=_points.breadth(self._hnsw_ef, k)) if self._real else None
+            )
 
         def ask(limit: int, listed: bool) -> list[models.ScoredPoint]:
             return self._call(
@@ -306,7 +309,12 @@ class QdrantServerStore:
 
 
 def _connect(url: str, api_key: str | None, prefer_grpc: bool, timeout_s: int) -> QdrantClient:
-    return QdrantClient(url=url, api_key=api_key, prefer_grpc=prefer_grpc, timeout=timeout_s, check_compatibility=False)
+    # The key goes as a header: as api_key, the client warns of http:// on loopback, too.
+    secret: dict[str, Any] = {"headers": {"api-key": api_key}, "https": True} if api_key else {}
+    host = (urlsplit(url).hostname or "") if url.startswith("http://") else ""
+    if api_key and host and host != "localhost" and not host.startswith("127.") and host != "::1":
+        _log.warning("the API key goes to %s unencrypted; https:// in store.url would encrypt it", host)
+    return QdrantClient(url=url, prefer_grpc=prefer_grpc, timeout=timeout_s, check_compatibility=False, **secret)
 
 
 def _fitting(row: Row) -> Row:
