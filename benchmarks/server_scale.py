@@ -33,7 +33,7 @@ from vidembed.protocols import Store
 from vidembed.types import Space
 
 PRESETS = ("none", "scalar", "turbo4")
-WAYS = {"edge": False, "server": False, "server, graph after loading": True}
+WAYS = {"server": False, "server, graph after loading": True, "edge": False}
 _INDEXING_KB = 10_000  # the server's own threshold
 
 
@@ -45,19 +45,25 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--http", action="store_true", help="write and search over HTTP instead of gRPC")
     parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
-    parser.add_argument("--out", type=Path, help="also write the JSON here, after each engine and preset")
+    parser.add_argument(
+        "--out", type=Path, help="also write the JSON here after each step; what it has of the same settings is kept"
+    )
     args = parser.parse_args()
     args.segments = 0  # rows_of: none kept with a clip
     report: dict[str, Any] = {"settings": {k: str(v) for k, v in vars(args).items() if k not in ("qdrant", "out")}}
     report["machine"] = facts(["qdrant-edge-py", "qdrant-client"])
-    queries, exact = truth(args)
-    for preset in args.presets:
-        for way in WAYS if preset == "none" else list(WAYS)[:2]:
-            print(f"{way}, {preset}", file=sys.stderr)
-            with tempfile.TemporaryDirectory(prefix="vidembed-bench-") as folder:
-                report[f"{way}, {preset}"] = measured(args, way, preset, Path(folder), (queries, exact))
-            if args.out:
-                args.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
+    if args.out and args.out.exists():
+        before = json.loads(args.out.read_text("utf-8"))
+        report |= before if before["settings"] == report["settings"] else {}
+    asked = truth(args)
+    for way, preset in [(way, preset) for way in WAYS for preset in args.presets if preset == "none" or not WAYS[way]]:
+        if (title := f"{way}, {preset}") in report:
+            continue
+        print(title, file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="vidembed-bench-") as folder:
+            report[title] = measured(args, way, preset, Path(folder), asked)
+        if args.out:
+            args.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     print(json.dumps(report, indent=1))
 
 

@@ -273,6 +273,15 @@ def test_a_server_under_a_path_and_with_a_key(caplog: pytest.LogCaptureFixture) 
     assert caplog.text == ""  # to this machine itself a key may go in the clear
 
 
+def test_a_client_made_with_an_address_alone_is_no_imitation() -> None:
+    """QdrantClient("http://...") calls the address its location, which the imitation has, too."""
+    with recorded({"/collections": LISTED}) as (url, _):
+        client = QdrantClient(url, check_compatibility=False)
+        assert QdrantServerStore(client=client)._real
+        client.close()
+    assert not QdrantServerStore(client=QdrantClient(":memory:"))._real
+
+
 @pytest.mark.parametrize(
     ("url", "warned"),
     [

@@ -100,7 +100,8 @@ class QdrantServerStore:
             client = self._call("opening", lambda: _connect(url, api_key, prefer_grpc, timeout_s))
         self._client = client
         # The in-process imitation has no indexes and says so at every chance.
-        self._real = client.init_options.get("location") is None and client.init_options.get("path") is None
+        options = client.init_options  # "location" may be an address, too
+        self._real = options.get("location") != ":memory:" and options.get("path") is None
         self._call("opening", self._client.get_collections)
 
     # --- collections and aliases -------------------------------------------------------------------------------
