@@ -28,7 +28,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copyfile(folder / "0.mp4", folder / "copy.mp4")
     (folder / "junk.mp4").write_text("no video at all")
     (folder / "list.csv").write_text(
-        "path,camera\n" + "".join(f"{name}.mp4,{name}\n" for name in (*range(5), "copy", "junk"))
+        "path,camera\n" + "".join(f"{name}.mp4,{name}\n" for name in (*range(5), "junk")) + "copy.mp4,0\n"
     )
     return folder
 

@@ -21,6 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 GOOD = {
     "good.mp4", "other.mp4", "[take 1] café.mp4", "ancient.mp4", "future.mp4", "line\nbreak.mp4", f"{'x' * 251}.mp4",
+    "kept.mp4",
 }  # fmt: skip
 BAD = {  # what lies there -> words of its reason
     "shut": "the folder cannot be read",
@@ -54,8 +55,9 @@ class Torture:
 
     def _fill(self, films: Path) -> None:
         library = self.library
-        (library / "shut").mkdir(parents=True)
-        for name in (*sorted(GOOD), "secret.mp4", "bad.mp4", "shut/inside.mp4"):
+        for folder in ("shut", "kept"):
+            (library / folder).mkdir(parents=True)
+        for name in (*sorted(GOOD - {"kept.mp4"}), "kept/kept.mp4", "secret.mp4", "bad.mp4", "shut/inside.mp4"):
             colour = "green.mp4" if name == "other.mp4" else "red_blue.mp4"
             shutil.copy(films / colour, library / name)
             with (library / name).open("ab") as file:
@@ -78,6 +80,7 @@ class Torture:
         (library / "growing.ts").write_bytes(self.recorded[: len(self.recorded) // 4])
         os.chmod(library / "secret.mp4", 0)
         os.chmod(library / "shut", 0)
+        os.chmod(library / "kept", 0o555)
 
     @contextmanager
     def growing(self, stop: threading.Event) -> Iterator[None]:
@@ -125,7 +128,7 @@ def torture(root: Path, films: Path) -> Iterator[Torture]:
     try:
         yield made
     finally:
-        for folder in (made.library / "shut", made.index):
+        for folder in (made.library / "shut", made.library / "kept", made.index):
             if folder.exists():
                 os.chmod(folder, 0o700)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,13 @@ def test_a_folder_that_cannot_be_written_to_costs_its_own_videos(
         assert outputs.write(captioned(videos["white"], "white")) == []
     assert (failure.item, failure.stage) == (str(videos["blue"]), "write")
     assert (tmp_path / "a" / "other.captions.srt").exists()
+
+
+def test_a_video_of_which_no_caption_is_sure_gets_no_subtitles(tmp_path: Path) -> None:
+    video = replace(captioned(tmp_path / "a.mp4", "red"), cues=())
+    with Outputs(srt=tmp_path / "srt", sidecar=True) as outputs:
+        assert (outputs.write(video), outputs.unsure) == ([], 1)
+    assert list(tmp_path.rglob("*.srt")) == []
 
 
 def test_a_dash_is_the_standard_output(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -198,6 +198,7 @@ class Outputs:
         self._overwrite, self._csv = overwrite, csv
         self._srt, self._vtt, self._sidecar = srt, vtt, sidecar
         self._names: dict[Path, str] = {}
+        self.unsure = 0  # videos without subtitles, since all their captions are uncertain
         self._written: dict[bytes, bytes] = {}  # digest of kind and clip or video id -> of what its last record says
         for folder in (srt, vtt):
             if folder is not None:
@@ -239,6 +240,9 @@ class Outputs:
         if not video.captions or not (self._srt or self._vtt or self._sidecar):
             return []
         cues = video.cues
+        if not cues:
+            self.unsure += 1
+            return []
         if video.path not in self._names:
             self.expect([video.path])
         name = self._names[video.path]

@@ -150,4 +150,7 @@ def _write(videos: Iterable[CaptionedVideo], outputs: Outputs, *, to_stdout: boo
                 span = f"{format_time(item.clip.span.start_s):>9} {format_time(item.clip.span.end_s):>9}"
                 plain(out(), wrapped(f"  {span} {item.score:4.0%}{mark} {item.text}", indent=29))
     err().print(f"{counted(clips, 'caption')}, {failed} failed")
+    if outputs.unsure:
+        why = "all their captions are uncertain (--set caption.use_uncertain=true takes them)"
+        err().print(f"no subtitles for {counted(outputs.unsure, 'video')}: {why}")
     return failed
