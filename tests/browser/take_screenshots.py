@@ -62,6 +62,7 @@ def main(url: str, out: Path) -> None:
                 page.wait_for_selector("#ve-text textarea")
                 ask(page, "Who thanks for watching?")
                 page.screenshot(path=out / f"answer-{width}-{scheme}.png")
+                page.locator(".ve-player:visible [data-action=close-player]").click()
                 search(page, "a man in a suit talks in a car")
                 page.screenshot(path=out / f"search-{width}-{scheme}.png")
                 play(page)

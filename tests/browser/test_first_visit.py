@@ -60,6 +60,17 @@ def test_a_phone_hides_nothing_beyond_its_edge(filled: Page, address: str) -> No
     filled.set_viewport_size(wide)
 
 
+def test_suggestions_are_one_stop_of_the_tab_key(filled: Page, address: str) -> None:
+    begin(filled, address)
+    chips = filled.locator("#ve-suggested button")
+    chips.first.focus()
+    filled.keyboard.press("ArrowRight")
+    expect(chips.nth(1)).to_be_focused()
+    chips.first.focus()
+    filled.keyboard.press("Tab")
+    assert not filled.evaluate("document.activeElement.closest('#ve-suggested')")
+
+
 def test_words_typed_before_the_page_stands_are_searched(filled: Page, address: str) -> None:
     early = filled.context.new_page()
     held: list[Route] = []

@@ -36,7 +36,7 @@ def test_captions_by_model_and_by_hand(filled: Page) -> None:
     expect(line.locator("textarea")).not_to_have_value("")
     line.locator("textarea").fill("a grey rabbit <b>yawns</b>")
     line.get_by_role("button", name=re.compile("Save")).click()
-    expect(filled.locator("#ve-lines .ve-line").first).to_contain_text("by hand")
+    expect(filled.locator("#ve-lines .ve-line").first).to_contain_text(re.compile("by hand.*Saved"))  # beside it
     with filled.expect_download() as got:
         filled.get_by_role("link", name="SRT").first.click()
     assert "a grey rabbit ‹b›yawns‹/b›" in Path(got.value.path()).read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -70,19 +71,18 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
 
     def clicked(chosen: list[str] | None, event: gr.EventData) -> list[Any]:
         data = dict(event._data)
+        text, told = "", {}
         try:
             if data.get("action") == "save":
-                _, at_once = edit(site, str(data.get("clip", "")), str(data.get("text", "")))
-                text = html.notice("good", "Saved", "Searchable at once, and no model will replace it.")
-                if not at_once:
-                    text = html.notice("info", "Will be saved", "It waits for the work that is running.")
+                caption, at_once = edit(site, str(data.get("clip", "")), str(data.get("text", "")))
+                told[caption.clip.clip_id] = "Saved" if at_once else "Saved when the running work is done"
             elif data.get("action") in _TAKEN_BACK:
                 text = _TAKEN_BACK[str(data["action"])](site, str(data.get("clip", "")))
             else:
                 text = act(site, str(data.get("action", "")), data)
         except VidembedError as error:
             return [html.error_box(error), gr.skip(), gr.skip()]
-        return [text, lines_html(site, chosen or []), jobs_html(site)]
+        return [text, lines_html(site, chosen or [], told), jobs_html(site)]
 
     tab.select(opened, videos, [videos, lines, timer], **quiet)
     model.change(lambda name: gr.update(visible=_takes_style(name)), model, style, **quiet)
@@ -93,17 +93,17 @@ def captions_tab(site: Site, tab: gr.Tab) -> None:
     gr.on([lines.select, jobs.select], clicked, videos, [said, lines, jobs], trigger_mode="multiple", **quiet)
 
 
-def lines_html(site: Site, videos: list[str]) -> str:
-    """Every clip of the chosen videos with its caption, ready to be corrected."""
+def lines_html(site: Site, videos: list[str], told: Mapping[str, str] | None = None) -> str:
+    """Every clip of the chosen videos with its caption, ready to be corrected. told: clip -> what is said beside it."""
     if not videos:
         if not site.index.catalog.videos.totals()[0]:
             return empty_library(site)
         return html.empty("Choose a video", "Its clips appear here with their captions; every line can be corrected.")
     known = {row.info.video_id: row.info for row in site.index.catalog.videos.all()}
-    return "".join(_video(site, known[video_id]) for video_id in videos if video_id in known)
+    return "".join(_video(site, known[video_id], told or {}) for video_id in videos if video_id in known)
 
 
-def _video(site: Site, info: VideoInfo) -> str:
+def _video(site: Site, info: VideoInfo, told: Mapping[str, str]) -> str:
     video_id, name = info.video_id, info.path.name
     clips = site.index.clips(video_id)
     captions = {caption.clip.clip_id: caption for caption in site.index.captions(video_id)}
@@ -118,12 +118,14 @@ def _video(site: Site, info: VideoInfo) -> str:
         f'<div class="ve-bar"><div><h2 class="ve-name">{e(name)}</h2><span class="ve-why">{e(said)}</span></div>'
         f'<span class="ve-actions">{links}</span></div>'
     )
-    lines = "".join(_line(site, clip, info, captions.get(clip.clip_id)) for clip in clips[:_LINES])
+    lines = "".join(
+        _line(site, clip, info, captions.get(clip.clip_id), told.get(clip.clip_id, "")) for clip in clips[:_LINES]
+    )
     more = f'<p class="ve-why">{len(clips) - _LINES} more clips</p>' if len(clips) > _LINES else ""
     return f'{head}<div class="ve-lines">{lines}</div>{more}'
 
 
-def _line(site: Site, clip: Clip, info: VideoInfo, caption: Caption | None) -> str:
+def _line(site: Site, clip: Clip, info: VideoInfo, caption: Caption | None, told: str) -> str:
     name, span = info.path.name, f"{clock(clip.span.start_s)} – {clock(clip.span.end_s)}"
     if caption is None:
         origin = '<span class="ve-pill ve-absent">no caption yet</span>'
@@ -131,7 +133,10 @@ def _line(site: Site, clip: Clip, info: VideoInfo, caption: Caption | None) -> s
         origin = '<span class="ve-pill ve-done">by hand</span>'
     else:
         sure = "" if caption.confident else " · unsure"
-        origin = f'<span class="ve-pill">{e(caption.model)} · {caption.score:.0%}{sure}</span>'
+        model = caption.model.partition("#")[0]  # behind it: which weights exactly
+        origin = f'<span class="ve-pill" title="{e(caption.model)}">{e(model)} · {caption.score:.0%}{sure}</span>'
+    if told:
+        origin += f'<span role="status" class="ve-why">{e(told)}</span>'
     text = caption.text if caption else ""
     disabled = " readonly" if site.readonly else ""
     save = "" if site.readonly else html.button(
@@ -148,7 +153,8 @@ def _line(site: Site, clip: Clip, info: VideoInfo, caption: Caption | None) -> s
 <div><textarea aria-label="{e(f"Caption of {name} at {span}")}" data-clip="{e(clip.clip_id)}"
  maxlength="{MAX_CHARACTERS}" rows="2"
  placeholder="{"" if site.readonly else "Write what happens here"}"{disabled}>{e(text)}</textarea>
-<div class="ve-line-foot">{origin}<span class="ve-actions">{save}</span></div></div></div>"""
+<div class="ve-line-foot"><span class="ve-actions">{origin}</span>
+<span class="ve-actions">{save}</span></div></div></div>"""
 
 
 def _takes_style(model: str | None) -> bool:

@@ -193,9 +193,14 @@ def terms(
 
 
 def suggestions(texts: Sequence[str]) -> str:
-    """Buttons that search for a text."""
-    chips = "".join(button(text, "ask", kind="ve-suggest", text=text, title=f"Search for {text}") for text in texts)
-    return f'<div class="ve-suggestions"><span>Try</span>{chips}</div>' if texts else ""
+    """Buttons that search for a text: one stop of the Tab key, from which the arrow keys lead on."""
+    chips = "".join(
+        button(text, "ask", kind="ve-suggest", text=text, title=f"Search for {text}").replace(
+            "<button", f'<button tabindex="{-1 if place else 0}"', 1
+        )
+        for place, text in enumerate(texts)
+    )
+    return f'<div class="ve-suggestions" role="toolbar" aria-label="Try"><span>Try</span>{chips}</div>' if texts else ""
 
 
 PLAYER = """<section class="ve-player" hidden aria-label="Player">

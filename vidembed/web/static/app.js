@@ -64,6 +64,8 @@ document.addEventListener("keydown", (event) => {
   }
   const dot = event.target.closest?.("circle[data-action]");
   if (dot && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); play(dot); }
+  const way = { ArrowRight: "nextElementSibling", ArrowLeft: "previousElementSibling" }[event.key];
+  if (way && event.target.closest?.(".ve-suggestions")) event.target[way]?.focus();
   const line = event.target.closest?.(".ve-line");
   if (line && event.key === "Enter" && (event.ctrlKey || event.metaKey)) line.querySelector(".ve-save")?.click();
   if (writing(event.target) || event.ctrlKey || event.metaKey || event.altKey) return;
