@@ -51,6 +51,7 @@ def test_a_bad_upload_says_why(filled: Page, tmp_path: Path) -> None:
     expect(said).to_contain_text("Not taken")
     expect(said).to_contain_text("playlist")
     assert said.locator("img").count() == 0
+    expect(said.locator(".ve-notice").first).to_have_css("border-width", "1px 1px 1px 4px")  # not the left side alone
     said.get_by_role("button", name="Close this message").click()
     expect(said.locator(".ve-notice")).to_have_count(0)
 
