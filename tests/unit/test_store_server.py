@@ -81,8 +81,11 @@ def test_our_own_bugs_are_not_dressed_up() -> None:
 
 @pytest.mark.parametrize("grpc", [False, True])
 def test_nobody_listens(grpc: bool) -> None:
+    url = "http://127.0.0.1:9"
+    client = QdrantClient(url, grpc_port=9, prefer_grpc=grpc, timeout=2, check_compatibility=False)
     with pytest.raises(StoreUnavailable, match="no answer") as caught:
-        QdrantServerStore("http://127.0.0.1:9", prefer_grpc=grpc, waits_s=(0,), timeout_s=2)
+        QdrantServerStore(client=client, waits_s=(0,))
+    client.close()
     assert "docker run -p 6333:6333" in caught.value.hint
 
 
