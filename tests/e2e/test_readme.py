@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -45,8 +46,11 @@ def test_the_commands_run(folder: Path, capsys: Any) -> None:
         if "+ocr_words" in arguments:
             pytest.importorskip("rapidocr")
         assert main(arguments) == 0, f"{command}: {capsys.readouterr().err}"
-    assert (folder / "captions.jsonl").stat().st_size > 0
-    assert sorted(path.name for path in (folder / "subtitles").iterdir()) == ["three_shots.srt", "tone.srt"]
+    written = [json.loads(line) for line in (folder / "captions.jsonl").read_text(encoding="utf-8").splitlines()]
+    captions = [line for line in written if line["kind"] == "caption"]
+    assert {Path(line["path"]).name for line in captions} == {"three_shots.mp4", "tone.mp4"}
+    sure = {Path(line["path"]).with_suffix(".srt").name for line in captions if line["confident"]}
+    assert {path.name for path in (folder / "subtitles").iterdir()} == sure, "uncertain captions make no subtitles"
 
 
 def test_the_python_runs(folder: Path) -> None:
