@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from vidembed.errors import NoSuchStream, missing_dependency
-from vidembed.models import weights
 from vidembed.models.encoders._torch import place, running
-from vidembed.models.encoders.sentence import FRAMES, clip_input, strictly_loading
+from vidembed.models.encoders.sentence import FRAMES, clip_input, opened
 from vidembed.protocols import ClipMedia
 from vidembed.types import Floats
 
@@ -77,13 +76,5 @@ def load(
     except ImportError as error:
         raise missing_dependency("sentence-transformers", extra="sentence", purpose=spec.name) from error
     at = place(spec, device=device, dtype=dtype, weights_dir=weights_dir, offline=offline)
-    with weights.loading(spec, at.folder), strictly_loading():
-        model = CrossEncoder(
-            str(at.folder),
-            device=str(at.device),
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"dtype": at.dtype},
-        )
-    model.eval().requires_grad_(False)
+    model = opened(CrossEncoder, spec, at)
     return Reranker(spec.name, model, frames=spec.input.frames or FRAMES, prompt=prompt)

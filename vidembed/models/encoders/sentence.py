@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from vidembed.vectors import evenly_spaced
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from vidembed.models.encoders._torch import Placement
     from vidembed.models.spec import ModelSpec
 
 _REPORTED = re.compile(r"^(\S+)\s*\|\s*(MISSING|MISMATCH)", re.MULTILINE)  # lines of transformers' table
@@ -95,6 +96,19 @@ def clip_input(seen: Item, processor: Any, most: int) -> dict[str, Any]:
     return {"array": rgb, "video_metadata": facts}
 
 
+def opened(kind: Callable[..., Any], spec: ModelSpec, at: Placement) -> Any:
+    """A model of sentence-transformers (`kind`: its class) from a folder, in `eval` mode; no code from it is run."""
+    with weights.loading(spec, at.folder), strictly_loading():
+        model = kind(
+            str(at.folder),
+            device=str(at.device),
+            local_files_only=True,
+            trust_remote_code=False,
+            model_kwargs={"dtype": at.dtype},
+        )
+    return model.eval().requires_grad_(False)
+
+
 def load(
     spec: ModelSpec,
     *,
@@ -128,15 +142,7 @@ def load(
     except ImportError as error:
         raise missing_dependency("sentence-transformers", extra="sentence", purpose=spec.name) from error
     at = place(spec, device=device, dtype=dtype, weights_dir=weights_dir, offline=offline)
-    with weights.loading(spec, at.folder), strictly_loading():
-        model = SentenceTransformer(
-            str(at.folder),
-            device=str(at.device),
-            local_files_only=True,
-            trust_remote_code=False,
-            model_kwargs={"dtype": at.dtype},
-        )
-    model.eval().requires_grad_(False)
+    model = opened(SentenceTransformer, spec, at)
     full = int(model.get_embedding_dimension() or 0) or _measured(model)
     if dim is not None and not 1 <= dim <= full:
         raise ConfigError(f"{spec.name} has vectors of {full} dimensions: dim may be 1 to {full}, got {dim}")
