@@ -92,14 +92,18 @@ def _judge(
     """Fill in values, odds and phrase. worths, highest: each channel's span score and highest z in it."""
     odds: dict[str, float] = {}
     for channel, worth, top in zip(channels, worths, highest, strict=True):
-        here = [clip for clip in candidate.seeds if clip.clip_id in channel.places]
-        hits = [channel.found[channel.places[clip.clip_id]] for clip in here]
-        if top == -math.inf or (top <= 0 and not hits):
+        if top == -math.inf:
             continue
         known = _known(candidate.span, channel)
-        clip_z = max((hit.z for hit in hits), default=top)
-        share = settings.clip_share
-        candidate.values[channel.name] = share * known * min(clip_z, top + 1) + (1 - share) * worth
+        places = [channel.places[clip.clip_id] for clip in candidate.seeds if clip.clip_id in channel.places]
+        if places or top > 0:
+            clip_z = max((channel.found[place].z for place in places), default=top)
+            share = settings.clip_share
+            candidate.values[channel.name] = share * known * min(clip_z, top + 1) + (1 - share) * worth
+        here = [clip for clip in candidate.seeds if clip.clip_id in channel.exact]
+        hits = [channel.exact[clip.clip_id] for clip in here]
+        if top <= 0 and not hits:
+            continue
         # A span that lacks the clip's best part is as sure as what it has. Each clip is measured against its own
         # ordinary queries: other clips found, and so the filter, have no part in it.
         tops = [_known(clip.span, channel) * hit.match_z for clip, hit in zip(here, hits, strict=True)]

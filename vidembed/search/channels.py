@@ -121,6 +121,8 @@ class ChannelSearch(ABC):
         trust: `weight` times the channel's confidence in its best hits, relative to the most confident channel.
         share: Factor on `weight` in evidence fusion, 1 for the most confident channel.
         found: Clips found, best first, in a total order; filled by `rank`.
+        front: The best clips found without the filter: how far the channel is trusted does not depend on one.
+        exact: Clip id -> what is known of a clip whose parts were scored, found or not.
     """
 
     guesses: ClassVar[bool]  # ranks by similarity, which is never zero; exact words either match or do not
@@ -134,12 +136,22 @@ class ChannelSearch(ABC):
         self.told = getattr(query.channel.source, "told", False)
         self.stored, self.weight, self.trust, self.share = stored, weight, weight, 1.0
         self.found: list[Found] = []
+        self.front: list[Found] = []
+        self.exact: dict[str, Found] = {}
         self._tools = tools
         self._rows: dict[str, Row] = {}
 
-    @abstractmethod
     def rank(self, need: int, where: Where | None, texts: TextsOf) -> None:
         """Find clips, enough for `need` answers. texts: gives clips' texts by channel."""
+        self.found = self._ranked(need, where, texts)
+        self.front = (self.found if where is None else self._ranked(need, None, texts))[:_BEST]
+
+    @abstractmethod
+    def _ranked(self, need: int, where: Where | None, texts: TextsOf) -> list[Found]:
+        """Clips found, best first."""
+
+    def measure(self, clip_ids: Sequence[str]) -> None:  # noqa: B027  # of words all that is found is exact
+        """Put these clips, which were given to `load`, into `exact`: what a filter lets in is as sure without it."""
 
     @abstractmethod
     def pieces(self, windows: Sequence[Sequence[Clip]], texts: Texts) -> Pieces:
@@ -176,12 +188,12 @@ class ChannelSearch(ABC):
     @cached_property
     def best(self) -> float:
         """Highest `match_z` of the best hits."""
-        return max(hit.match_z for hit in self.found[:_BEST])
+        return max(hit.match_z for hit in self.front)
 
     @cached_property
     def lift(self) -> float:
         """How much `match_z` of the best hits exceeds their z; added to the z of every hit."""
-        return self.best - max(hit.z for hit in self.found[:_BEST])
+        return self.best - max(hit.z for hit in self.front)
 
     @cached_property
     def places(self) -> Mapping[str, int]:
@@ -215,22 +227,16 @@ class DenseChannelSearch(ChannelSearch):
         else:
             self._scale, self._null = collection.for_query(query.vector, alike=self._by_cohort)
 
-    def rank(self, need: int, where: Where | None, texts: TextsOf) -> None:
+    def _ranked(self, need: int, where: Where | None, texts: TextsOf) -> list[Found]:
         hits = self._tools.store.search(self.collection, self._vector, k=self._candidates(need), where=where)
         rescore = max(self._tools.settings.rescore, need)
         head = [clip_id for clip_id, _ in hits[:rescore]]
         self.load(head)
-        head = [clip_id for clip_id in head if clip_id in self._rows]
-        if not head:
-            return
-        segments, starts = segment_matrix([self._rows[clip_id] for clip_id in head])
-        scores = pool_scores((segments @ self._vector)[None], starts, self._tools.settings.segment_score)[0]
-        level = self._levels(head)
-        value = self._value(scores, level)
-        z = self._scale.z(value)
-        match_z = self._match_z(scores, level, z)
-        found = [Found(*row) for row in zip(head, scores.tolist(), value.tolist(), z.tolist(), match_z, strict=True)]
+        self.measure(head)
+        found = [self.exact[clip_id] for clip_id in head if clip_id in self.exact]
         found.sort(key=lambda hit: (-hit.value, hit.clip_id))
+        if not found:
+            return []
         # The tail keeps the store's order, below the head: its segments were not scored.
         last, edge = found[-1], hits[:rescore][-1][1]
         unit = self._collection.usual[1] if self._by_cohort else 1.0
@@ -238,7 +244,20 @@ class DenseChannelSearch(ChannelSearch):
             below = (edge - score) / unit
             z_below = last.z - below / self._scale.spread
             found.append(Found(clip_id, score, last.value - below, z_below, z_below))
-        self.found = found
+        return found
+
+    def measure(self, clip_ids: Sequence[str]) -> None:
+        held = [clip_id for clip_id in clip_ids if clip_id in self._rows and clip_id not in self.exact]
+        if not held:
+            return
+        segments, starts = segment_matrix([self._rows[clip_id] for clip_id in held])
+        scores = pool_scores((segments @ self._vector)[None], starts, self._tools.settings.segment_score)[0]
+        level = self._levels(held)
+        value = self._value(scores, level)
+        z = self._scale.z(value)
+        match_z = self._match_z(scores, level, z)
+        found = (Found(*row) for row in zip(held, scores.tolist(), value.tolist(), z.tolist(), match_z, strict=True))
+        self.exact.update((hit.clip_id, hit) for hit in found)
 
     def pieces(self, windows: Sequence[Sequence[Clip]], texts: Texts) -> Pieces:
         held = [[clip for clip in clips if clip.clip_id in self._rows] for clips in windows]

@@ -165,7 +165,7 @@ def fuse_channels(
         return fuse(settings.fusion, rankings, rrf_k=settings.rrf_k, weights=trust)
     # The odds hold the confidence in one hit; the share holds that in the query at all.
     # The first of equals, so the profile's order decides; not one that cannot perceive what is asked.
-    main = max(channels, key=lambda channel: (channel.heard > _PERCEIVES, channel.stored))
+    main = max(channels, key=lambda one: (bool(rankings.get(one.name)), one.heard > _PERCEIVES, one.stored))
     odds = {}
     for channel in channels:
         # The main channel's zero is an ordinary query, the others' zero is an even chance of a match.

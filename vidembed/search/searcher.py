@@ -216,7 +216,7 @@ class Search:
             channel = self._channel(query, weights.get(query.channel.name, 1.0))
             if channel is not None:
                 channel.rank(self._need, None if where == Where() else where, self._texts_of)
-                found += [channel] if channel.found else []
+                found += [channel] if channel.front else []  # filtered out is not unknown
         if self._settings.adaptive:
             weigh(found)
         return found
@@ -257,6 +257,8 @@ class Search:
         sheet = self._sheet(windows(chosen, clips_of, context_s=settings.moments.context_s, around=settings.around))
         if sheet is None:
             return None, []
+        for channel in self.channels:
+            channel.measure([seed.clip_id for seed in chosen])
         verbatim = bool(quoted(self._text)) or len(self._text.split()) >= 3
         found = candidates(sheet, per_video, self.channels, settings, self._searcher.curves.of(self._query))
         order = ranked(found, self.channels, settings, phrase_first=verbatim)

@@ -29,18 +29,19 @@ class WordChannelSearch(ChannelSearch):
         self._match = WordMatch(text, query.channel.encoder, query.vector)
         self._phrases = quoted(text) or (text,)
 
-    def rank(self, need: int, where: Where | None, texts: TextsOf) -> None:
+    def _ranked(self, need: int, where: Where | None, texts: TextsOf) -> list[Found]:
         hits = self._tools.store.search(self.collection, self._vector, k=self._candidates(need), where=where)
         ids = [clip_id for clip_id, _ in hits]
         self.load(ids)
         lines = texts(ids)
-        found = []
         for clip_id, score in hits:
             text = lines.get(clip_id, {}).get(self.name)
             phrase = text is not None and all(contains_phrase(text.text, phrase) for phrase in self._phrases)
             z = _words_z(self._share(clip_id), phrase)
-            found.append(Found(clip_id, score, score, z, z, phrase))
-        self.found = sorted(found, key=lambda hit: (not hit.phrase, -hit.value, hit.clip_id))
+            self.exact[clip_id] = Found(clip_id, score, score, z, z, phrase)
+        return sorted(
+            (self.exact[clip_id] for clip_id in ids), key=lambda hit: (not hit.phrase, -hit.value, hit.clip_id)
+        )
 
     def pieces(self, windows: Sequence[Sequence[Clip]], texts: Texts) -> Pieces:
         return Pieces.of_lines([[part for clip in clips for part in self._lines(clip, texts)] for clips in windows])

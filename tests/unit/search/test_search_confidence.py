@@ -30,6 +30,23 @@ def test_confidence_is_an_answers_own(index: Index, query: str, fusion: Fusion) 
                 assert moment.confidence == pytest.approx(sure[moment.video_id, moment.span], abs=1e-9)
 
 
+@pytest.mark.parametrize("settings", [SearchSettings(), SearchSettings(per_channel=2, rescore=1)])
+def test_a_filter_changes_no_confidence_where_it_leaves_a_channel_without_clips(settings: SearchSettings) -> None:
+    index = Index()
+    for name in ("vision", "sound"):
+        index.add_channel(name, AxesEncoder())
+    for i in range(12):
+        index.add("vision", f"silent{i}", [("beach", "night", "boat", "snow")[i % 4]] * 5)
+        index.add("sound", f"dark{i}", [("bell", "drum", "cook", "dog")[i % 4]] * 5)
+    for query in ("snow", "a drum in the snow"):
+        found = index.searcher(settings).search(query, SearchOptions(k=24))
+        assert {moment.video_id[:4] for moment in found} == {"sile", "dark"}
+        for moment in found:
+            where = Filter(videos=[moment.video_id])
+            alone = index.searcher(settings).search(query, SearchOptions(k=1, where=where))[0]
+            assert alone.confidence == pytest.approx(moment.confidence, abs=1e-6)
+
+
 def test_captions_tell_again_what_pictures_show(index: Index) -> None:
     before = best(index, "a dog").confidence
     index.add_channel("caption", AxesEncoder())
