@@ -18,7 +18,7 @@ from vidembed.captions.summarise import Writer
 from vidembed.errors import ConfigError, InputError, missing_dependency
 from vidembed.index.evidence import evidence_of
 from vidembed.index.parts import IndexParts
-from vidembed.index.phrasing import spoken
+from vidembed.models.captioners.thoughts import spoken
 from vidembed.types import Clip, Moment, Span
 
 UNKNOWN = "unknown"

@@ -19,6 +19,7 @@ from vidembed.errors import ConfigError, EncodingError, InputError
 from vidembed.index.evidence import Answer, Evidence, Sentence
 from vidembed.index.parts import IndexParts
 from vidembed.media.reading.reader import open_video
+from vidembed.models.captioners.thoughts import spoken
 
 PICTURE_PX = 360  # short side of a picture of the evidence
 REFUSAL = "NOT SHOWN"
@@ -102,11 +103,6 @@ def _pieces(writer: Writer, text: str, pictures: Sequence[Picture]) -> Iterator[
         raise ConfigError(f"{writer.name} is shown no pictures", hint="name an endpoint, or leave the pictures out")
     else:
         yield writer.write(text, seed=0)
-
-
-def spoken(text: str) -> str:
-    """What a model says after it has thought; "" while it still thinks."""
-    return text.rpartition("</think>")[2].strip() if "</think>" in text or "<think>" not in text else ""
 
 
 def request(question: str, evidence: Sequence[Evidence]) -> str:

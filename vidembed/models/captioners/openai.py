@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from vidembed.errors import ConfigError, EndpointRefused, ModelError, NoSuchStream
 from vidembed.models.captioners._inputs import AnswerStyle
+from vidembed.models.captioners.thoughts import spoken
 from vidembed.models.spec import ModelSpec, read_options
 from vidembed.protocols import ClipMedia
 from vidembed.types import FrameBatch
@@ -243,8 +244,7 @@ class OpenAICaptioner:
 
     def _post_once(self, content: str | list[dict[str, Any]], settings: dict[str, Any]) -> list[str]:
         with self._told(settings):
-            texts = [str(choice.message.content or "") for choice in self._create(content, settings).choices]
-            return [text.rpartition("</think>")[2].strip() for text in texts]
+            return [spoken(str(choice.message.content or "")) for choice in self._create(content, settings).choices]
 
     def _create(self, content: str | list[dict[str, Any]], settings: dict[str, Any]) -> Any:
         return self._client.chat.completions.create(

@@ -27,6 +27,8 @@ from vidembed.models.captioners._inputs import (
     PictureInputs,
     read_clip,
 )
+from vidembed.models.captioners._streaming import streamed
+from vidembed.models.captioners.thoughts import spoken
 from vidembed.models.encoders._torch import VOCABULARIES, load_transformers, place, running, settle
 from vidembed.models.spec import read_options
 from vidembed.protocols import ClipMedia
@@ -128,10 +130,10 @@ class VlmCaptioner:
 
     def write(self, request: str, *, seed: int = 0) -> str:
         """The greedy answer to text alone; the seed changes nothing. Raises ConfigError without a chat template."""
-        return next(self.stream(request, seed=seed))
+        return spoken("".join(self.stream(request, seed=seed)))
 
     def stream(self, request: str, *, pictures: Sequence[tuple[str, Any]] = (), seed: int = 0) -> Iterator[str]:
-        """The greedy answer, in one piece.
+        """The greedy answer in pieces of whole words, with what the model thinks before it.
 
         Args:
             request: What is asked.
@@ -146,11 +148,10 @@ class VlmCaptioner:
         if pictures and not self._inputs.sees:
             raise ConfigError(f"{self.name} is shown no pictures", hint="leave the pictures out")
         batch = self._inputs.asked(self.options.written(request), pictures)
-        with running(self._device):
-            inputs = batch.inputs.to(self._device, self._dtype)
-            tokens = self._model.generate(**inputs, max_new_tokens=WRITTEN_TOKENS, do_sample=False, num_beams=1)
-        text: str = self._processor.tokenizer.decode(tokens[0, batch.prompt_tokens :].cpu(), skip_special_tokens=True)
-        yield text.rpartition("</think>")[2].strip()
+        inputs = batch.inputs.to(self._device, self._dtype)
+        yield from streamed(
+            self._model, self._processor.tokenizer, inputs, device=self._device, max_new_tokens=WRITTEN_TOKENS
+        )
 
     def agreement(self, clips: Sequence[ClipMedia], claim: str) -> Floats:
         """(N,) float32 in 0..1: how far it says yes when asked whether each clip shows the claim.
@@ -233,8 +234,7 @@ class VlmCaptioner:
     def _answer(self, tokens: Tensor) -> str:
         """The words of one row; an answer that ran into the token limit ends with its last whole sentence, if any."""
         tokenizer = self._processor.tokenizer
-        text = tokenizer.decode(tokens, skip_special_tokens=True).strip()
-        text = text.rpartition("</think>")[2].strip()
+        text = spoken(tokenizer.decode(tokens, skip_special_tokens=True))
         ends = _ids(self._model.generation_config.eos_token_id) | _ids(tokenizer.eos_token_id)
         ends |= _ids(tokenizer.sep_token_id) | _ids(tokenizer.pad_token_id)
         if len(tokens) >= self.options.max_tokens and int(tokens[-1]) not in ends:
@@ -246,7 +246,7 @@ class VlmCaptioner:
 def spans_of(answer: str, clip: Span) -> list[Span]:
     """The [start, end] pairs of an answer, in seconds of the clip, as spans of its video."""
     found = []
-    for pair in _PAIR.findall(answer.rpartition("</think>")[2]):
+    for pair in _PAIR.findall(spoken(answer)):
         start_s, end_s = (min(float(number), clip.duration_s) + clip.start_s for number in pair)
         if end_s > start_s:
             found.append(Span(start_s, end_s))
