@@ -15,12 +15,14 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _machine import facts, peak_memory_mb
 
+from vidembed.index.opening import open_index
 from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
 from vidembed.index.stores.qdrant_server import QdrantServerStore
 from vidembed.protocols import Store
@@ -36,6 +38,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=512)
     parser.add_argument("--segments", type=int, default=0, help="float16 unit vectors kept with each clip")
     parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--like", type=Path, help="cluster the vectors as the frames of this index are")
     parser.add_argument("--quantization", choices=["scalar", "binary", "turbo1", "turbo2", "turbo4"])
     parser.add_argument("--hnsw-ef", type=int, default=256)
     parser.add_argument("--url", help="measure a Qdrant server instead of the embedded engine")
@@ -145,15 +148,32 @@ def video_id(i: int) -> str:
 
 
 def vectors_of(args: argparse.Namespace, start: int) -> Floats:
-    """Rows start..start+CHUNK: cosine about 0.9 within a video and 0.5 within a topic, as CLIP vectors have it."""
+    """Rows start..start+CHUNK, start a multiple of CHUNK.
+
+    Cosines are about 0.9 within a video and 0.5 within a topic, as CLIP vectors have it.
+    """
     count = min(CHUNK, args.n - start)
-    topics = unit(np.random.default_rng(1).normal(size=(200, args.dim)))
-    rows = []
-    for video in range(start // CLIPS_PER_VIDEO, -(-(start + count) // CLIPS_PER_VIDEO)):
-        rng = np.random.default_rng((2, video))
-        centre = unit(topics[rng.integers(200)] + rng.normal(size=args.dim) / np.sqrt(args.dim))
-        rows.append(centre + 0.33 * rng.normal(size=(CLIPS_PER_VIDEO, args.dim)) / np.sqrt(args.dim))
-    return unit(np.concatenate(rows)[:count])
+    topics, spread = clusters(args.like, args.dim)
+    rng = np.random.default_rng((2, start))
+    videos = CHUNK // CLIPS_PER_VIDEO
+    noise = rng.standard_normal((videos + CHUNK, len(spread)), np.float32) @ spread
+    centres = unit(topics[rng.integers(len(topics), size=videos)] + noise[:videos])
+    return unit(np.repeat(centres, CLIPS_PER_VIDEO, axis=0) + 0.33 * noise[videos:])[:count]
+
+
+@cache
+def clusters(like: Path | None, dim: int) -> tuple[Floats, Floats]:
+    """Centres of topics, (T, D), and what normal numbers are multiplied with to spread around them, (R, D).
+
+    Of an index, the centres are its frames, and what is spread has the covariance of its frames.
+    """
+    if like is None:
+        return unit(np.random.default_rng(1).normal(size=(200, dim))), np.eye(dim, dtype=np.float32) / np.sqrt(dim)
+    with open_index(like, readonly=True) as index:
+        store = index.parts.store
+        frames = unit(np.concatenate([r.segments for rows in store.scan("vision", segments=True) for r in rows]))
+    apart = frames - frames.mean(axis=0)
+    return frames, apart / np.linalg.norm(apart)
 
 
 def rows_of(args: argparse.Namespace, start: int) -> list[Row]:
@@ -176,7 +196,8 @@ def truth(args: argparse.Namespace) -> tuple[list[Floats], list[list[str]]]:
     rng = np.random.default_rng(4)
     picks = rng.integers(args.n, size=args.queries)
     near = np.stack([vectors_of(args, int(p) // CHUNK * CHUNK)[int(p) % CHUNK] for p in picks])
-    queries = unit(near + rng.normal(size=near.shape) / np.sqrt(args.dim))
+    _, spread = clusters(args.like, args.dim)
+    queries = unit(near + rng.standard_normal((len(near), len(spread)), np.float32) @ spread)
     scores = np.zeros((args.queries, 0), np.float32)
     places = np.zeros((args.queries, 0), np.int64)
     for start in range(0, args.n, CHUNK):

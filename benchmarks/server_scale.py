@@ -18,23 +18,23 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _machine import facts
-from qdrant_client import QdrantClient, models
+from qdrant_client import models
 from search_latency import CHUNK, NAME, filters, latency, rows_of, timed, truth
 
 from vidembed.index.stores.qdrant_edge import QdrantEdgeStore
 from vidembed.index.stores.qdrant_server import QdrantServerStore
 from vidembed.protocols import Store
-from vidembed.types import Space
+from vidembed.types import Row, Space
 
 PRESETS = ("none", "scalar", "turbo4")
-WAYS = {"server": False, "server, graph after loading": True, "edge": False}
-_INDEXING_KB = 10_000  # the server's own threshold
+WAYS = ("server", "edge")
 
 
 def main() -> None:
@@ -44,63 +44,91 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=384)
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--http", action="store_true", help="write and search over HTTP instead of gRPC")
+    parser.add_argument("--like", type=Path, help="cluster the vectors as the frames of this index are")
+    parser.add_argument("--processes", type=int, default=2, help="that send to the server")
+    parser.add_argument("--threads", type=int, help="with which the server builds its graphs (default: its own choice)")
+    parser.add_argument("--folder", type=Path, help="keep what was written there, and search what lies there")
+    parser.add_argument("--only", choices=["fill", "search"], help="one of the two steps, with --folder")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--presets", nargs="+", choices=PRESETS, default=list(PRESETS))
     parser.add_argument(
         "--out", type=Path, help="also write the JSON here after each step; what it has of the same settings is kept"
     )
     args = parser.parse_args()
     args.segments = 0  # rows_of: none kept with a clip
-    report: dict[str, Any] = {"settings": {k: str(v) for k, v in vars(args).items() if k not in ("qdrant", "out")}}
+    kept = {
+        k: str(v)
+        for k, v in vars(args).items()
+        if k not in ("qdrant", "out", "like", "folder", "only", "ways", "presets")
+    }
+    report: dict[str, Any] = {"settings": kept}
     report["machine"] = facts(["qdrant-edge-py", "qdrant-client"])
     if args.out and args.out.exists():
         before = json.loads(args.out.read_text("utf-8"))
         report |= before if before["settings"] == report["settings"] else {}
-    asked = truth(args)
-    for way, preset in [(way, preset) for way in WAYS for preset in args.presets if preset == "none" or not WAYS[way]]:
-        if (title := f"{way}, {preset}") in report:
-            continue
+    asked = expected(args)
+    for way, preset in [(way, preset) for way in args.ways for preset in args.presets]:
+        title = f"{way}, {preset}"
         print(title, file=sys.stderr)
-        with tempfile.TemporaryDirectory(prefix="vidembed-bench-") as folder:
-            report[title] = measured(args, way, preset, Path(folder), asked)
+        with tempfile.TemporaryDirectory(prefix="vidembed-bench-") as scratch:
+            folder = (args.folder or Path(scratch)) / title.replace(", ", "-")
+            folder.mkdir(parents=True, exist_ok=True)
+            report[title] = report.get(title, {}) | measured(args, way, preset, folder, asked)
         if args.out:
             args.out.write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     print(json.dumps(report, indent=1))
 
 
+def expected(args: argparse.Namespace) -> Any:
+    """Queries and their nearest clips by exact search; kept in --folder."""
+    if args.folder is None:
+        return truth(args)
+    args.folder.mkdir(parents=True, exist_ok=True)
+    note = args.folder / f"truth-{args.n}-{args.dim}-{args.queries}.json"
+    if not note.exists():
+        queries, exact = truth(args)
+        note.write_text(json.dumps([np.stack(queries).tolist(), exact]), "utf-8")
+    queries, exact = json.loads(note.read_text("utf-8"))
+    return list(np.asarray(queries, np.float32)), exact
+
+
 def measured(args: argparse.Namespace, way: str, preset: str, folder: Path, asked: Any) -> dict[str, Any]:
     """One engine and preset: filled in one process, opened and searched in fresh ones."""
     report: dict[str, Any] = {}
-    for step in (filled, searched):
-        with server(args.qdrant, folder) if way != "edge" else no_server() as process:
+    for step in [step for name, step in (("fill", filled), ("search", searched)) if args.only in (None, name)]:
+        with server(args, folder) if way == "server" else no_server() as process:
             how = (args, way, preset, folder, process)
-            with multiprocessing.get_context("spawn").Pool(1) as pool:
-                report |= pool.apply(step, (how, asked))
+            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+                report |= pool.submit(step, how, asked).result()
     report["disk_mb"] = round(sum(f.stat().st_blocks * 512 for f in folder.rglob("*") if f.is_file()) / 1e6)
     return report
 
 
 def filled(how: Any, asked: Any) -> dict[str, Any]:
     """Write all vectors, and wait until the graph is built."""
-    args, way, *_ = how
+    args, *_ = how
     store = opened(how)
     store.create(NAME, Space("clustered", args.dim))
-    if WAYS[way]:
-        index_above(store, 0)
-    took = 0.0
-    for start in range(0, args.n, CHUNK):
-        rows = rows_of(args, start)
-        took += timed(lambda rows=rows: store.put(NAME, rows))
+    made = 0.0
+
+    def rows() -> Iterator[Row]:
+        nonlocal made
+        for start in range(0, args.n, CHUNK):
+            began = time.perf_counter()
+            chunk = rows_of(args, start)
+            made += time.perf_counter() - began
+            yield from chunk
+
+    took = timed(lambda: store.load(NAME, rows(), processes=args.processes))
     began = time.perf_counter()
-    if WAYS[way]:
-        index_above(store, _INDEXING_KB)
     store.flush()
     store.optimize()
     report = {"in_graph": wait_for_green(store)} if isinstance(store, QdrantServerStore) else {}
     built = time.perf_counter() - began
     store.close()
     return {
-        "put_s": round(took, 1),
-        "put_rows_per_s": round(args.n / took),
+        "put_s": round(took - made, 1),
+        "put_rows_per_s": round(args.n / (took - made)),
         "then_until_built_s": round(built, 1),
         **report,
     }
@@ -135,16 +163,7 @@ def opened(how: Any) -> Store:
     if way == "edge":
         return QdrantEdgeStore(folder, quantization=codes)
     http, grpc = ports(folder)
-    url = f"http://127.0.0.1:{http}"
-    client = QdrantClient(url, grpc_port=grpc, prefer_grpc=not args.http, timeout=60, check_compatibility=False)
-    return QdrantServerStore(url, client=client, quantization=codes)
-
-
-def index_above(store: Store, size_kb: int) -> None:
-    """From which size of a segment on the server builds a graph; 0 = none."""
-    assert isinstance(store, QdrantServerStore)
-    threshold = models.OptimizersConfigDiff(indexing_threshold=size_kb)
-    store._client.update_collection(store._full(NAME), optimizers_config=threshold)
+    return QdrantServerStore(f"http://127.0.0.1:{http}", grpc_port=None if args.http else grpc, quantization=codes)
 
 
 def wait_for_green(store: QdrantServerStore) -> int:
@@ -163,7 +182,7 @@ def no_server() -> Iterator[None]:
 
 
 @contextmanager
-def server(binary: Path, folder: Path) -> Iterator[int]:
+def server(args: argparse.Namespace, folder: Path) -> Iterator[int]:
     """A server on loopback with this folder; its process id."""
     http, grpc = ports(folder)
     own = {
@@ -175,7 +194,12 @@ def server(binary: Path, folder: Path) -> Iterator[int]:
         "QDRANT__TELEMETRY_DISABLED": "true",
         "QDRANT__LOG_LEVEL": "ERROR",
     }
-    with subprocess.Popen([binary], env={**os.environ, **own}, cwd=folder, stdout=subprocess.DEVNULL) as process:
+    if args.threads:
+        own |= dict.fromkeys(
+            ("QDRANT__STORAGE__PERFORMANCE__OPTIMIZER_CPU_BUDGET", "QDRANT__STORAGE__HNSW_INDEX__MAX_INDEXING_THREADS"),
+            str(args.threads),
+        )
+    with subprocess.Popen([args.qdrant], env={**os.environ, **own}, cwd=folder, stdout=subprocess.DEVNULL) as process:
         try:
             for _ in range(600):
                 try:

@@ -219,6 +219,13 @@ class Store(Protocol):
         """Add or replace by clip_id. Zero, non-finite or wrong-sized vectors raise EncodingError, nothing written."""
         ...
 
+    def load(self, collection: str, rows: Iterable[Row], *, processes: int = 1) -> None:
+        """`put` for very many rows, read as they are written; searches may be slow until it is done.
+
+        processes: That send to a server at once; more than one needs a main module that can be imported.
+        """
+        ...
+
     def search(
         self, collection: str, vector: Floats | SparseVector, *, k: int, where: Where | None = None
     ) -> list[tuple[str, float]]:

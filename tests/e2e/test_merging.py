@@ -90,7 +90,7 @@ def test_merged_onto_a_server_in_two_steps(
     from qdrant_client import QdrantClient
 
     client = QdrantClient(":memory:")
-    monkeypatch.setattr("vidembed.index.stores.qdrant_server._connect", lambda *_: client)
+    monkeypatch.setattr("vidembed.index.stores.qdrant_server.connect", lambda *_: client)
     monkeypatch.setattr(client, "close", lambda: None)
     server = {"store.kind": "server", "store.url": "http://localhost:6333"}
     merge(shards[:1], tmp_path / "index", overrides=server)

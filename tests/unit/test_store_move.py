@@ -52,16 +52,16 @@ class Breaking(MemoryStore):
 
 
 def test_resumes_where_it_broke_off() -> None:
-    source, target = filled(), Breaking(writes=2)
+    source, target = filled(2500), Breaking(writes=2)
     with pytest.raises(StoreError, match="gone"):
-        move(source, target, batch=3)
-    assert (target.count(NAME), target.aliases()) == (6, {})
+        move(source, target, batch=900)
+    assert (target.count(NAME), target.aliases()) == (2000, {})  # a thousand in a write
     target.left = 99
     seen: list[tuple[str, int, int]] = []
-    assert move(source, target, batch=3, progress=lambda *step: seen.append(step)) == {NAME: 10}
-    assert target.written == 10  # six before, four now: nothing twice
+    assert move(source, target, batch=900, progress=lambda *step: seen.append(step)) == {NAME: 2500}
+    assert target.written == 2500  # nothing twice
     assert target.aliases() == {"vision": NAME}
-    assert seen == [(NAME, 3, 10), (NAME, 6, 10), (NAME, 9, 10), (NAME, 10, 10)]
+    assert seen == [(NAME, 900, 2500), (NAME, 1800, 2500), (NAME, 2500, 2500)]
 
 
 def test_changed_rows_are_sent_again() -> None:

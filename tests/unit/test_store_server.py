@@ -16,8 +16,8 @@ from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedR
 
 from vidembed.errors import ConfigError, StoreError, StoreUnavailable
 from vidembed.index.stores._points import breadth
-from vidembed.index.stores._server import call
-from vidembed.index.stores.qdrant_server import QdrantServerStore, _connect
+from vidembed.index.stores._server import call, connect
+from vidembed.index.stores.qdrant_server import QdrantServerStore
 from vidembed.types import Clip, Row, Space, Span
 
 NAME = "vision.00000001"
@@ -182,13 +182,13 @@ def test_the_most_that_a_server_takes_is_sent_whole() -> None:
 
 
 def test_segments_come_back_to_the_last_bit_from_shorter_json() -> None:
-    from vidembed.index.stores.qdrant_server import _point
+    from vidembed.index.stores._sending import point_of
 
     rng = np.random.default_rng(0)
     segments = rng.normal(size=(50, 64))
     segments = (segments / np.linalg.norm(segments, axis=1, keepdims=True)).astype(np.float16)
     row = Row(Clip.make("v", 0, Span(0, 1)), segments[0].astype(np.float32), segments, np.arange(50.0))
-    sent: Any = _point(row).vector
+    sent: Any = point_of(row).vector
     np.testing.assert_array_equal(np.asarray(sent["units"], np.float32).astype(np.float16), segments)
     assert max(len(repr(number)) for vector in sent["units"] for number in vector) <= len("-0.12345678")
 
@@ -205,7 +205,7 @@ def test_the_layout_of_a_cluster_is_asked_for(monkeypatch: pytest.MonkeyPatch) -
         return create(name, **options)
 
     monkeypatch.setattr(client, "create_collection", noted)
-    monkeypatch.setattr("vidembed.index.stores.qdrant_server._connect", lambda *_: client)
+    monkeypatch.setattr("vidembed.index.stores.qdrant_server.connect", lambda *_: client)
     settings = StoreSettings(kind="server", url="http://localhost:6333", shards=6, replicas=2, write_consistency=2)
     open_store(settings).create(NAME, Space("toy", 2))
     wanted = {"shard_number": 6, "replication_factor": 2, "write_consistency_factor": 2}
@@ -295,13 +295,13 @@ def test_a_client_made_with_an_address_alone_is_no_imitation() -> None:
     ],
 )
 def test_a_key_without_encryption_is_warned_of(url: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
-    _connect(url, "secret", prefer_grpc=False, timeout_s=1).close()
+    connect(url, "secret", None, 1).close()
     assert ("the API key goes to vectors.example unencrypted" in caplog.text) is warned
     assert "secret" not in caplog.text
 
 
 def test_a_key_without_a_scheme_is_sent_encrypted() -> None:
-    client: Any = _connect("vectors.example:6333", "secret", prefer_grpc=False, timeout_s=1)
+    client: Any = connect("vectors.example:6333", "secret", None, 1)
     assert client._client.rest_uri == "https://vectors.example:6333"
     client.close()
 

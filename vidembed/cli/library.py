@@ -208,7 +208,7 @@ def move(
 ) -> None:
     """Copy all vectors to a Qdrant server (or back), compare the counts, then switch to it."""
     with opened(index) as open_index:
-        counts = open_index.move_store(to)
+        counts = open_index.move_store(to, processes=min(4, os.cpu_count() or 1))
     for collection, count in counts.items():
         plain(err(), f"{collection}: {count} clips")
     plain(err(), f"the index now uses {to}")

@@ -146,8 +146,11 @@ class StoreSettings(Section):
     hnsw_ef: int | None = Field(
         default=None, ge=4, le=10_000, description="clips a graph search looks at; null = 256, or 2 for each hit wanted"
     )
-    timeout_s: Seconds = Field(default=30.0, description="server: longest wait for one call")
-    prefer_grpc: bool = Field(default=False, description="server: call its gRPC port (6334), faster for large batches")
+    timeout_s: Seconds = Field(
+        default=30.0, description="server: longest wait for one call, doubled where an answer takes longer"
+    )
+    prefer_grpc: bool = Field(default=False, description="server: call its gRPC port, faster for large batches")
+    grpc_port: int = Field(default=6334, ge=1, le=65535, description="server: its gRPC port, of the same host")
     shards: int | None = Field(
         default=None, ge=1, le=1024, description="server: parts of a new collection; null = one for each node"
     )

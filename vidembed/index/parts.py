@@ -191,14 +191,14 @@ class IndexParts:
 
     # -- the store ---------------------------------------------------------------------------------------------------
 
-    def move_store(self, to: str) -> dict[str, int]:
+    def move_store(self, to: str, *, processes: int) -> dict[str, int]:
         """See `VideoIndex.move_store`. Nothing changes unless every count agrees."""
         settings = _moved(self.config.store, to)
         if settings == self.config.store:
             raise ConfigError(f"the index keeps its vectors in {to} already")
         target = self._opened_store(settings)
         try:
-            counts = move(self.store, target)
+            counts = move(self.store, target, processes=processes)
             manifest = replace(self.manifest, store=settings.model_dump(mode="json"))
             manifest.write(self.path)
         except BaseException:

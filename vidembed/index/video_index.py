@@ -216,10 +216,13 @@ class VideoIndex(Questions):
             self.catalog.tags.change(chosen, changes)
         return len(chosen)
 
-    def move_store(self, to: str) -> dict[str, int]:
-        """Copy all vectors to a Qdrant server (its address) or "edge", and use that; returns clips per collection."""
+    def move_store(self, to: str, *, processes: int = 1) -> dict[str, int]:
+        """Copy all vectors to a Qdrant server (its address) or "edge", and use that; returns clips per collection.
+
+        processes: That send to a server at once; more than one needs a main module that can be imported.
+        """
         with self.parts.writing():
-            return self.parts.move_store(to)
+            return self.parts.move_store(to, processes=processes)
 
     def optimize(self) -> None:
         """Build what makes searches fast, and free the space of deleted vectors."""

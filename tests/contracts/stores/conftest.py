@@ -46,7 +46,14 @@ def _server(tmp_path: Path, prefer_grpc: bool = False) -> Opener:
     url = os.environ.get("VIDEMBED_TEST_QDRANT_URL")
     if not url:
         pytest.skip("VIDEMBED_TEST_QDRANT_URL is not set")
-    settings = StoreSettings(kind="server", url=url, namespace=f"test-{uuid.uuid4().hex[:8]}", prefer_grpc=prefer_grpc)
+    settings = StoreSettings(
+        kind="server",
+        url=url,
+        namespace=f"test-{uuid.uuid4().hex[:8]}",
+        prefer_grpc=prefer_grpc,
+        grpc_port=int(os.environ.get("VIDEMBED_TEST_QDRANT_GRPC_PORT", "6334")),
+        api_key_env="VIDEMBED_TEST_QDRANT_KEY" if "VIDEMBED_TEST_QDRANT_KEY" in os.environ else None,
+    )
     return lambda: open_store(settings)
 
 

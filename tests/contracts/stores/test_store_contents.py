@@ -6,7 +6,7 @@ import uuid
 
 import numpy as np
 import pytest
-from store_rows import DENSE, NAME, agree, make_rows, oracle
+from store_rows import DENSE, NAME, SPEECH, WORDS, agree, make_rows, oracle, word_rows
 
 from vidembed.errors import EncodingError
 from vidembed.protocols import Store
@@ -112,3 +112,30 @@ def test_bad_units_are_refused(store: Store) -> None:
         with pytest.raises(EncodingError):
             store.put(NAME, [Row(row.clip, row.vector, segments, np.zeros(len(segments)))])
     assert store.count(NAME) == 0
+
+
+def test_many_rows_are_loaded_from_a_stream(store: Store) -> None:
+    rows = make_rows(1500, segments=2)
+    store.create(NAME, DENSE)
+    store.create(SPEECH, WORDS)
+    store.load(NAME, iter(rows))
+    store.load(SPEECH, iter(word_rows([[1, 2], [2]])))
+    assert (store.count(NAME), store.count(SPEECH)) == (1500, 2)
+    got = store.rows(NAME, [rows[1400].clip.clip_id])[rows[1400].clip.clip_id]
+    assert got.clip == rows[1400].clip
+    np.testing.assert_array_equal(got.segments, rows[1400].segments)
+    np.testing.assert_array_equal(got.segment_times_s, rows[1400].segment_times_s)
+    np.testing.assert_allclose(got.vector, rows[1400].vector, atol=1e-6)
+    with pytest.raises(EncodingError):
+        store.load(NAME, [make_rows(1)[0], Row(rows[0].clip, np.zeros(8, np.float32))])
+    agree(store.search(NAME, rows[7].vector, k=3), oracle(rows).search(NAME, rows[7].vector, k=3))
+
+
+def test_a_scan_with_segment_embeddings_finds_clips_of_any_size(store: Store) -> None:
+    rows = [make_rows(6, segments=count)[i] for i, count in enumerate((1, 900, 3, 1, 700, 2))]
+    store.create(NAME, DENSE)
+    store.put(NAME, rows)
+    found = {row.clip.clip_id: row for part in store.scan(NAME, segments=True, batch=4) for row in part}
+    assert {clip_id: row.segments.shape for clip_id, row in found.items() if row.segments is not None} == {
+        row.clip.clip_id: row.segments.shape for row in rows if row.segments is not None
+    }

@@ -6,7 +6,7 @@ Nothing heavy is imported here; `open_store` imports the engine that is asked fo
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def open_store(settings: StoreSettings, *, folder: str | Path | None = None, nam
         namespace=settings.namespace or namespace,
         quantization=quantization,
         timeout_s=max(1, round(settings.timeout_s)),
-        prefer_grpc=settings.prefer_grpc,
+        grpc_port=settings.grpc_port if settings.prefer_grpc else None,
         hnsw_ef=settings.hnsw_ef,
         layout=Layout(settings.shards, settings.replicas, settings.write_consistency),
     )
@@ -78,6 +78,7 @@ def move(
     *,
     batch: int = 256,
     replace: bool = False,
+    processes: int = 1,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> dict[str, int]:
     """Copy collections with their aliases to another store; the source stays as it is.
@@ -91,6 +92,8 @@ def move(
         collections: Which ones; None = all.
         batch: Clips read and written at once.
         replace: Drop the target's collections of the same name first.
+        processes: That send at once to a server's empty collection; more than one needs a main module that can be
+            imported (`if __name__ == "__main__"`).
         progress: Called with (collection, clips done, clips in all) after each batch.
 
     Returns:
@@ -110,7 +113,7 @@ def move(
         if replace:
             target.drop(name)
         target.create(name, spaces[name])
-        counts[name] = _copy(source, target, name, batch, progress)
+        counts[name] = _copy(source, target, name, batch, processes, progress or (lambda *_: None))
     target.flush()
     for name, expected in counts.items():
         if (got := target.count(name)) != expected:
@@ -125,16 +128,21 @@ def move(
     return counts
 
 
-def _copy(source: Store, target: Store, name: str, batch: int, progress: Callable[[str, int, int], None] | None) -> int:
+def _copy(
+    source: Store, target: Store, name: str, batch: int, processes: int, progress: Callable[[str, int, int], None]
+) -> int:
     total, done = source.count(name), 0
-    for rows in source.scan(name, segments=True, batch=batch):
-        there = target.rows(name, [row.clip.clip_id for row in rows])
-        missing = [row for row in rows if not _same(row, there.get(row.clip.clip_id))]
-        if missing:
-            target.put(name, missing)
-        done += len(rows)
-        if progress is not None:
+
+    def missing() -> Iterator[Row]:
+        nonlocal done
+        for rows in source.scan(name, segments=True, batch=batch):
+            there = {} if empty else target.rows(name, [row.clip.clip_id for row in rows])
+            yield from (row for row in rows if not _same(row, there.get(row.clip.clip_id)))
+            done += len(rows)
             progress(name, done, max(total, done))
+
+    empty = target.count(name) == 0
+    target.load(name, missing(), processes=processes)
     return done
 
 

@@ -47,6 +47,15 @@ class LockedStore:
         """Let go of what it holds. Twice is no error."""
         self._closed = True
 
+    def put(self, collection: str, rows: Sequence[Row]) -> None:
+        """As `protocols.Store.put`."""
+        raise NotImplementedError
+
+    def load(self, collection: str, rows: Iterable[Row], *, processes: int = 1) -> None:
+        """As `protocols.Store.load`, in this process."""
+        for block in writes(rows):
+            self.put(collection, block)
+
     def __enter__(self) -> Self:
         return self
 
@@ -254,16 +263,48 @@ def row_of(clip_id: str, entry: Mapping[str, Any], vectors: Mapping[str, Any]) -
         ) from error
 
 
-def writes(rows: Sequence[Row]) -> Iterator[list[Row]]:
+def blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """The rows in stretches of some 64 MB."""
+    return _pieces(rows, 32 * _FLOATS_PER_WRITE, 32_000)
+
+
+def writes(rows: Iterable[Row]) -> Iterator[list[Row]]:
     """The rows in pieces small enough for one request or one entry of a write-ahead log."""
-    piece: list[Row] = []
-    room = _FLOATS_PER_WRITE
-    for row in rows:
-        size = (2 * len(row.vector.values) if isinstance(row.vector, SparseVector) else len(row.vector)) + 64
-        size += 0 if row.segments is None else row.segments.size
-        if piece and (size > room or len(piece) >= 1000):
+    return _pieces(rows, _FLOATS_PER_WRITE, 1000)
+
+
+def reads(clip_ids: Sequence[str], segments: Sequence[int], vector: Floats | SparseVector) -> Iterator[list[str]]:
+    """The ids in pieces whose rows, with so many segment embeddings each, fit into one answer."""
+    dim = 0 if isinstance(vector, SparseVector) else len(vector)
+    room, piece = 4 * _FLOATS_PER_WRITE, list[str]()
+    for clip_id, count in zip(clip_ids, segments, strict=True):
+        if piece and count * dim > room:
             yield piece
-            piece, room = [], _FLOATS_PER_WRITE
+            room, piece = 4 * _FLOATS_PER_WRITE, []
+        piece.append(clip_id)
+        room -= count * dim
+    yield piece
+
+
+def most_for_one_write(rows: Sequence[Row]) -> int:
+    """How many of these rows fit into one request, whichever they are."""
+    return max(1, min(1000, _FLOATS_PER_WRITE // max(map(_size, rows))))
+
+
+def _size(row: Row) -> int:
+    """About how many numbers are sent for it."""
+    own = 2 * len(row.vector.values) if isinstance(row.vector, SparseVector) else len(row.vector)
+    return own + 64 + (0 if row.segments is None else row.segments.size)
+
+
+def _pieces(rows: Iterable[Row], numbers: int, most: int) -> Iterator[list[Row]]:
+    piece: list[Row] = []
+    room = numbers
+    for row in rows:
+        size = _size(row)
+        if piece and (size > room or len(piece) >= most):
+            yield piece
+            piece, room = [], numbers
         piece.append(row)
         room -= size
     if piece:

@@ -10,17 +10,21 @@ all else                                                     StoreError
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
-from qdrant_client import models
+from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
 from vidembed.errors import ConfigError, StoreError, StoreUnavailable
 from vidembed.index.stores._points import DENSE, OVERSAMPLING, UNITS, WORDS, uuids
 from vidembed.types import Space, Where
+
+_log = logging.getLogger(__name__)
 
 PAYLOAD_INDEXES = {
     "video_id": models.PayloadSchemaType.KEYWORD,
@@ -115,6 +119,18 @@ def filter_of(where: Where | None, *, with_videos: bool = True) -> models.Filter
     return models.Filter(must=must or None, must_not=[models.HasIdCondition(has_id=ids)] if ids else None)
 
 
+def connect(url: str, api_key: str | None, grpc_port: int | None, timeout_s: int) -> QdrantClient:
+    """A client of the server; over gRPC where its port is given."""
+    # The key goes as a header: as api_key, the client warns of http:// on loopback, too.
+    secret: dict[str, Any] = {"headers": {"api-key": api_key}, "https": True} if api_key else {}
+    host = (urlsplit(url).hostname or "") if url.startswith("http://") else ""
+    if api_key and host and host != "localhost" and not host.startswith("127.") and host != "::1":
+        _log.warning("the API key goes to %s unencrypted; https:// in store.url would encrypt it", host)
+    if grpc_port is not None:
+        secret |= {"prefer_grpc": True, "grpc_port": grpc_port}
+    return QdrantClient(url=url, timeout=timeout_s, check_compatibility=False, **secret)
+
+
 R = TypeVar("R")
 
 _BUSY_HTTP = {429, 502, 503, 504}
@@ -123,8 +139,13 @@ _LONGEST_WAIT_S = 10.0
 _LIMITS = "limits of the server (strict mode): raise them there"
 
 
-def call(work: Callable[[], R], action: str, waits_s: Sequence[float]) -> R:
-    """work(), tried again after each wait while the server does not answer. All our calls may run twice safely."""
+def call(
+    work: Callable[[], R], action: str, waits_s: Sequence[float], *, too_late: Callable[[], None] = lambda: None
+) -> R:
+    """work(), tried again after each wait while the server does not answer. All our calls may run twice safely.
+
+    too_late: Called before the next try when the server took the call and did not answer in time.
+    """
     for wait_s in (*waits_s, None):
         try:
             return work()
@@ -136,6 +157,8 @@ def call(work: Callable[[], R], action: str, waits_s: Sequence[float]) -> R:
             failure = error
         if wait_s is None or not _busy(failure):
             raise _ours(failure, action) from failure
+        if _late(failure):
+            too_late()
         asked_s = float(getattr(failure, "retry_after_s", 0) or 0)
         time.sleep(min(max(wait_s, asked_s), _LONGEST_WAIT_S))
     raise AssertionError("unreachable")
@@ -145,6 +168,11 @@ def _busy(error: Exception) -> bool:
     if isinstance(error, UnexpectedResponse):
         return error.status_code in _BUSY_HTTP
     return isinstance(error, ResponseHandlingException | ResourceExhaustedResponse) or _grpc_code(error) in _BUSY_GRPC
+
+
+def _late(error: Exception) -> bool:
+    source = getattr(error, "source", None)  # the client wraps what httpx raises
+    return type(source).__name__ in ("ReadTimeout", "WriteTimeout") or _grpc_code(error) == "DEADLINE_EXCEEDED"
 
 
 def _ours(error: Exception, action: str) -> StoreError:

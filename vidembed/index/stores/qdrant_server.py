@@ -7,21 +7,21 @@ the server's own, "holiday__vision".
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
-import numpy as np
 from qdrant_client import QdrantClient, models
 
 import vidembed.index.stores._points as _points
 from vidembed.errors import ConfigError, StoreError
 from vidembed.index.stores._points import DENSE, WORDS
+from vidembed.index.stores._sending import fitting, point_of, upload
 from vidembed.index.stores._server import (
     PAYLOAD_INDEXES,
     call,
+    connect,
     filter_of,
     quantization_config,
     search_params,
@@ -33,7 +33,7 @@ from vidembed.types import Floats, Row, Space, SparseVector, Where
 
 R = TypeVar("R")
 
-_MOST_NUMBERS = 1024 * 1024 - 1  # of one multivector: a server refuses more (1.19: MAX_MULTIVECTOR_FLATTENED_LEN)
+_GRAPH_FROM_KB = 10_000  # of a segment: the server's own threshold
 _log = logging.getLogger(__name__)
 
 
@@ -55,7 +55,7 @@ class QdrantServerStore:
         *,
         api_key: str | None = None,
         namespace: str = "vidembed",
-        prefer_grpc: bool = False,
+        grpc_port: int | None = None,
         timeout_s: int = 60,
         layout: Layout = Layout(),
         quantization: str | None = None,
@@ -69,8 +69,8 @@ class QdrantServerStore:
             url: Such as "http://localhost:6333".
             api_key: For Qdrant Cloud and protected servers.
             namespace: What this index's collections begin with, each index its own.
-            prefer_grpc: Call port 6334, faster for large batches.
-            timeout_s: Longest wait for one call.
+            grpc_port: Of the same host; call it, faster for large batches. None = HTTP alone.
+            timeout_s: Longest wait for one call. It doubles, up to 4 times, each time an answer does not come in it.
             layout: Of new collections.
             quantization: Smaller codes kept in memory (docs/stores.md); turbo codes need Qdrant 1.18 or newer.
             hnsw_ef: Clips a graph search looks at, more is slower and closer to exact; None = 256, or 2 for each hit.
@@ -97,12 +97,15 @@ class QdrantServerStore:
         self._spaces: dict[str, Space] = {}
         self._closed = False
         if client is None:
-            client = self._call("opening", lambda: _connect(url, api_key, prefer_grpc, timeout_s))
+            client = self._call("opening", lambda: connect(url, api_key, grpc_port, timeout_s))
         self._client = client
+        more_s = [2 * timeout_s, 4 * timeout_s] if self._owned else []
+        self._patience = iter([partial(connect, url, api_key, grpc_port, seconds) for seconds in more_s])
+        self._replaced: list[QdrantClient] = []
         # The in-process imitation has no indexes and says so at every chance.
         options = client.init_options  # "location" may be an address, too
         self._real = options.get("location") != ":memory:" and options.get("path") is None
-        self._call("opening", self._client.get_collections)
+        self._call("opening", lambda: self._client.get_collections())
 
     # --- collections and aliases -------------------------------------------------------------------------------
 
@@ -128,14 +131,13 @@ class QdrantServerStore:
                 # Somebody else was faster, or the answer to our first try got lost on the way.
                 if not self._call("looking for a collection", lambda: self._client.collection_exists(full)):
                     raise
-        if self._real:
-            for name, kind in PAYLOAD_INDEXES.items():
-                self._call(
-                    "making a payload index",
-                    partial(self._client.create_payload_index, full, name, kind, wait=True),
-                )
+        for name, kind in PAYLOAD_INDEXES.items() if self._real else ():
+            self._index_payload(full, name, kind)
         self._spaces.pop(collection, None)
         _points.check_same(collection, self._space(collection), space)
+
+    def _index_payload(self, full: str, name: str, kind: models.PayloadSchemaType) -> None:
+        self._call("making a payload index", lambda: self._client.create_payload_index(full, name, kind, wait=True))
 
     def drop(self, collection: str) -> None:
         """Remove it and the aliases that point at it. Removing what is not there is no error."""
@@ -145,12 +147,12 @@ class QdrantServerStore:
             self._spaces.clear()
 
     def collections(self) -> dict[str, Space]:
-        listed = self._call("listing collections", self._client.get_collections).collections
+        listed = self._call("listing collections", lambda: self._client.get_collections()).collections
         names = sorted(c.name[len(self._prefix) :] for c in listed if c.name.startswith(self._prefix))
         return {name: self._space(name) for name in names}
 
     def aliases(self) -> dict[str, str]:
-        listed = self._call("listing aliases", self._client.get_aliases).aliases
+        listed = self._call("listing aliases", lambda: self._client.get_aliases()).aliases
         n = len(self._prefix)
         return {
             entry.alias_name[n:]: entry.collection_name[n:]
@@ -174,10 +176,36 @@ class QdrantServerStore:
     # --- rows --------------------------------------------------------------------------------------------------
 
     def put(self, collection: str, rows: Sequence[Row]) -> None:
-        ready = [_fitting(row) for row in _points.checked(rows, self._space(collection))]
-        for piece in _points.writes(ready):
-            points = [_point(row) for row in piece]
-            self._call("writing", partial(self._client.upsert, self._full(collection), points, wait=True))
+        for piece in _points.writes(self._ready(collection, rows)):
+            self._write(collection, [point_of(row) for row in piece])
+
+    def _write(self, collection: str, points: list[models.PointStruct]) -> None:
+        self._call("writing", lambda: self._client.upsert(self._full(collection), points, wait=True))
+
+    def load(self, collection: str, rows: Iterable[Row], *, processes: int = 1) -> None:
+        self._space(collection)
+        self._build_graphs(collection, False)
+        try:
+            for block in _points.blocks(rows):
+                ready = self._ready(collection, block)
+                try:
+                    upload(self._client, self._full(collection), ready, processes)
+                except Exception as error:  # put goes on when the server is back, or says what is wrong
+                    _log.info("writing one request after the other: %s", error)
+                    self.put(collection, ready)
+        finally:
+            self._build_graphs(collection, True)
+
+    def _ready(self, collection: str, rows: Sequence[Row]) -> list[Row]:
+        return [fitting(row) for row in _points.checked(rows, self._space(collection))]
+
+    def _build_graphs(self, collection: str, wanted: bool) -> None:
+        """Whether the server builds graphs of this collection, also while rows come."""
+        threshold = models.OptimizersConfigDiff(indexing_threshold=_GRAPH_FROM_KB if wanted else 0)
+        self._call(
+            "setting up a collection",
+            lambda: self._client.update_collection(self._full(collection), optimizers_config=threshold),
+        )
 
     def search(
         self, collection: str, vector: Floats | SparseVector, *, k: int, where: Where | None = None
@@ -222,38 +250,36 @@ class QdrantServerStore:
         return {clip_id: found[clip_id] for clip_id in clip_ids if clip_id in found}
 
     def scan(self, collection: str, *, segments: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
-        space = self._space(collection)
+        names = _points.vector_names(self._space(collection), segments=False)
         offset: Any = None
         while True:
-            records, offset = self._call(
-                "reading",
-                partial(
-                    self._client.scroll,
-                    self._full(collection),
-                    limit=batch,
-                    offset=offset,
-                    with_payload=True,
-                    with_vectors=_points.vector_names(space, segments=segments),
-                ),
-            )
-            if records:
-                yield [_row(r) for r in records]
+            records, offset = self._page(collection, batch, offset, names)
+            rows = [_row(record) for record in records]
+            if rows and segments:  # an answer of unknown size otherwise
+                sizes = [len(record.payload.get("unit_times_s", ())) for record in records if record.payload]
+                for ids in _points.reads([row.clip.clip_id for row in rows], sizes, rows[0].vector):
+                    yield list(self.rows(collection, ids).values())
+            elif rows:
+                yield rows
             if offset is None:
                 return
+
+    def _page(self, collection: str, limit: int, offset: Any, names: list[str]) -> Any:
+        return self._call(
+            "reading",
+            lambda: self._client.scroll(
+                self._full(collection), limit=limit, offset=offset, with_payload=True, with_vectors=names
+            ),
+        )
 
     def delete(self, video_id: str, *, collection: str | None = None) -> None:
         condition = models.Filter(must=[models.FieldCondition(key="video_id", match=models.MatchValue(value=video_id))])
         for name in [collection] if collection is not None else list(self.collections()):
             self._space(name)
-            self._call(
-                "deleting",
-                partial(
-                    self._client.delete,
-                    self._full(name),
-                    points_selector=models.FilterSelector(filter=condition),
-                    wait=True,
-                ),
-            )
+            self._delete(name, models.FilterSelector(filter=condition))
+
+    def _delete(self, name: str, points: models.FilterSelector) -> None:
+        self._call("deleting", lambda: self._client.delete(self._full(name), points_selector=points, wait=True))
 
     def count(self, collection: str) -> int:
         try:
@@ -267,14 +293,21 @@ class QdrantServerStore:
     # --- housekeeping ------------------------------------------------------------------------------------------
 
     def optimize(self) -> None:
-        """The server builds its indexes by itself, in the background."""
+        """The server builds its graphs by itself, in the background; again so after a `load` that was killed."""
+        for name in self.collections() if self._real else ():
+            if self._info(name).config.optimizer_config.indexing_threshold == 0:
+                self._build_graphs(name, True)
+
+    def _info(self, name: str) -> models.CollectionInfo:
+        return self._call("reading a collection's settings", lambda: self._client.get_collection(self._full(name)))
 
     def flush(self) -> None:
         """Writes wait for the server's answer, which comes after its write-ahead log has them."""
 
     def close(self) -> None:
         if not self._closed and self._owned:
-            self._client.close()
+            for client in (*self._replaced, self._client):
+                client.close()
         self._closed = True
 
     def __enter__(self) -> QdrantServerStore:
@@ -297,8 +330,7 @@ class QdrantServerStore:
         if space is None:
             if not self._exists(name):
                 raise _points.unknown_collection(name, [*self.collections(), *self.aliases()])
-            info = self._call("reading a collection's settings", lambda: self._client.get_collection(self._full(name)))
-            space = space_of(info, name)
+            space = space_of(self._info(name), name)
             if "." in name:  # by our naming a collection with its fingerprint, not an alias
                 self._spaces[name] = space
         return space
@@ -306,44 +338,13 @@ class QdrantServerStore:
     def _call(self, action: str, work: Callable[[], R]) -> R:
         if self._closed:
             raise StoreError("the store is closed")
-        return call(work, f"{action} at {self._where}", self._waits_s)
+        return call(work, f"{action} at {self._where}", self._waits_s, too_late=self._wait_longer)
 
-
-def _connect(url: str, api_key: str | None, prefer_grpc: bool, timeout_s: int) -> QdrantClient:
-    # The key goes as a header: as api_key, the client warns of http:// on loopback, too.
-    secret: dict[str, Any] = {"headers": {"api-key": api_key}, "https": True} if api_key else {}
-    host = (urlsplit(url).hostname or "") if url.startswith("http://") else ""
-    if api_key and host and host != "localhost" and not host.startswith("127.") and host != "::1":
-        _log.warning("the API key goes to %s unencrypted; https:// in store.url would encrypt it", host)
-    return QdrantClient(url=url, prefer_grpc=prefer_grpc, timeout=timeout_s, check_compatibility=False, **secret)
-
-
-def _fitting(row: Row) -> Row:
-    """The row with every second, third, ... of its segment embeddings, where a server would refuse them all."""
-    if row.segments is None or row.segments.size <= _MOST_NUMBERS:
-        return row
-    step = -(-row.segments.size // (_MOST_NUMBERS // row.segments.shape[1] * row.segments.shape[1]))
-    _log.warning(
-        "clip %s of video %s has %d segment embeddings, more than a server takes: one of %d is kept; "
-        "shorter clips (segment.max_s) would keep all",
-        *(row.clip.span, row.clip.video_id, len(row.segments), step),
-    )
-    times_s, spans_s = row.segment_times_s, row.segment_spans_s
-    return replace(
-        row,
-        segments=row.segments[::step],
-        segment_times_s=None if times_s is None else times_s[::step],
-        segment_spans_s=None if spans_s is None else spans_s[::step],
-    )
-
-
-def _point(row: Row) -> models.PointStruct:
-    def words(indices: list[int], values: list[float]) -> models.SparseVector:
-        return models.SparseVector(indices=indices, values=values)
-
-    if row.segments is not None:  # 8 decimals give every float16 of a unit row back, in a third less JSON
-        row = replace(row, segments=np.round(row.segments.astype(np.float64), 8))
-    return models.PointStruct(id=row.clip.clip_id, vector=_points.vectors_of(row, words), payload=_points.payload(row))
+    def _wait_longer(self) -> None:
+        """Give the server twice the time from now on; calls of other threads end with the client they began with."""
+        if (connected := next(self._patience, None)) is not None:
+            self._replaced.append(self._client)
+            self._client = connected()
 
 
 def _row(record: models.Record) -> Row:

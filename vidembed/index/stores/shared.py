@@ -14,7 +14,7 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,6 +201,10 @@ class SharedStore:
     def put(self, collection: str, rows: Sequence[Row]) -> None:
         """As `Store.put`."""
         self._mine().put(collection, rows)
+
+    def load(self, collection: str, rows: Iterable[Row], *, processes: int = 1) -> None:
+        """As `Store.load`."""
+        self._mine().load(collection, rows, processes=processes)
 
     def delete(self, video_id: str, *, collection: str | None = None) -> None:
         """As `Store.delete`."""
