@@ -168,7 +168,7 @@ def row(sure: Any, right: Any, answerable: Any, threshold: float) -> dict[str, A
         "answers": len(sure),
         "right": int(right.sum()),
         "ECE": round(calibration_error(sure, right), 3),
-        "ECE by chance": round(chance_error(sure), 3),
+        "ECE by chance, at most": [round(one, 3) for one in chance_error(sure)],
         "area, answer or none": round(roc_auc(sure[answerable], sure[~answerable]), 3),
         "area, right or wrong": round(roc_auc(sure[right], sure[~right]), 3),
         "right shown as good": round(float((sure[right] >= threshold).mean()), 3),

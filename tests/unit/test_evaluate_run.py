@@ -14,7 +14,7 @@ import vidembed
 from vidembed.cli import main
 from vidembed.cli.app import command_tree
 from vidembed.errors import ConfigError, InputError
-from vidembed.evaluation import read_dataset, read_queries
+from vidembed.evaluation import Answer, DataSet, EvalQuery, read_dataset, read_queries
 from vidembed.evaluation.captions import read_references
 from vidembed.evaluation.report import compare_reports, read_report
 from vidembed.evaluation.report_html import page
@@ -64,6 +64,24 @@ def test_figures_can_be_worked_out(folder: Path, index: VideoIndex) -> None:
     assert report.models["vision"]["model"] == "toy"
     assert report.settings["search.fusion"] == "evidence"
     assert report.machine["cores"] >= 1
+    assert sum(one["count"] for one in report.reliability) == 5
+    assert all(one["right_low"] <= one["right"] <= one["right_high"] for one in report.reliability)
+    assert set(report.intervals["confidence"]) == {"ROC AUC, right or wrong", "ROC AUC, answer or none"}
+
+
+def test_graded_videos_and_texts_with_a_picture(folder: Path, index: VideoIndex, tmp_path: Path) -> None:
+    make(tmp_path / "blue.mp4", "blue", hz=None)
+    videos = {name: folder / "videos" / f"{name}.mp4" for name in ("long", "other")}
+    graded = EvalQuery("q", "text", "green", (Answer("long"), Answer("other")), relevance={"long": 2, "other": 1})
+    shown = EvalQuery("e", "text", "blue", (Answer("long"),), example=tmp_path / "blue.mp4")
+    report = evaluate(index, DataSet("d", "p", (graded, shown), videos))
+    first, second = report.queries
+    # The green video, of grade 1, comes first: (1 + 2 / log2(3)) / (2 + 1 / log2(3)).
+    assert first.ndcg == pytest.approx((1 + 2 / 1.58496) / (2 + 1 / 1.58496), abs=1e-4)
+    assert second.ndcg is None
+    assert "nDCG@10" not in report.figures["all"]  # not every query has grades
+    assert second.rank == 1
+    assert evaluate(index, DataSet("d", "p", (graded,), videos)).figures["all"]["nDCG@10"] == first.ndcg
 
 
 def test_a_report_survives_its_file_and_compares_with_itself(folder: Path, index: VideoIndex, tmp_path: Path) -> None:
@@ -72,6 +90,7 @@ def test_a_report_survives_its_file_and_compares_with_itself(folder: Path, index
     saved.write_text(report.to_json(), "utf-8")
     again = read_report(saved)
     assert again.queries == report.queries
+    assert again.reliability == report.reliability
     same = compare_reports(report, again)["MRR"]
     assert (same.better, same.worse, same.same) == (0, 0, 4)
     saved.write_text('{"schema": 1}', "utf-8")
@@ -138,6 +157,7 @@ def test_on_the_command_line(folder: Path, tmp_path: Path) -> None:
     )
     assert shown.exit_code == 0, shown.output
     assert "R@1" in shown.output
+    assert "0.0 to 0.1" in shown.output  # a row of the reliability diagram
     assert json.loads(out.read_text("utf-8"))["figures"]["all"]["R@1"] == 0.75
     assert html.read_text("utf-8").startswith("<!doctype html>")
     swept = CliRunner().invoke(

@@ -16,6 +16,7 @@ from vidembed.evaluation.metrics import (
     iou_histogram,
     iou_table,
     moment_report,
+    ndcg,
     recalls,
 )
 
@@ -231,3 +232,21 @@ def test_comparing_runs() -> None:
 def test_the_randomisation_test_is_exact_for_few_queries() -> None:
     # Three gains of one sign: all signs agree in 2 of the 8 arrangements, so p is a quarter.
     assert bootstrap.compare([0, 0, 0], [1, 1, 1], resamples=4000).p == pytest.approx(0.25, abs=0.03)
+
+
+def test_ndcg_by_hand() -> None:
+    # Grades 0, 2, 1 in the order found; the best order is 2, 1, 1 (one relevant video was not found).
+    found = 2 / np.log2(3) + 1 / np.log2(4)
+    best = 2 / np.log2(2) + 1 / np.log2(3) + 1 / np.log2(4)
+    assert ndcg([0, 2, 1], [1, 2, 1, 0]) == pytest.approx(found / best)
+    assert ndcg([0, 2, 1], [1, 2, 1, 0], k=1) == 0
+    assert ndcg([1, 0], [1, -1, 0]) == 1  # a grade below 0 is no gain
+    assert ndcg([0], [0]) == 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_ndcg_is_that_of_scikit_learn(seed: int) -> None:
+    oracle = pytest.importorskip("sklearn.metrics")
+    grades = np.random.default_rng(seed).integers(0, 4, 30)
+    order = np.arange(30, 0, -1.0)
+    assert ndcg(grades[:10], grades) == pytest.approx(oracle.ndcg_score([grades], [order], k=10))

@@ -11,7 +11,6 @@ import pytest
 from vidembed.errors import StoreError
 from vidembed.evaluation.figures import QueryResult
 from vidembed.evaluation.trust import (
-    Bin,
     calibrate,
     calibration_error,
     chance_error,
@@ -19,6 +18,8 @@ from vidembed.evaluation.trust import (
     on_curve,
     reliability,
     trust_figures,
+    trust_intervals,
+    wilson,
 )
 from vidembed.search.confidence import Curve, curves_of, kind_of, reset_curves, save_curves, shipped
 from vidembed.types import Query
@@ -35,9 +36,36 @@ def result(
 
 def test_calibration_error_by_hand() -> None:
     sure, right = [0.25, 0.25, 0.75, 1.0], [True, False, True, True]
-    assert reliability(sure, right) == [Bin(0.2, 0.3, 2, 0.25, 0.5), Bin(0.7, 0.8, 1, 0.75, 1), Bin(0.9, 1.0, 1, 1, 1)]
+    one, other, last = reliability(sure, right)
+    assert (one.low, one.high, one.count, one.confidence, one.right) == (0.2, 0.3, 2, 0.25, 0.5)
+    assert (other.count, other.right, last.low, last.confidence) == (1, 1, 0.9, 1)
     assert calibration_error(sure, right) == pytest.approx((2 * 0.25 + 1 * 0.25 + 0) / 4)
     assert np.isnan(calibration_error([], []))
+
+
+def test_bounds_of_a_share() -> None:
+    assert wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)  # Newcombe 1998, by hand for 5 of 10
+    assert wilson(0.0, 3) == pytest.approx((0.0, 0.5615), abs=1e-4)
+    assert wilson(1.0, 3) == pytest.approx((0.4385, 1.0), abs=1e-4)
+
+
+def test_areas_have_bounds() -> None:
+    results = [result(f"a{i}", 0.5 + i / 100, rank=1) for i in range(20)]
+    results += [result(f"b{i}", 0.3 + i / 50, rank=2) for i in range(20)]
+    results += [result(f"n{i}", 0.1, rank=None, answer=False) for i in range(5)]
+    found = trust_intervals(results)
+    value, low, high = found["ROC AUC, answer or none"]
+    assert value == low == high == 1  # whatever is drawn
+    value, low, high = found["ROC AUC, right or wrong"]
+    assert low < value < high
+    assert value == pytest.approx(trust_area(results))
+    assert trust_intervals(results[:20]) == {}  # all right: there is no area
+
+
+def trust_area(results: list[QueryResult]) -> float:
+    right = [r.confidence for r in results if r.rank == 1]
+    wrong = [r.confidence for r in results if r.rank != 1]
+    return sum((a > b) + (a == b) / 2 for a in right for b in wrong) / (len(right) * len(wrong))
 
 
 def test_what_counts_as_right() -> None:
@@ -54,7 +82,6 @@ def test_what_counts_as_right() -> None:
     assert figures["right answers shown as good"] == 1
     assert figures["wrong answers shown as good"] == 2 / 4
     assert figures["without answer shown as good"] == 1 / 2
-    assert figures["ROC AUC, right"] == 1
     assert trust_figures([], threshold=0.5) == {}
 
 
@@ -72,9 +99,10 @@ def test_the_curve_is_found_again() -> None:
 
 
 def test_the_error_of_confidence_that_means_what_it_says() -> None:
-    assert chance_error([1.0, 1.0, 0.0]) == pytest.approx(0)  # nothing is left to chance
-    assert chance_error([0.5]) == pytest.approx(0.5)  # one answer is right or wrong
-    assert chance_error([0.5] * 400) < 0.05
+    assert chance_error([1.0, 1.0, 0.0]) == pytest.approx((0, 0))  # nothing is left to chance
+    assert chance_error([0.5]) == pytest.approx((0.5, 0.5))  # one answer is right or wrong
+    mean, at_most = chance_error([0.5] * 400)
+    assert mean < at_most < 0.06  # 0.025 is one deviation of the share of right ones
 
 
 def test_curves_are_saved_with_the_index_and_taken_back(tmp_path: Path) -> None:

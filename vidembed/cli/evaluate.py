@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -273,6 +274,7 @@ def _show(report: Report) -> None:
     if report.trust:
         believed = (f"{name} {value:.3f}" for name, value in report.trust.items() if value == value)
         plain(out(), "confidence: " + ", ".join(believed))
+        out().print(_reliability_table(report.reliability))
     plain(out(), ", ".join(f"{name} {value}" for name, value in report.timings.items()))
     models = (f"{channel} = {facts['model']} ({facts['revision']})" for channel, facts in report.models.items())
     plain(out(), "; ".join(models))
@@ -297,6 +299,20 @@ def _figures_table(figures: Any) -> Table:
         table.add_row(
             metric, *("" if c is None else f"{c:.0f}" if float(c).is_integer() else f"{c:.3f}" for c in cells)
         )
+    return table
+
+
+def _reliability_table(bins: Sequence[Mapping[str, float]]) -> Table:
+    """The reliability diagram as a table: in each bin, the answers, how sure they were, and how many were right."""
+    from rich.table import Table
+
+    table = Table("confidence", "answers", "mean", "right", "95%")
+    for one in bins:
+        bounds = f"{one['right_low']:.2f} to {one['right_high']:.2f}"
+        table.add_row(
+            f"{one['low']:.1f} to {one['high']:.1f}", f"{one['count']:.0f}", f"{one['confidence']:.2f}",
+            f"{one['right']:.2f}", bounds,
+        )  # fmt: skip
     return table
 
 

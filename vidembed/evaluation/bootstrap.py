@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,6 +66,34 @@ def interval(
     tail = (1 - level) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return Interval(float(data.mean()), float(low), float(high), level)
+
+
+def interval_of(
+    figure: Callable[[NDArray[np.int64]], float],
+    groups: Sequence[Hashable],
+    *,
+    level: float = 0.95,
+    resamples: int = 500,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap interval of a figure that is no mean, such as an area under a curve.
+
+    Args:
+        figure: Of the values at these places; draws for which it is NaN are left out.
+        groups: One label per value; whole groups are drawn.
+        level: Of the bounds.
+        resamples: Draws.
+        seed: Of the draws.
+    """
+    members = _members(groups, len(groups))
+    rng = np.random.default_rng(seed)
+    drawn = [
+        figure(np.concatenate([members[j] for j in rng.integers(0, len(members), len(members))]))
+        for _ in range(resamples)
+    ]
+    tail = (1 - level) / 2
+    low, high = np.nanquantile(drawn, [tail, 1 - tail])
+    return Interval(figure(np.arange(len(groups))), float(low), float(high), level)
 
 
 def compare(

@@ -46,7 +46,8 @@ class EvalQuery:
     """One question. value: the text, or the file of an image or sound. No answers = nothing matches it.
 
     saliency: (clips, people) ratings 0..4 of 2-second clips (QVHighlights). segments: first and last 5-second segment
-    that each annotator chose (DiDeMo).
+    that each annotator chose (DiDeMo). example: a picture or clip that goes with the text (MomentSeeker). relevance:
+    grade of each judged video, above 0 for answers (MultiVENT); empty where nothing is graded.
     """
 
     query_id: str
@@ -56,6 +57,8 @@ class EvalQuery:
     channel: str | None = None
     saliency: NDArray[np.float64] | None = None
     segments: tuple[tuple[int, int], ...] = ()
+    example: Path | None = None
+    relevance: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def videos(self) -> frozenset[str]:

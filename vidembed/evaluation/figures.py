@@ -12,6 +12,7 @@ from vidembed.evaluation.dataset import EvalQuery
 from vidembed.evaluation.metrics import (
     Doubles,
     Stretch,
+    mean_of,
     moment_report,
     rank_report,
     recall_at,
@@ -45,6 +46,7 @@ class QueryResult:
     clip_id: str | None = None  # of the first answer, for its picture
     ms: float = 0.0
     in_video: bool = False  # looked for in its own video only, so that a rank says nothing
+    ndcg: float | None = None  # of the first ten videos; None without graded ones
 
 
 def figures_of(results: Sequence[QueryResult], *, seed: int) -> tuple[Figures, Intervals]:
@@ -75,6 +77,10 @@ def _of_group(part: Sequence[QueryResult]) -> tuple[dict[str, float], dict[str, 
         figures.update(rank_report(ranks))
         values["R@1"], values["R@5"] = (np.asarray(ranks <= k, dtype=np.float64) for k in (1, 5))
         values["MRR"] = reciprocal_ranks(ranks)
+        graded = [r.ndcg for r in part if r.ndcg is not None]
+        if len(graded) == len(part):
+            values["nDCG@10"] = np.array(graded)
+            figures["nDCG@10"] = mean_of(graded)
     found, true = [found_by(r) for r in part], [truth_of(r) for r in part]
     if any(true):
         moments = moment_report(found, true)

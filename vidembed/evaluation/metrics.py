@@ -95,6 +95,25 @@ def average_precision(scores: ArrayLike, relevant: ArrayLike) -> float:
     return float(hits @ precision / right.sum())
 
 
+def ndcg(gains: ArrayLike, grades: ArrayLike, *, k: int = 10) -> float:
+    """Normalised discounted cumulative gain of one query at k, 0..1; 0 when nothing is relevant.
+
+    Gains are the grades themselves, discounted by log2(rank + 1), as ndcg_cut of trec_eval.
+
+    Args:
+        gains: (N,) grades of the answers, best answer first; 0 for what is not judged.
+        grades: (M,) grades of all that is judged; those below 0 count as 0.
+        k: Answers that count.
+    """
+    found, best = (np.maximum(np.asarray(values, dtype=np.float64), 0.0) for values in (gains, grades))
+    ideal = _discounted(-np.sort(-best)[:k])
+    return _discounted(found[:k]) / ideal if ideal > 0 else 0.0
+
+
+def _discounted(gains: Doubles) -> float:
+    return float(gains @ (1 / np.log2(np.arange(2, len(gains) + 2))))
+
+
 def roc_auc(positives: ArrayLike, negatives: ArrayLike) -> float:
     """Area under the ROC curve, 0..1: how often a positive scores above a negative, ties count half.
 

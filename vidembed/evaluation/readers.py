@@ -1,7 +1,8 @@
 """Standard benchmarks from their own annotation files and a folder of media. Nothing is fetched.
 
-`readers_moments` reads moments in videos (DiDeMo, ActivityNet Captions, QVHighlights, Charades-STA, TVR),
-`readers_captions` captions of whole videos, sounds and pictures.
+`readers_moments` reads moments in videos (DiDeMo, ActivityNet Captions, LongVALE, QVHighlights, Charades-STA, TVR,
+MomentSeeker), `readers_captions` captions of whole videos, sounds and pictures, `readers_judged` videos judged for
+queries (MultiVENT 2.0).
 
 `read_dataset("msrvtt", annotations, media, split="1k-A")`; `READERS` lists what there is, with each paper's protocol.
 Media that are not in the folder are listed in `DataSet.missing` and counted, never dropped in silence, and so are rows
@@ -16,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidembed.errors import InputError, did_you_mean
-from vidembed.evaluation import readers_captions, readers_moments
+from vidembed.evaluation import readers_captions, readers_judged, readers_moments
 from vidembed.evaluation.annotations import BrokenSpan
 from vidembed.evaluation.dataset import DataSet, MediaFolder, Task
 
@@ -129,6 +130,31 @@ READERS: dict[str, Reader] = {
                 "moments": "R@n at IoU 0.5 and 0.7 in the given video (SVMR); channel from the query's type",
             },
             readers_moments.tvr,
+        ),
+        Reader(
+            "longvale",
+            "LongVALE (Geng et al. 2025)",
+            "longvale-annotations-eval.json or longvale-annotations-training.json",
+            {
+                "moments": "each sentence, on what is seen, heard and said, a query for its span in the given video; "
+                "R@1 at IoU 0.3, 0.5, 0.7, mIoU",
+                "corpus": _IN_ALL,
+            },
+            readers_moments.longvale,
+        ),
+        Reader(
+            "momentseeker",
+            "MomentSeeker (Yuan et al. 2025)",
+            "t2v.json, ti2v.json (texts with a picture) or tv2v.json (texts with a clip)",
+            {"moments": "R@1 at IoU 0.3 in the given long video; every true span counts", "corpus": _IN_ALL},
+            readers_moments.momentseeker,
+        ),
+        Reader(
+            "multivent",
+            "MultiVENT 2.0 (Kriz et al. 2025)",
+            "multivent_2_train_judgments.jsonl with multivent_2_train_queries.csv beside it",
+            {"judged": "nDCG@10 and ranks among all videos; what is not judged counts as wrong"},
+            readers_judged.multivent,
         ),
         Reader(
             "audiocaps",

@@ -1,4 +1,7 @@
-"""Moments in videos: DiDeMo, ActivityNet Captions, QVHighlights, Charades-STA, TVR. Each text asks for its spans."""
+"""Moments in videos: DiDeMo, ActivityNet Captions, LongVALE, QVHighlights, Charades-STA, TVR, MomentSeeker.
+
+Each text, or a text with a picture or clip, asks for its spans.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,7 @@ class Described(NamedTuple):
     channel: str | None = "vision"
     saliency: NDArray[np.float64] | None = None
     segments: tuple[tuple[int, int], ...] = ()
+    example: Path | None = None
 
 
 def _names(video: str) -> tuple[str, ...]:
@@ -51,7 +55,8 @@ def described(moments: Iterable[Described], media: MediaFolder) -> DataSet:
         if m.video not in files:
             files[m.video] = media.find(*_names(m.video))
         answers = (Answer(m.video, m.spans),)
-        queries.append(EvalQuery(m.query_id, "text", m.text, answers, m.channel, m.saliency, m.segments))
+        asked = EvalQuery(m.query_id, "text", m.text, answers, m.channel, m.saliency, m.segments, example=m.example)
+        queries.append(asked)
     return DataSet("", "", tuple(queries), files, broken=tuple(broken))
 
 
@@ -109,19 +114,25 @@ def _segments(pair: Any, record: Record) -> tuple[int, int]:
 
 def activitynet(file: Path, media: MediaFolder, split: str) -> DataSet:
     """A JSON object: video id -> {duration, timestamps, sentences}; files with or without the ids' "v_"."""
+    moments = _timed_sentences(file, "vision")
+    return paragraphs(moments, media) if split == "paragraph" else described(moments, media)
 
-    def moments() -> Iterable[Described]:
-        data, record_at = read_json(file)
-        for key in record_at(data, ()).fields:
-            record = record_at(data[key], (key,))
-            texts = record.list("sentences")
-            spans = record.list("timestamps", length=len(texts))
-            for i, (text, pair) in enumerate(zip(texts, spans)):
-                if not isinstance(text, str) or not text.strip():
-                    raise record.wrong(f"sentence {i} of {key!r} is not text: {text!r}")
-                yield Described(key, " ".join(text.split()), _spans(record, [pair]), f"{key}#{i}")
 
-    return paragraphs(moments(), media) if split == "paragraph" else described(moments(), media)
+def longvale(file: Path, media: MediaFolder, split: str) -> DataSet:
+    """As ActivityNet Captions; each sentence tells what is seen, heard and said together."""
+    return described(_timed_sentences(file, None), media)
+
+
+def _timed_sentences(file: Path, channel: str | None) -> Iterable[Described]:
+    data, record_at = read_json(file)
+    for key in record_at(data, ()).fields:
+        record = record_at(data[key], (key,))
+        texts = record.list("sentences")
+        spans = record.list("timestamps", length=len(texts))
+        for i, (text, pair) in enumerate(zip(texts, spans)):
+            if not isinstance(text, str) or not text.strip():
+                raise record.wrong(f"sentence {i} of {key!r} is not text: {text!r}")
+            yield Described(key, " ".join(text.split()), _spans(record, [pair]), f"{key}#{i}", channel)
 
 
 def qvhighlights(file: Path, media: MediaFolder, split: str) -> DataSet:
@@ -187,5 +198,28 @@ def tvr(file: Path, media: MediaFolder, split: str) -> DataSet:
             channel = channels.get(record.text("type")) if "type" in record else None
             spans = _spans(record, [record.get("ts")])
             yield Described(record.key("vid_name"), record.text("desc"), spans, query_id, channel)
+
+    return described(moments(), media)
+
+
+def momentseeker(file: Path, media: MediaFolder, split: str) -> DataSet:
+    """A JSON list of {src_video_path, qry_text, qry_img_path, qry_video_path, answering_time_interval, task}.
+
+    The paths of the picture or clip that goes with a text are looked for in the folder of media; a text whose picture
+    is not there is left out and listed.
+    """
+
+    def moments() -> Iterable[Described]:
+        for i, record in enumerate(json_records(file)):
+            video = Path(record.text("src_video_path")).stem
+            text = record.text("qry_text").replace("<image>", "").replace("<video>", "").strip()
+            spans = _spans(record, record.list("answering_time_interval"))
+            if not spans:
+                spans = record.broken("answering_time_interval is empty")
+            shown = next((record.text(name) for name in ("qry_img_path", "qry_video_path") if name in record), None)
+            example = media.find(Path(shown).as_posix(), Path(shown).name) if shown else None
+            if shown and example is None:
+                spans = record.broken(f"its example {shown} is not in the folder of media")
+            yield Described(video, text, spans, str(i), "vision", example=example)
 
     return described(moments(), media)

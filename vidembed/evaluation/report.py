@@ -38,6 +38,7 @@ class Report:
     machine: Mapping[str, Any]
     queries: tuple[QueryResult, ...] = field(repr=False)
     trust: Mapping[str, float] = field(default_factory=dict)  # see `trust.trust_figures`
+    reliability: tuple[Mapping[str, float], ...] = ()  # the bins of the diagram, see `trust.Bin`
     broken: tuple[str, ...] = ()  # rows of the annotation file that were left out: file, line and reason
     schema: int = SCHEMA
 
@@ -63,6 +64,7 @@ def read_report(path: Path) -> Report:
                 "queries": queries,
                 "missing": tuple(record.list("missing")),
                 "broken": tuple(record.fields.get("broken", ())),
+                "reliability": tuple(record.fields.get("reliability", ())),
             }
         )
     except (TypeError, KeyError) as error:

@@ -14,7 +14,6 @@ from vidembed.errors import VidembedError
 from vidembed.evaluation.figures import QueryResult, recall_curve
 from vidembed.evaluation.report import Report
 from vidembed.evaluation.run import DEPTH
-from vidembed.evaluation.trust import judged, reliability
 from vidembed.types import format_time
 
 Thumbnail = Callable[[str], Path | None]
@@ -51,8 +50,9 @@ def page(report: Report, *, thumbnail: Thumbnail | None = None) -> str:
         parts.append(f"<p>Is there a match: {escape(shown)}</p>")
     if report.trust:
         shown = ", ".join(f"{name} {value:.3f}" for name, value in report.trust.items() if value == value)
-        shares = [(one.confidence, one.right) for one in reliability(*judged(report.queries))]
-        diagram = lines({"right": shares, "as it should be": [(0.0, 0.0), (1.0, 1.0)]})
+        shares = [(one["confidence"], one["right"]) for one in report.reliability]
+        bounds = [(one["confidence"], one["right_low"], one["right_high"]) for one in report.reliability]
+        diagram = lines({"right": shares, "as it should be": [(0.0, 0.0), (1.0, 1.0)]}, bounds)
         parts.append(f"<figure><figcaption>Right answers by confidence</figcaption>{diagram}</figure>")
         parts.append(f"<p>What can be believed: {escape(shown)}</p>")
     parts += [_worst(report, thumbnail), _facts(report)]
@@ -63,8 +63,10 @@ def page(report: Report, *, thumbnail: Thumbnail | None = None) -> str:
     )
 
 
-def lines(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str:
-    """Curves of (x, y) with y in 0..1 as SVG, with a legend."""
+def lines(
+    curves: Mapping[str, Sequence[tuple[float, float]]], bounds: Sequence[tuple[float, float, float]] = ()
+) -> str:
+    """Curves of (x, y) with y in 0..1 as SVG, with a legend. bounds: (x, lowest y, highest y) of the first one."""
     span = max((x for points in curves.values() for x, _ in points), default=1.0)
     out = [_frame([f"{span * i / 5:.{0 if span >= 5 else 1}f}" for i in range(6)])]
     for i, (name, points) in enumerate(curves.items()):
@@ -72,6 +74,9 @@ def lines(curves: Mapping[str, Sequence[tuple[float, float]]]) -> str:
         path = " ".join(f"{_x(x / span):.1f},{_y(y):.1f}" for x, y in points)
         out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
         out.append(f'<text x="{_WIDTH - 110}" y="{_HEIGHT - 50 - 16 * i}" fill="{colour}">{escape(name)}</text>')
+    for x, low, high in bounds:
+        at = f'x1="{_x(x / span):.1f}" x2="{_x(x / span):.1f}"'
+        out.append(f'<line {at} y1="{_y(low):.1f}" y2="{_y(high):.1f}" stroke="{_COLOURS[0]}"/>')
     return _svg(out)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -28,10 +28,11 @@ from vidembed.evaluation.figures import (
     truth_of,
 )
 from vidembed.evaluation.machine import facts
-from vidembed.evaluation.metrics import Doubles, Stretch, best_iou, iou_histogram
+from vidembed.evaluation.metrics import Doubles, Stretch, best_iou, iou_histogram, ndcg
 from vidembed.evaluation.published import saliency_of
 from vidembed.evaluation.report import Report
-from vidembed.evaluation.trust import trust_figures
+from vidembed.evaluation.trust import judged, reliability, trust_figures, trust_intervals
+from vidembed.media.files import MEDIA_EXTENSIONS
 from vidembed.search.searcher import Searcher
 from vidembed.types import Filter, Moment, Query
 
@@ -121,6 +122,7 @@ def evaluate(
     if vectors is not None and asked.references:
         figures.update(vector_figures(vectors, asked, ids, channels))
     answered = [r for r in results if r.has_answer]
+    areas = trust_intervals(results, seed=seed)
     return Report(
         name=dataset.name,
         protocol=dataset.protocol,
@@ -132,8 +134,9 @@ def evaluate(
         },
         missing=there.missing,
         figures=figures,
-        intervals=intervals,
+        intervals={**intervals, **({"confidence": areas} if areas else {})},
         no_answer=no_answer_figures(results),
+        reliability=tuple(asdict(one) for one in reliability(*judged(results))),
         trust=trust_figures(results, threshold=index.config.search.min_confidence),
         iou_histogram=iou_histogram([found_by(r) for r in answered], [truth_of(r) for r in answered]),
         timings={
@@ -249,6 +252,7 @@ class _Asker:
         moments = self.index.search(asked, k=SPANS, channels=self.channels, where=where)
         ms = (time.perf_counter() - began) * 1000
         rank = None if within else self._rank(asked, right, moments)
+        graded = {self.ids[key]: grade for key, grade in query.relevance.items() if key in self.ids}
         paths = self.paths
         true = [Stretch(paths[self.ids[s.video]], s.start_s, s.end_s) for s in query.stretches]
         found = [Stretch(paths[m.video_id], m.span.start_s, m.span.end_s) for m in moments]
@@ -271,7 +275,13 @@ class _Asker:
             clip_id=best.clip_id if best else None,
             ms=round(ms, 2),
             in_video=within,
+            ndcg=self._ndcg(asked, graded) if graded else None,
         )
+
+    def _ndcg(self, asked: Query, graded: Mapping[str, float]) -> float:
+        """Of the first ten videos. graded: video id -> grade."""
+        videos = self.index.search(asked, k=10, channels=self.channels, group_by_video=True)
+        return ndcg([graded.get(m.video_id, 0.0) for m in videos], list(graded.values()))
 
     def _rank(self, asked: Query, right: set[str], moments: Sequence[Moment]) -> int | None:
         """Of the first right video."""
@@ -294,4 +304,8 @@ class _Asker:
 
 
 def _query(query: EvalQuery) -> Query:
-    return {"text": Query.text, "image": Query.image, "audio": Query.audio}[query.modality](query.value)
+    asked = {"text": Query.text, "image": Query.image, "audio": Query.audio}[query.modality](query.value)
+    if query.example is None:
+        return asked
+    shown = Query.video if query.example.suffix.lower() in MEDIA_EXTENSIONS else Query.image
+    return asked + shown(query.example)

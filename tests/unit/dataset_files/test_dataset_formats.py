@@ -116,6 +116,69 @@ def test_activitynet(tmp_path: Path, media: Path) -> None:
     assert asked(paragraph)[0] == ("A young woman is seen. The girl dances.", "v_QOlSCBRmfWY", ())
 
 
+def test_longvale(tmp_path: Path, media: Path) -> None:
+    touch(media, "v_2dCtb5cG8.mp4")  # an id of YouTube that begins as ActivityNet's do
+    told = ["With a whistle, a train enters. "]
+    entry = {"duration": 181.2, "timestamps": [[0.0, 12.5]], "sentences": told}
+    found = read_dataset("longvale", write(tmp_path, "longvale-annotations-eval.json", {"v_2dCtb5cG8": entry}), media)
+    assert asked(found) == [("With a whistle, a train enters.", "v_2dCtb5cG8", (Span(0, 12.5),))]
+    assert found.queries[0].channel is None
+    assert (found.missing, found.task) == ((), "video")
+
+
+def test_momentseeker(tmp_path: Path, media: Path) -> None:
+    touch(media, "videos/movie101_16.mp4", "query_images/q7.png", "query_videos/q9.mp4")
+    plain = {
+        "src_video_path": "./videos/movie101_16.mp4", "qry_text": "When does he open the door?", "qry_img_path": "",
+        "qry_video_path": "", "answering_time_interval": [[3.0, 9.5], [40, 44]], "task": "causal",
+    }  # fmt: skip
+    pictured = {**plain, "qry_text": "<image> Find this woman.", "qry_img_path": "./query_images/q7.png"}
+    clip = {**plain, "qry_text": "<video> What follows?", "qry_video_path": "./query_videos/q9.mp4"}
+    found = read_dataset("momentseeker", write(tmp_path, "t2v.json", [plain, pictured, clip]), media)
+    spans = (Span(3, 9.5), Span(40, 44))
+    assert asked(found) == [
+        ("When does he open the door?", "movie101_16", spans),
+        ("Find this woman.", "movie101_16", spans),
+        ("What follows?", "movie101_16", spans),
+    ]
+    assert [q.example.name if q.example else None for q in found.queries] == [None, "q7.png", "q9.mp4"]
+    assert found.missing == ()
+    gone = {**pictured, "qry_img_path": "./query_images/q8.png"}
+    never = {**plain, "answering_time_interval": []}
+    short = read_dataset("momentseeker", write(tmp_path, "ti2v.json", [plain, gone, never]), media)
+    assert len(short.queries) == 1
+    assert [row.partition(": ")[2] for row in short.broken] == [
+        "its example ./query_images/q8.png is not in the folder of media",
+        "answering_time_interval is empty",
+    ]
+
+
+def test_multivent(tmp_path: Path, media: Path) -> None:
+    touch(media, "PPQVve-Jeb4.mp4", "-a1.mp4")
+    write(
+        tmp_path,
+        "multivent_2_train_queries.csv",
+        'Query_id,query\nsports_pov_base_0,"surfing, first person"\nnews_1,выборы в городе\n',
+    )
+    judged = [
+        {"query_id": "sports_pov_base_0", "doc_id": "PPQVve-Jeb4", "relevance": 2},
+        {"query_id": "sports_pov_base_0", "doc_id": "-a1", "relevance": 0},
+        {"query_id": "sports_pov_base_0", "doc_id": "gone", "relevance": 1},
+        {"query_id": "news_1", "doc_id": "-a1", "relevance": 0},
+    ]
+    file = write(tmp_path, "multivent_2_train_judgments.jsonl", judged)
+    found = read_dataset("multivent", file, media)
+    assert asked(found) == [("surfing, first person", "PPQVve-Jeb4", ()), ("surfing, first person", "gone", ())]
+    assert found.queries[0].relevance == {"PPQVve-Jeb4": 2, "-a1": 0, "gone": 1}
+    assert found.missing == ("gone",)
+    with pytest.raises(InputError, match=r"judgments\.jsonl:5: '-a1' is judged twice for 'news_1'"):
+        read_dataset("multivent", write(tmp_path, file.name, [*judged, judged[-1]]), media)
+    with pytest.raises(InputError, match="unknown query 'x'"):
+        read_dataset("multivent", write(tmp_path, file.name, [{**judged[0], "query_id": "x"}]), media)
+    with pytest.raises(InputError, match="is not a file of judgments"):
+        read_dataset("multivent", tmp_path / "multivent_2_train_queries.csv", media)
+
+
 def test_qvhighlights(tmp_path: Path, media: Path) -> None:
     touch(media, "NUsG9BgSes0_210.0_360.0.mp4")
     found = read_dataset("qvhighlights", write(tmp_path, "val.jsonl", [QVH]), media)
@@ -204,7 +267,7 @@ def test_coco(tmp_path: Path, media: Path) -> None:
 def test_every_reader_says_what_it_takes() -> None:
     assert set(READERS) >= {
         "msrvtt", "msvd", "didemo", "activitynet", "vatex", "qvhighlights", "charades", "tvr", "audiocaps", "clotho",
-        "flickr8k", "flickr30k", "coco",
+        "flickr8k", "flickr30k", "coco", "longvale", "momentseeker", "multivent",
     }  # fmt: skip
     for reader in READERS.values():
         assert reader.files
