@@ -26,14 +26,15 @@ def red_answer(guard: Guard) -> Any:
     return guard.site.answers.keep(Answer((Query.text("red"),), "red", tuple(moments)))
 
 
-def search(web: TestClient, given: dict[str, Any]) -> dict[str, Any]:
-    """Press Search with these fields of the form, the others as they are at first; what the page is told."""
+def search(web: TestClient, given: dict[str, Any], *, part: str = "ve-go", event: str = "click") -> dict[str, Any]:
+    """Press Search with these fields of the form, the others as they are at first; what the page is told.
+
+    part, event: what is used instead of the button.
+    """
     config = web.get("/config").json()
     parts = {part["id"]: part for part in config["components"]}
     numbers = {part["props"].get("elem_id"): number for number, part in parts.items()}
-    found = next(
-        one for one in config["dependencies"] if [numbers["ve-go"], "click"] in [list(t) for t in one["targets"]]
-    )
+    found = next(one for one in config["dependencies"] if [numbers[part], event] in [list(t) for t in one["targets"]])
     by_number = {numbers[f"ve-{field}"]: value for field, value in given.items()}
     data = [by_number.get(number, parts[number]["props"].get("value")) for number in found["inputs"]]
     body = {"fn_index": found["id"], "session_hash": "s", "data": data}

@@ -338,7 +338,7 @@ class Jobs:
             job.state, job.message = "done", str(report)
             job.failed = [f"{failure.item}: {failure.message}" for failure in report.failed]
         except VidembedError as error:
-            job.state, job.message = "failed", f"{error.message}. {error.hint}".rstrip(". ")
+            job.state, job.message = "failed", error.sentences
         finally:
             job.ended.set()
 
@@ -352,7 +352,7 @@ def _on_a_thread(tool: Callable[..., R]) -> Callable[..., Any]:
         try:
             return tool(*args, **kwargs)
         except VidembedError as error:
-            raise ToolError(f"{error.message}. {error.hint}".rstrip(". ")) from error
+            raise ToolError(error.sentences) from error
         except ValueError as error:
             raise ToolError(str(error)) from error
 

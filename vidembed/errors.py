@@ -40,6 +40,11 @@ class VidembedError(Exception):
     def __str__(self) -> str:
         return self.message
 
+    @property
+    def sentences(self) -> str:
+        """Message and hint, one after the other."""
+        return f"{self.message}. {self.hint}".rstrip(". ")
+
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments are lost by the default pickling; workers send errors between processes.
         return (_rebuild, (type(self), self.message, self.hint))

@@ -275,6 +275,17 @@ def test_progress_counts_clips(media: Media, tmp_path: Path) -> None:
     assert ("tone.mp4", 2, 4) in seen or ("tone.mp4", 3, 4) in seen
 
 
+def test_a_slow_captioners_clips_can_be_read_one_by_one(
+    media: Media, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vidembed.index.captioning.SAVE_AFTER_S", 0.0)
+    with open_toy(tmp_path / "index") as index:
+        index.add(media.path("tone.mp4"))
+        held: list[tuple[int, int]] = []
+        list(index.caption(progress=lambda path, done, total: held.append((done, len(index.captions())))))
+    assert held == [(0, 0), (1, 1), (2, 2), (3, 3), (3, 3)]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver forks")
 def test_killed_five_times_a_thousand_clips_are_there_exactly_once(media: Media, tmp_path: Path) -> None:

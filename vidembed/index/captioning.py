@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -29,6 +30,7 @@ from vidembed.types import Caption, Clip, Failure, Span
 MAX_FRAMES = 16
 _SHORT_SIDE_PX = 384
 SAVE_EVERY = 64  # clips: what a crash in a long video costs at most
+SAVE_AFTER_S = 2.0  # a slow captioner's clips can be read one by one
 Save = Callable[[Sequence[Caption]], list[Caption]]
 Step = Callable[[int], None]  # told how many of the video's clips are done
 
@@ -148,6 +150,7 @@ class _CaptionRun:
         A clip without what the captioner looks at, such as one of a sound file, is no failure.
         """
         waiting: list[Caption] = []
+        saved_s = time.monotonic()
         try:
             for result in results:
                 if isinstance(result, Failure):
@@ -155,9 +158,10 @@ class _CaptionRun:
                         failures.append(replace(result, item=f"{path} {spans[result.item]}"))
                     continue
                 waiting.append(result)
-                if len(waiting) >= SAVE_EVERY:
+                if len(waiting) >= SAVE_EVERY or time.monotonic() - saved_s >= SAVE_AFTER_S:
                     self._save(waiting)
                     waiting.clear()
+                    saved_s = time.monotonic()
                 yield result
         except FATAL:
             raise

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 _MAX_TEXT = 2000
 _GAP_S = 60.0
-ADDRESS_FIELDS = ("without", "then", "gap", "names", "within", "tags", "at_least", "at_most", "after", "before")
+ADDRESS_FIELDS = (
+    "without", "then", "gap", "names", "within", "tags", "at_least", "at_most", "shot_after", "shot_before", "after",
+    "before",
+)  # fmt: skip
 _MAX_ADDRESS = 500  # characters of one value
 
 
@@ -58,7 +61,9 @@ class Ask:
     tags: str = ""  # conditions, separated by commas
     at_least: str = ""  # length of the video, "0:30" or seconds
     at_most: str = ""
-    after: str = ""
+    shot_after: str = ""  # as the camera wrote it
+    shot_before: str = ""
+    after: str = ""  # the file's own date
     before: str = ""
     by_video: bool = False
     diversity: float = 0.0
@@ -104,6 +109,8 @@ class Ask:
             "tags": f"tagged “{self.tags.strip()}”",
             "at_least": f"in videos of at least {self.at_least.strip()}",
             "at_most": f"in videos of at most {self.at_most.strip()}",
+            "shot_after": f"shot after {self.shot_after.strip()}",
+            "shot_before": f"shot before {self.shot_before.strip()}",
             "after": f"changed after {self.after.strip()}",
             "before": f"changed before {self.before.strip()}",
             "channels": f"by {' and '.join(self.channels)}",
@@ -146,6 +153,8 @@ def filter_of(ask: Ask) -> Filter:
         videos=tuple(ask.videos) or None,
         min_duration_s=_given(parse_time, ask.at_least, "the length of a video"),
         max_duration_s=_given(parse_time, ask.at_most, "the length of a video"),
+        shot_after=_given(parse_date, ask.shot_after, "after"),
+        shot_before=_given(parse_date, ask.shot_before, "before"),
         modified_after=_given(parse_date, ask.after, "after"),
         modified_before=_given(parse_date, ask.before, "before"),
         within=_given(parse_span, ask.within, "within"),

@@ -71,6 +71,11 @@ def notice(kind: str, title: str, text: str = "", *, buttons: str = "") -> str:
     )
 
 
+def file_of(payload: Any) -> str | None:
+    """The file behind what gradio hands over of a picture, sound or video; it has checked that it was uploaded."""
+    return payload["path"] if isinstance(payload, dict) else payload
+
+
 def error_box(error: VidembedError) -> str:
     """An error as people see it, with what to do."""
     return notice("error", error.message, error.hint)

@@ -202,7 +202,7 @@ class Jobs:
         except Cancelled:
             job.state, job.message = "cancelled", "what is done stays done; add again to go on"
         except VidembedError as error:
-            job.state, job.message = "failed", f"{error.message}. {error.hint}".rstrip(". ")
+            job.state, job.message = "failed", error.sentences
         except Exception as error:
             # A bug: people see that it failed, the log gets the traceback, and the server lives on.
             _log.exception("job %s failed", job.title)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, MutableMapping
 from importlib import resources
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import gradio as gr
 
@@ -23,7 +24,7 @@ from vidembed.web.captions_tab import captions_tab
 from vidembed.web.explore_tab import explore_tab
 from vidembed.web.html import LOGO, clock, count, e, facts, html_part
 from vidembed.web.library_tab import library_tab
-from vidembed.web.routes import add_api
+from vidembed.web.routes import VIDEO_ID, add_api
 from vidembed.web.search_tab import search_tab
 from vidembed.web.security import App, Receive, Scope, Send
 from vidembed.web.site import DOCS_URL, AppSettings, Site
@@ -58,6 +59,7 @@ color:#cbd5e1}#ve-opening .n span:first-child{color:#a5b4fc;border-color:#818cf8
 """
 
 # What gradio tells those who make previews of links: its own name and picture.
+_SECONDS = re.compile(r"\d{1,7}(\.\d+)?")
 _PREVIEWS = re.compile(rb'<meta\s+(?:property|name)="(?:og|twitter):[^>]*>')
 DESCRIPTION = "Find the moment in your videos: by words, by a picture, by a sound."
 
@@ -140,20 +142,32 @@ class Opening:
                 return
             parts.append(message.get("body", b""))
             if not message.get("more_body", False):
-                body, start["headers"] = self._page(b"".join(parts), start["headers"], headers)
+                body, start["headers"] = self._page(b"".join(parts), start["headers"], headers, self._picture(scope))
                 await send(start)
                 await send({"type": "http.response.body", "body": body})
 
         await self._app(scope, receive, held)
 
+    def _picture(self, scope: Scope) -> bytes:
+        """What is shown beside a link to this address: the moment that it opens, else the page's sign."""
+        host = {name.lower(): value for name, value in scope["headers"]}.get(b"host", b"").decode("latin-1")
+        said = {name: values[0] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
+        video, at = said.get("v", ""), said.get("t", "0")
+        moment = VIDEO_ID.fullmatch(video) and _SECONDS.fullmatch(at)
+        address = f"frame/{video}?at={at}" if moment else "preview.png"
+        return (
+            f'<meta property="og:image" content="{e(scope["scheme"])}://{e(host)}{e(self._root)}/{address}">'
+            '<meta name="twitter:card" content="summary_large_image">'
+        ).encode()
+
     def _page(
-        self, body: bytes, given: list[tuple[bytes, bytes]], asked: Mapping[bytes, bytes]
+        self, body: bytes, given: list[tuple[bytes, bytes]], asked: Mapping[bytes, bytes], picture: bytes
     ) -> tuple[bytes, list[tuple[bytes, bytes]]]:
         """(body, headers) of the page; anything but HTML stays as it is."""
         present = {name.lower(): value for name, value in given}
         if not present.get(b"content-type", b"").startswith(b"text/html") or b"content-encoding" in present:
             return body, given
-        body = _PREVIEWS.sub(b"", body).replace(b"</head>", self._head + b"</head>", 1)
+        body = _PREVIEWS.sub(b"", body).replace(b"</head>", self._head + picture + b"</head>", 1)
         at = body.find(b"<gradio-app")
         if at >= 0:
             body = body[:at] + self._body + body[at:]

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ import numpy as np
 from vidembed.errors import BadQuery, InputError, MediaNotFound, MediaUnreadable, NoSuchStream
 from vidembed.files import write_bytes
 from vidembed.types import Image, Span
+from vidembed.web.courtesy import step_back
 from vidembed.web.media import MediaFiles, tidy
 
 if TYPE_CHECKING:
@@ -53,8 +55,8 @@ class Pictures:
 
     def __init__(self, index: VideoIndex, media: MediaFiles, folder: Path, *, max_bytes: int) -> None:
         self._index, self._media, self._folder, self._max_bytes = index, media, folder, max_bytes
-        at_once = min(2, max(1, (os.cpu_count() or 1) // 2))  # searches need processors, too
-        self._makers = ThreadPoolExecutor(at_once, "vidembed-pictures")
+        at_once = min(2, max(1, (os.cpu_count() or 1) // 2))  # searches need processors, too, and come first
+        self._makers = ThreadPoolExecutor(at_once, "vidembed-pictures", initializer=step_back)
 
     def frame(self, video_id: str, at_s: float) -> Path | None:
         """A JPEG of what is shown at this second; None for a sound."""
@@ -113,6 +115,19 @@ class Pictures:
             return None
         shown = np.searchsorted(found.times_s, np.asarray(times_s) + 1e-6, side="right") - 1
         return [found.rgb[max(0, place)] for place in shown.tolist()]
+
+
+@cache
+def preview() -> bytes:
+    """A PNG for those who show links to the page: its sign, 1200 x 630 as they like it."""
+    import PIL.Image
+    import PIL.ImageDraw
+
+    picture = PIL.Image.new("RGB", (1200, 630), "#4f46e5")
+    PIL.ImageDraw.Draw(picture).polygon([(510, 195), (510, 435), (720, 315)], fill="white")
+    made = io.BytesIO()
+    picture.save(made, format="PNG", optimize=True)
+    return made.getvalue()
 
 
 def _part(picture: Image, box: Box) -> Image:

@@ -26,14 +26,14 @@ from vidembed.web.captioning import SUBTITLES, caption_videos, edit, subtitles
 from vidembed.web.export import MEDIA_TYPES, record, written
 from vidembed.web.html import ICON, strip
 from vidembed.web.media import BROWSER_TYPES
-from vidembed.web.pictures import Region
+from vidembed.web.pictures import Region, preview
 from vidembed.web.transcript_pane import transcript_html
 
 if TYPE_CHECKING:
     from vidembed.web.site import Site
 
 
-_VIDEO_ID = re.compile(r"[0-9a-f]{32}")
+VIDEO_ID = re.compile(r"[0-9a-f]{32}")
 _CLIP_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PLACES = re.compile(r"(\d{1,3}(,\d{1,3})*)?")
 _PRIVATE = {"Cache-Control": "private, max-age=86400"}
@@ -45,7 +45,7 @@ def add_routes(app: FastAPI, site: Site) -> None:
     @app.exception_handler(VidembedError)
     async def said(_: Request, error: VidembedError) -> Response:
         status = 404 if isinstance(error, InputError) else 500
-        return PlainTextResponse(f"{error.message}. {error.hint}".rstrip(". "), status_code=status)
+        return PlainTextResponse(error.sentences, status_code=status)
 
     @app.get("/healthz", include_in_schema=False)
     def healthz() -> PlainTextResponse:
@@ -61,24 +61,28 @@ def add_routes(app: FastAPI, site: Site) -> None:
     def icon() -> Response:
         return Response(ICON, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
+    @app.get("/preview.png", include_in_schema=False)
+    def shown_beside_links() -> Response:
+        return Response(preview(), media_type="image/png", headers={"Cache-Control": "public, max-age=86400"})
+
     @app.get("/media/{video_id}", include_in_schema=False)
     def media(video_id: str) -> FileResponse:
         """The file itself; players ask for the byte ranges they need."""
-        path = site.media.original(_checked(video_id, _VIDEO_ID))
+        path = site.media.original(_checked(video_id, VIDEO_ID))
         kind = BROWSER_TYPES.get(path.suffix.lower(), "application/octet-stream")
         return FileResponse(path, media_type=kind, headers=_PRIVATE)
 
     @app.get("/playable/{video_id}", include_in_schema=False)
     def playable(video_id: str) -> JSONResponse:
         """Whether browsers play the file itself: some play it mute or blind without an error."""
-        plays = site.media.plays(_checked(video_id, _VIDEO_ID))
+        plays = site.media.plays(_checked(video_id, VIDEO_ID))
         return JSONResponse({"plays": plays}, headers={"Cache-Control": "private, max-age=600"})
 
     @app.get("/frame/{video_id}", include_in_schema=False)
     def frame(video_id: str, at: float = 0.0) -> Response:
         """What is shown at a second."""
         with site.courtesy.searching():
-            return _picture(site.pictures.frame(_checked(video_id, _VIDEO_ID), at if isfinite(at) else 0.0))
+            return _picture(site.pictures.frame(_checked(video_id, VIDEO_ID), at if isfinite(at) else 0.0))
 
     @app.get("/part/{region}", include_in_schema=False)
     def part(region: str) -> Response:
@@ -90,12 +94,12 @@ def add_routes(app: FastAPI, site: Site) -> None:
         """Frames of a stretch side by side."""
         if not 0 <= start < end < inf:
             raise InputError("a stretch needs its start before its end")
-        return _picture(site.pictures.film(_checked(video_id, _VIDEO_ID), Span(start, end)))
+        return _picture(site.pictures.film(_checked(video_id, VIDEO_ID), Span(start, end)))
 
     @app.get("/piece/{video_id}", include_in_schema=False)
     def piece(video_id: str, start_s: float = 0.0) -> FileResponse:
         """A transcoded piece around a second; X-Start-S says which second of the video it begins with."""
-        path, span = site.media.piece(_checked(video_id, _VIDEO_ID), start_s if start_s == start_s else 0.0)
+        path, span = site.media.piece(_checked(video_id, VIDEO_ID), start_s if start_s == start_s else 0.0)
         return FileResponse(path, media_type="video/mp4", headers={**_PRIVATE, "X-Start-S": f"{span.start_s:.3f}"})
 
     @app.get("/thumb/{clip_id}", include_in_schema=False)
@@ -139,14 +143,14 @@ def add_routes(app: FastAPI, site: Site) -> None:
     @app.get("/transcript/{video_id}", include_in_schema=False)
     def transcript(video_id: str) -> HTMLResponse:
         """The words of a video, for the pane beside the player."""
-        words = transcript_html(site, _checked(video_id, _VIDEO_ID))
+        words = transcript_html(site, _checked(video_id, VIDEO_ID))
         return HTMLResponse(words, headers={"Cache-Control": "no-store"})
 
     @app.get("/captions/{video_id}.{kind}", include_in_schema=False)
     def captions(video_id: str, kind: str) -> Response:
         if kind not in SUBTITLES:
             raise InputError(f"no such kind of subtitles: {kind!r}", hint=", ".join(SUBTITLES))
-        text, name = subtitles(site, _checked(video_id, _VIDEO_ID), kind)
+        text, name = subtitles(site, _checked(video_id, VIDEO_ID), kind)
         return _download(text.encode("utf-8"), SUBTITLES[kind], name)
 
 
@@ -189,7 +193,7 @@ def _said(function: Callable[..., R]) -> Callable[..., R]:
         try:
             return function(*args, **kwargs)
         except VidembedError as error:
-            raise gr.Error(f"{error.message}. {error.hint}".rstrip(". "), print_exception=False) from error
+            raise gr.Error(error.sentences, print_exception=False) from error
 
     return call
 

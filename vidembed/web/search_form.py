@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABCMeta
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,12 @@ if TYPE_CHECKING:
     from vidembed.web.site import Site
 
 MAX_EXAMPLES = 8
-DATES = ("after", "before")
+DATES = {
+    "shot_after": "Shot after",
+    "shot_before": "Shot before",
+    "after": "File changed after",
+    "before": "File changed before",
+}
 MEDIA_FIELDS = {"picture": "image", "sound": "audio", "video": "video"}  # as people call it -> field of `Ask`
 
 
@@ -37,17 +41,6 @@ class Examples:
         elif kind == "unlike":
             unlike = (*unlike, clip_id)[-MAX_EXAMPLES:]
         return Examples(like, unlike)
-
-
-def _as_uploaded(part: Any, payload: Any) -> str | None:
-    """The file of a picture. Gradio's own opens it before anybody can say what is wrong with it; the search does."""
-    return None if payload is None else str(payload.path)
-
-
-# Made past gradio's own metaclass, which writes a .pyi file beside the source of every part that is derived.
-Picture: Any = ABCMeta.__new__(
-    type(gr.Image), "Picture", (gr.Image,), {"preprocess": _as_uploaded, "is_template": True, "__module__": __name__}
-)
 
 
 def step_parts() -> dict[str, Any]:
@@ -75,9 +68,10 @@ def filter_parts(site: Site) -> dict[str, Any]:
     with gr.Row():
         parts["at_least"] = gr.Textbox(label="Video at least", placeholder="0:30", lines=1)
         parts["at_most"] = gr.Textbox(label="Video at most", placeholder="1:00:00", lines=1)
-        for name in DATES:
-            label = f"File changed {name}"
-            parts[name] = gr.DateTime(label=label, include_time=False, type="string", elem_id=f"ve-{name}")
+        for name, label in DATES.items():
+            parts[name] = gr.DateTime(
+                label=label, include_time=False, type="string", elem_id=f"ve-{name.replace('_', '-')}"
+            )
     with gr.Row():
         parts["channels"] = gr.CheckboxGroup(channels, value=channels, label="Channels to search")
         parts["by_video"] = gr.Checkbox(label="At most one moment a video", value=False)
@@ -95,11 +89,9 @@ def dates_of(given: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(given[name] or "") for name in DATES)
 
 
-def marked_field(error: VidembedError | None, value: Any) -> Any:
-    """A field with what is wrong with it beside it. value: None = as it is."""
-    said = f"{error.message}. {error.hint}".rstrip(". ") if error else ""
-    told: dict[str, Any] = {"info": said, "elem_classes": ["ve-wrong"] if error else []}
-    return gr.update(**told, **({} if value is None else {"value": value}))
+def marked_field(said: str) -> Any:
+    """A field with what is wrong with it beside it; "" = nothing."""
+    return gr.update(info=said, elem_classes=["ve-wrong"] if said else [])
 
 
 def unreadable_media(site: Site, given: Mapping[str, Any]) -> dict[str, VidembedError]:

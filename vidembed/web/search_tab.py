@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
 
 import gradio as gr
 
@@ -20,7 +19,6 @@ from vidembed.web.search_form import (
     MAX_EXAMPLES,
     MEDIA_FIELDS,
     Examples,
-    Picture,
     dates_of,
     filled_in,
     filter_parts,
@@ -45,8 +43,8 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
     count = gr.State(_PAGE)
     only = gr.State("")  # the one video that is searched
     region = gr.State("")  # the part of a picture that is searched for
-    wrong = gr.State(())  # fields that are marked, since they cannot be read
-    dates = gr.State(("", ""))  # that were searched last
+    wrong = gr.State(())  # (field, what is wrong with it) of those that cannot be read
+    dates = gr.State(("",) * len(DATES))  # that were searched last
     with gr.Row(elem_classes="ve-ask", equal_height=True):
         text = gr.Textbox(
             label="What are you looking for?", placeholder=PLACEHOLDER, lines=1, max_lines=3, scale=8,
@@ -61,7 +59,7 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
                               elem_classes="ve-tool")  # fmt: skip
         hints = html_part(elem_id="ve-suggested")
     with gr.Column(visible=False, elem_id="ve-media") as media_box, gr.Row():
-        image = Picture(
+        image = gr.Image(
             label="Picture", type="filepath", sources=["upload", "webcam", "clipboard"], height=210, elem_id="ve-image"
         )
         audio = gr.Audio(label="Sound", type="filepath", sources=["upload", "microphone"], elem_id="ve-audio")
@@ -78,7 +76,6 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
         with gr.Column(elem_classes="ve-main"):
             said = html_part(elem_id="ve-search-said")
             found = html_part(html.wait("Opening the library…"), elem_id="ve-results")
-            more = gr.Button("Show more", visible=False, elem_id="ve-more")
 
     address = html_part(elem_id="ve-address")  # the script tells it where Back and Forward lead
     media = {"picture": image, "sound": audio, "video": video}
@@ -88,43 +85,55 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
     fields: dict[str, Any] = {"text": text, "image": image, "audio": audio, "video": video, **options}
     states = {"examples": examples, "only": only, "region": region, "wrong": wrong, "dates": dates}
     inputs: set[Any] = {count, *states.values(), *fields.values()}
-    outputs = [found, said, terms, count, more, hints, *states.values(), *fields.values()]
+    # Gradio makes each output that an answer leaves as it is anew, thrice the work of the search: most have few.
+    answers = [found, terms, count, *states.values()]
+    outputs = [*answers, said, hints, *fields.values()]
+
+    def filled(data: Mapping[Any, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+        """Fields of the form and of `states`, by name."""
+        given = {name: changed.get(name, data[part]) for name, part in (fields | states).items()}
+        return given | {name: html.file_of(given[name]) for name in MEDIA_FIELDS.values()}
 
     def answer(data: Mapping[Any, Any], changed: Mapping[str, Any], k: int = _PAGE) -> dict[Any, Any]:
         """What changes on the page. changed: fields of the form and of `states`, instead of what is there."""
-        every = {**fields, **states}
-        given = {name: changed.get(name, data[part]) for name, part in every.items()}
-        told = {every[name]: value for name, value in changed.items()}
-        chosen, one, marked, _ = (given.pop(name) for name in ("examples", "only", "wrong", "dates"))
-        told[dates] = dates_of(given)
+        given = filled(data, changed)
+        told = {(fields | states)[name]: value for name, value in changed.items()}
+        chosen, one, _, _ = (given.pop(name) for name in ("examples", "only", "wrong", "dates"))
+        told |= {dates: dates_of(given), count: k}
         words = str(given["text"] or "").strip()
         if not (
             words or chosen.like or chosen.unlike or given["region"] or any(given[n] for n in MEDIA_FIELDS.values())
         ):
             body = cards.video_page(site, one) if one else cards.welcome(site)
-            limits = limits_of(site, Ask(), one)
-            return {**told, found: body, terms: html.terms(site, (), (), (), limits), more: gr.update(visible=False)}
-        unread = wrong_fields(site, given)
-        told |= {fields[name]: marked_field(unread.get(name), changed.get(name)) for name in {*unread, *marked}}
-        told[wrong] = tuple(unread)
-        broken = unreadable_media(site, given)
-        if broken:  # taken out again: it would stand in the way of every later search
-            notes = "".join(html.error_box(error) for error in broken.values())
-            return {**told, found: notes, more: gr.update(visible=False), **{fields[name]: None for name in broken}}
-        body, full, limits = _answer(site, given, chosen, k, one)
+            limits, marks = limits_of(site, Ask(), one), ()
+        else:
+            marks = tuple((name, error.sentences) for name, error in wrong_fields(site, given).items())
+            broken = unreadable_media(site, given)
+            body, limits = "".join(html.error_box(error) for error in broken.values()), []
+            marks += tuple((name, "") for name in broken)  # taken out: they would stand in the way of later searches
+            if not broken:
+                body, limits = _answer(site, given, chosen, k, one)
+        if marks != tuple(data[wrong]):
+            body += "<span hidden data-marks></span>"  # the script has the fields marked
         shown = [name for name, field in MEDIA_FIELDS.items() if given[field]]
         chips = html.terms(site, chosen.like, chosen.unlike, shown, limits, given["region"])
-        return {**told, found: body, terms: chips, count: k, more: gr.update(visible=full)}
+        return {**told, found: body, terms: chips, wrong: marks}
+
+    def mark(marks: Sequence[tuple[str, str]]) -> dict[Any, Any]:
+        """What is wrong with a field beside it; a picture, sound or video that cannot be read goes."""
+        said = dict(marks)
+        gone = {fields[name]: None for name in said if name in MEDIA_FIELDS.values()}
+        return gone | {fields[name]: marked_field(said.get(name, "")) for name in ADDRESS_FIELDS}
 
     def questioned(data: Mapping[Any, Any], changed: Mapping[str, Any]) -> Iterator[dict[Any, Any]]:
         """The answer to the words as a question, as it grows; without words as `answer`."""
-        given = {name: changed.get(name, data[part]) for name, part in fields.items()}
+        given = {name: value for name, value in filled(data, changed).items() if name in fields}
         if not str(given["text"] or "").strip():
             yield answer(data, changed)
             return
         one = changed.get("only", data[only])
         told = {part: changed[name] for name, part in (fields | states).items() if name in changed}
-        told |= {examples: Examples(), more: gr.update(visible=False)}
+        told[examples] = Examples()
         try:
             asked = filled_in(site, given, Examples(), _PAGE, one)
             told[terms] = html.terms(site, (), (), (), limits_of(site, asked, one))
@@ -149,10 +158,9 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
         return {**told, found: told[found] + cards.opener(site, opened, at_s)}
 
     def first(data: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
-        search = urlencode(dict(request.query_params)) if request is not None else ""
-        ready = html.suggestions(cards.suggested(site))
-        told = at_address(data, search) if search else answer(data, {})
-        return {**told, hints: ready}
+        """The library; an address with a search in it is asked for by the script."""
+        ready = {hints: html.suggestions(cards.suggested(site))}
+        return ready if request is not None and request.query_params else {**answer(data, {}), **ready}
 
     def searched(data: dict[Any, Any]) -> dict[Any, Any]:
         return answer(data, {})
@@ -164,9 +172,6 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
 
     def asked(data: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
         yield from questioned(data, {})
-
-    def further(data: dict[Any, Any]) -> dict[Any, Any]:
-        return answer(data, {}, min(data[count] + _PAGE, site.settings.max_results))
 
     def moved(data: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
         if event._data.get("action") == "region":
@@ -181,6 +186,8 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
             return {**told, hints: html.suggestions(cards.suggested(site))}
         if action == "demo":
             return {found: _begin_demo(site)}
+        if action == "more":
+            return answer(data, {}, min(data[count] + _PAGE, site.settings.max_results))
         if action in ("tag", "untag", "tag-chosen", "caption-chosen"):
             return {said: _acted(site, action, dict(event._data)), **(answer(data, {}) if "tag" in action else {})}
         if action == "drop-media":
@@ -213,21 +220,27 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
     turn(_MEDIA, by_media, [media_box, *media.values()])
     turn(_THEN, by_step, [step_box, *steps.values()])
     turn(_FILTERS, by_filter, [filter_box, *filters.values()])
-    # Past gradio's queue: its answers wait for a loop and a stream of events; `run` lets few search at once.
-    quiet: dict[str, Any] = {"api_visibility": "private", "queue": False, "show_progress": "minimal"}
-    blocks.load(first, inputs, outputs, **(quiet | {"show_progress": "hidden"}))
+    # Past gradio's queue: its answers wait for a loop and a stream of events; `run` lets few search at once. Texts and
+    # numbers come as they are: gradio would look at each of the fields in a thread of its own.
+    quiet: dict[str, Any] = {
+        "api_visibility": "private", "queue": False, "show_progress": "minimal", "preprocess": False,
+    }  # fmt: skip
+    blocks.load(first, inputs, [*answers, hints], **(quiet | {"show_progress": "hidden"}))
+    blocks.load(None, js="() => window.vidembed.linked()")
     latest: dict[str, Any] = quiet | {"trigger_mode": "always_last"}  # what is asked meanwhile comes after it
     acts = [part.submit if isinstance(part, gr.Textbox) else part.input
             for name, part in options.items() if name not in DATES]  # fmt: skip
-    gr.on([fields[name].change for name in DATES], dated, inputs, outputs, **latest)
-    gr.on([go.click, text.submit, *acts], searched, inputs, outputs, **latest)
+    gr.on([fields[name].change for name in DATES], dated, inputs, answers, **latest)
+    gr.on([go.click, text.submit, *acts], searched, inputs, answers, **latest)
     question.click(asked, inputs, outputs, **(latest | {"queue": True, "concurrency_id": "question"}))
     given = [image.upload, audio.upload, video.upload, audio.stop_recording, video.stop_recording]
-    gr.on(given, searched, inputs, outputs, **latest)
-    more.click(further, inputs, outputs, **quiet)
-    gr.on([found.select, terms.select], clicked, inputs, outputs, **latest)
-    address.select(moved, inputs, outputs, **latest)
-    hints.select(suggest, inputs, outputs, **latest)
+    gr.on(given, searched, inputs, answers, **latest)
+    # With `always_last` gradio repeats the data of the first click instead of sending the last one's.
+    each: dict[str, Any] = quiet | {"trigger_mode": "multiple"}
+    gr.on([found.select, terms.select], clicked, inputs, outputs, **each)
+    address.select(moved, inputs, outputs, **each)
+    said.select(mark, wrong, list(fields.values()), **each)
+    hints.select(suggest, inputs, [*answers, text], **each)
 
 
 def _seconds(text: str) -> float:
@@ -254,19 +267,20 @@ def _acted(site: Site, action: str, given: dict[str, Any]) -> str:
 
 def _answer(
     site: Site, given: Mapping[str, Any], chosen: Examples, k: int, only: str
-) -> tuple[str, bool, list[tuple[str, str]]]:
-    """HTML of the answer, whether there may be more, and the filters that are set."""
+) -> tuple[str, list[tuple[str, str]]]:
+    """HTML of the answer, and the filters that are set."""
     if not given["channels"] and any(name.startswith("weight:") for name in given):
-        return html.notice("error", "No channel is ticked", "Tick at least one channel to search."), False, []
+        return html.notice("error", "No channel is ticked", "Tick at least one channel to search."), []
     limits: list[tuple[str, str]] = []
     try:
         ask = filled_in(site, given, chosen, k, only)
         limits = limits_of(site, ask, only)
         answer = run(site, ask)
     except VidembedError as error:
-        return html.error_box(error), False, limits
+        return html.error_box(error), limits
     except Exception:  # a bug: people see that it failed, the log says why, and the old answer does not stay
         _log.exception("a search failed")
-        return html.notice("error", "The search failed", "The server's log says why. Try it once more."), False, limits
+        return html.notice("error", "The search failed", "The server's log says why. Try it once more."), limits
     body = cards.results(site, answer, floor=site.index.config.search.min_confidence)
-    return body, len(answer.chains) == k < site.settings.max_results, limits
+    full = len(answer.chains) == k < site.settings.max_results
+    return body + (html.button("Show more", "more", kind="ve-more") if full else ""), limits

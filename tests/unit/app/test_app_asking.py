@@ -84,6 +84,18 @@ class TestParts:
         assert web.get(f"/part/{video}@0.5@0,0,2,1").status_code == 404
 
 
+def test_an_answer_leaves_the_form_alone(web: TestClient) -> None:
+    """Gradio makes every part anew that an answer names without changing it: thrice the work of the search."""
+    config = web.get("/config").json()
+    kinds = {part["id"]: part["type"] for part in config["components"]}
+    numbers = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
+    pressed = [numbers["ve-go"], "click"]
+    searching = next(one for one in config["dependencies"] if pressed in [list(t) for t in one["targets"]])
+    assert {kinds[number] for number in searching["outputs"]} == {"html", "state"}
+    update = {"__type__": "update"}
+    assert update not in search(web, {"text": "red"})["data"]
+
+
 class TestFields:
     def test_each_that_cannot_be_read_is_named(self, site: Site) -> None:
         wrong = wrong_fields(site, {"within": "2:00-1:00", "after": "2026-02-30", "names": "x", "gap": "soon"})
@@ -91,6 +103,8 @@ class TestFields:
 
     def test_the_error_stands_beside_its_field(self, web: TestClient) -> None:
         told = search(web, {"text": "red", "within": "x"})
+        assert "data-marks" in told["data"][0], "the script asks what is wrong with the fields"
+        told = search(web, {}, part="ve-search-said", event="select")
         marked = [part for part in told["data"] if isinstance(part, dict) and part.get("elem_classes") == ["ve-wrong"]]
         assert len(marked) == 1
         assert "0:30-2:00" in marked[0]["info"]
@@ -115,7 +129,6 @@ def test_no_channel_ticked_is_said_and_nothing_is_searched(site: Site) -> None:
     from vidembed.web.search_form import Examples
     from vidembed.web.search_tab import _answer
 
-    body, more, _ = _answer(site, {"text": "red", "channels": [], "weight:vision": 1.0}, Examples(), 12, "")
+    body, _ = _answer(site, {"text": "red", "channels": [], "weight:vision": 1.0}, Examples(), 12, "")
     assert "No channel is ticked" in body
     assert "ve-card" not in body
-    assert not more

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
 
+import PIL.Image
 from starlette.testclient import TestClient
 
 
@@ -22,6 +24,16 @@ class TestOpening:
         text = web.get("/").text
         assert '<meta property="og:title" content="vidembed">' in text
         assert not re.search(r"<meta[^>]*Gradio", text)
+        assert '<meta property="og:image" content="http://127.0.0.1/preview.png">' in text
+        shown = PIL.Image.open(io.BytesIO(web.get("/preview.png").content))
+        assert (shown.format, shown.size) == ("PNG", (1200, 630))
+
+    def test_a_link_to_a_moment_shows_its_frame(self, web: TestClient) -> None:
+        video = "0123456789abcdef" * 2
+        text = web.get(f"/?v={video}&t=12.5").text
+        assert f'<meta property="og:image" content="http://127.0.0.1/frame/{video}?at=12.5">' in text
+        for odd in ("v=x&t=1", f"v={video}&t=%22%3E"):
+            assert "/preview.png" in web.get(f"/?{odd}").text
 
     def test_scripts_are_kept_by_the_browser(self, web: TestClient) -> None:
         script = re.search(r'src="\./(assets/index-[^"]+\.js)"', web.get("/").text)

@@ -8,6 +8,8 @@ function address(results) {
     if (same) { player.from = same; same.closest(".ve-card")?.classList.add("ve-now"); }
     else if (player.querySelector("video").paused && results.querySelector(".ve-bar")) player.hidden = true;
   }
+  const marks = results.querySelector("[data-marks]");
+  if (marks) { marks.removeAttribute("data-marks"); parts.get("ve-search-said")?.("select", {}); }
   const bar = results.querySelector(".ve-bar[data-address]");
   if (!bar) return;
   const key = `${bar.dataset.address}|${bar.querySelector("a[data-export]")?.pathname || ""}`;

@@ -112,6 +112,10 @@ const LOCAL = new Set(["play", "seek", "close-player", "previous", "next", "repl
   "pick-all", "open-video", "region", "close-notice"]);
 window.vidembed = {
   parts,
+  linked() { // what an address asks for, once the page stands
+    const { search } = window.location;
+    if (search) parts.get("ve-address")?.("select", { action: "address", search });
+  },
   ready: [], // called once the part for uploads stands
   // Called by each of our gr.HTML parts: hands clicks on [data-action] to the server, with the button's data.
   bridge(element, trigger) {
@@ -121,7 +125,7 @@ window.vidembed = {
     if (id === "ve-results" || id === "ve-lines" || id === "ve-table") {
       const redrawn = { "ve-results": address, "ve-lines": redraw, "ve-table": picked }[id];
       new MutationObserver(() => redrawn(element)).observe(element, {
-        childList: true, subtree: true, attributes: true, attributeFilter: ["data-address", "data-start"],
+        childList: true, subtree: true, attributes: true, attributeFilter: ["data-address", "data-start", "data-marks"],
       });
       redrawn(element);
     }
