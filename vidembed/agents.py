@@ -334,7 +334,7 @@ class Jobs:
 
         try:
             with self._one:
-                report = self._index.add([Path(path) for path in paths], channels=channels, progress=update)
+                report = self._index.add([Path(path).resolve() for path in paths], channels=channels, progress=update)
             job.state, job.message = "done", str(report)
             job.failed = [f"{failure.item}: {failure.message}" for failure in report.failed]
         except VidembedError as error:

@@ -79,7 +79,12 @@ def test_links_do_not_lead_out_of_the_folder(folder: Path, tmp_path_factory: pyt
 
 @pytest.mark.parametrize(
     ("given", "hint"),
-    [("nothing.mp4", "check"), ("http://example.org/a.mp4", "local files"), ("no*.mp4", "quote"), (" ", "name a file")],
+    [
+        ("nothing.mp4", "check"),
+        ("ftp://example.org/a.mp4", "addresses begin with s3"),
+        ("no*.mp4", "quote"),
+        (" ", "name a file"),
+    ],
 )
 def test_what_is_not_there_is_said(tmp_path: Path, given: str, hint: str) -> None:
     with pytest.raises(MediaNotFound) as caught:

@@ -42,8 +42,8 @@ def index(
     videos: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Folders, files or globs; or a list: .txt, .csv, .jsonl or .parquet, whose columns become tags. "
-            "Default: those of earlier runs."
+            help="Folders, files, globs or addresses (s3://, https://); or a list: .txt, .csv, .jsonl or .parquet, "
+            "whose columns become tags. Default: those of earlier runs."
         ),
     ] = None,
     index: IndexOption = Path(DEFAULT_INDEX),

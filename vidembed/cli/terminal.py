@@ -9,6 +9,8 @@ import textwrap
 from pathlib import Path
 from typing import TextIO
 
+from vidembed.media.remote import address
+
 
 def width(stream: TextIO | None = None) -> int | None:
     """Columns of the terminal that a stream (None = standard output) leads to; None: it leads elsewhere."""
@@ -31,8 +33,8 @@ def shortened(line: str) -> str:
 
 def path_text(path: str | Path, *, beside: int = 0, stream: TextIO | None = None) -> str:
     """A path that fits beside so many other characters of its line, by `shown_path`."""
-    columns = width(stream)
-    return str(path) if columns is None else shown_path(Path(path), columns - beside)
+    columns, path = width(stream), address(path)
+    return path if columns is None else shown_path(Path(path), columns - beside)
 
 
 def shown_path(path: Path, width: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
@@ -27,6 +26,7 @@ from vidembed.index.whereabouts import left_folders, note_problems, settle_gone,
 from vidembed.index.worker import make_executor, make_remote
 from vidembed.media.captured import captured
 from vidembed.media.files import Paths, survey
+from vidembed.media.remote import exists, is_remote
 from vidembed.protocols import Channel
 from vidembed.sources.basic import caption_text
 from vidembed.types import Caption, Failure, RunReport
@@ -95,7 +95,7 @@ class Filling:
         """Fill new channels from every file that is there; each is put to use if it covers what the old one did."""
         self.repair({})
         present = self._catalog.videos.present_paths()
-        files = [Path(rows[0].path) for rows in present.values() if os.path.exists(rows[0].path)]
+        files = [Path(rows[0].path) for rows in present.values() if exists(rows[0].path)]
 
         for spec in specs.values():
             self._create(spec)
@@ -271,7 +271,7 @@ class Filling:
         """What the cameras wrote into the new files, as tags; what a person set under these names stays."""
         held = self._catalog.tags.all()
         for path, row in self._catalog.videos.paths().items():
-            if path not in before:
+            if path not in before and not is_remote(path):
                 facts = captured(path, config.media.limits)
                 own = held.get(row.video_id, {})
                 self._catalog.tags.change([row.video_id], {k: v for k, v in facts.items() if k not in own})

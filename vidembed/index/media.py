@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from vidembed.index.pipeline.jobs import Tools, unnoted
 from vidembed.media.files import video_id
 from vidembed.media.images import jpeg
 from vidembed.media.reading.reader import open_video
+from vidembed.media.remote import COPIES
 from vidembed.media.segmenting import FrameEncoder, make_segmenter
 from vidembed.media.segmenting.sampling import distinct
 from vidembed.media.segmenting.segment import MAX_CLIP_FRAMES, KnownSpans
@@ -40,6 +42,13 @@ def make_tools(
         in_hand: Notes the files being decoded; those that an earlier run died of are decoded apart.
     """
     stop = threading.Event()
+    noted = in_hand.hold if in_hand is not None else unnoted
+
+    @contextmanager
+    def hold(path: Path) -> Iterator[None]:
+        with noted(path), COPIES.kept(path):
+            yield
+
     # Several videos at once keep the cores busy by themselves; without `prefetch` the run shall have one alone.
     threads = 1 if workers > 1 or not config.run.prefetch else 0
     # Of one clip at once: enough to choose from, few enough for any length.
@@ -56,7 +65,7 @@ def make_tools(
         identify=video_id,
         probe=info_of,
         open=lambda path: open_video(path, settings(path), threads=threads, stop=stop),
-        hold=in_hand.hold if in_hand is not None else unnoted,
+        hold=hold,
         stop=stop,
         segmenter=make_segmenter(config.segment, max_frames=held_frames, encode=encode_frames),
         known_spans=partial(KnownSpans, max_frames=held_frames),

@@ -12,7 +12,8 @@ from pathlib import Path
 from vidembed.errors import MediaNotFound
 from vidembed.files import composed
 from vidembed.index.catalog import Catalog
-from vidembed.media.files import FIND, LIST_EXTENSIONS, Paths
+from vidembed.media.files import FIND, LIST_EXTENSIONS, MEDIA_EXTENSIONS, Paths
+from vidembed.media.remote import exists, is_remote
 
 Under = Callable[[str], bool]  # whether a path of the catalog is among those that a run was given
 
@@ -24,6 +25,8 @@ def as_list(paths: Paths) -> list[str | Path]:
 
 def absolute(given: str | Path) -> str:
     """A path as the catalog holds it."""
+    if is_remote(given):
+        return Path(given).as_posix()
     return Path(os.path.abspath(Path(given).expanduser())).as_posix()
 
 
@@ -72,10 +75,10 @@ def known(catalog: Catalog) -> tuple[list[str | Path], Under]:
     given = catalog.places.get("given")
     under = lies_under(given)
     tried = [*catalog.videos.paths(), *(failure.item for failure in catalog.failures() if failure.stage != FIND)]
-    files = [path for path in dict.fromkeys(tried) if not under(path) and os.path.lexists(path)]
+    files = [path for path in dict.fromkeys(tried) if not under(path) and exists(path)]
     if not given and not tried:
         raise MediaNotFound("nothing to index", hint="name folders, files or globs: vidembed index VIDEOS")
-    away = lies_under(place for place in given if not os.path.lexists(place) and not glob.has_magic(place))
+    away = lies_under(place for place in given if not exists(place) and not glob.has_magic(place))
     return [*given, *files], away
 
 
@@ -110,6 +113,8 @@ def ignore(catalog: Catalog, paths: Paths, *, undo: bool) -> list[str]:
 
 def _is_many(given: str | Path) -> bool:
     path = absolute(given)
+    if is_remote(path):
+        return Path(path).suffix.lower() not in MEDIA_EXTENSIONS
     if os.path.lexists(path):
         return os.path.isdir(path) or Path(path).suffix.lower() in LIST_EXTENSIONS
     return glob.has_magic(path)

@@ -12,6 +12,7 @@ from vidembed.files import composed
 from vidembed.index.catalog import Catalog
 from vidembed.index.places import Under
 from vidembed.media.files import FIND
+from vidembed.media.remote import exists
 from vidembed.types import Failure
 
 _MOST_NAMED = 3  # of the places that an index was made of
@@ -47,7 +48,7 @@ def settle_moved(catalog: Catalog, found: Collection[str], new: Collection[str])
             there.setdefault(row.video_id, []).append(row.path)
     lost = [row for row in rows if row.video_id in there and row.path not in found]
     moved = []
-    for old, found_at in ((row.path, there[row.video_id]) for row in lost if not os.path.lexists(row.path)):
+    for old, found_at in ((row.path, there[row.video_id]) for row in lost if not exists(row.path)):
         places = [path for path in found_at if path in new or _folder_became(old, path)]
         if places:
             place = max(places, key=lambda path: _shared(old, path))  # of copies, each to the one of its name

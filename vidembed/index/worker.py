@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from vidembed.index.channels import ChannelFactory, ChannelSpec, channel_spec, f
 from vidembed.index.media import Thumbnails, make_tools
 from vidembed.index.pipeline.remote import Delivery, Order, Remote, absent, fulfil
 from vidembed.media.images import jpeg
+from vidembed.media.remote import exists
 from vidembed.protocols import Channel, Executor
 from vidembed.types import Image
 
@@ -65,7 +65,7 @@ class Worker:
 
     def __call__(self, order: Order) -> Delivery:
         """Do the work of one video."""
-        if not os.path.exists(order.file.path):
+        if not exists(order.file.path):
             return absent(order, platform.node())
         pictures: dict[str, bytes] = {}
         given = self.config.thumbnails

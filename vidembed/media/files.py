@@ -16,6 +16,7 @@ from typing import Any
 
 from vidembed import parquet
 from vidembed.errors import MediaNotFound, MediaUnreadable
+from vidembed.media import remote
 from vidembed.types import Failure
 
 # What a folder walk picks up. A file named explicitly is always tried, whatever its extension.
@@ -51,16 +52,19 @@ def video_id(path: str | Path) -> str:
         MediaNotFound: There is no such file.
         MediaUnreadable: It is no regular file, may not be read, or is a picture, an archive or a text.
     """
+    if remote.is_remote(path):
+        return _id_of(Path(path), *remote.ends(path, _SAMPLE_BYTES))
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        digest = hashlib.blake2b(size.to_bytes(8, "little"), digest_size=16)
         head = file.read(_SAMPLE_BYTES)
-        _refuse_other_kinds(Path(path), head)
-        digest.update(head)
-        if size > _SAMPLE_BYTES:
-            file.seek(max(_SAMPLE_BYTES, size - _SAMPLE_BYTES))
-            digest.update(file.read(_SAMPLE_BYTES))
-    return digest.hexdigest()
+        file.seek(max(len(head), size - _SAMPLE_BYTES))
+        return _id_of(Path(path), size, head, file.read(_SAMPLE_BYTES))
+
+
+def _id_of(path: Path, size: int, head: bytes, tail: bytes) -> str:
+    """The id from the first MiB and the last one of what comes after it. Raises MediaUnreadable as `video_id`."""
+    _refuse_other_kinds(path, head)
+    return hashlib.blake2b(size.to_bytes(8, "little") + head + tail, digest_size=16).hexdigest()
 
 
 def open_regular(path: str | Path):  # type: ignore[no-untyped-def]  # BufferedReader; its type is longer than the use
@@ -132,7 +136,7 @@ def _of_os_error(error: OSError, path: str | Path) -> MediaNotFound | MediaUnrea
 
 
 def _not_found(text: str, what: str) -> MediaNotFound:
-    hint = "only local files can be read, not URLs" if re.match(r"\w+:/", text) else "check the path"
+    hint = f"addresses begin with {', '.join(remote.PROTOCOLS)}" if re.match(r"\w\w+:/", text) else "check the path"
     return MediaNotFound(f"{text}: no such {what}", hint=hint)
 
 
@@ -193,9 +197,9 @@ def find_videos(inputs: Paths, *, base: Path | None = None) -> list[Path]:
 
     Args:
         inputs: Files (always taken); folders (walked; hidden entries, other extensions and links that lead out of them
-            are left out); glob patterns ("clips/**/*.mkv"); list files (.txt, .lst: one path a line, "#" comments;
-            .csv: in the first column or the one named path; .jsonl: under "path"; .parquet: in the column path, file
-            or video; relative to the list's folder).
+            are left out); addresses of both (s3://, gs://, abfs://, https://); glob patterns ("clips/**/*.mkv"); list
+            files (.txt, .lst: one path a line, "#" comments; .csv: in the first column or the one named path; .jsonl:
+            under "path"; .parquet: in the column path, file or video; relative to the list's folder).
         base: The folder that relative inputs are relative to; None = the current one.
 
     Returns:
@@ -212,6 +216,10 @@ def _expand(given: str | Path, base: Path, found: Survey) -> Iterator[Tagged]:
     text = os.fspath(given)
     if not text.strip():
         raise MediaNotFound("an empty path was given", hint="name a file, folder, glob or list file")
+    if remote.is_remote(text):
+        found_there = remote.find(text, lambda name: Path(name).suffix.lower() in MEDIA_EXTENSIONS and name[0] != ".")
+        yield from ((file, {}) for file in sorted(found_there, key=lambda file: natural_key(file.as_posix())))
+        return
     path = Path(os.path.abspath(base / Path(text).expanduser()))
     if os.path.isfile(path) and path.suffix.lower() in LIST_EXTENSIONS:
         for number, entry, tags in _list_rows(path):

@@ -15,6 +15,7 @@ from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED
 from vidembed.index.catalog.videos import PathRow
 from vidembed.media.files import mtime_ns
+from vidembed.media.remote import is_remote, status
 from vidembed.protocols import Channel, Encoded, Frame, Segmenter, StreamMode, VideoReader
 from vidembed.types import Clip, Failure, Image, Item, Span, TimedText, VideoInfo
 
@@ -213,6 +214,8 @@ def stat_of(path: Path) -> PathStat:
     """The file of now. Raises InputError when it is gone or its name is not valid Unicode."""
     try:
         path.as_posix().encode("utf-8")
+        if is_remote(path):
+            return PathStat(path.as_posix(), *status(path))
         stat = os.stat(path)
     except UnicodeEncodeError as error:
         raise InputError(

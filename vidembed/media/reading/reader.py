@@ -10,6 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -18,6 +20,7 @@ from typing import Any, TypeVar
 from vidembed.config.schema import MediaSettings
 from vidembed.errors import MediaUnreadable
 from vidembed.media.reading.isolated import PROCESSES, IsolatedReader, open_here
+from vidembed.media.remote import COPIES
 from vidembed.protocols import Frame, StreamMode, VideoReader
 from vidembed.types import AudioSamples, FrameBatch, Span, SubtitleTrack
 
@@ -33,10 +36,10 @@ def open_video(
     threads: int = 0,
     stop: threading.Event | None = None,
 ) -> VideoReader:
-    """Open one local file. A context manager.
+    """Open one file. A context manager.
 
     Args:
-        path: The file.
+        path: The file; of a remote one a copy is made, which is gone when the reader is closed.
         settings: Which reader, which sound track, in which process, within which limits.
         threads: That decode it; 0 = one a core, at most 4. Give 1 where several videos are decoded at once.
         stop: Set it, and calls that wait for the decoder end with MediaUnreadable.
@@ -49,12 +52,17 @@ def open_video(
         MissingDependency: The package of the reader is not installed.
     """
     path, settings = Path(path), settings or MediaSettings()
-    opens: Callable[[], VideoReader] = partial(open_here, path, settings, threads=threads)
-    give_up: Callable[[], None] | None = None
-    if settings.isolate == "always":
-        process = PROCESSES.take()
-        opens, give_up = partial(IsolatedReader, process, path, settings, threads=threads), process.kill
-    return GuardedReader(opens, path.name, limit_s=settings.limits.decode_timeout_s, stop=stop, give_up=give_up)
+    with ExitStack() as held:
+        copy = held.enter_context(COPIES.local(path, settings.limits))
+        opens: Callable[[], VideoReader] = partial(open_here, copy, settings, threads=threads)
+        give_up: Callable[[], None] | None = None
+        if settings.isolate == "always":
+            process = PROCESSES.take()
+            opens, give_up = partial(IsolatedReader, process, copy, settings, threads=threads), process.kill
+        reader = GuardedReader(opens, path.name, limit_s=settings.limits.decode_timeout_s, stop=stop, give_up=give_up)
+        reader.info = replace(reader.info, path=path)
+        reader.held = held.pop_all()
+    return reader
 
 
 class GuardedReader:
@@ -77,6 +85,7 @@ class GuardedReader:
         self._thread = CallThread(name, limit_s, stop, give_up)
         self._reader: VideoReader = self._thread.call(opens)
         self.info, self.backend = self._reader.info, self._reader.backend
+        self.held = ExitStack()  # closed with it
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -106,7 +115,8 @@ class GuardedReader:
         return self._thread.call(self._reader.subtitles)
 
     def close(self) -> None:
-        self._thread.leave(self._reader.close)
+        with self.held:
+            self._thread.leave(self._reader.close)
 
     def __enter__(self) -> GuardedReader:
         return self

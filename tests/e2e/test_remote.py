@@ -1,0 +1,192 @@
+"""Videos at addresses: as if they were local, by copies that are gone afterwards."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pytest
+import toy_videos
+
+from vidembed import VideoIndex, open_index
+from vidembed.config.schema import LimitSettings
+from vidembed.errors import MediaNotFound, MediaUnreadable
+from vidembed.media import remote
+from vidembed.media.files import find_videos, video_id
+from vidembed.media.reading.reader import open_video
+from vidembed.types import RunReport
+
+FAST = {"store.kind": "memory"}
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    toy_videos.make(folder / "red_blue.mp4", "red", "red", "blue", "blue", hz=200)
+    toy_videos.make(folder / "green.mp4", "lime", "lime", hz=None)
+    (folder / "junk.mp4").write_text("no video at all")
+    return folder
+
+
+@pytest.fixture
+def copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where copies go; empty after each test."""
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+@pytest.fixture
+def bucket(videos: Path) -> Iterator[Any]:
+    """The videos in fsspec's memory, which is a file system as s3:// and gs:// are."""
+    system = fsspec.filesystem("memory")
+    for file in videos.iterdir():
+        system.pipe_file(f"/films/{file.name}", file.read_bytes())
+    system.pipe_file("/films/notes.pdf", b"no media")
+    yield system
+    system.rm("/films", recursive=True)
+
+
+@pytest.fixture
+def site(videos: Path) -> Iterator[tuple[str, list[str]]]:
+    """The videos on a web server that gives parts of files, and the parts it was asked for."""
+    asked: list[str] = []
+
+    class Files(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            file = videos / self.path.partition("?")[0].lstrip("/")
+            if not file.is_file():
+                self.send_error(404)
+                return
+            body = file.read_bytes()
+            part = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+            first, last = (int(part[1]), min(int(part[2]), len(body) - 1)) if part else (0, len(body) - 1)
+            self.send_response(206 if part else 200)
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("Content-Length", str(last + 1 - first))
+            self.send_header("ETag", f'"{len(body)}"')
+            if part:
+                self.send_header("Content-Range", f"bytes {first}-{last}/{len(body)}")
+            self.end_headers()
+            if self.command == "GET":
+                asked.append(f"{self.path} {first}-{last}")
+                self.wfile.write(body[first : last + 1])
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Files) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def seen(index: VideoIndex) -> dict[Any, Any]:
+    found: dict[Any, Any] = {}
+    for name, spec in index.parts.specs.items():
+        for rows in index.parts.store.scan(spec.collection, segments=True):
+            found |= {(name, row.clip): np.asarray(row.vector).tobytes() for row in rows}
+    return found
+
+
+def indexed(folder: Path, inputs: Any, **overrides: Any) -> tuple[RunReport, dict[Any, Any]]:
+    with open_index(folder, profile="toy", overrides=FAST | overrides) as index:
+        return index.add(inputs), seen(index)
+
+
+def test_a_bucket_is_indexed_as_the_folder_is(tmp_path: Path, videos: Path, bucket: Any, copies: Path) -> None:
+    _, here = indexed(tmp_path / "here", videos)
+    with open_index(tmp_path / "there", profile="toy", overrides=FAST) as index:
+        report = index.add("memory://films/")
+        assert seen(index) == here
+        assert here
+        assert sorted(report.done) == ["memory:/films/green.mp4", "memory:/films/red_blue.mp4"]
+        assert [(f.item, f.kind) for f in report.failed] == [("memory:/films/junk.mp4", "MediaUnreadable")]
+        assert index.search("blue")[0].path.as_posix() == "memory:/films/red_blue.mp4"
+        again = index.add()
+        assert (again.done, sorted(again.unchanged), again.gone) == ((), sorted(report.done), ())
+        bucket.rm("/films/green.mp4")
+        assert index.add().gone == ("memory:/films/green.mp4",)
+        bucket.pipe_file("/films/green.mp4", (videos / "red_blue.mp4").read_bytes())
+        assert index.add().unchanged == ("memory:/films/green.mp4", "memory:/films/red_blue.mp4")  # a copy of it now
+    assert list(copies.iterdir()) == []
+
+
+def test_a_list_of_addresses_on_the_web(
+    tmp_path: Path, videos: Path, site: tuple[str, list[str]], copies: Path
+) -> None:
+    url, asked = site
+    table = tmp_path / "films.csv"
+    table.write_text(f"path,camera\n{url}/green.mp4?signed=1,front\n{url}/nowhere.mp4,back\n")
+    with open_index(tmp_path / "there", profile="toy", overrides=FAST) as index:
+        report = index.add(table)
+        assert [(failure.item, failure.kind) for failure in report.failed] == [
+            (f"http:/{url[7:]}/nowhere.mp4", "MediaNotFound")
+        ]
+        assert [(record.info.path.as_posix(), record.tags["camera"]) for record in index.videos()] == [
+            (f"http:/{url[7:]}/green.mp4?signed=1", "front")
+        ]
+        asked.clear()
+        assert len(index.add(table).unchanged) == 1
+        assert asked == []  # told by its headers
+    assert list(copies.iterdir()) == []
+
+
+def test_workers_make_copies_of_their_own(
+    tmp_path: Path, videos: Path, site: tuple[str, list[str]], copies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from test_cluster import ON_RAY, Pickling
+
+    monkeypatch.setattr("vidembed.index.executors.RayExecutor", Pickling)
+    _, here = indexed(tmp_path / "here", videos / "green.mp4")
+    report, there = indexed(tmp_path / "there", f"{site[0]}/green.mp4", **ON_RAY)
+    assert len(report.done) == 1
+    assert there == here
+    assert list(copies.iterdir()) == []
+
+
+def test_a_copy_is_there_while_it_is_read(videos: Path, bucket: Any, copies: Path) -> None:
+    path = Path("memory://films/green.mp4")
+    assert video_id(path) == video_id(videos / "green.mp4")
+    with open_video(path) as video, open_video(path):
+        assert [file.name for file in copies.rglob("*.mp4")] == ["green.mp4"]
+        assert (video.info.path, video.info.duration_s) == (path, 2.0)
+    assert list(copies.iterdir()) == []
+    size = (videos / "green.mp4").stat().st_size
+    with (
+        pytest.raises(MediaUnreadable, match=f"{size} bytes, more than media.limits.max_size_bytes"),
+        remote.COPIES.local(path, LimitSettings(max_size_bytes=size - 1)),
+    ):
+        pass
+    bucket.pipe_file("/films/empty.mp4", b"")
+    with pytest.raises(MediaUnreadable, match="empty"):
+        video_id("memory://films/empty.mp4")
+    assert list(copies.iterdir()) == []
+
+
+def test_folders_and_globs_and_what_is_no_address(bucket: Any, tmp_path: Path) -> None:
+    assert [path.name for path in find_videos("memory://films/")] == ["green.mp4", "junk.mp4", "red_blue.mp4"]
+    assert find_videos("memory:/films/r*.mp4") == [Path("memory:/films/red_blue.mp4")]
+    for wrong, said in [
+        ("memory://films/*.mkv", "no videos there"),
+        ("https://me:secret@host/a.mp4", "a name and a password"),
+        ("s3://bucket/a/../b.mp4", "in the address"),
+    ]:
+        with pytest.raises(MediaNotFound, match=said):
+            find_videos(wrong)
+    with pytest.raises(MediaNotFound) as caught:
+        find_videos("ftp://host/a.mp4", base=tmp_path)
+    assert "addresses begin with s3, gs" in caught.value.hint
+    assert remote.address("s3:/bucket/a.mp4") == remote.address("s3://bucket/a.mp4") == "s3://bucket/a.mp4"
+    assert not remote.is_remote(r"C:/films/a.mp4")
