@@ -99,6 +99,20 @@ def _hide_edges(left: int, top: int, right: int, bottom: int) -> Callable[[bytea
     return edit
 
 
+def _aperture(*numbers: int) -> Callable[[bytearray], None]:
+    """A clean aperture in an MP4 whose index is at its end: width, height, right, down, a denominator after each."""
+
+    def edit(data: bytearray) -> None:
+        box = struct.pack(">I4sIIIIiIiI", 40, b"clap", *numbers)
+        entry = data.index(b"avc1", data.index(b"stsd")) - 4
+        for name in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+            place = data.rindex(name, 0, entry + 8) - 4
+            struct.pack_into(">I", data, place, struct.unpack_from(">I", data, place)[0] + len(box))
+        data[entry + 86 : entry + 86] = box
+
+    return edit
+
+
 def _scramble(data: bytearray) -> None:
     """Say of every packet of sound and picture that it is encrypted, and garble it, as pay television does."""
     for place in range(0, len(data), 188):
@@ -291,6 +305,10 @@ SHAPES = (
            (*colour("white", 1), "-vf", "drawbox=x=8:y=12:w=52:h=30:t=fill:c=red,setparams=color_primaries=bt709:"
             "color_trc=bt709:colorspace=smpte170m:range=tv", *H264), 1.0, size=(52, 30), decord=False,
            after=_patched(_hide_edges(8, 12, 4, 6))),
+    # The same by a clean aperture of 52 x 30, whose middle lies 2 columns right and 3 lines below that of the picture.
+    Sample("clean_aperture.mp4",
+           (*colour("white", 1), "-vf", "drawbox=x=8:y=12:w=52:h=30:t=fill:c=red", *H264, "-g", "5", "-bf", "0"), 1.0,
+           size=(52, 30), decord=False, after=_patched(_aperture(52, 1, 60, 2, 2, 1, 3, 1))),
     # 64 x 48, then 24 x 48 of another colour.
     Sample("size_changes.ts", (*colour("red", 1), *H264, "-bf", "0", "-f", "mpegts"), 2.0, decord=False,
            after=_joined_with(*colour("blue", 1, size="24x48"), *H264, "-bf", "0", "-output_ts_offset", "1", "-f",

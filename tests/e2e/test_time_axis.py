@@ -43,6 +43,17 @@ def test_a_fixed_camera_tells_when_something_comes_and_goes(tmp_path: Path) -> N
     assert best.best_s == pytest.approx(17, abs=0.01), "a picture that was looked at"
 
 
+def test_the_starter_tells_when_it_is_red_though_grey_looks_red_to_it(tmp_path: Path) -> None:
+    """The same film: "red" once was all 30 s, as grey is nearer to red than to most other words."""
+    red = "color=gray:s=320x240:r=10:d=30,drawbox=c=red:t=fill:enable='between(t,17,19.99)'"
+    film = made(tmp_path / "camera.mp4", red)
+    with open_index(tmp_path / "index", profile="starter", overrides=TOY) as index:
+        assert not index.add(film).failed
+        for words in ("red", "plain red", "something red"):
+            best = index.search(words)[0]
+            assert (best.span.start_s, best.span.end_s) == (pytest.approx(17, abs=0.1), pytest.approx(20, abs=0.1))
+
+
 def test_slides_are_cut_where_they_change_and_found_to_their_ends(tmp_path: Path) -> None:
     film = made(tmp_path / "slides.mp4", SLIDES)
     settings = TOY | {"segment.kind": "shots", "segment.max_s": 20.0}

@@ -65,6 +65,55 @@ def test_lossless_brings_nothing_back_that_was_trimmed(media: Media, tmp_path: P
     assert colours(cut(path, Span(0.0, 1.0), tmp_path / "exact.mkv", exact=True).path) == green + blue
 
 
+BLACK = (0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["empty_edit_0.mp4", "empty_edit_2.mp4"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_an_empty_edit_brings_no_hidden_picture_back(media: Media, tmp_path: Path, name: str, suffix: str) -> None:
+    """Red to 1 s, nothing to 3 s, then blue. A copy would hold green, so none is made where a span reaches into it."""
+    made = cut(media.path(name), Span(0.5, 3.8), tmp_path / f"across{suffix}")
+    assert (made.exact, made.span) == (True, Span(0.5, 3.8))
+    found = dict(colours(made.path))
+    assert {colour for time_s, colour in found.items() if time_s < 0.45} == {RED}
+    assert {colour for time_s, colour in found.items() if 0.55 < time_s < 2.45} == {BLACK}
+    assert {colour for time_s, colour in found.items() if time_s > 2.75} == {BLUE}
+    with open_video(made) as video:
+        loud = [video.audio(span, rate_hz=16000).rms for span in (Span(0.1, 0.4), Span(0.7, 2.3), Span(2.8, 3.1))]
+    assert loud[1] < 0.01 < 0.05 < min(loud[0], loud[2])
+    inside = cut(media.path(name), Span(1.5, 2.5), tmp_path / f"inside{suffix}", exact=True)
+    assert {colour for _, colour in colours(inside.path)} == {BLACK}
+    for span, colour in ((Span(0.0, 0.9), RED), (Span(3.6, 3.9), BLUE)):
+        beside = cut(media.path(name), span, tmp_path / f"{span.start_s}{suffix}")
+        assert {seen for _, seen in colours(beside.path)} == {colour}
+    assert not beside.exact, "copied, as nothing near it is hidden"
+
+
+@pytest.mark.parametrize("name", ["cropped.mkv", "clean_aperture.mp4"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts"])
+@pytest.mark.parametrize("exact", [False, True])
+def test_edges_that_are_not_to_be_shown_stay_hidden(
+    media: Media, tmp_path: Path, name: str, suffix: str, exact: bool
+) -> None:
+    """52 x 30 of 64 x 48, red; the edges are white. A container that cannot say so gets no copy."""
+    made = cut(media.path(name), Span(0.2, 0.8), tmp_path / f"out{suffix}", exact=exact)
+    assert made.exact or suffix != ".ts"
+    with open_video(made) as video:
+        assert (video.info.width_px, video.info.height_px) == (52, 30)
+        rgb = video.frames([0.3], short_side_px=48).rgb[0]
+    assert np.abs(rgb[2:-2, 2:-2].astype(int) - RED).max() < 60
+
+
+def test_a_turned_video_stays_turned_where_the_container_cannot_say_so(media: Media, tmp_path: Path) -> None:
+    """96 x 48 coded, shown as 48 x 96: red at its top left."""
+    made = cut(media.path("turned_90.mp4"), Span(0.0, 0.4), tmp_path / "out.ts")
+    assert made.exact
+    with open_video(made) as video:
+        rgb = video.frames([0.2], short_side_px=48).rgb[0]
+    assert rgb.shape == (96, 48, 3)
+    assert np.abs(rgb[8, 8].astype(int) - RED).max() < 60
+
+
 @pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("name", ["joined.ts", "joined_ahead.ts"])
 def test_joined_recordings_are_cut_in_their_second_part(media: Media, tmp_path: Path, name: str, exact: bool) -> None:

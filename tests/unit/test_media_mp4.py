@@ -1,4 +1,4 @@
-"""Edit lists byte by byte: whole, broken off, and with numbers that lie."""
+"""Edit lists and clean apertures byte by byte: whole, broken off, and with numbers that lie."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vidembed.media.reading.mp4 import empty_edits
+from vidembed.media.reading.mp4 import empty_edits, hidden_edges
 from vidembed.types import Span
 
 
@@ -68,3 +68,56 @@ def test_what_cannot_be_hides_nothing(tmp_path: Path, data: bytes) -> None:
 
 def test_broken_off_anywhere(tmp_path: Path) -> None:
     assert all(found(tmp_path, FILE[:size]) == {} for size in range(len(FILE)))
+
+
+def shot_at(*numbers: int, size: tuple[int, int] = (720, 480), kind: bytes = b"clap") -> bytes:
+    """A picture track with the number 7: width, height, right, down of its aperture, a denominator after each."""
+    entry = box(
+        b"avc1", struct.pack(">24xHH50x", *size), box(b"pasp", bytes(8)), box(kind, struct.pack(">8I", *numbers))
+    )
+    table = box(b"stbl", box(b"stsd", struct.pack(">II", 0, 1), entry))
+    head = box(b"tkhd", bytes(12), struct.pack(">I", 7), bytes(68))
+    return box(b"moov", HEAD, PICTURES, box(b"trak", head, box(b"mdia", box(b"minf", table))))
+
+
+def edges_of(tmp_path: Path, data: bytes) -> dict[int, tuple[int, int, int, int]]:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(data)
+    return hidden_edges(path)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "edges"),
+    [
+        ((704, 1, 480, 1, 0, 1, 0, 1), (8, 0, 8, 0)),
+        ((704, 1, 960, 2, 0, 1, 0, 1), (8, 0, 8, 0)),
+        ((700, 1, 470, 1, (1 << 32) - 4, 2, 3, 1), (8, 8, 12, 2)),  # 2 columns left, 3 lines down
+        ((35210, 50, 480, 1, 0, 1, 0, 1), (8, 0, 8, 0)),  # 704.2: 7.9 on either side
+    ],
+)
+def test_the_clean_aperture(tmp_path: Path, numbers: tuple[int, ...], edges: tuple[int, ...]) -> None:
+    assert edges_of(tmp_path, shot_at(*numbers)) == {7: edges}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff" * 64,
+        shot_at(720, 1, 480, 1, 0, 1, 0, 1),  # all of it
+        shot_at(0, 1, 480, 1, 0, 1, 0, 1),  # nothing of it
+        shot_at(704, 0, 480, 1, 0, 1, 0, 1),
+        shot_at(721, 1, 480, 1, 0, 1, 0, 1),
+        shot_at(704, 1, 480, 1, 9, 1, 0, 1),  # a column beyond the right edge
+        shot_at(704, 1, 400, 1, 0, 1, (1 << 32) - 41, 1),  # a line above the first
+        shot_at(704, 1, 480, 1, 0, 1, 0, 1, size=(0, 0)),
+        shot_at(704, 1, 480, 1, 0, 1, 0, 1, kind=b"clip"),
+    ],
+)
+def test_an_aperture_that_cannot_be_hides_nothing(tmp_path: Path, data: bytes) -> None:
+    assert edges_of(tmp_path, data) == {}
+
+
+def test_an_aperture_broken_off_anywhere(tmp_path: Path) -> None:
+    whole = shot_at(704, 1, 480, 1, 0, 1, 0, 1)
+    assert all(edges_of(tmp_path, whole[:size]) == {} for size in range(len(whole)))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media_factory import GREEN, RED, Media
+from media_factory import BLUE, GREEN, RED, Media
 
 from vidembed.errors import InputError, MediaNotFound
 from vidembed.media.editing.cut import reel
@@ -43,6 +43,17 @@ def test_pixels_that_are_not_square_keep_their_shape(media: Media, tmp_path: Pat
     assert rgb.shape == (48, 64, 3)
     assert rgb[:4].max() < 80 > rgb[-4:].max()
     assert rgb[8:40, :, 0].min() > 200
+
+
+def test_hidden_edges_and_empty_edits_are_in_no_reel(media: Media, tmp_path: Path) -> None:
+    """52 x 30 of 64 x 48 with white edges; then red, nothing from .3 to 2.3 s, and blue in its middle, 40 x 30."""
+    pieces = [(media.path("clean_aperture.mp4"), Span(0.2, 0.8)), (media.path("empty_edit_0.mp4"), Span(0.7, 3.4))]
+    with open_video(reel(pieces, tmp_path / "out.mp4")) as video:
+        assert (video.info.width_px, video.info.height_px) == (52, 30)
+        first, red, nothing, blue = video.frames([0.3, 0.75, 2.0, 3.15], short_side_px=30).rgb
+    assert np.abs(first[2:-2, 2:-2].astype(int) - RED).max() < 60
+    middles = [tuple(int(value) for value in np.where(rgb[15, 26] > 127, 255, 0)) for rgb in (red, nothing, blue)]
+    assert middles == [RED, (0, 0, 0), BLUE]
 
 
 def test_what_cannot_be_is_said(media: Media, tmp_path: Path) -> None:

@@ -43,12 +43,16 @@ def test_the_display_matrix_is_followed_where_it_turns_or_mirrors(media: Media, 
         assert np.abs(found.astype(int) - expected).max() <= COLOUR_TOLERANCE
 
 
+HIDE_EDGES = ["cropped.mkv", "clean_aperture.mp4"]
+
+
+@pytest.mark.parametrize("name", HIDE_EDGES)
 @pytest.mark.parametrize("short_side_px", [48, 15])
-def test_edges_that_matroska_hides_are_cut_off(media: Media, short_side_px: int) -> None:
+def test_edges_that_are_not_to_be_shown_are_cut_off(media: Media, name: str, short_side_px: int) -> None:
     """64 x 48 less 8 + 4 columns and 12 + 6 lines: 52 x 30, or half of it, red up to its corners."""
-    info = probe(media.path("cropped.mkv"))
+    info = probe(media.path(name))
     assert (info.width_px, info.height_px) == (52, 30)
-    with open_video(media.path("cropped.mkv")) as video:
+    with open_video(media.path(name)) as video:
         frames = list(video.stream(rate_hz=5, short_side_px=short_side_px))
         assert len(frames) == 5
         for rgb in (*(frame.rgb for frame in frames), video.frames([0.5], short_side_px=short_side_px).rgb[0]):
@@ -58,10 +62,11 @@ def test_edges_that_matroska_hides_are_cut_off(media: Media, short_side_px: int)
             assert rgb[:, :, 1:].max() < 160
 
 
-def test_decord_refuses_hidden_edges(media: Media) -> None:
+@pytest.mark.parametrize("name", HIDE_EDGES)
+def test_decord_refuses_hidden_edges(media: Media, name: str) -> None:
     pytest.importorskip("decord")
     with (
-        open_video(media.path("cropped.mkv"), MediaSettings(reader="decord")) as video,
+        open_video(media.path(name), MediaSettings(reader="decord")) as video,
         pytest.raises(MediaUnreadable, match="edges that are to be hidden"),
     ):
         video.frames([0.0], short_side_px=48)

@@ -90,6 +90,29 @@ def test_a_video_that_matches_all_through_is_one_moment() -> None:
     assert best.span == Span(0, 30)
 
 
+def test_what_stands_out_from_a_place_that_fits_a_little_is_the_moment() -> None:
+    """A fixed camera, 30 s: grey walls look a little like what is asked, 1.1; from 17 to 20 s it is there, 2.2.
+
+    As a whole they would be worth 1.21, the event 2.2 - 1.1 = 1.1.
+    """
+    place = ((17, 1.1), (3, 2.2), (10, 1.1))
+    assert propose(steps(*place), settings=PLAIN)[0].span == Span(17, 20)
+    assert propose(steps(*place))[0].span.iou(Span(17, 20)) > 0.5, "smoothed"
+    # At the beginning, and twice.
+    assert propose(steps((4, 2.0), (40, 0.9)), settings=PLAIN)[0].span == Span(0, 4)
+    twice = propose(steps((10, 0.8), (3, 1.8), (20, 0.8), (4, 1.9), (9, 0.8)), settings=PLAIN)[:2]
+    assert [one.span for one in twice] == [Span(33, 37), Span(10, 13)]
+
+
+@pytest.mark.parametrize("second", [1.1, 1.6])
+def test_what_varies_all_through_is_no_place(second: float) -> None:
+    """Shots that all fit, more and less: 2.2 is no more above 1.1 than they are among each other."""
+    shots = ((4, 1.1), (3, 1.9), (5, 0.6), (3, second), (4, 2.2), (6, 0.9), (5, 1.7))
+    assert propose(steps(*shots), settings=PLAIN)[0].span.duration_s > 15
+    # A difference of .2 is none, though all else is level.
+    assert propose(steps((20, 1.1), (3, 1.3), (7, 1.1)), settings=PLAIN)[0].span == Span(0, 30)
+
+
 def test_a_single_cell_gives_its_span() -> None:
     (only,) = propose(Curve(np.array([3.0, 7.5]), np.array([0.2])))
     assert (only.span, only.best_s) == (Span(3, 7.5), 5.25)
@@ -256,7 +279,8 @@ def test_windows_on_one_sheet_keep_to_themselves() -> None:
     sheet = Sheet.of(windows, pieces)
     assert sheet is not None
     assert sheet.joined({"sound": 1.0}).tolist() == [1, 5, 2]
-    assert score_spans(sheet.axis, sheet.z, [0, 1], [Span(2, 4), Span(0, 4)], PLAIN).tolist() == [[5 - 1 / 2, 2]]
+    # Beyond the first's end lies what it is like otherwise, 1; beyond the second, which is level, nothing.
+    assert score_spans(sheet.axis, sheet.z, [0, 1], [Span(2, 4), Span(0, 4)], PLAIN).tolist() == [[5 - 1, 2]]
     limited = Sheet.of(windows, pieces, Span(3, 9))
     assert limited is not None
     assert (limited.axis.low.tolist(), limited.axis.high.tolist()) == ([3, 3], [4, 4])

@@ -152,10 +152,12 @@ def cut(
     start_s, end_s = parse_time(start, name="START"), parse_time(end, name="END")
     if start_s >= end_s:
         raise InputError(f"START must be before END, got {start} and {end}")
-    made = cut_span(video, Span(start_s, end_s), out_file, exact=exact, overwrite=overwrite).span
+    file = cut_span(video, Span(start_s, end_s), out_file, exact=exact, overwrite=overwrite)
+    made = file.span
+    encoded = "; encoded again, as a copy would show what players do not" if file.exact and not exact else ""
     early = f"; it begins at the keyframe {format_time(made.start_s)}" if start_s - made.start_s >= _TOLD_S else ""
     short = f"; the video ends at {format_time(made.end_s)}" if end_s - made.end_s >= _TOLD_S else ""
-    plain(err(), f"wrote {out_file}{early}{short}")
+    plain(err(), f"wrote {out_file}{encoded}{early}{short}")
 
 
 _MEANING = {

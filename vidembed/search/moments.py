@@ -23,6 +23,10 @@ from vidembed.vectors import distinct
 _LAST_S = 99_999_999.0  # no video is as long
 _MAX_PROPOSALS = 400  # the best ones enter the suppression
 _MAX_SHOTS = 8  # neighbouring shots that are joined at most
+# Chosen on the tuning half of benchmarks/camera.py: deviations above a place from which something stands out, not at
+# all and surely; and how many seconds the deviation between unlike pictures, 1, counts for beside the measured one.
+_STANDS_OUT = (3.0, 6.0)
+_UNKNOWN_S = 0.3
 
 
 @dataclass(eq=False)
@@ -198,17 +202,47 @@ def _scored(
     starts, ends = times_s
     lengths = ends - starts
     # Context as long as the span itself on either side, within limits. Beyond the video's ends the curve counts as 0,
-    # the background level, so that a video that matches all through is answered as a whole. Stretches below the
-    # background count as 0 too: what lies beside an event makes it no better by fitting less than nothing.
+    # the background level, so that a video that matches all through is answered as a whole; where something stands
+    # out from a place that fits the query a little by itself, as that place. Stretches below the background count as
+    # 0 too: what lies beside an event makes it no better by fitting less than nothing.
     reach = np.minimum(np.maximum(lengths, settings.min_s), max(settings.context_s, settings.min_s))
     inside = axis.until(rows, times_s, stretch)
     around_s = np.stack([starts, ends, starts - reach, ends + reach])
     above = axis.until(np.maximum(rows, 0.0), around_s, stretch)
     level = (inside[:, 1] - inside[:, 0]) / lengths
     around = (above[:, 0] - above[:, 2]) + (above[:, 3] - above[:, 1])
+    seen_s = np.minimum(ends + reach, axis.high[stretch]) - np.maximum(starts - reach, axis.low[stretch]) - lengths
+    around += _place(axis, rows)[:, stretch] * (2 * reach - seen_s)
     contrast = level - around / (2 * reach)
     share = settings.context_share if settings.context_s > 0 else 0.0
     return (1 - share) * level + share * contrast
+
+
+def _place(axis: Axis, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(L, W) how high the query scores on the place alone, as of a fixed camera, where something else stands out.
+
+    That is the median of a curve, as far as its highest point lies more deviations above it than chance gives. A curve
+    that is high all through, or moves up and down, says nothing of a place: 0.
+    """
+    middle = _medians(axis, rows)
+    spread = 1.4826 * _medians(axis, np.abs(rows - middle[:, axis.stretch]))
+    seconds = axis.high - axis.low
+    deviation = np.sqrt((seconds * spread**2 + _UNKNOWN_S) / (seconds + _UNKNOWN_S))
+    above = (np.maximum.reduceat(rows, axis.bounds[:-1], axis=1) - middle) / deviation
+    few, many = _STANDS_OUT
+    return np.asarray(np.maximum(middle, 0.0) * np.clip((above - few) / (many - few), 0.0, 1.0))
+
+
+def _medians(axis: Axis, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(L, W) median over the seconds of each stretch."""
+    last = axis.bounds[1:] - 1
+    answer = np.empty((len(rows), len(last)))
+    for row, medians in zip(rows, answer, strict=True):
+        order = np.lexsort((row, axis.stretch))
+        until_s = axis.lengths_s[order].cumsum()
+        middle_s = (np.concatenate([[0.0], until_s[last[:-1]]]) + until_s[last]) / 2
+        medians[:] = row[order[until_s.searchsorted(middle_s)]]
+    return answer
 
 
 class _Spans:

@@ -12,9 +12,9 @@ from vidembed.config.schema import LimitSettings
 from vidembed.errors import InputError, MediaNotFound, MediaUnreadable
 from vidembed.files import refuse_existing, replacing
 from vidembed.media.editing import ffmpeg as program
+from vidembed.media.editing.shown import hides, picture_filters, same_view, sound_filters
 from vidembed.media.reading.container import DEMUXERS, mapped_errors, open_container
 from vidembed.media.reading.probe import Headers, probe, read_headers
-from vidembed.media.reading.scaling import lut
 from vidembed.types import Span, VideoInfo
 
 _CLOSE_S = 0.001  # start this much early: a frame exactly at the start must not be lost to rounding
@@ -31,7 +31,10 @@ _FPS, _RATE_HZ = 30, 48_000
 
 @dataclass(frozen=True)
 class CutFile:
-    """A file that was cut; usable as a path. span: what it really holds, in the source's time."""
+    """A file that was cut; usable as a path.
+
+    span: What it really holds, in the source's time. exact: Whether it was encoded again, asked for or not.
+    """
 
     path: Path
     span: Span
@@ -59,7 +62,9 @@ def cut(
         span: What to cut, in seconds of the video.
         out: The new file. Its extension chooses the container.
         exact: False: copy pictures and sound as they are. Fast and lossless, but the file begins at the keyframe at
-            or before the start. True: encode again (H.264, or VP9 for .webm) and begin at the frame asked for.
+            or before the start. True: encode again (H.264, or VP9 for .webm) and begin at the frame asked for. So it
+            is done as well where a copy would show what players do not: in an empty edit, at edges that are cut off,
+            or turned otherwise.
         overwrite: Replace `out` if it exists.
         height_px: With `exact`, a preview: scale higher pictures down to this height and compress more.
         limits: What files are refused.
@@ -76,28 +81,107 @@ def cut(
     with open_container(path, limits) as container:
         headers = read_headers(container, path, limits)
     span = _checked(span, headers.info, out)
-    with_picture = headers.info.has_video and out.suffix.lower() not in _AUDIO_SUFFIXES
-    key_s = seek_s = span.start_s
-    if with_picture:
-        seek_s, key_s = _keyframe_before(path, headers, span.start_s, limits)
-    elif exact:
-        seek_s = max(0.0, seek_s - _PREROLL_S)
-    if not exact:
-        span = Span(max(0.0, key_s), span.end_s)
-    coding = _coding(out.suffix.lower(), with_picture, height_px) if exact else _copying(out.suffix.lower(), key_s)
-    if headers.clock.edges:  # ffmpeg finds places in joined recordings only on its way from their beginning
-        seek_s, coding = 0.0, {**coding, "ss": f"{max(0.0, span.start_s + _before_s(path, headers, limits)):.6f}"}
-    elif exact and span.start_s > seek_s:
-        coding = {**coding, "ss": f"{span.start_s - seek_s:.6f}"}  # after decoding
-    length_s = span.end_s - (span.start_s if exact or headers.clock.edges else seek_s)
+    picture = headers.info.has_video and out.suffix.lower() not in _AUDIO_SUFFIXES
     with replacing(out, overwrite=overwrite) as part, tempfile.TemporaryDirectory(prefix="vidembed-cut-") as folder:
-        if exact and with_picture and headers.transfer is not None:
-            (Path(folder) / _LUT).write_text(lut(headers.transfer), encoding="ascii")
-            coding = {**coding, "vf": f"{_TO_SDR},{coding['vf']}" if "vf" in coding else _TO_SDR}
-        graph = _cut_graph(headers, seek_s, length_s, part, with_picture, coding)
-        program.run(graph, doing=f"cutting {path.name}", timeout_s=timeout_s, folder=folder)
-        _check_made(part, path, limits)
-    return CutFile(out, span, exact)
+        work = _Work(path, headers, span, part, picture, limits, timeout_s, Path(folder))
+        copied = None if exact else work.copy()
+        if copied is None:
+            work.encode(height_px)
+    return CutFile(out, copied or span, copied is None)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One span of one video on its way to a file. picture: whether that has one."""
+
+    path: Path
+    headers: Headers
+    span: Span
+    part: Path
+    picture: bool
+    limits: LimitSettings
+    timeout_s: float
+    folder: Path
+
+    def copy(self) -> Span | None:
+        """Copy from a keyframe; the span that is in the file, or None where it would show what players do not."""
+        seek_s, key_s = self._begins()
+        span = Span(max(0.0, key_s), self.span.end_s)
+        if hides(self.headers, span):
+            return None
+        coding = _copying(self.part.suffix.lower(), key_s)
+        if self.headers.clock.edges:
+            seek_s, coding = 0.0, {**coding, "ss": f"{max(0.0, span.start_s + self._before_s()):.6f}"}
+        made = self._run(seek_s, span.end_s - (span.start_s if self.headers.clock.edges else seek_s), coding)
+        return span if not self.picture or same_view(made, self.headers) else None
+
+    def encode(self, height_px: int | None) -> None:
+        """Encode again, from the frame asked for."""
+        seek_s = self._begins()[0] if self.picture else max(0.0, self.span.start_s - _PREROLL_S)
+        if self.headers.clock.edges:  # ffmpeg finds places in joined recordings only on its way from their beginning
+            seek_s = 0.0
+        goal_s = self._goal_s(seek_s)
+        zero_s = -self._before_s() if goal_s is None else goal_s - self.headers.start_s
+        coding = _coding(self.part.suffix.lower(), self.picture, height_px)
+        heard = sound_filters(self.headers, zero_s)
+        if self.picture:
+            first, last = picture_filters(self.headers, zero_s, self.folder)
+            seen = [*first, *([coding["vf"]] if "vf" in coding else []), *last]
+            coding = {**coding, "vf": ",".join(seen)} if seen else coding
+        coding = {**coding, "af": ",".join(heard)} if heard else coding
+        # After decoding.
+        if self.headers.clock.edges:
+            coding = {**coding, "ss": f"{max(0.0, self.span.start_s + self._before_s()):.6f}"}
+        elif self.span.start_s > seek_s:
+            coding = {**coding, "ss": f"{self.span.start_s - seek_s:.6f}"}
+        self._run(seek_s, self.span.duration_s, coding)
+
+    def _begins(self) -> tuple[float, float]:
+        if not self.picture:
+            return self.span.start_s, self.span.start_s
+        return _keyframe_before(self.path, self.headers, self.span.start_s, self.limits)
+
+    def _goal_s(self, seek_s: float) -> float | None:
+        """Where ffmpeg goes, in the file's own time, since its versions differ in what they take for its start.
+
+        Not to the very start: seeking there loses the first pictures of AVI.
+        """
+        goal_s = seek_s + self.headers.start_s - _CLOSE_S
+        return goal_s if seek_s > 0 and goal_s > 0 else None
+
+    def _before_s(self) -> float:
+        """How long before t = 0 a file begins for ffmpeg."""
+        with open_container(self.path, self.limits) as container:
+            return self.headers.start_s - (container.start_time or 0) / 1_000_000
+
+    def _run(self, seek_s: float, length_s: float, coding: dict[str, Any]) -> Headers:
+        """Make the file; what is in it. Raises MediaUnreadable where that is nothing, which ffmpeg calls a success."""
+        graph = self._graph(self._goal_s(seek_s), length_s, coding)
+        program.run(graph, doing=f"cutting {self.path.name}", timeout_s=self.timeout_s, folder=str(self.folder))
+        try:
+            with open_container(self.part, self.limits) as container:
+                return read_headers(container, self.part, self.limits)
+        except InputError as error:
+            raise MediaUnreadable(
+                f"cutting {self.path.name}: this span gave an empty file",
+                hint="try exact=True, or another container",
+            ) from error
+
+    def _graph(self, goal_s: float | None, length_s: float, coding: dict[str, Any]) -> Any:
+        import ffmpeg
+
+        source = ffmpeg.input(
+            f"file:{self.path.absolute()}",
+            **({} if goal_s is None else {"seek_timestamp": 1, "ss": f"{goal_s:.6f}"}),
+            fflags="+genpts",  # AVI does not say when a frame is shown
+            protocol_whitelist="file",
+            format_whitelist=DEMUXERS,
+        )
+        streams = [source[str(self.headers.video_index)]] if self.picture else []
+        settings: dict[str, Any] = {"t": f"{length_s:.6f}", "map_metadata": 0, "dn": None, "sn": None, **coding}
+        if self.part.suffix.lower() in _MP4_SUFFIXES:
+            settings["movflags"] = "+faststart"
+        return ffmpeg.output(*streams, source["a?"], f"file:{self.part.absolute()}", **settings)
 
 
 def _checked(span: Span, info: VideoInfo, out: Path) -> Span:
@@ -143,13 +227,6 @@ def _keyframe_before(path: Path, headers: Headers, time_s: float, limits: LimitS
 
 
 _MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".m4a"})
-# From BT.2020 to BT.709 by the table that indexing's tone mapping was written to.
-_LUT = "to_sdr.cube"
-_TO_SDR = (
-    "scale=in_color_matrix=bt2020:flags=bicubic+accurate_rnd+full_chroma_int,format=rgb48le,"
-    f"lut3d=file={_LUT}:interp=tetrahedral,scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,"
-    "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
-)
 
 
 def _copying(suffix: str, key_s: float) -> dict[str, Any]:
@@ -159,12 +236,6 @@ def _copying(suffix: str, key_s: float) -> dict[str, Any]:
     if suffix in _MP4_SUFFIXES:
         return {"c": "copy", "avoid_negative_ts": "disabled"}
     return {"c": "copy", "avoid_negative_ts": "make_zero", "ss": f"{_CLOSE_S:.6f}"}
-
-
-def _before_s(path: Path, headers: Headers, limits: LimitSettings) -> float:
-    """How long before t = 0 a file begins for ffmpeg."""
-    with open_container(path, limits) as container:
-        return headers.start_s - (container.start_time or 0) / 1_000_000
 
 
 def _coding(suffix: str, with_picture: bool, height_px: int | None) -> dict[str, Any]:
@@ -178,39 +249,6 @@ def _coding(suffix: str, with_picture: bool, height_px: int | None) -> dict[str,
         return {**_H264, "pix_fmt": "yuv420p", "vf": scale}
     scale = f"scale=-2:'max(2,trunc(min(ih,{int(height_px)})/2)*2)'"
     return {**_H264, "pix_fmt": "yuv420p", "vf": scale, "crf": 26, "b:a": "96k"}
-
-
-def _cut_graph(
-    headers: Headers, seek_s: float, duration_s: float, part: Path, with_picture: bool, coding: dict[str, Any]
-) -> Any:
-    import ffmpeg
-
-    goal_s = seek_s + headers.start_s - _CLOSE_S
-    # In the file's own time: ffmpeg's versions differ in what they take for its start. Not to the very start, since
-    # seeking there loses the first pictures of AVI.
-    seeking = {"seek_timestamp": 1, "ss": f"{goal_s:.6f}"} if seek_s > 0 and goal_s > 0 else {}
-    source = ffmpeg.input(
-        f"file:{headers.info.path.absolute()}",
-        **seeking,
-        fflags="+genpts",  # AVI does not say when a frame is shown
-        protocol_whitelist="file",
-        format_whitelist=DEMUXERS,
-    )
-    streams = [source[str(headers.video_index)]] if with_picture else []
-    settings: dict[str, Any] = {"t": f"{duration_s:.6f}", "map_metadata": 0, "dn": None, "sn": None, **coding}
-    if part.suffix.lower() in _MP4_SUFFIXES:
-        settings["movflags"] = "+faststart"
-    return ffmpeg.output(*streams, source["a?"], f"file:{part.absolute()}", **settings)
-
-
-def _check_made(part: Path, path: Path, limits: LimitSettings) -> None:
-    """Raises MediaUnreadable for a file with nothing in it, which ffmpeg calls a success."""
-    try:
-        probe(part, limits)
-    except InputError as error:
-        raise MediaUnreadable(
-            f"cutting {path.name}: this span gave an empty file", hint="try exact=True, or another container"
-        ) from error
 
 
 def reel(

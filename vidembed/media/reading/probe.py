@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vidembed.config.schema import LimitSettings
 from vidembed.errors import MediaUnreadable, NoSuchStream
 from vidembed.media.files import mtime_ns, video_id
+from vidembed.media.reading import matroska, mp4
 from vidembed.media.reading.clock import UNSTAMPED, Clock, extent
 from vidembed.media.reading.container import (
     a_picture,
@@ -26,8 +27,6 @@ from vidembed.media.reading.container import (
     packets,
     picture_kind,
 )
-from vidembed.media.reading.matroska import hidden_edges
-from vidembed.media.reading.mp4 import empty_edits
 from vidembed.media.reading.scaling import NO_EDGES, Edges, Geometry, Transfer, orientation, transfer_of
 from vidembed.types import Span, VideoInfo, format_time
 
@@ -262,7 +261,7 @@ def _geometry(video: Any, first: Any | None, hidden_px: Edges) -> Geometry:
 
 
 def _hidden_spans(container: InputContainer, path: Path, start_s: float) -> dict[int, tuple[Span, ...]]:
-    spans = empty_edits(path) if demuxer(container) == "mov" else {}
+    spans = mp4.empty_edits(path) if demuxer(container) == "mov" else {}
     return {
         stream.index: tuple(Span(span.start_s - start_s, span.end_s - start_s) for span in spans[stream.id])
         for stream in container.streams
@@ -272,7 +271,10 @@ def _hidden_spans(container: InputContainer, path: Path, start_s: float) -> dict
 
 def _hidden_edges(container: InputContainer, path: Path, video: Any) -> Edges:
     """How much of each edge is not to be shown: FFmpeg's library keeps it from PyAV."""
+    if demuxer(container) == "mov":
+        return mp4.hidden_edges(path).get(video.id, NO_EDGES)
     if demuxer(container) != "matroska":
         return NO_EDGES
-    found = dict(zip((stream.index for stream in container.streams.video), hidden_edges(path), strict=False))
+    edges = matroska.hidden_edges(path)
+    found = dict(zip((stream.index for stream in container.streams.video), edges, strict=False))
     return found.get(video.index, NO_EDGES)
