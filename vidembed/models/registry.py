@@ -4,6 +4,7 @@ A name is one of
 - a record's name: "pe-core-s-16-384";
 - a local folder: "path/to/model" (an open_clip or transformers checkpoint, or an export of `vidembed align`);
 - "open_clip:ARCH/TAG", or "open_clip:ARCH/path/to/weights.safetensors";
+- "mteb:org/name": a model of mteb that takes texts or pictures (extra `mteb`);
 - "hf:org/name" (also "hf-hub:org/name"): any hub repository of a known family; "hf:org/name@commit" one commit of it.
 
 Records come from "module:ATTRIBUTE" strings: our own, and those of other packages' entry points in the group
@@ -49,6 +50,8 @@ ALIGNED = "vidembed.align.aligned:load_spec"
 CAPTIONER = "vidembed.models.captioners.vlm:load"
 SPEECH = "vidembed.sources.speech:load_whisper"
 RERANKER = "vidembed.models.rerankers:load"
+MTEB = "vidembed.models.encoders.mteb:load"
+_EXAMPLE = "google/siglip2-base-patch16-224"
 _log = logging.getLogger(__name__)
 
 
@@ -120,6 +123,8 @@ def find(name: str, role: Role = "encoder") -> ModelSpec:
         return _open_clip(name, rest)
     if scheme in ("hf", "hf-hub"):
         return _hub(name, rest)
+    if scheme == "mteb":
+        return _of_repo(ModelSpec(name=name, kind="encoder", factory=MTEB, extra="mteb"), rest, anew=True)
     path = Path(name).expanduser()
     if path.is_dir():
         return _folder(name, path)
@@ -154,11 +159,17 @@ def _other(name: str, scheme: str, rest: str, role: Literal["captioner", "speech
     raise _unknown(name, role)
 
 
-def _of_repo(new: ModelSpec, rest: str) -> ModelSpec:
-    """The record of a hub repository, ORG/NAME or ORG/NAME@REVISION; `new` with it where there is none."""
+def _of_repo(new: ModelSpec, rest: str, *, anew: bool = False) -> ModelSpec:
+    """The record of a hub repository, ORG/NAME or ORG/NAME@REVISION; `new` with it where there is none.
+
+    anew: Opened in another way than the record of the same repository says.
+    """
     repo, _, revision = rest.partition("@")
     if repo.count("/") != 1:
-        raise UnknownModel(f"{new.name!r} must be hf:ORG/NAME", hint="for example hf:google/siglip2-base-patch16-224")
+        scheme = new.name.partition(":")[0]
+        raise UnknownModel(f"{new.name!r} must be {scheme}:ORG/NAME", hint=f"for example {scheme}:{_EXAMPLE}")
+    if anew:
+        return replace(new, summary=repo, repo=repo, revision=revision or "main")
     known = (spec for (role, _), spec in _registry().items() if role == _role(new) and spec.repo == repo)
     if not revision and (found := next(known, None)):
         return found
