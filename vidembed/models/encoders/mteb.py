@@ -99,7 +99,7 @@ def load(
     if offline or dtype != "auto":
         raise ConfigError(
             f"{spec.name!r} is opened by a loader of mteb, which chooses the dtype and may fetch",
-            hint="set models.offline: false and dtype: auto" if offline else "set dtype: auto",
+            hint="leave out offline" if offline else "set dtype: auto",
         )
     assert spec.repo is not None
     try:
