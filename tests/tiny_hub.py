@@ -26,6 +26,7 @@ _BY_REPOSITORY: dict[str, Callable[..., Path]] = {
     "Qwen/Qwen3-VL-Embedding": lambda folder, dim: sentences.qwen3_vl_embedding_folder(folder, dim=dim),
     "HuggingFaceTB/SmolVLM2": lambda folder, dim: vlm.smolvlm_folder(folder),
     "Qwen/Qwen3-VL-Reranker": lambda folder, dim: sentences.qwen3_vl_reranker_folder(folder),
+    "ModernVBERT/colmodernvbert": lambda folder, dim: vlm.colmodernvbert_folder(folder),
     "Qwen/Qwen3-VL": lambda folder, dim: vlm.qwen3_vl_folder(folder),
     "MCG-NJU/TimeLens2": lambda folder, dim: vlm.qwen3_vl_folder(folder),
     "Qwen/Qwen3.5": lambda folder, dim: vlm.qwen3_vl_folder(folder, newer=True),
@@ -38,6 +39,7 @@ _BY_FACTORY: dict[str, Callable[..., Path]] = {
     "dual:load_videoprism": lambda folder, dim: av.videoprism_folder(folder, dim=dim),
     "dual:load_xclip": lambda folder, dim: av.xclip_folder(folder, dim=dim),
     "pe_av:load": lambda folder, dim: av.pe_av_folder(folder),
+    "pe_av:load_frames": lambda folder, dim: av.pe_a_frame_folder(folder),
     "sentence:load": lambda folder, dim: av.sentence_folder(folder, dim=dim),
     "speech:load_whisper": lambda folder, dim: _bundled_whisper(),
 }

@@ -11,8 +11,8 @@ import torch
 WORDS = tuple("a photo of red green blue yellow car dog cat lake the runs jumps and in on music rain".split())  # noqa: SIM905
 
 
-def seeded() -> None:
-    torch.manual_seed(0)
+def seeded(seed: int = 0) -> None:
+    torch.manual_seed(seed)
 
 
 def open_clip_folder(

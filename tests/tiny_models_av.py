@@ -69,6 +69,34 @@ def videoprism_folder(folder: Path, *, dim: int = 32) -> Path:
     return _save(t.VideoPrismClipModel(t.VideoPrismConfig(text_config=text, vision_config=vision)), folder)
 
 
+PE_BLOCK = {**SIZE, "num_hidden_layers": 1, "head_dim": 16}
+PE_SOUND = {
+    **PE_BLOCK, "model_type": "pe_audio_encoder",
+    "dac_config": {"downsampling_ratios": [2, 4], "encoder_hidden_size": 8, "codebook_dim": 8, "model_type": "dac"},
+}  # fmt: skip
+
+
+def _pe_text(tokenizer: Any) -> dict[str, Any]:
+    return {
+        "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, **SPECIAL,
+        "vocab_size": len(tokenizer), "max_position_embeddings": 16, "cls_token_id": 1, "sep_token_id": 2,
+    }  # fmt: skip
+
+
+def pe_a_frame_folder(folder: Path) -> Path:
+    """PE-A-Frame with a codec that makes one step of 8 samples."""
+    import transformers as t
+    from transformers.models.pe_audio.feature_extraction_pe_audio import PeAudioFeatureExtractor
+    from transformers.models.pe_audio.processing_pe_audio import PeAudioProcessor
+
+    tokenizer = word_tokenizer(folder)
+    extractor = PeAudioFeatureExtractor(sampling_rate=16_000, hop_length=8)
+    PeAudioProcessor(feature_extractor=extractor, tokenizer=tokenizer).save_pretrained(folder)
+    seeded()
+    config = t.PeAudioConfig(text_config=_pe_text(tokenizer), audio_config=PE_SOUND)
+    return _save(t.PeAudioFrameLevelModel(config), folder)
+
+
 def pe_av_folder(folder: Path) -> Path:
     """PE-AV with a picture tower of one layer and a codec that makes one step of 8 samples."""
     import transformers as t
@@ -76,24 +104,18 @@ def pe_av_folder(folder: Path) -> Path:
     from transformers.models.pe_video.video_processing_pe_video import PeVideoVideoProcessor
 
     tokenizer = word_tokenizer(folder)
-    block = {**SIZE, "num_hidden_layers": 1, "head_dim": 16}
-    text = {
-        "hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, **SPECIAL,
-        "vocab_size": len(tokenizer), "max_position_embeddings": 16, "cls_token_id": 1, "sep_token_id": 2,
-    }  # fmt: skip
-    codec = {"downsampling_ratios": [2, 4], "encoder_hidden_size": 8, "codebook_dim": 8, "model_type": "dac"}
     tower = {"embed_dim": 24, "depth": 1, "num_heads": 2, "img_size": [32, 32]}
     vision = {
         "model_type": "timm_wrapper", "architecture": "vit_pe_core_tiny_patch16_384", "num_classes": 24,
         "model_args": tower,
     }  # fmt: skip
     both = {
-        **block,
-        "audio_config": {**block, "model_type": "pe_audio_encoder", "dac_config": codec},
-        "video_config": {**block, "model_type": "pe_video_encoder", "vision_config": vision},
+        **PE_BLOCK,
+        "audio_config": PE_SOUND,
+        "video_config": {**PE_BLOCK, "model_type": "pe_video_encoder", "vision_config": vision},
     }
     seeded()
-    model = t.PeAudioVideoModel(t.PeAudioVideoConfig(text_config=text, audio_video_config=both))
+    model = t.PeAudioVideoModel(t.PeAudioVideoConfig(text_config=_pe_text(tokenizer), audio_video_config=both))
     t.PeAudioVideoProcessor(
         feature_extractor=PeAudioFeatureExtractor(sampling_rate=16_000, hop_length=8),
         video_processor=PeVideoVideoProcessor(
@@ -127,5 +149,6 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "xclip": xclip_folder,
     "videoprism": videoprism_folder,
     "pe_av": pe_av_folder,
+    "pe_a_frame": pe_a_frame_folder,
     "sentence": sentence_folder,
 }

@@ -121,7 +121,8 @@ def qwen3_vl_folder(folder: Path, *, dim: int = 32, newer: bool = False) -> Path
         image_token_id=ids("<|image_pad|>"), video_token_id=ids("<|video_pad|>"),
         vision_start_token_id=ids("<|vision_start|>"), vision_end_token_id=ids("<|vision_end|>"),
     )  # fmt: skip
-    return _save(model_class(config), processor, folder, eos=eos, pad=pad)
+    # With seed 0 the best answer of Qwen3.5 has no word in it.
+    return _save(model_class(config), processor, folder, eos=eos, pad=pad, seed=4 if newer else 0)
 
 
 def blip_folder(folder: Path) -> Path:
@@ -151,8 +152,38 @@ def blip_folder(folder: Path) -> Path:
     return _save(t.BlipForConditionalGeneration(config), processor, folder, eos=2, pad=0)
 
 
-def _save(model: Any, processor: Any, folder: Path, *, eos: int, pad: int) -> Path:
+def colmodernvbert_folder(folder: Path) -> Path:
+    """ColModernVBERT: pages of 32 x 32 px in four tokens each, vectors of 16 values."""
+    import transformers as t
+
+    named = {
+        "image_token": "<image>", "fake_image_token": "<fake_token_around_image>", "global_image_token": "<global-img>",
+        "end_of_utterance_token": "<end_of_utterance>",
+    }  # fmt: skip
+    tokenizer = _tokenizer(("<|begin_of_text|>", *named.values()), bos=None, eos="<eos>", pad="<pad>", **named)
+    longest = {"longest_edge": 32}
+    processor = t.ColModernVBertProcessor(
+        t.Idefics3ImageProcessor(size=longest, max_image_size=longest, do_image_splitting=False), tokenizer,
+        image_seq_len=4,
+    )  # fmt: skip
+    pad, eos = tokenizer.pad_token_id, tokenizer.eos_token_id
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    special = {"bos_token_id": eos, "cls_token_id": eos, "sep_token_id": eos, "pad_token_id": pad, "eos_token_id": eos}
+    text = {**size, **special, "model_type": "modernbert", "vocab_size": len(tokenizer), "max_position_embeddings": 256}
+    vision = {**size, "model_type": "siglip_vision_model", "image_size": 32, "patch_size": 8}
+    vlm = t.ModernVBertConfig(
+        text_config=text, vision_config=vision, image_token_id=processor.image_token_id, pixel_shuffle_factor=2
+    )
     seeded()
+    model = t.ColModernVBertForRetrieval(t.ColModernVBertConfig(vlm_config=vlm, embedding_dim=16))
+    spread(model)
+    model.eval().save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+def _save(model: Any, processor: Any, folder: Path, *, eos: int, pad: int, seed: int = 0) -> Path:
+    seeded(seed)
     model.apply(model._init_weights)
     spread(model)
     model.generation_config.eos_token_id = eos
@@ -191,6 +222,7 @@ def gemma4_folder(folder: Path) -> Path:
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "smolvlm": smolvlm_folder,
     "qwen3_vl": qwen3_vl_folder,
+    "qwen3_5": lambda folder: qwen3_vl_folder(folder, newer=True),
     "gemma4": gemma4_folder,
     "blip": blip_folder,
 }

@@ -19,7 +19,7 @@ from vidembed.align import Direction, Pair, read_pairs
 from vidembed.align.measuring import both_ways, unique_texts
 from vidembed.media.reading.reader import open_video
 from vidembed.models.encoders.minilm import MiniLmEncoder
-from vidembed.models.encoders.starter import FOLDER, StarterEncoder
+from vidembed.models.encoders.starter import FOLDER, FREE_SPACE, SPACE, StarterEncoder
 from vidembed.types import Floats, Image
 from vidembed.vectors import unit_rows
 
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--without-class-names", action="store_true", help="leave v0 out, which no weights change")
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the figures")
     args = parser.parse_args()
-    starter = StarterEncoder(args.weights)
+    starter = StarterEncoder(args.weights, space=FREE_SPACE if args.weights.name == "starter-free" else SPACE)
     systems: dict[str, ClassNames | Trained] = {"starter": Trained(starter)}
     if not args.without_class_names:
         systems = {"v0 class names": ClassNames(starter)} | systems

@@ -6,16 +6,17 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import hub_server
 import numpy as np
 import pytest
 import tiny_hub
-from hub_server import Hub
+from hub_server import Faults, Hub
 
 from vidembed.cli import main
 from vidembed.cli.models import _of_profile
-from vidembed.models import registry
+from vidembed.models import fetching, registry
 from vidembed.models.spec import ModelSpec
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch
 
@@ -100,6 +101,48 @@ def test_a_profile_is_fetched_indexed_searched_and_works_offline(
     assert {row["here"] for row in said(capfd) if row["name"] not in off} <= {"here", "-"}
 
 
+@pytest.mark.parametrize("fault", ["resume", "cut", "gated", "offline", "hash"])
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_goes_wrong_with_a_profile_is_said_and_leaves_no_half_file(
+    hub: Hub, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    profile: str, fault: str,
+) -> None:  # fmt: skip
+    """Profile x step x fault: nothing on standard output but data, exit 4 with the way out, and the next run works."""
+    monkeypatch.setattr(fetching, "time", SimpleNamespace(sleep=lambda seconds: None))
+    wanted = [spec for spec in _of_profile(profile) if spec.repo is not None]
+    for spec in wanted:
+        tiny_hub.publish(hub, spec)
+        hub.repositories[str(spec.repo)].token = "hf_right" if fault == "gated" else None
+    hub.faults.changed = fault == "hash"
+    hub.faults.cut_at, hub.faults.cuts = 1000, {"resume": 1, "cut": 1000}.get(fault, 0)
+    command = ["index", str(film), "--index", str(tmp_path / "index"), "--profile", profile, "--json"]
+    capfd.readouterr()
+    code = main([*command, *(["--set", "offline=true"] if fault == "offline" else [])])
+    said_out, said_err = capfd.readouterr()
+    if fault == "resume":
+        assert code == 0, said_err
+        assert json.loads(said_out)
+        large = {path.resolve() for path in (tmp_path / "cache").rglob("*") if path.suffix in hub_server.LARGE}
+        assert sum(hub.sent.values()) == sum(path.stat().st_size for path in large), "no byte came twice"
+        return
+    told = {
+        "cut": "run the same command again",
+        "gated": "HF_TOKEN",
+        "offline": "models download",
+        "hash": "another hash",
+    }[fault]
+    assert (code, said_out) == (4, "")
+    assert told in " ".join(said_err.split())
+    assert not [path for path in (tmp_path / "cache").rglob("*.safetensors") if not path.resolve().is_file()]
+    for spec in wanted:
+        hub.repositories[str(spec.repo)].token = None
+    hub.faults = Faults()
+    if fault == "offline":  # which the index keeps
+        assert main(["models", "download", profile]) == 0
+    assert main(command) == 0, capfd.readouterr().err
+    assert json.loads(capfd.readouterr().out.splitlines()[-1])
+
+
 def picture(folder: Path) -> Path:
     from PIL import Image
 
@@ -108,14 +151,15 @@ def picture(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("name", ["qwen3-vl-reranker-2b", "colmodernvbert"])
 def test_a_reranker_is_fetched_and_orders_the_answers(
-    hub: Hub, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    hub: Hub, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
 ) -> None:
-    tiny_hub.publish(hub, registry.find("qwen3-vl-reranker-2b", "reranker"))
+    tiny_hub.publish(hub, registry.find(name, "reranker"))
     given = ["--index", str(tmp_path / "index"), "--json"]
     assert main(["index", str(film), *given, "--profile", "toy"]) == 0
     capfd.readouterr()
-    search = ["search", "a red car", *given, "--set", "search.rerank=qwen3-vl-reranker-2b"]
+    search = ["search", "a red car", *given, "--set", f"search.rerank={name}"]
     assert main(search) == 0, capfd.readouterr().err
     found = said(capfd)
     agreement = [float(str(answer["agreement"])) for answer in found]
@@ -125,6 +169,27 @@ def test_a_reranker_is_fetched_and_orders_the_answers(
     assert main([*search, "--set", "offline=true"]) == 0
     assert said(capfd) == found
     assert len(hub.asked) == asked
+
+
+def test_a_grounder_is_fetched_and_both_spans_are_kept(
+    hub: Hub, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random weights name no times, so the two the model is made to write stand for its answer."""
+    tiny_hub.publish(hub, registry.find("timelens2-4b", "captioner"))
+    given = ["--index", str(tmp_path / "index"), "--json"]
+    assert main(["index", str(film), *given, "--profile", "toy"]) == 0
+    capfd.readouterr()
+    search = ["search", "red", "-k", "1", *given, "--ground", "timelens2-4b"]
+    assert main(search) == 0, capfd.readouterr().err
+    (before,) = said(capfd)
+    assert "grounded" not in before
+    monkeypatch.setattr(
+        "transformers.PreTrainedTokenizerFast.decode", lambda self, ids, **how: "<think>[9, 9]</think>[[0.5, 1.0]]"
+    )
+    assert main([*search, "--set", "offline=true"]) == 0, capfd.readouterr().err
+    (after,) = said(capfd)
+    assert after.pop("grounded") == [0.5, 1.0]
+    assert after == before, "its own span stays"
 
 
 @pytest.mark.parametrize("name", ["smolvlm2-256m", "qwen3-vl-2b", "qwen3.5-2b", "gemma-4-e2b", "blip-base"])

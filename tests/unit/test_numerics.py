@@ -110,6 +110,16 @@ def _pe_av(target: str) -> Callable[[Path], dict[str, Rows]]:
     return rows
 
 
+def _pe_a_frame(folder: Path) -> dict[str, Rows]:
+    import transformers as t
+
+    model = t.PeAudioFrameLevelModel.from_pretrained(folder).eval()
+    tokens = t.AutoTokenizer.from_pretrained(folder)(TEXTS, padding=True, return_tensors="pt")
+    sound = t.AutoFeatureExtractor.from_pretrained(folder)([SOUND.samples], sampling_rate=RATE, return_tensors="pt")
+    outputs = model(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"], **sound)
+    return {"audio": outputs.audio_embeds.mean(1), "text": outputs.text_audio_embeds}
+
+
 def _sentences(folder: Path) -> dict[str, Rows]:
     from sentence_transformers import SentenceTransformer
 
@@ -145,6 +155,7 @@ TOWERS: dict[str, tuple[Callable[[Path], Path], Callable[[Path], dict[str, Rows]
     "pe_av, video": (av.pe_av_folder, _pe_av("video"), {"target": "video", "frames": 4}),
     "pe_av, audio": (av.pe_av_folder, _pe_av("audio"), {"target": "audio", "frames": 4}),
     "pe_av, audio_video": (av.pe_av_folder, _pe_av("audio_video"), {"target": "audio_video", "frames": 4}),
+    "pe_a_frame": (av.pe_a_frame_folder, _pe_a_frame, {}),
     "sentence": (av.sentence_folder, _sentences, {}),
     "embedding_gemma2": (sentences.embedding_gemma2_folder, _sentences, {}),
     "qwen3_vl_embedding": (sentences.qwen3_vl_embedding_folder, _sentences, {}),

@@ -94,6 +94,22 @@ def test_an_unknown_target_is_refused(folder: Path) -> None:
         registry.load_encoder(str(folder), device="cpu", target="smell")
 
 
+def test_a_frame_hears_each_event_where_it_is(tmp_path: Path) -> None:
+    """A sound's vector is the mean of the vectors of its frames, so its product with a text is the mean of theirs."""
+    import transformers as t
+
+    folder = tiny_models_av.pe_a_frame_folder(tmp_path)
+    encoder = registry.load_encoder(str(folder), device="cpu")
+    model = t.PeAudioFrameLevelModel.from_pretrained(folder).eval()
+    inputs = t.AutoFeatureExtractor.from_pretrained(folder)([SOUND.samples], sampling_rate=RATE, return_tensors="pt")
+    with torch.inference_mode():
+        frames = model.get_audio_embeds(**inputs)[0].numpy()
+    assert len(frames) == len(SOUND.samples) // 8
+    (row,) = encoder.encode("audio", [SOUND])  # type: ignore[union-attr]
+    np.testing.assert_allclose(row * np.linalg.norm(frames.mean(0)), frames.mean(0), atol=1e-5)
+    assert encoder.modalities == {"text", "audio"}
+
+
 @pytest.mark.needs_weights
 def test_real_weights_tell_sounds_apart() -> None:
     try:

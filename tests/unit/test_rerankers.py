@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
 import tiny_models_sentence
+import tiny_models_vlm
+import torch
 import toy_videos
+from PIL import Image
 
 from vidembed import open_index
 from vidembed.errors import NoSuchStream
@@ -59,6 +63,29 @@ def test_query_and_clip_both_count(reranker: Reranker) -> None:
 def test_a_clip_without_pictures_is_refused(reranker: Reranker) -> None:
     with pytest.raises(NoSuchStream, match="needs pictures"):
         reranker.agreement([media(None)], "a red car")
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_models_vlm.colmodernvbert_folder(tmp_path_factory.mktemp("late") / "model")
+
+
+def test_late_interaction_is_the_best_cosine_of_every_word_on_the_best_frame(pages: Path) -> None:
+    """Against transformers' own vectors of the query and of each frame, compared by hand."""
+    import transformers as t
+
+    model = t.ColModernVBertForRetrieval.from_pretrained(pages).eval()
+    processor: Any = t.ColModernVBertProcessor.from_pretrained(pages)
+    with torch.inference_mode():
+        asked = model(**processor.process_queries(["a red car"])).embeddings[0]
+        shown = [model(**processor.process_images([Image.fromarray(rgb)])).embeddings[0] for rgb in CLIP.rgb]
+    best = max(float((asked @ page.T).max(1).values.mean()) for page in shown)
+    late: Any = registry.load(
+        replace(registry.find("colmodernvbert", "reranker"), path=pages, repo=None), role="reranker", device="cpu"
+    )
+    assert late.agreement([media(CLIP)], "a red car") == pytest.approx((1 + best) / 2, abs=1e-5)
+    with pytest.raises(NoSuchStream, match="needs pictures"):
+        late.agreement([media(None)], "a red car")
 
 
 class Sure:

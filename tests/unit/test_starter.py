@@ -11,10 +11,19 @@ import pytest
 from PIL import Image
 
 from vidembed.errors import BadQuery, ConfigError, WeightsMissing
+from vidembed.models import registry
 from vidembed.models.arrays import mapped
 from vidembed.models.encoders import _efficientnet, _engines, minilm, starter
 from vidembed.models.encoders._efficientnet import squared
-from vidembed.models.encoders.starter import FOLDER, PICTURE_FILE, SPACE, TEXT_FILE, StarterEncoder, add_to_manifest
+from vidembed.models.encoders.starter import (
+    FOLDER,
+    FREE_SPACE,
+    PICTURE_FILE,
+    SPACE,
+    TEXT_FILE,
+    StarterEncoder,
+    add_to_manifest,
+)
 from vidembed.models.registry import load_encoder
 from vidembed.types import Span, TextLine, TimedText
 
@@ -52,6 +61,36 @@ def test_rows_are_unit_and_do_not_depend_on_the_batch(encoder: StarterEncoder) -
     assert encoder.encode("text", []).shape == encoder.encode("image", []).shape == (0, SPACE.dim)
 
 
+@pytest.fixture(scope="module")
+def free() -> StarterEncoder:
+    found = load_encoder("starter-free", device="cpu")
+    assert isinstance(found, StarterEncoder)
+    return found
+
+
+def test_the_free_heads_are_a_space_of_their_own_without_sound(encoder: StarterEncoder, free: StarterEncoder) -> None:
+    assert (free.space, free.modalities) == (FREE_SPACE, {"text", "image"})
+    assert registry.find("starter-free").commercial
+    assert not registry.find("starter").commercial
+    assert registry.find("starter-free").revision != registry.find("starter").revision
+    with pytest.raises(WeightsMissing, match=r"made for starter-v1 \(384\), this is starter-free-v1 \(384\)"):
+        StarterEncoder(FOLDER, space=FREE_SPACE)
+
+
+def test_the_free_heads_are_the_classifier_and_the_class_names(free: StarterEncoder) -> None:
+    """Worked out anew: GELU of how far each class's score stands out, over centred sentence vectors of the names."""
+    from vidembed.models.arrays import gelu
+
+    picture = noise(80, 96)
+    features = free.picture_features([picture])
+    weights = _efficientnet.load()
+    scores = features[:, :1280] @ weights["classifier.weight"].T + weights["classifier.bias"]
+    outer = mapped(free.folder / PICTURE_FILE)["head.outer.weight"].astype(np.float32)
+    row = (gelu((scores - scores.mean()) / np.float32(1.2) - np.float32(1)) @ outer.T)[0]
+    assert free.encode("image", [picture])[0] @ row / np.linalg.norm(row) > 0.999
+    assert abs(outer.sum(1)).max() < 0.05, "counted from the mean of the names"
+
+
 @pytest.mark.parametrize(
     ("height", "width", "first", "last"),
     [
@@ -87,7 +126,9 @@ def test_sentences_of_like_meaning_are_near(encoder: StarterEncoder) -> None:
     assert dog @ puppy > 0.5 > dog @ guitar
 
 
-def test_photographs_find_their_descriptions(encoder: StarterEncoder) -> None:
+@pytest.mark.parametrize("name", ["encoder", "free"])
+def test_photographs_find_their_descriptions(name: str, request: pytest.FixtureRequest) -> None:
+    encoder: StarterEncoder = request.getfixturevalue(name)
     datasets = pytest.importorskip("sklearn.datasets")
     photos = [np.ascontiguousarray(p) for p in datasets.load_sample_images().images]  # a temple in China, a flower
     texts = [

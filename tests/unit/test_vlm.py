@@ -69,7 +69,7 @@ def test_mixed_lengths_together_give_what_each_gives_alone(family: str, folder: 
     assert torch.equal(state, torch.random.get_rng_state())  # nobody else's random numbers are touched
 
 
-@pytest.mark.parametrize("family", ["smolvlm", "qwen3_vl"])
+@pytest.mark.parametrize("family", ["smolvlm", "qwen3_vl", "qwen3_5"])
 def test_the_first_candidate_is_transformers_own_greedy_answer(family: str, folder: Callable[[str], Path]) -> None:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
@@ -83,7 +83,7 @@ def test_the_first_candidate_is_transformers_own_greedy_answer(family: str, fold
     assert found
 
 
-@pytest.mark.parametrize("family", ["smolvlm", "qwen3_vl"])
+@pytest.mark.parametrize("family", ["smolvlm", "qwen3_vl", "qwen3_5"])
 def test_chat_models_write_in_words_alone(family: str, folder: Callable[[str], Path]) -> None:
     speaks = captioner(folder(family))
     assert speaks.can_write
@@ -93,7 +93,7 @@ def test_chat_models_write_in_words_alone(family: str, folder: Callable[[str], P
     assert answer != speaks.write("Answer in German seconds")
 
 
-@pytest.mark.parametrize("family", ["smolvlm", "qwen3_vl"])
+@pytest.mark.parametrize("family", ["smolvlm", "qwen3_vl", "qwen3_5"])
 def test_chat_models_answer_about_pictures_in_their_order(family: str, folder: Callable[[str], Path]) -> None:
     from transformers import AutoModelForImageTextToText, AutoProcessor
 

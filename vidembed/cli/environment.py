@@ -131,11 +131,13 @@ def _device() -> Check:
 
 
 def _starter() -> Check:
-    from vidembed.models.registry import load_encoder
+    from vidembed.models.registry import find, load_encoder
 
     try:
         encoder = load_encoder("starter")
-        return Check("starter model", True, f"loads, {encoder.space.dim} dimensions")
+        terms = find("starter").license
+        detail = f"the default loads, {encoder.space.dim} dimensions; {terms}; starter-free is for work, too"
+        return Check("starter model", True, detail)
     except VidembedError as error:
         return Check("starter model", False, error.message, error.hint)
 
@@ -145,7 +147,9 @@ def _index(path: Path) -> Check:
         return Check("index", True, f"none at {path} yet")
     try:
         with opened(path, readonly=True) as index:
-            return Check("index", True, str(index.info()).splitlines()[0])
+            info = index.info()
+            models = dict.fromkeys(f"{channel.model} ({channel.license})" for channel in info.channels.values())
+            return Check("index", True, f"{str(info).splitlines()[0]}; models: {', '.join(models)}")
     except VidembedError as error:
         return Check("index", False, error.message, error.hint)
 

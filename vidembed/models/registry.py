@@ -45,6 +45,7 @@ FAMILIES = {
     "xclip": "vidembed.models.encoders.dual:load_xclip",
     "videoprism": "vidembed.models.encoders.dual:load_videoprism",
     "pe_audio_video": "vidembed.models.encoders.pe_av:load",
+    "pe_audio": "vidembed.models.encoders.pe_av:load_frames",
 }
 ALIGNED = "vidembed.align.aligned:load_spec"
 CAPTIONER = "vidembed.models.captioners.vlm:load"

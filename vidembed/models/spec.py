@@ -20,9 +20,10 @@ from vidembed.types import MODALITIES, Modality, Space
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-ASSETS = Path(__file__).parents[1] / "assets" / "starter"
+ASSETS = Path(__file__).parents[1] / "assets"
 
 Kind = Literal["encoder", "words", "captioner", "speech", "reranker", "ocr"]
+_STARTER = "vidembed.models.encoders.starter:load"
 # Change it when the preprocessing of the starter's pictures or texts changes.
 _STARTER_PREPARATION = "long pictures are cut towards 4:3, unfinished sentences are read with a full stop too"
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -160,15 +161,15 @@ def _spec(record: _Record) -> ModelSpec:
         del given[name]
     if record.dim is not None:
         given["space"] = Space(record.space or record.name, record.dim, record.space_kind)
-    if record.name == "starter":
-        given["revision"] = _starter_revision()
+    if record.factory == _STARTER and record.kind == "encoder":
+        given["revision"] = _starter_revision(record.name)
     page = f"https://huggingface.co/{record.repo}" if record.repo else ""
     return ModelSpec(**{**given, "modalities": frozenset(record.modalities), "reference": record.reference or page})
 
 
-def _starter_revision() -> str:
+def _starter_revision(name: str) -> str:
     """8 hex digits of the shipped weights, so that vectors of other weights never mix with theirs."""
-    manifest = json.loads((ASSETS / "manifest.json").read_text("utf-8"))
+    manifest = json.loads((ASSETS / name / "manifest.json").read_text("utf-8"))
     towers = {name: entry["sha256"] for name, entry in manifest["files"].items() if not name.startswith("captioner")}
     towers["preparation"] = _STARTER_PREPARATION
     return blake2b(json.dumps(towers, sort_keys=True).encode(), digest_size=4).hexdigest()

@@ -1,4 +1,7 @@
-"""Clips, sound and text through Perception Encoder Audio-Visual (Vyas et al. 2025), transformers' `pe_audio_video`."""
+"""Clips, sound and text through Perception Encoder Audio-Visual (Vyas et al. 2025), transformers' `pe_audio_video`.
+
+Its sibling for sound events, PE-A-Frame (`pe_audio`), gives a vector for each 40 ms of sound.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,31 @@ Target = Literal["video", "audio", "audio_video"]
 _MEDIA: dict[str, Modality] = {"video": "video", "audio": "audio", "audio_video": "video"}
 
 
-class PeAvEncoder(Tower):
+class _PeTower(Tower):
+    """What the two share: the tower of text, whose head the target chooses."""
+
+    def __init__(
+        self, space: Space, model: Any, tokenizer: Any, device: torch.device, modalities: frozenset[Modality]
+    ) -> None:
+        super().__init__(space, model, device, modalities)
+        self._tokenizer = tokenizer
+        self._max_tokens = int(min(tokenizer.model_max_length, model.config.text_config.max_position_embeddings))
+
+    def _text(self, items: Sequence[Item]) -> Tensor:
+        inputs = self._tokenizer(
+            texts_of(items), padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt"
+        )
+        placed = self._placed({k: inputs[k] for k in ("input_ids", "attention_mask")})
+        # As the models' forward does it; their get_text_*_embeds do not run in transformers 5.23.
+        first = self._model.text_model(**placed, output_hidden_states=True).hidden_states[-1][:, 0]
+        rows: Tensor = self._text_head()(first)
+        return rows
+
+    def _text_head(self) -> Any:
+        raise NotImplementedError
+
+
+class PeAvEncoder(_PeTower):
     """An `Encoder` of text and of pictures, sound, or both together. Made by `load`.
 
     The model has one text head for each of the three, and only their own pairs may be compared: `target` chooses one,
@@ -36,21 +63,9 @@ class PeAvEncoder(Tower):
     def __init__(
         self, space: Space, model: Any, processor: Any, device: torch.device, target: Target, frames: int | None
     ) -> None:
-        super().__init__(space, model, device, frozenset({"text", _MEDIA[target]}))
+        super().__init__(space, model, processor.tokenizer, device, frozenset({"text", _MEDIA[target]}))
         self._processor, self._target, self.clip_frames = processor, target, frames
         self._rate_hz = int(processor.feature_extractor.sampling_rate)
-        limits = (processor.tokenizer.model_max_length, model.config.text_config.max_position_embeddings)
-        self._max_tokens = int(min(limits))
-
-    def _text(self, items: Sequence[Item]) -> Tensor:
-        inputs = self._processor.tokenizer(
-            texts_of(items), padding=True, truncation=True, max_length=self._max_tokens, return_tensors="pt"
-        )
-        placed = self._placed({k: inputs[k] for k in ("input_ids", "attention_mask")})
-        # As PeAudioVideoModel.forward does it; its get_text_*_embeds do not run in transformers 5.23.
-        first = self._model.text_model(**placed, output_hidden_states=True).hidden_states[-1][:, 0]
-        rows: Tensor = self._text_head()(first)
-        return rows
 
     def _text_head(self) -> Any:
         if self._target == "audio":
@@ -90,6 +105,29 @@ class PeAvEncoder(Tower):
             seconds = max(1.0, float(item.frames.times_s[-1] - item.frames.times_s[0]))
             return np.zeros(round(seconds * self._rate_hz), dtype=np.float32)
         return sound_of(item, self._rate_hz)
+
+
+class PeAFrameEncoder(_PeTower):
+    """An `Encoder` of text and sound events. Made by `load_frames`.
+
+    The model compares a text with every 40 ms of sound. A sound's vector is the mean of these vectors as they come, so
+    that its product with a text is the mean of theirs: windows should be about as long as an event.
+    """
+
+    def __init__(self, space: Space, model: Any, processor: Any, device: torch.device) -> None:
+        super().__init__(space, model, processor.tokenizer, device, frozenset({"text", "audio"}))
+        self._extractor = processor.feature_extractor
+
+    def _text_head(self) -> Any:
+        return self._model.text_audio_head
+
+    def _audio(self, items: Sequence[Item]) -> Tensor:
+        return torch.cat([self._model.get_audio_embeds(**self._sound_inputs(item)).mean(1) for item in items])
+
+    def _sound_inputs(self, item: Item) -> dict[str, Tensor]:
+        rate_hz = int(self._extractor.sampling_rate)
+        made = self._extractor([sound_of(item, rate_hz)], sampling_rate=rate_hz, return_tensors="pt")
+        return self._placed({k: made[k] for k in ("input_values", "padding_mask") if k in made})
 
 
 def _model_class() -> Any:
@@ -156,3 +194,23 @@ def load(
     if spec.space is None:
         space = Space(f"{space.name}.{target}", space.dim)
     return PeAvEncoder(space, model, processor, at.device, target, frames)
+
+
+def load_frames(
+    spec: ModelSpec,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    weights_dir: Path | None = None,
+    offline: bool = False,
+) -> PeAFrameEncoder:
+    """The registry's factory of PE-A-Frame; arguments and errors as of `load`."""
+    from transformers import PeAudioFrameLevelModel
+    from transformers.models.pe_audio.processing_pe_audio import PeAudioProcessor
+
+    at = _torch.place(spec, device=device, dtype=dtype, weights_dir=weights_dir, offline=offline)
+    with weights.loading(spec, at.folder):
+        model = _torch.load_transformers(PeAudioFrameLevelModel, at.folder)
+        processor: Any = PeAudioProcessor.from_pretrained(at.folder, local_files_only=True)
+    model = _torch.settle(model, at.device, at.dtype)
+    return PeAFrameEncoder(at.space(spec, int(model.config.text_config.hidden_size)), model, processor, at.device)

@@ -2,8 +2,8 @@
 
 Backbones (EfficientNet-Lite2, whose last five blocks this project has tuned; all-MiniLM-L6-v2, with low-rank
 corrections of its layers) and heads trained by this project; `training/train_starter.py` makes them,
-`assets/starter/MODEL_CARD.md` says from what and how good they are. Each tower is loaded when its modality is first
-asked for.
+`assets/starter/MODEL_CARD.md` says from what and how good they are. `starter-free` is the same towers with other heads,
+`training/free_heads.py`, for commercial use. Each tower is loaded when its modality is first asked for.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from vidembed.models.heads import Head
     from vidembed.models.spec import ModelSpec
 
-SPACE = Space("starter-v1", 384)
+SPACE, FREE_SPACE = Space("starter-v1", 384), Space("starter-free-v1", 384)
 FOLDER = Path(__file__).parents[2] / "assets" / "starter"
 MANIFEST = "manifest.json"
 PICTURE_FILE, TEXT_FILE, SOUND_FILE = "picture.safetensors", "text.safetensors", "sound.safetensors"
@@ -42,18 +42,18 @@ _PICTURES = 8  # of each core in one pass: what its caches like, and little memo
 
 
 class StarterEncoder:
-    """Text, pictures and sound as unit vectors of the space "starter-v1". Thread-safe; the batch does not matter.
+    """Text, pictures and sound as unit vectors of one space. Thread-safe; the batch does not matter.
 
-    folder: the trained files with their manifest. device: where pictures and sound are computed; text is always
-    computed on the CPU. dtype: "float32", or "bfloat16" for pictures and sound. Files are checked against the
-    manifest's SHA-256 when their tower is first used.
+    folder: the trained files with their manifest. space: what they were made for. device: where pictures and sound are
+    computed; text is always computed on the CPU. dtype: "float32", or "bfloat16" for pictures and sound. Files are
+    checked against the manifest's SHA-256 when their tower is first used.
     """
 
-    space = SPACE
-
-    def __init__(self, folder: Path = FOLDER, *, device: str = "cpu", dtype: str = "float32") -> None:
-        self.folder, self.device, self.dtype = folder, device, dtype
-        self._manifest = read_manifest(folder)
+    def __init__(
+        self, folder: Path = FOLDER, *, space: Space = SPACE, device: str = "cpu", dtype: str = "float32"
+    ) -> None:
+        self.folder, self.space, self.device, self.dtype = folder, space, device, dtype
+        self._manifest = read_manifest(folder, space)
         known: list[Modality] = ["text", "image"]
         if SOUND_FILE in self._manifest:
             known.append("audio")
@@ -218,7 +218,7 @@ class StarterEncoder:
 
 def load(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_dir: Path | None = None,
          offline: bool = False, **options: Any) -> StarterEncoder:  # fmt: skip
-    """The factory of the registry. dtype: "auto" is float32. weights_dir/starter goes before the bundled files."""
+    """The factory of the registry. dtype: "auto" is float32. weights_dir/NAME goes before the bundled files."""
     from vidembed.models.encoders._engines import checked_device
 
     if dtype not in ("auto", "float32", "bfloat16"):
@@ -226,16 +226,17 @@ def load(spec: ModelSpec, *, device: str = "auto", dtype: str = "auto", weights_
     if options:
         raise ConfigError(f"the starter takes no options, got {', '.join(sorted(options))}")
     own = None if weights_dir is None else weights_dir / spec.name
-    folder = spec.path or (own if own is not None and (own / MANIFEST).is_file() else FOLDER)
-    return StarterEncoder(folder, device=checked_device(device), dtype="float32" if dtype == "auto" else dtype)
+    folder = spec.path or (own if own is not None and (own / MANIFEST).is_file() else FOLDER.with_name(spec.name))
+    dtype = "float32" if dtype == "auto" else dtype
+    return StarterEncoder(folder, space=spec.space or SPACE, device=checked_device(device), dtype=dtype)
 
 
-def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
+def read_manifest(folder: Path, space: Space = SPACE) -> dict[str, dict[str, Any]]:
     """File name -> its record (sha256, and what is needed to build it). Raises WeightsMissing."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        if (content["space"], content["dim"]) != (SPACE.name, SPACE.dim):
-            raise ValueError(f"made for {content['space']} ({content['dim']}), this version needs {SPACE}")
+        if (content["space"], content["dim"]) != (space.name, space.dim):
+            raise ValueError(f"made for {content['space']} ({content['dim']}), this is {space.name} ({space.dim})")
         files: dict[str, dict[str, Any]] = content["files"]
         return files
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -245,14 +246,14 @@ def read_manifest(folder: Path) -> dict[str, dict[str, Any]]:
         ) from error
 
 
-def add_to_manifest(folder: Path, name: str, **about: Any) -> None:
+def add_to_manifest(folder: Path, name: str, space: Space = SPACE, **about: Any) -> None:
     """Enter a file that training has just written, with its SHA-256; other files' entries stay."""
     try:
-        files = read_manifest(folder)
+        files = read_manifest(folder, space)
     except WeightsMissing:
         files = {}
     files[name] = {"sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest(), **about}
-    content = {"space": SPACE.name, "dim": SPACE.dim, "files": dict(sorted(files.items()))}
+    content = {"space": space.name, "dim": space.dim, "files": dict(sorted(files.items()))}
     (folder / MANIFEST).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
