@@ -110,7 +110,7 @@ def test_close_names_are_offered() -> None:
     with pytest.raises(ConfigError) as caught:
         load("startr")
     assert "unknown profile 'startr'" in str(caught.value)
-    assert caught.value.hint == "did you mean starter?"
+    assert caught.value.hint == "did you mean starter or starter-free?"
     with pytest.raises(ConfigError) as caught:
         load("toy", overrides=["search.rrfk=3"])
     assert caught.value.hint == "did you mean rrf_k or rerank?"
