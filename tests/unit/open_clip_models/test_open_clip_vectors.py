@@ -13,6 +13,7 @@ from open_clip_parts import MEAN, STD, encoder_of, picture
 from PIL import Image as PILImage
 
 from vidembed.models.encoders._pictures import Preparation
+from vidembed.models.encoders._torch import as_stored
 
 
 @pytest.mark.parametrize("mode", ["shortest", "squash", "longest"])
@@ -75,11 +76,42 @@ def test_branches_are_fused_and_the_vectors_stay(tmp_path: Path) -> None:
     original = open_clip.create_model(f"local-dir:{folder}").eval()
     encoder = encoder_of(folder)
     assert batch_norms(original.visual) > 50
-    assert batch_norms(encoder._model.visual) == 0
+    tower: Any = encoder.tower
+    assert batch_norms(tower) == 0
     images = [picture(64, 64), picture(80, 60, 3)]
     with torch.inference_mode():
         expected = original.encode_image(encoder.prepare(images), normalize=True).numpy()
     np.testing.assert_allclose(encoder.encode("image", images), expected, atol=1e-4)
+
+
+def test_a_text_is_encoded_without_making_the_image_tower(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidembed.models.encoders.open_clip._fused", lambda _: pytest.fail("the tower was made"))
+    assert encoder_of(folder, engine="auto").encode("text", ["a red car"]).shape[0] == 1
+
+
+def test_weights_are_the_files(folder: Path) -> None:
+    from safetensors.torch import load_file
+
+    model = encoder_of(folder)._model
+    stored = load_file(folder / "open_clip_model.safetensors")
+    assert len(stored) > 20
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, stored[name], rtol=0, atol=0)
+
+
+def test_models_made_as_stored_draw_no_random_numbers_and_copy_nothing() -> None:
+    before = torch.get_rng_state()
+    given = {"weight": torch.ones(3, 2), "bias": torch.zeros(3)}
+    with as_stored():
+        layer = torch.nn.Linear(2, 3)
+        layer.load_state_dict(given)
+        half = torch.nn.Linear(2, 3, dtype=torch.float16)
+        half.load_state_dict(given)  # of another dtype: copied, as ever
+    assert torch.equal(torch.get_rng_state(), before)
+    assert layer.weight.data_ptr() == given["weight"].data_ptr()
+    assert layer(torch.ones(1, 2)).tolist() == [[2.0, 2.0, 2.0]]
+    assert half.weight.dtype == torch.float16
+    assert half.weight.tolist() == [[1.0, 1.0]] * 3
 
 
 def batch_norms(module: torch.nn.Module) -> int:

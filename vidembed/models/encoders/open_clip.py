@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,7 +21,7 @@ from vidembed.models.hub import OPEN_CLIP_WEIGHTS
 from vidembed.types import Item, Space
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from vidembed.models.spec import ModelSpec
 
@@ -41,17 +42,25 @@ class OpenClipEncoder(Tower):
         prepare: Preparation,
         device: torch.device,
         dtype: torch.dtype,
-        tower: Callable[[Tensor], Tensor] | None = None,
+        tower: Callable[[], Callable[[Tensor], Tensor]],
     ) -> None:
-        """tower: the compiled image tower; None: the model's own, in torch."""
+        """tower: makes the image tower, at the first picture: a search by text waits for none of it."""
         super().__init__(space, model, device, frozenset({"text", "image"}))
         self.dtype, self.prepare = dtype, prepare
         self._tokenizer = tokenizer
-        self.engine = "torch" if tower is None else "openvino"
-        self._tower = tower or model.visual
+        self._make, self._making = tower, Lock()
+        self._tower: Callable[[Tensor], Tensor] | None = None
+
+    @property
+    def tower(self) -> Callable[[Tensor], Tensor]:
+        """The image tower: (N, 3, H, W) -> (N, D)."""
+        with self._making:
+            if self._tower is None:
+                self._tower = self._make()
+            return self._tower
 
     def _image(self, items: Sequence[Item]) -> Tensor:
-        return self._tower(self.prepare(items, self.device).to(self.dtype))  # type: ignore[arg-type]
+        return self.tower(self.prepare(items, self.device).to(self.dtype))  # type: ignore[arg-type]
 
     def _text(self, items: Sequence[Item]) -> Tensor:
         output: Tensor = self._model.encode_text(self._tokenizer(texts_of(items)).to(self.device))
@@ -101,15 +110,24 @@ def load(
     at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
     model, tokenizer = _build(spec, at, arch, cfg)
     prepare = _preparation(spec, at, arch, cfg, model)
-    model.visual = _fused(model.visual)
     on_openvino = chosen.type == "cpu" and (engine == "openvino" or (engine == "auto" and _engines.available()))
     kind = torch.float32 if on_openvino else _torch.pick_dtype(dtype, chosen, spec.dtypes)
     model = _torch.settle(model, chosen, kind)
-    tower = _compiled(spec, model.visual, prepare.size, dtype, needed=engine == "openvino") if on_openvino else None
-    if tower is not None:
-        del model.visual  # its memory is the engine's now
+
+    def tower() -> Callable[[Tensor], Tensor]:
+        visual: nn.Module = _torch.settle(_fused(model.visual), chosen, kind)
+        if on_openvino:
+            compiled = _compiled(spec, visual, prepare.size, dtype, needed=engine == "openvino")
+            if compiled is not None:
+                del model.visual  # its memory is the engine's now
+                return compiled
+        return visual
+
     space = spec.space or Space(weights.space_name(spec, at), _dim(spec, at))
-    return OpenClipEncoder(space, model, tokenizer, prepare, chosen, kind, tower)
+    encoder = OpenClipEncoder(space, model, tokenizer, prepare, chosen, kind, tower)
+    if engine == "openvino":
+        _ = encoder.tower  # whoever asks for it by name hears at once when it cannot be
+    return encoder
 
 
 def _compiled(
@@ -146,7 +164,9 @@ def _build(spec: ModelSpec, at: Path, arch: str | None, cfg: Mapping[str, Any]) 
         if text.get("hf_tokenizer_name"):  # transformers would make an empty one
             weights.find_file(at, _torch.VOCABULARIES, spec)
         with weights.loading(spec, at):
-            return open_clip.create_model(local, **strict), open_clip.get_tokenizer(local)
+            with _torch.as_stored():
+                model = open_clip.create_model(local, **strict)
+            return model, open_clip.get_tokenizer(local)
     if arch is None:
         weights.find_file(folder, [CONFIG], spec)  # raises: without it, nothing says what the weights are for
     checkpoint = at if at.is_file() else weights.find_file(at, OPEN_CLIP_WEIGHTS, spec)
@@ -154,7 +174,8 @@ def _build(spec: ModelSpec, at: Path, arch: str | None, cfg: Mapping[str, Any]) 
         raise WeightsMissing(f"{checkpoint} is not a weights file", hint="allowed: .safetensors, .bin, .pt, .pth")
     with weights.loading(spec, checkpoint):
         quick = bool(cfg.get("quick_gelu"))  # some tags need it though the architecture's name does not say so
-        model = open_clip.create_model(arch, pretrained=str(checkpoint), force_quick_gelu=quick, **strict)
+        with _torch.as_stored():
+            model = open_clip.create_model(arch, pretrained=str(checkpoint), force_quick_gelu=quick, **strict)
         return model, _tokenizer(str(arch), folder)
 
 
