@@ -35,7 +35,7 @@ from vidembed.media.reading.gops import (
 )
 from vidembed.media.reading.picture_stream import FlagsLie, PictureStream
 from vidembed.media.reading.scaling import Scaler
-from vidembed.media.reading.second_look import SecondLook
+from vidembed.media.reading.skipped import Skipped
 from vidembed.media.segmenting.cuts import Look, Seen
 from vidembed.protocols import Frame
 
@@ -53,7 +53,7 @@ class ForwardPass:
         request: StreamRequest,
         *,
         plannable: bool,
-        again: SecondLook | None = None,
+        again: Skipped | None = None,
     ) -> None:
         """plannable: packets may be left out (see `gops.PLANNABLE`). again: where request.cuts."""
         self._stream, self._scaler, self._decoders, self._request = stream, scaler, decoders, request

@@ -17,7 +17,7 @@ from vidembed.media.reading.forward import ForwardPass, GopDecoders
 from vidembed.media.reading.gops import PLANNABLE, StreamRequest
 from vidembed.media.reading.picture_stream import PictureStream, Position
 from vidembed.media.reading.scaling import Scaler
-from vidembed.media.reading.second_look import SecondLook
+from vidembed.media.reading.skipped import Skipped
 from vidembed.media.segmenting.cuts import near_s
 from vidembed.media.segmenting.shots import with_cuts
 from vidembed.protocols import Frame, StreamMode
@@ -130,7 +130,7 @@ class _Pictures:
         else:
             self._stream.rewind()
         request = StreamRequest(rate_hz, short_side_px, mode, from_s, until_s, cuts)
-        again = SecondLook(lambda: self._opens(1, defaultdict(int))[0], self._stream.frame_s) if cuts else None
+        again = Skipped(lambda: self._opens(1, defaultdict(int))[0], self._stream.frame_s) if cuts else None
         forward = ForwardPass(
             self._stream, self._scaler, self._gop_decoders, request, plannable=self._plannable, again=again
         )

@@ -1,4 +1,4 @@
-"""A second look at what a forward pass left out, where a shot may change unseen.
+"""What a forward pass skipped, decoded after all where a shot may change unseen.
 
 Between two keyframes a second apart nothing may have been decoded. Where the two differ like two shots, the packets
 between them, which are kept for a while, go through a decoder of their own.
@@ -30,7 +30,7 @@ class _Held(NamedTuple):
     early: bool
 
 
-class SecondLook:
+class Skipped:
     """For one forward pass. opens: a stream of the file whose decoder may be given packets of any group."""
 
     def __init__(self, opens: Callable[[], PictureStream], frame_s: float) -> None:
