@@ -40,6 +40,9 @@ def ask(page: Page, words: str) -> None:
 
 def one_video(page: Page) -> None:
     """The page of the video in the player."""
+    fold = page.locator(".ve-player:visible [data-action=fold]")
+    if fold.is_visible():  # a phone's player is small at first
+        fold.click()
     page.locator(".ve-player:visible [data-action=whole]").click()
     page.wait_for_selector("#ve-results .ve-name")
     page.wait_for_timeout(700)

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
-from browsing import MARKS, begin, open_tab, search
+from browsing import MARKS, begin, open_tab, playing, search
 from playwright.sync_api import Page, Route, expect
 
 from vidembed.demo import demo_videos
@@ -57,6 +57,28 @@ def test_a_phone_hides_nothing_beyond_its_edge(filled: Page, address: str) -> No
         .map((one) => [one.outerHTML.slice(0, 90), one.getBoundingClientRect()])
         .filter(([, box]) => box.left < 0 || box.right > innerWidth).map(([html, box]) => [html, box.right])"""
     assert filled.evaluate(beyond) == []
+    filled.set_viewport_size(wide)
+
+
+def test_a_phones_player_moves_no_answer(filled: Page, address: str) -> None:
+    wide = filled.viewport_size
+    assert wide is not None
+    filled.set_viewport_size({"width": 390, "height": 844})
+    begin(filled, address)
+    search(filled, "green")
+    first, player = filled.locator("#ve-results .ve-card").first, filled.locator(".ve-player:visible")
+    before = first.bounding_box()
+    first.locator(".ve-thumb").click()
+    playing(filled)
+    assert first.bounding_box() == before
+    shown = player.bounding_box()
+    assert shown is not None
+    assert shown["y"] + shown["height"] == pytest.approx(844, abs=2), "at the lower edge"
+    assert shown["height"] < 844 / 2
+    expect(player.get_by_role("button", name="Copy link")).not_to_be_visible()
+    player.get_by_role("button", name="More of the player").click()
+    expect(player.get_by_role("button", name="Copy link")).to_be_visible()
+    player.get_by_role("button", name="Close the player").click()
     filled.set_viewport_size(wide)
 
 

@@ -20,7 +20,7 @@ class Answer:
 
     queries: of each step, one where nothing follows. name: what was asked, for people. moments: best first; of a
     sequence one of each step, chain after chain. options: channels and weights. address: of the page. means: what was
-    made of the words (filters, exclusions); notice: why the models may not read them.
+    made of the words (filters, exclusions); notice: why the models may not read them. tags: conditions on tags.
     """
 
     queries: tuple[Query, ...]
@@ -30,6 +30,7 @@ class Answer:
     address: str = ""
     means: tuple[str, ...] = ()
     notice: str = ""
+    tags: str = ""
     token: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
     @property

@@ -172,7 +172,7 @@ def run(site: Site, ask: Ask) -> Answer:
         if file:
             check_query(site, name, Path(file))
     scope: dict[str, Any] = {"channels": list(ask.channels) or None, "weights": dict(ask.weights) or None}
-    answer = Answer((query, *map(Query.text, ask.steps)), ask.label, (), scope, ask.address)
+    answer = Answer((query, *map(Query.text, ask.steps)), ask.label, (), scope, ask.address, tags=ask.tags)
     where = filter_of(ask)
     text = ask.text.strip()
     if text and not ask.steps:

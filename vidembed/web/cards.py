@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 from vidembed.demo import DEMO_MEDIA, DEMO_QUERIES
 from vidembed.search.sentences import marked
-from vidembed.types import Clip, Moment, Span, TimedText, VideoInfo
+from vidembed.types import Clip, Filter, Moment, Span, TimedText, VideoInfo
+from vidembed.web.changes import facets
 from vidembed.web.html import button, clock, count, e, empty, middle, notice, play_attributes, play_button, wait
 
 if TYPE_CHECKING:
@@ -61,9 +62,10 @@ def results(site: Site, answer: Answer, *, floor: float) -> str:
     if rest:
         body += f'<h2 class="ve-less">Less likely <span>{len(rest)}</span></h2>' if good else ""
         body += _grid(rest, "ve-dim" if good else "")
+    tags = facets(site, {moment.video_id for moment in answer.moments}, answer.tags)
     return (
         f'{head}<div class="ve-bar" data-address="{e(answer.address)}"><span role="status">{found} for '
-        f"{e(answer.name)}</span>{_exports(site, answer)}</div>{body}"
+        f"{e(answer.name)}</span>{_exports(site, answer)}</div>{tags}{body}"
     )
 
 
@@ -252,21 +254,26 @@ def _clip_card(site: Site, info: VideoInfo, clip: Clip, caption: str, texts: Map
 # -- before anybody searched ---------------------------------------------------------------------------------------
 
 
-def welcome(site: Site) -> str:
-    """The newest videos of the library, or how to fill it."""
+def welcome(site: Site, where: Filter | None = None, *, address: str = "", tags: str = "") -> str:
+    """The newest videos of the library that a filter allows, or how to fill it.
+
+    address: of the page. tags: the conditions on tags in the filter.
+    """
     _, clips, _ = site.index.catalog.videos.totals()
     if not clips:
         return empty_library(site)
     newest = sorted(site.index.catalog.videos.all(), key=lambda row: (-row.info.mtime_ns, row.info.video_id))
-    present = [row.info for row in newest if not row.missing]
+    allowed = site.index.parts.lookup.resolve(where).video_ids
+    present = [row.info for row in newest if not row.missing and (allowed is None or row.info.video_id in allowed)]
     shown = present[:_LATEST]
     middles = middle_clips(site, [info.video_id for info in shown])
     cards = [_video_card(site, info, middles[info.video_id]) for info in shown if info.video_id in middles]
     length_s = sum(info.duration_s for info in present)
     facts = f"{count(len(present), 'video')}, {clock(round(length_s))} in all"
     return (
-        f'<div class="ve-bar ve-welcome" data-address=""><span role="status">{e(facts)}. '
-        f"Say what the moment shows or how it sounds.</span></div>{_grid(cards, 've-small')}"
+        f'<div class="ve-bar ve-welcome" data-address="{e(address)}"><span role="status">{e(facts)}. '
+        f"Say what the moment shows or how it sounds.</span></div>"
+        f"{facets(site, {info.video_id for info in present}, tags)}{_grid(cards, 've-small')}"
     )
 
 

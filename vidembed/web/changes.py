@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from vidembed.errors import InputError
+from vidembed.media.captured import GPS, SHOT
+from vidembed.types.query import TAG_SEPARATOR
 from vidembed.web import html
 from vidembed.web.html import clock, count, e
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from vidembed.types import Caption
     from vidembed.web.site import Site
 
+_FACETS = 12
 # Seconds of work for a second of video on two cores (docs/channels.md), and the package that it needs.
 _COSTS = {"speech": (0.133, "faster_whisper"), "ocr": (0.143, "rapidocr"), "frames": (0.049, ""), "audio": (0.051, "")}
 
@@ -38,6 +42,26 @@ def untag_video(site: Site, video_id: str, key: str) -> str:
 def _change_tags(site: Site, videos: Sequence[str], tags: dict[str, str | None], message: str) -> str:
     at_once = site.jobs.soon("Tagging", message, lambda: site.index.tag(videos, tags))
     return html.notice("good", message) if at_once else html.notice("info", f"{message}, when the running work is done")
+
+
+def facets(site: Site, videos: Collection[str], chosen: str = "") -> str:
+    """Tags of these videos with how many have each; one narrows the search. chosen: the conditions that are set."""
+    found = Counter(
+        f"{key}={one}" if one else key
+        for key, value in site.index.catalog.tags.of_many(videos)
+        if key not in (SHOT, GPS)
+        for one in value.split(TAG_SEPARATOR)
+    )
+    ordered = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+    set_already = {part.strip() for part in chosen.split(",")}
+    chips = "".join(
+        html.button(
+            f"{tag} {number}", "facet", kind="ve-suggest", tag=tag, title=f"Only {tag}: {count(number, 'video')}"
+        )
+        for tag, number in ordered[:_FACETS]
+        if "," not in tag and tag not in set_already
+    )
+    return f'<div class="ve-facets" role="group" aria-label="Tags">{chips}</div>' if chips else ""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,16 @@ from vidembed.types import Clip, Span, VideoInfo
 from vidembed.web import html
 from vidembed.web.cards import empty_library
 from vidembed.web.html import clock, count, e, html_part
-from vidembed.web.mapping import MAX_COMPARED, ClipMap, Pair, clip_map, dense_channels, near_duplicates, vectors
+from vidembed.web.mapping import (
+    MAX_COMPARED,
+    ClipMap,
+    Pair,
+    clip_map,
+    date_map,
+    dense_channels,
+    near_duplicates,
+    vectors,
+)
 
 if TYPE_CHECKING:
     from vidembed.search.duplicates import Duplicate
@@ -135,6 +144,8 @@ def explore_tab(site: Site, tab: gr.Tab) -> None:
     """Build the tab inside the Blocks that are open; computed when it is opened."""
     with gr.Row(elem_classes="ve-form", equal_height=True):
         channel = gr.Dropdown([], label="Channel", value=None, scale=2, min_width=160, elem_id="ve-map-channel")
+        layout = gr.Radio(["likeness", "date of capture"], value="likeness", label="Lay out by", scale=2, min_width=200,
+                          elem_id="ve-map-layout")  # fmt: skip
         colour = gr.Radio(["video", "group"], value="video", label="Colour by", scale=2, min_width=160)
         above = gr.Slider(0.8, 1.0, value=0.95, step=0.01, label="Clips count as nearly the same from", scale=3)
     with gr.Row(elem_classes="ve-stage"):
@@ -146,15 +157,16 @@ def explore_tab(site: Site, tab: gr.Tab) -> None:
             similar = html_part(elem_id="ve-similar")
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": 2}
 
-    def opened(name: str | None, by: str) -> list[Any]:
+    def opened(name: str | None, along: str, by: str) -> list[Any]:
         names = dense_channels(site)
         name = name if name in names else (names[0] if names else None)
-        return [gr.Dropdown(choices=names, value=name), drawn(name, by)]
+        return [gr.Dropdown(choices=names, value=name), drawn(name, along, by)]
 
-    def drawn(name: str | None, by: str) -> str:
+    def drawn(name: str | None, along: str, by: str) -> str:
         if name is None:
             return empty_library(site)
-        return _said(lambda: map_html(site, clip_map(site, name), by))
+        made = clip_map if along == "likeness" else date_map
+        return _said(lambda: map_html(site, made(site, name), by))
 
     def compared(name: str | None, least: float) -> str:
         return "" if name is None else _said(lambda: similar_clips_html(site, name, least))
@@ -165,13 +177,13 @@ def explore_tab(site: Site, tab: gr.Tab) -> None:
     def asked(name: str | None) -> str:
         return "" if name is None else _said(lambda: duplicates_html(site, name, asked=True))
 
-    ready = tab.select(opened, [channel, colour], [channel, shown], **quiet)
+    ready = tab.select(opened, [channel, layout, colour], [channel, shown], **quiet)
     ready = ready.then(looked_up, channel, duplicates, **quiet)
     ready.then(compared, [channel, above], similar, **quiet)
-    changed = channel.input(drawn, [channel, colour], shown, **quiet)
+    changed = channel.input(drawn, [channel, layout, colour], shown, **quiet)
     changed = changed.then(looked_up, channel, duplicates, **quiet)
     changed.then(compared, [channel, above], similar, **quiet)
-    colour.input(drawn, [channel, colour], shown, **quiet)
+    gr.on([colour.input, layout.input], drawn, [channel, layout, colour], shown, **quiet)
     above.release(compared, [channel, above], similar, **quiet)
     duplicates.select(asked, channel, duplicates, **(quiet | {"show_progress": "minimal"}))
 
@@ -185,6 +197,8 @@ def _said(make: Callable[[], str]) -> str:
 
 def map_html(site: Site, made: ClipMap, by: str) -> str:
     """The map as SVG; each dot plays its clip."""
+    if made.method == "date" and not made.clips:
+        return html.empty("No date of capture", "No camera wrote into these videos when they were shot.")
     if not made.clips:
         return html.empty("Nothing to draw yet", "This channel holds no clips.")
     infos = videos_by_id(site)
@@ -208,11 +222,18 @@ def map_html(site: Site, made: ClipMap, by: str) -> str:
     )
     legend = f'<div class="ve-legend">{names}</div>' if by == "video" else ""
     part = f"{len(made.clips):,} of " if made.total > len(made.clips) else ""
+    told = (
+        "from the first shot to the last: what lies at the same height is alike; clips without a date are left out"
+        if made.method == "date"
+        else f"laid out by {made.method}: what lies close together is alike"
+    )
+    ticks = "".join(
+        f'<text x="{_EDGE + x * (_WIDTH - 2 * _EDGE):.1f}" y="{_HEIGHT - 4}">{e(day)}</text>' for x, day in made.ticks
+    )
     return (
-        f'<p class="ve-why">{e(part + count(made.total, "clip"))}, laid out by {e(made.method)}: what lies close '
-        "together is alike. Choose a dot to play it.</p>"
+        f'<p class="ve-why">{e(part + count(made.total, "clip"))}, {e(told)}. Choose a dot to play it.</p>'
         f'<div class="ve-map"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="group" aria-label="Map of all clips">'
-        f"{''.join(dots)}</svg>{legend}</div>"
+        f"{ticks}{''.join(dots)}</svg>{legend}</div>"
     )
 
 

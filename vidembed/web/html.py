@@ -46,9 +46,9 @@ def clock(seconds: float) -> str:
     return f"{head}.{tail[0]}" if tail[0] != "0" and seconds < 600 else head
 
 
-def count(number: int, word: str) -> str:
-    """`1 clip`, `12 clips`."""
-    return f"{number:,} {word}{'s' * (number != 1)}"
+def count(number: int, word: str, words: str = "") -> str:
+    """`1 clip`, `12 clips`; words: where it is not the word with an s."""
+    return f"{number:,} {word if number == 1 else words or f'{word}s'}"
 
 
 def facts(*said: str) -> str:
@@ -211,6 +211,8 @@ def suggestions(texts: Sequence[str]) -> str:
 PLAYER = """<section class="ve-player" hidden aria-label="Player">
 <div class="ve-player-head"><div class="ve-player-what"><span class="ve-player-name"></span>
 <span class="ve-player-span"></span></div>
+<button type="button" class="ve-btn ve-icon ve-fold" data-action="fold" aria-label="More of the player" title="More"
+ aria-expanded="false">⋯</button>
 <button type="button" class="ve-btn ve-icon" data-action="close-player" aria-label="Close the player"
  title="Close (Esc)">×</button></div>
 <div class="ve-screen"><video controls playsinline preload="metadata" aria-label="The chosen moment"></video></div>

@@ -19,6 +19,7 @@ from vidembed.web.changes import switch_on, tag_videos, untag_video
 from vidembed.web.html import html_part
 from vidembed.web.intake import files_under_roots, take_uploads
 from vidembed.web.jobs import Job, discard_uploads
+from vidembed.web.labelling import labelling_part
 from vidembed.web.library_view import ORDERS, jobs_html, mark, plain, table_html, upload_html
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
         with gr.Column(elem_classes="ve-side"):
             html_part(html.PLAYER)
         with gr.Column(elem_classes="ve-main"):
+            labelled = None if site.readonly else labelling_part(site)
             table = html_part(html.wait("Reading the library…"), elem_id="ve-table")
     seen = gr.State(_state_key(site))
     timer = gr.Timer(_TICK_S, active=False)  # ticks only while something runs
@@ -87,8 +89,9 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
     views = [said, jobs, table, seen, timer]
     # By default gradio drops a click while another of the same listener is being answered.
     gr.on([said.select, jobs.select, table.select], clicked, [wanted, order], views, trigger_mode="multiple", **quiet)
-    if site.readonly:
+    if labelled is None:
         return
+    labelled.then(refresh, [wanted, order], [jobs, table, seen, timer], **quiet)
 
     def from_folder(path: str, name: str, by: str) -> list[Any]:
         said = acting("folder", {"folder": path})

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vidembed.media.captured import SHOT
 from vidembed.types import Clip, Floats
 from vidembed.vectors import evenly_spaced
 
@@ -21,17 +23,28 @@ MAX_COMPARED = 20_000
 _FIT_ROWS = 5000
 _BLOCK = 1024
 _PER_VIDEOS = 2
+_TICKS = 8  # days that are named along the axis
 
 
 @dataclass(frozen=True, eq=False)
 class ClipMap:
-    """clips: (N); places: (N, 2) float32 in 0..1; groups: (N,) int; method: "PCA" or "UMAP"; total: clips in all."""
+    """Clips as dots.
+
+    Attributes:
+        clips: (N).
+        places: (N, 2) float32 in 0..1.
+        groups: (N,) int.
+        method: "PCA", "UMAP" or "date".
+        total: Clips in all.
+        ticks: Where a day begins along the first axis, and the day; of a map by date.
+    """
 
     clips: list[Clip]
     places: Floats
     groups: NDArray[np.int64]
     method: str
     total: int
+    ticks: tuple[tuple[float, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,34 @@ def clip_map(site: Site, channel: str, *, groups: int = 8) -> ClipMap:
     clips, rows, total = vectors(site, channel, MAX_POINTS)
     places, method = lay_out(rows)
     return ClipMap(clips, places, cluster(rows, groups), method, total)
+
+
+def date_map(site: Site, channel: str, *, groups: int = 8) -> ClipMap:
+    """The map of one channel by date of capture: one clip after the other, alike ones at the same height.
+
+    Clips of videos whose camera wrote no date are left out.
+    """
+    clips, rows, total = vectors(site, channel, MAX_POINTS)
+    shot = {video_id: tags[SHOT] for video_id, tags in site.index.catalog.tags.all().items() if SHOT in tags}
+    began = {video_id: day for video_id, text in shot.items() if (day := _read(text)) is not None}
+    when = {at: began[clip.video_id].timestamp() + clip.span.middle_s for at, clip in enumerate(clips)
+            if clip.video_id in began}  # fmt: skip
+    order = sorted(when, key=lambda at: (when[at], clips[at].clip_id))
+    clips, rows = [clips[at] for at in order], rows[order]
+    heights = lay_out(rows)[0][:, :1] if order else np.zeros((0, 1), np.float32)
+    along = ((np.arange(len(order)) + 0.5) / max(len(order), 1)).astype(np.float32)[:, None]
+    days = [began[clip.video_id].date().isoformat() for clip in clips]
+    first = [at for at, day in enumerate(days) if at == 0 or days[at - 1] != day]
+    ticks = tuple((at / len(order), days[at]) for at in first[:: -(-len(first) // _TICKS) or 1])
+    return ClipMap(clips, np.hstack([along, heights]), cluster(rows, groups), "date", total, ticks)
+
+
+def _read(text: str) -> datetime | None:
+    """A date of capture; None where somebody wrote another thing under that name."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def lay_out(rows: Floats) -> tuple[Floats, str]:

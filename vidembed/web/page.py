@@ -304,6 +304,7 @@ the weights</th></tr></thead><tbody>{rows}</tbody></table>
 Search runs on this machine; {e(sent)}.</p>
 <h2 class="ve-less">Keys</h2>
 <p class="ve-keys"><kbd>/</kbd> to the search box <kbd>J</kbd> <kbd>K</kbd> next and previous moment
-<kbd>R</kbd> the moment again <kbd>Esc</kbd> close the player <kbd>Ctrl</kbd> <kbd>Enter</kbd> save a caption</p>
+<kbd>R</kbd> the moment again <kbd>A</kbd> <kbd>X</kbd> accept and reject a label
+<kbd>Esc</kbd> close the player <kbd>Ctrl</kbd> <kbd>Enter</kbd> save a caption</p>
 <p>vidembed {e(__version__)} · <a href="{e(DOCS_URL)}" target="_blank" rel="noopener">Documentation</a> ·
 <a href="{e(site.url("gradio_api/info"))}" target="_blank" rel="noopener">API for programs</a></p>"""

@@ -12,7 +12,7 @@ from vidembed.errors import VidembedError
 from vidembed.types import parse_time
 from vidembed.web import cards, html
 from vidembed.web.answer_view import answered
-from vidembed.web.asking import ADDRESS_FIELDS, Ask, from_address, run, wrong_fields
+from vidembed.web.asking import ADDRESS_FIELDS, Ask, filter_of, from_address, run, wrong_fields
 from vidembed.web.html import html_part
 from vidembed.web.search_form import (
     DATES,
@@ -101,11 +101,11 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
         chosen, one, _, _ = (given.pop(name) for name in ("examples", "only", "wrong", "dates"))
         told |= {dates: dates_of(given), count: k}
         words = str(given["text"] or "").strip()
+        marks: tuple[tuple[str, str], ...] = ()
         if not (
             words or chosen.like or chosen.unlike or given["region"] or any(given[n] for n in MEDIA_FIELDS.values())
         ):
-            body = cards.video_page(site, one) if one else cards.welcome(site)
-            limits, marks = limits_of(site, Ask(), one), ()
+            body, limits = _browsed(site, given, k, one)
         else:
             marks = tuple((name, error.sentences) for name, error in wrong_fields(site, given).items())
             broken = unreadable_media(site, given)
@@ -186,6 +186,9 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
             return {**told, hints: html.suggestions(cards.suggested(site))}
         if action == "demo":
             return {found: _begin_demo(site)}
+        if action == "facet":
+            tags = ", ".join(filter(None, (str(data[fields["tags"]] or "").strip(), str(event._data.get("tag", "")))))
+            return answer(data, {"tags": tags})
         if action == "more":
             return answer(data, {}, min(data[count] + _PAGE, site.settings.max_results))
         if action in ("tag", "untag", "tag-chosen", "caption-chosen"):
@@ -263,6 +266,18 @@ def _acted(site: Site, action: str, given: dict[str, Any]) -> str:
         return act(site, action, given)
     except VidembedError as error:
         return html.error_box(error)
+
+
+def _browsed(site: Site, given: Mapping[str, Any], k: int, only: str) -> tuple[str, list[tuple[str, str]]]:
+    """What is there before anybody asks: one video, or those that the filters allow; and the filters that are set."""
+    if only:
+        return cards.video_page(site, only), limits_of(site, Ask(), only)
+    ask = filled_in(site, given, Examples(), k, "")
+    try:
+        body = cards.welcome(site, filter_of(ask), address=ask.address, tags=ask.tags)
+    except VidembedError as error:
+        body = html.error_box(error)
+    return body, limits_of(site, ask, "")
 
 
 def _answer(

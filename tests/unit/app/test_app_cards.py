@@ -41,7 +41,7 @@ def site(*, show_paths: bool = True, fps: int = 25, has_audio: bool = True) -> A
         settings=settings,
         readonly=False,
         index=SimpleNamespace(
-            catalog=SimpleNamespace(videos=videos),
+            catalog=SimpleNamespace(videos=videos, tags=SimpleNamespace(of_many=lambda ids: [])),
             info=lambda: SimpleNamespace(clips=1),
             config=SimpleNamespace(channels={"c": SimpleNamespace(source="frames")}),
         ),

@@ -240,6 +240,11 @@ class Tags:
             found.setdefault(row["video_id"], {})[row["key"]] = row["value"]
         return found
 
+    def of_many(self, video_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """(key, value) of each tag of these videos."""
+        rows = self._db.rows_in("SELECT key, value FROM tags WHERE video_id IN ({})", video_ids)
+        return [(row["key"], row["value"]) for row in rows]
+
     def counts(self) -> dict[str, dict[str, int]]:
         """Key -> value -> how many videos have it, most first; of several values each counts."""
         found: dict[str, Counter[str]] = {}

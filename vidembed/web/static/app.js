@@ -19,6 +19,12 @@ document.addEventListener("click", (event) => {
   if (action === "close-player") close(button.closest(".ve-player"));
   if (action === "previous") step(button.closest(".ve-player"), -1);
   if (action === "next") step(button.closest(".ve-player"), 1);
+  if (action === "fold") button.setAttribute("aria-expanded", button.closest(".ve-player").classList.toggle("ve-unfolded"));
+  if (action === "accept" || action === "reject") {
+    const { classList } = button.closest(".ve-card");
+    classList.toggle("ve-accepted", action === "accept");
+    classList.toggle("ve-rejected", action === "reject");
+  }
   if (action === "replay") replay(button.closest(".ve-player"));
   if (action === "copy-link") copy(button, window.location.href);
   if (action === "copy-time") copy(button, timecode(button.closest(".ve-player")));
@@ -72,6 +78,13 @@ document.addEventListener("keydown", (event) => {
   const search = document.querySelector("#ve-text textarea");
   if (event.key === "/" && search?.offsetParent) { event.preventDefault(); search.focus(); search.select(); }
   const player = openPlayer();
+  const verdict = { a: "accept", x: "reject" }[event.key];
+  const card = (player?.from?.isConnected ? player.from : document.activeElement)?.closest("#ve-labelled .ve-card");
+  if (verdict && card) {
+    card.querySelector(`[data-action=${verdict}]`).click();
+    if (player) step(player, 1); else card.nextElementSibling?.querySelector(".ve-thumb").focus();
+    return;
+  }
   if (!player) return;
   if (event.key === "j") step(player, 1);
   if (event.key === "k") step(player, -1);
@@ -109,7 +122,7 @@ document.addEventListener("visibilitychange", status);
 setTimeout(status, 800);
 
 const LOCAL = new Set(["play", "seek", "close-player", "previous", "next", "replay", "goto", "copy-link", "copy-time", "whole",
-  "pick-all", "open-video", "region", "close-notice"]);
+  "pick-all", "open-video", "region", "close-notice", "fold"]);
 window.vidembed = {
   parts,
   linked() { // what an address asks for, once the page stands

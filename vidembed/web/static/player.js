@@ -27,7 +27,7 @@ async function play(button) {
   toAddress(d.video, d.start);
   load(player, d.src, Number(d.start), Number(d.end));
   timeline(player, d);
-  if (player.getBoundingClientRect().top < 0 || window.innerWidth < 900) player.scrollIntoView({ block: "start" });
+  if (window.innerWidth > 900 && player.getBoundingClientRect().top < 0) player.scrollIntoView({ block: "start" });
 }
 
 const codecs = new Map(); // video -> whether the browser plays the file itself, picture and sound
