@@ -50,6 +50,10 @@ class OpenClipEncoder(Tower):
         self._tokenizer = tokenizer
         self._make, self._making = tower, Lock()
         self._tower: Callable[[Tensor], Tensor] | None = None
+        # The vector is that of the end token, and no token sees a later one: what pads behind it need not be computed.
+        text = getattr(model, "text", None)
+        causal = getattr(text, "attn_mask", None) is not None and getattr(text, "cls_emb", None) is None
+        self._ends_early = causal and text.pool_type == "argmax"
 
     @property
     def tower(self) -> Callable[[Tensor], Tensor]:
@@ -63,7 +67,10 @@ class OpenClipEncoder(Tower):
         return self.tower(self.prepare(items, self.device).to(self.dtype))  # type: ignore[arg-type]
 
     def _text(self, items: Sequence[Item]) -> Tensor:
-        output: Tensor = self._model.encode_text(self._tokenizer(texts_of(items)).to(self.device))
+        tokens = self._tokenizer(texts_of(items))
+        if self._ends_early:
+            tokens = tokens[:, : int(tokens.argmax(dim=1).max()) + 1]
+        output: Tensor = self._model.encode_text(tokens.to(self.device))
         return output
 
 
