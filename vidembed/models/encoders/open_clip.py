@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -53,7 +54,7 @@ class OpenClipEncoder(Tower):
         # The vector is that of the end token, and no token sees a later one: what pads behind it need not be computed.
         text = getattr(model, "text", None)
         causal = getattr(text, "attn_mask", None) is not None and getattr(text, "cls_emb", None) is None
-        self._ends_early = causal and text.pool_type == "argmax"
+        self._ends_early = causal and getattr(text, "pool_type", None) == "argmax"
 
     @property
     def tower(self) -> Callable[[Tensor], Tensor]:
@@ -67,11 +68,20 @@ class OpenClipEncoder(Tower):
         return self.tower(self.prepare(items, self.device).to(self.dtype))  # type: ignore[arg-type]
 
     def _text(self, items: Sequence[Item]) -> Tensor:
-        tokens = self._tokenizer(texts_of(items))
+        tokens = self._tokenizer(texts_of(items)).to(self.device)
         if self._ends_early:
-            tokens = tokens[:, : int(tokens.argmax(dim=1).max()) + 1]
-        output: Tensor = self._model.encode_text(tokens.to(self.device))
+            longest = int(tokens.argmax(dim=1).max()) + 1
+            shortened: Tensor = _shortened(self._model.text, longest)(tokens[:, :longest])
+            return shortened
+        output: Tensor = self._model.encode_text(tokens)
         return output
+
+
+def _shortened(text: nn.Module, length: int) -> nn.Module:
+    """The causal tower for texts of this many tokens; it shares all weights."""
+    short = copy.copy(text)
+    short._buffers = {**text._buffers, "attn_mask": text.attn_mask[:length, :length]}  # type: ignore[index]
+    return short
 
 
 def load(
