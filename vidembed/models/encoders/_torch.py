@@ -132,7 +132,7 @@ class as_stored(TorchFunctionMode):  # noqa: N801 (used as a function is)
     fifth of the time and a third of the memory: what is not used is never read, and nothing is copied.
     """
 
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(function, "__name__", "")
         if name in _RANDOM:
             return args[0] if args else kwargs["tensor"]
