@@ -35,15 +35,17 @@ class TableWriter:
     """A Parquet file that stands under its name only when it is closed whole: before, it has no footer.
 
     columns: name -> type as `pyarrow.type_for_alias` takes it ("string", "float64", "bool", "int32"), or a list of
-    one dict of such columns for a list of records, or {"map": type} for a map of text to that type.
+    one dict of such columns for a list of records, {"map": type} for a map of text to that type, or {"vector": D} for
+    D float32. metadata: kept beside the schema.
     Raises MissingDependency, InputError when the place cannot be written.
     """
 
-    def __init__(self, path: Path, columns: Mapping[str, Any]) -> None:
+    def __init__(self, path: Path, columns: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> None:
         self._arrow, parquet = _packages(f"writing {path.name}")
         self._path, self._rows = path, list[Mapping[str, Any]]()
         self._part = part_of(path)
-        self._schema = self._arrow.schema([(name, _type(self._arrow, kind)) for name, kind in columns.items()])
+        fields = [(name, _type(self._arrow, kind)) for name, kind in columns.items()]
+        self._schema = self._arrow.schema(fields, metadata=metadata)
         with _Writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = parquet.ParquetWriter(self._part, self._schema, compression="zstd")
@@ -95,6 +97,8 @@ class _Writing:
 def _type(arrow: Any, kind: Any) -> Any:
     if isinstance(kind, list):
         return arrow.list_(arrow.struct([(name, _type(arrow, inner)) for name, inner in kind[0].items()]))
+    if isinstance(kind, Mapping) and "vector" in kind:
+        return arrow.list_(arrow.float32(), kind["vector"])
     if isinstance(kind, Mapping):
         return arrow.map_(arrow.string(), _type(arrow, kind["map"]))
     return arrow.type_for_alias(kind)

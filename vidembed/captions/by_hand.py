@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from vidembed import parquet
 from vidembed.captions.subtitles import clean
 from vidembed.errors import InputError
 from vidembed.media import subtitles
 from vidembed.types import Caption, Clip, Failure, Span
 
 MAX_CHARACTERS = 1000
-TABLES = (".jsonl", ".csv")  # as `export` writes them; .srt and .vtt besides
+TABLES = (".jsonl", ".csv", *parquet.EXTENSIONS)  # as `export` writes them; .srt and .vtt besides
 _HEAD = """\
 # One clip a line: its time, then its caption. Change the captions, save, and close the editor.
 # Lines that you leave as they are, or take away, change nothing.
@@ -78,7 +79,7 @@ def by_person(clip: Clip, text: str, before: Caption | None = None) -> Caption:
 
 
 def read_captions(path: Path) -> list[Written]:
-    """The captions of a .srt, .vtt, .ass, .jsonl or .csv file. Raises InputError, naming the line."""
+    """The captions of a .srt, .vtt, .ass, .jsonl, .csv or .parquet file. Raises InputError, naming the line."""
     if path.suffix.lower() in subtitles.SUFFIXES:
         track = subtitles.read(path, path)
         return [Written(line.text, f"{path}: {line.span}", line.span) for line in track.lines]
@@ -86,11 +87,9 @@ def read_captions(path: Path) -> list[Written]:
         known = ", ".join((*subtitles.SUFFIXES, *TABLES))
         raise InputError(f"{path}: no file of captions", hint=f"captions come from {known}")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            rows = _csv_rows(lines) if path.suffix.lower() == ".csv" else _json_rows(lines)
-            found = [
-                _written(row, f"{path}:{number}") for number, row in rows if row.get("kind", "caption") == "caption"
-            ]
+        found = [
+            _written(row, f"{path}:{number}") for number, row in _rows(path) if row.get("kind", "caption") == "caption"
+        ]
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
     except ValueError as error:
@@ -100,6 +99,15 @@ def read_captions(path: Path) -> list[Written]:
     if not found:
         raise InputError(f"{path}: no caption in it")
     return found
+
+
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    if path.suffix.lower() in parquet.EXTENSIONS:
+        rows = enumerate(parquet.read_rows(path), start=1)
+        yield from ((number, row) for number, row in rows if row.get("text") is not None)  # clips may have no caption
+        return
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        yield from _csv_rows(lines) if path.suffix.lower() == ".csv" else _json_rows(lines)
 
 
 def _json_rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:

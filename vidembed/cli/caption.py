@@ -116,16 +116,29 @@ def export(
     csv: CsvOption = None,
     parquet: ParquetOption = None,
     sidecar: SidecarOption = False,
+    clips: Annotated[
+        Path | None, _file("--clips", help="All clips with vectors, captions and tags as Parquet, for training.")
+    ] = None,
+    webdataset: Annotated[
+        Path | None, _file("--webdataset", help="The same as WebDataset shards in a folder, with thumbnails.")
+    ] = None,
     overwrite: OverwriteOption = False,
     index: IndexOption = Path(DEFAULT_INDEX),
 ) -> None:
-    """Write the captions stored in an index; no model call."""
+    """Write the captions stored in an index, or its clips with their vectors; no model call."""
     from vidembed.captions.export import Outputs
 
+    if clips is not None or webdataset is not None:
+        with opened(index, readonly=True) as open_index:
+            number = open_index.export_clips(videos, parquet=clips, webdataset=webdataset, overwrite=overwrite)
+        err().print(counted(number, "clip"))
+        if not (out_file or srt or vtt or csv or parquet or sidecar):
+            return
     with Outputs(out_file, srt=srt, vtt=vtt, csv=csv, parquet=parquet, sidecar=sidecar, overwrite=overwrite) as outputs:
         if not outputs.any:
             raise InputError(
-                "nothing to write", hint="name at least one of --out, --srt, --vtt, --csv, --parquet, --sidecar"
+                "nothing to write",
+                hint="name at least one of --out, --srt, --vtt, --csv, --parquet, --sidecar, --clips",
             )
         with opened(index, readonly=True) as open_index:
             outputs.expect(path for record in open_index.videos() for path in record.paths)

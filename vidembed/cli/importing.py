@@ -32,7 +32,9 @@ def _group() -> None:
 
 @app.command("captions")
 def captions(
-    files: Annotated[list[Path], typer.Argument(help="Subtitles (.srt, .vtt, .ass), or an export (.jsonl, .csv).")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Subtitles (.srt, .vtt, .ass), or an export (.jsonl, .csv, .parquet).")
+    ],
     video: Annotated[
         str | None,
         typer.Option(help="Whose they are: path or id. Default: as the records say, or the video of that name."),

@@ -90,7 +90,7 @@ class CaptionedIndex(MomentFiles):
         They are searchable at once, and no model replaces them. What the index says already stays as it is.
 
         Args:
-            file: .srt, .vtt, .ass, .jsonl or .csv.
+            file: .srt, .vtt, .ass, .jsonl, .csv or .parquet.
             video: Whose captions these are; None = as its records say, or the video that the file is named after.
 
         Raises:

@@ -238,6 +238,41 @@ class IndexContents:
         for video in captioned_videos(self.parts, select(self.catalog, videos)):
             yield replace(video, path=named.get(video.video_id, video.path))
 
+    def export_clips(
+        self,
+        videos: Paths | None = None,
+        *,
+        parquet: str | Path | None = None,
+        webdataset: str | Path | None = None,
+        channels: Sequence[str] | None = None,
+        overwrite: bool = False,
+    ) -> int:
+        """Write clips with vectors, captions and tags, for training; how many.
+
+        Args:
+            videos: Paths, folders, globs or ids; None = all.
+            parquet: A table, one row a clip (`vidembed.index.clip_tables` has its columns).
+            webdataset: A folder for shards clips-000000.tar, ..., with thumbnails, too.
+            channels: Whose vectors; None = of all that have dense ones.
+            overwrite: Replace what is there.
+
+        Raises:
+            InputError: There is such a file, or a channel has no dense vectors.
+            MissingDependency: pyarrow or webdataset is not installed.
+        """
+        from vidembed.index.clip_tables import export_clips
+
+        named = named_paths(self.catalog, videos)
+        paths = {video_id: named.get(video_id) or self.path_of(video_id) for video_id in select(self.catalog, videos)}
+        return export_clips(
+            self.parts,
+            paths,
+            parquet=None if parquet is None else Path(parquet),
+            webdataset=None if webdataset is None else Path(webdataset),
+            channels=channels,
+            overwrite=overwrite,
+        )
+
     def rows(self, channel: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
         """Stored vectors by clip id; clips without vectors are left out.
 

@@ -136,7 +136,7 @@ class QdrantServerStore:
         self._spaces.pop(collection, None)
         _points.check_same(collection, self._space(collection), space)
 
-    def _index_payload(self, full: str, name: str, kind: models.PayloadSchemaType) -> None:
+    def _index_payload(self, full: str, name: str, kind: models.PayloadSchemaType | models.FloatIndexParams) -> None:
         self._call("making a payload index", lambda: self._client.create_payload_index(full, name, kind, wait=True))
 
     def drop(self, collection: str) -> None:
