@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import secrets
 import signal
@@ -12,12 +13,14 @@ import time
 from pathlib import Path
 
 TOKEN = secrets.token_hex(32)
+RAY = [sys.executable, "-c", "from ray.scripts.scripts import main; main()"]  # the command, of this Python
+TAKES_JOBS = all(importlib.util.find_spec(name) for name in ("aiohttp_cors", "colorful", "opencensus"))  # ray[default]
 
 
 def environment(**more: str) -> dict[str, str]:
     """Of a node or a driver that knows the token."""
-    root = str(Path(__file__).parent.parent)
-    known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": root}
+    path = os.pathsep.join([str(Path(__file__).parent.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
+    known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": path}
     return {**os.environ, **known, **more}
 
 
@@ -29,10 +32,12 @@ class RayNodes:
         self._nodes: dict[str, subprocess.Popen[bytes]] = {}
         self._port = _free_port()
         self.address = f"127.0.0.2:{self._port}"
+        self.jobs = f"http://127.0.0.2:{_free_port()}"
 
     def head(self) -> None:
-        """A node that works on nothing."""
-        options = ["--head", f"--port={self._port}", "--num-cpus=0", "--include-dashboard=false"]
+        """A node that works on nothing. It takes jobs (`jobs`) where ray[default] is installed."""
+        options = ["--head", f"--port={self._port}", "--num-cpus=0", f"--include-dashboard={str(TAKES_JOBS).lower()}"]
+        options += ["--dashboard-host=127.0.0.2", f"--dashboard-port={self.jobs.rpartition(':')[2]}"] * TAKES_JOBS
         self._start("127.0.0.2", [*options, f"--temp-dir={self._folder}"])
 
     def worker(self, ip: str) -> None:
@@ -48,8 +53,15 @@ class RayNodes:
             self.kill(ip)
 
     def _start(self, ip: str, options: list[str]) -> None:
-        command = [sys.executable, "-c", "from ray.scripts.scripts import main; main()", "start", "--block"]
-        command += [f"--node-ip-address={ip}", "--disable-usage-stats", "--object-store-memory=80000000", *options]
+        command = [
+            *RAY,
+            "start",
+            "--block",
+            f"--node-ip-address={ip}",
+            "--disable-usage-stats",
+            "--object-store-memory=80000000",
+            *options,
+        ]
         log = self._folder / f"{ip}.log"
         with open(log, "wb") as out:
             node = subprocess.Popen(command, env=environment(), stdout=out, stderr=out, start_new_session=True)
