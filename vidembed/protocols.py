@@ -97,9 +97,10 @@ class VideoReader(Protocol):
         """
         ...
 
-    def subtitles(self) -> list[SubtitleTrack]:
+    def subtitles(self, *, pictures: bool = False) -> list[SubtitleTrack]:
         """The subtitles that come with the video: files beside it, then text tracks inside, on the video's clock.
 
+        pictures: the tracks of pictures inside instead (PGS, DVB, VobSub), whose words are not read yet.
         A file that cannot be read is left out with a warning. Raises MediaUnreadable.
         """
         ...

@@ -137,8 +137,8 @@ class Track:
             raise made
         return AudioSamples(made.astype(np.float32), rate_hz, span.start_s)
 
-    def subtitles(self) -> list[SubtitleTrack]:
-        return self.tracks
+    def subtitles(self, *, pictures: bool = False) -> list[SubtitleTrack]:
+        return [] if pictures else self.tracks
 
     def media(self, span: Span) -> ClipMedia:
         return ClipMedia(Clip.make(self.info.video_id, 0, span), self.info, None, self)  # type: ignore[arg-type]
@@ -172,6 +172,27 @@ class TestSubtitles:
         assert second.text == "line 2"
         assert source.item(track.media(Span(16, 24))) is None
         assert track.asked == []
+
+    def test_a_hundred_thousand_are_each_in_one_clip(self) -> None:
+        """Each clip looks at its own: all of them for each of 200 clips would take half a minute."""
+        count = 100_000
+        track = Track(count * 0.36, silence)
+        track.tracks = [subtitles(*((n * 0.36, n * 0.36 + 0.5) for n in range(count)))]
+        source, said = SpeechSource(), []
+        for number in range(200):
+            found = source.item(track.media(Span(number * 180.0, number * 180.0 + 180)))
+            assert found is not None
+            said += [line.text for line in found.lines]
+        assert said == [f"line {number}" for number in range(1, count + 1)]
+
+    def test_cues_that_overlap_go_each_to_the_clip_of_their_middle(self) -> None:
+        track = Track(20.0, silence)
+        track.tracks = [subtitles((1, 11), (2, 3), (5, 19))]
+        source = SpeechSource()
+        said = [source.item(track.media(Span(*span))) for span in ((0, 8), (8, 20))]
+        assert [one and [line.span for line in one.lines] for one in said] == [
+            [Span(1, 11), Span(2, 3)], [Span(5, 19)]
+        ]  # fmt: skip
 
     def test_long_stretches_without_any_are_listened_to(self) -> None:
         track = Track(1000.0, silence)

@@ -27,7 +27,15 @@ def spoken(track: SubtitleTrack) -> SubtitleTrack:
 
 
 def choose(tracks: Sequence[SubtitleTrack], *, language: str | None, duration_s: float) -> SubtitleTrack | None:
-    """The track that says best what is spoken: full before sdh, in the language asked for, or marked as default.
+    """What the best track (see `best`) says within the video, without what nobody says."""
+    found = best(tracks, language=language, duration_s=duration_s)
+    if found is None:
+        return None
+    return spoken(replace(found, lines=tuple(line for line in found.lines if line.span.start_s < duration_s)))
+
+
+def best(tracks: Sequence[SubtitleTrack], *, language: str | None, duration_s: float) -> SubtitleTrack | None:
+    """The track that tells best what is spoken: full before sdh, in the language asked for, or marked as default.
 
     Left out: forced tracks, a camera's readings, and subtitles made for a longer video (a tenth of the cues lie behind
     its end). Equal ones: the first, files before tracks in the video.
@@ -39,11 +47,7 @@ def choose(tracks: Sequence[SubtitleTrack], *, language: str | None, duration_s:
         and (language is None or track.language in (None, language))
     ]  # fmt: skip
     rank = {"full": 0, "sdh": 1}
-    best = min(fit, key=lambda track: (track.language != language, rank[track.kind], not track.default), default=None)
-    if best is None:
-        return None
-    inside = (line for line in best.lines if line.span.start_s < duration_s)
-    return spoken(replace(best, lines=tuple(inside)))
+    return min(fit, key=lambda track: (track.language != language, rank[track.kind], not track.default), default=None)
 
 
 def subtitled(track: SubtitleTrack) -> list[Utterance]:

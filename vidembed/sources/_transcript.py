@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from functools import cached_property
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 from vidembed.errors import VidembedError
 from vidembed.types import Span, TextLine, TimedText
@@ -61,13 +64,24 @@ class Transcript:
 
     def of(self, span: Span) -> TimedText | None:
         """The words whose middle lies in the span, so that clips that meet share none; None without any."""
-        parts = [
-            (utterance.language, replace(utterance, words=words))
-            for utterance in self.utterances
-            if (words := tuple(word for word in utterance.words if span.contains(word.middle_s)))
-        ]
-        lines = tuple(part.line() for _, part in parts if part.text)
-        return TimedText(lines, parts[0][0], self.origin) if lines else None
+        middles, places = self._by_middle
+        inside = sorted(places[bisect_left(middles, span.start_s) : bisect_left(middles, span.end_s)])
+        parts = []
+        for number, group in groupby(inside, key=itemgetter(0)):
+            utterance = self.utterances[number]
+            parts.append(replace(utterance, words=tuple(utterance.words[place] for _, place in group)))
+        lines = tuple(part.line() for part in parts if part.text)
+        return TimedText(lines, parts[0].language, self.origin) if lines else None
+
+    @cached_property
+    def _by_middle(self) -> tuple[list[float], list[tuple[int, int]]]:
+        """The middle of each word in order of time, and the numbers of its utterance and of the word there."""
+        found = sorted(
+            (word.middle_s, (number, place))
+            for number, utterance in enumerate(self.utterances)
+            for place, word in enumerate(utterance.words)
+        )
+        return [middle_s for middle_s, _ in found], [places for _, places in found]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ from vidembed.errors import (
 )
 from vidembed.models import registry, weights
 from vidembed.protocols import ClipMedia, VideoReader
-from vidembed.sources._subtitles import choose, subtitled
+from vidembed.sources._pictures import with_words
+from vidembed.sources._subtitles import best, choose, subtitled
 from vidembed.sources._transcript import (
     Thresholds,
     Transcript,
@@ -108,7 +109,7 @@ class SpeechSource:
         self.model_name, self.language = model, language
         self._thresholds = Thresholds(**(thresholds or {}))
         self._beam_size = beam_size
-        self._subtitles = subtitles
+        self._subtitles, self._threads = subtitles, threads
         # What texts in a catalog were made by: a change of any of this makes new ones.
         use = "" if subtitles == "prefer" else f":subtitles={subtitles}"
         self.producer = f"speech:{model}:{language or 'auto'}:{beam_size}:{self._thresholds}{use}"
@@ -140,8 +141,7 @@ class SpeechSource:
             return found
 
     def _transcribe(self, video: VideoReader, info: VideoInfo) -> Transcript:
-        tracks = video.subtitles() if self._subtitles != "ignore" else []
-        track = choose(tracks, language=self.language, duration_s=info.duration_s)
+        track = self._subtitle(video, info) if self._subtitles != "ignore" else None
         if track is None:
             return self._recognised(video, info) if self._subtitles != "only" else Transcript()
         said = subtitled(track)
@@ -151,6 +151,16 @@ class SpeechSource:
                 more = self._recognised(video, info, stretch)
                 said, failed = [*said, *more.utterances], failed + more.failed
         return Transcript(tuple(said), failed=failed, origin=track.origin)
+
+    def _subtitle(self, video: VideoReader, info: VideoInfo) -> SubtitleTrack | None:
+        """What subtitles say; those of pictures only where there is no text."""
+        wanted: Any = {"language": self.language, "duration_s": info.duration_s}
+        found = choose(video.subtitles(), **wanted)
+        pictured = best(video.subtitles(pictures=True), **wanted) if found is None else None
+        if pictured is not None:
+            read = with_words(pictured, info.path.name, threads=self._threads)
+            found = choose([read], **wanted) if read is not None else None
+        return found
 
     def _recognised(self, video: VideoReader, info: VideoInfo, within: Span | None = None) -> Transcript:
         if not info.has_audio:

@@ -196,6 +196,7 @@ class SubtitleTrack:
         kind: "full"; "sdh" names sounds and speakers too; "forced" holds only what is foreign in the video.
         default: The file says to show this one.
         broken: Cues whose end is not after their start; they are in `lines`, with the shortest length.
+        pictures: PNG of each line where the track is one of pictures; its lines are then without text.
     """
 
     lines: tuple[TextLine, ...]
@@ -204,6 +205,7 @@ class SubtitleTrack:
     kind: SubtitleKind = "full"
     default: bool = False
     broken: int = 0
+    pictures: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from vidembed.config.schema import LimitSettings, MediaSettings
 from vidembed.errors import BadQuery, ConfigError, NoSuchStream
 from vidembed.media.reading.channels import cancels, left_channel, mean_of_channels
 from vidembed.media.reading.container import discard_others, open_container, packets
+from vidembed.media.reading.picture_tracks import read_picture_tracks
 from vidembed.media.reading.probe import Headers, read_headers
 from vidembed.media.reading.scaling import Geometry
 from vidembed.media.reading.text_tracks import read_text_tracks
@@ -66,8 +67,10 @@ class OpenFile:
             raise NoSuchStream(f"{self._path.name}: no sound between {span}")
         return AudioSamples(samples, rate_hz, first / rate_hz)
 
-    def subtitles(self) -> list[SubtitleTrack]:
+    def subtitles(self, *, pictures: bool = False) -> list[SubtitleTrack]:
         """See `protocols.VideoReader.subtitles`."""
+        if pictures:
+            return read_picture_tracks(self._path, self._limits, clock=self._headers.clock)
         return read_all(self._path) + read_text_tracks(self._path, self._limits, clock=self._headers.clock)
 
     def close(self) -> None:

@@ -168,7 +168,7 @@ def packets(container: InputContainer, stream: Any, counts: dict[str, int], key:
             return
         except av.error.ExitError as error:
             raise MediaUnreadable(f"{container.name}: reading timed out") from error
-        except av.error.FFmpegError:
+        except (av.error.FFmpegError, IndexError):  # the second: of a stream that was not there at the beginning
             counts[key] += 1
             errors_in_row += 1
             # A demuxer may step over one bad packet; one that no longer moves must not keep us here for ever.

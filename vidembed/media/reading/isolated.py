@@ -8,6 +8,7 @@ that a file that takes over the decoder has gained little.
 from __future__ import annotations
 
 import atexit
+import base64
 import json
 import os
 import subprocess
@@ -146,10 +147,18 @@ class IsolatedReader:
         told, (samples,) = self._ask("audio", span=_plain(span), rate_hz=rate_hz)
         return AudioSamples(samples, told["rate_hz"], told["start_s"])
 
-    def subtitles(self) -> list[SubtitleTrack]:
-        told, _ = self._ask("subtitles")
-        lines = [tuple(TextLine(Span(*span), text) for span, text in track["lines"]) for track in told["tracks"]]
-        return [SubtitleTrack(**{**track, "lines": own}) for track, own in zip(told["tracks"], lines, strict=True)]
+    def subtitles(self, *, pictures: bool = False) -> list[SubtitleTrack]:
+        told, _ = self._ask("subtitles", pictures=pictures)
+        return [
+            SubtitleTrack(
+                **{
+                    **track,
+                    "lines": tuple(TextLine(Span(*span), text) for span, text in track["lines"]),
+                    "pictures": tuple(map(base64.b64decode, track["pictures"])),
+                }
+            )
+            for track in told["tracks"]
+        ]
 
     def close(self) -> None:
         try:
@@ -261,10 +270,16 @@ class _Server:
         found = reader.audio(Span(*span), rate_hz=rate_hz)
         return {"rate_hz": found.rate_hz, "start_s": found.start_s}, [found.samples]
 
-    def _subtitles(self, reader: VideoReader) -> Answer:
-        tracks = reader.subtitles()
-        lines = [[(_plain(line.span), line.text) for line in track.lines] for track in tracks]
-        return {"tracks": [{**vars(track), "lines": own} for track, own in zip(tracks, lines, strict=True)]}, []
+    def _subtitles(self, reader: VideoReader, pictures: bool) -> Answer:
+        tracks = [
+            {
+                **vars(track),
+                "lines": [(_plain(line.span), line.text) for line in track.lines],
+                "pictures": [base64.b64encode(png).decode() for png in track.pictures],
+            }
+            for track in reader.subtitles(pictures=pictures)
+        ]
+        return {"tracks": tracks}, []
 
 
 def serve(asked: IO[bytes], told: IO[bytes]) -> None:

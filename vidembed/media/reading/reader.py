@@ -111,8 +111,8 @@ class GuardedReader:
     def audio(self, span: Span, *, rate_hz: int) -> AudioSamples:
         return self._thread.call(lambda: self._reader.audio(span, rate_hz=rate_hz))
 
-    def subtitles(self) -> list[SubtitleTrack]:
-        return self._thread.call(self._reader.subtitles)
+    def subtitles(self, *, pictures: bool = False) -> list[SubtitleTrack]:
+        return self._thread.call(lambda: self._reader.subtitles(pictures=pictures))
 
     def close(self) -> None:
         with self.held:

@@ -43,7 +43,7 @@ def read_text_tracks(path: Path, limits: LimitSettings, *, clock: Clock) -> list
                 begin_s = max(begin_s, 0.0)
                 lines[packet.stream.index].append(TextLine(Span(begin_s, max(end_s, begin_s + SHORTEST_S)), text))
         return [
-            _track(stream, number, lines[stream.index], broken[stream.index])
+            described_track(stream, number, tuple(lines[stream.index]), broken=broken[stream.index])
             for number, stream in enumerate(streams, start=1)
         ]
 
@@ -59,7 +59,10 @@ def _words(packet: Any) -> str:
     return "\n".join(event.dialogue.decode("utf-8", "replace") for event in events or () if event.type == b"ass")
 
 
-def _track(stream: Any, number: int, lines: list[TextLine], broken: int) -> SubtitleTrack:
+def described_track(
+    stream: Any, number: int, lines: tuple[TextLine, ...], *, broken: int = 0, pictures: tuple[bytes, ...] = ()
+) -> SubtitleTrack:
+    """A track's lines with what the container says of it. number: counted from 1, for people."""
     from av.stream import Disposition
 
     given = stream.disposition
@@ -71,6 +74,7 @@ def _track(stream: Any, number: int, lines: list[TextLine], broken: int) -> Subt
         kind = "sdh"
     return SubtitleTrack(
         lines=tuple(sorted(lines, key=lambda line: line.span)),
+        pictures=pictures,
         origin=f"subtitle track {number} ({stream.codec_context.codec.canonical_name})",
         language=language_code(stream.metadata.get("language", "und")),
         kind=kind,

@@ -1,0 +1,141 @@
+"""Subtitle tracks of pictures inside a video, on the picture's clock: PGS, DVB subtitles, VobSub."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Picture
+
+from vidembed.config.schema import LimitSettings
+from vidembed.media.reading.clock import Clock
+from vidembed.media.reading.container import discard_others, mapped_errors, open_container, packets
+from vidembed.media.reading.palettes import CODECS, Palette, Palettes
+from vidembed.media.reading.text_tracks import described_track
+from vidembed.types import Span, SubtitleTrack, TextLine
+
+MAX_PIXELS = 4096 * 2304  # of one picture
+MAX_BYTES = 64 << 20  # of a track's pictures; a film has about 1,500 of 2 to 10 kB
+LAST_S = 5.0  # a picture that nothing ends is shown so long
+NEAR_S = 0.1  # the same picture after at most so long is still the one before
+_ENDLESS_MS = 2**32 - 1
+_BRIGHT = 128
+
+
+def read_picture_tracks(path: Path, limits: LimitSettings, *, clock: Clock) -> list[SubtitleTrack]:
+    """Every track of pictures, in the file's order; lines without text, with their pictures.
+
+    Args:
+        path: The video.
+        limits: As for pictures.
+        clock: The file's.
+
+    Raises:
+        MediaUnreadable: The file cannot be opened or read.
+    """
+    with open_container(path, limits) as container, mapped_errors(path, "read"):
+        every = list(container.streams.subtitles)
+        streams = [s for s in every if s.codec_context and s.codec_context.name in CODECS]
+        if not streams:
+            return []
+        discard_others(container, *streams)
+        tracks = {s.index: _Track(s.codec_context.name, bytes(s.codec_context.extradata or b"")) for s in streams}
+        for packet in clock.carried_on(packets(container, streams, {"corrupt": 0}, "corrupt")):
+            if packet.pts is not None and packet.size:
+                tracks[packet.stream.index].add(packet, float(packet.pts * packet.time_base) - clock.start_s)
+        found = []
+        for number, stream in enumerate(streams, start=1):
+            shown = tracks[stream.index].finished()
+            lines = tuple(TextLine(span, "") for span, _ in shown)
+            pictures = tuple(png for _, png in shown)
+            found.append(described_track(stream, number, lines, pictures=pictures))
+        return found
+
+
+class _Track:
+    """Puts the packets of one track together: what is shown, from when to when."""
+
+    def __init__(self, codec: str, header: bytes) -> None:
+        self._palettes = Palettes(codec, header)
+        self._done: list[tuple[Span, bytes]] = []
+        self._shown: tuple[float, float, bytes] | None = None  # from, at most until, picture
+        self._bytes = 0
+
+    def add(self, packet: Any, time_s: float) -> None:
+        import av
+
+        palette = self._palettes.of(bytes(packet))
+        try:
+            events = packet.stream.decode2(packet)
+        except av.error.FFmpegError:
+            return
+        if events is None:
+            return
+        begin_s = time_s + events.start_display_time / 1000
+        picture = _png(list(events), palette)
+        self._end(begin_s)
+        if picture is not None and self._bytes < MAX_BYTES:
+            self._shown = (begin_s, _until(packet, events, begin_s), picture)
+
+    def finished(self) -> list[tuple[Span, bytes]]:
+        """All pictures with their times, in order."""
+        if self._shown is not None:
+            self._end(self._shown[0] + LAST_S)
+        return sorted(self._done, key=lambda one: one[0])
+
+    def _end(self, time_s: float) -> None:
+        if self._shown is None:
+            return
+        begin_s, until_s, picture = self._shown
+        self._shown = None
+        span = max(begin_s, 0.0), min(time_s, until_s)
+        if span[0] >= span[1]:
+            return
+        if self._done and self._done[-1][1] == picture and 0 <= span[0] - self._done[-1][0].end_s <= NEAR_S:
+            span = self._done.pop()[0].start_s, span[1]  # sent again, for players that begin in the middle
+        else:
+            self._bytes += len(picture)
+        self._done.append((Span(*span), picture))
+
+
+def _until(packet: Any, events: Any, begin_s: float) -> float:
+    """When a picture is taken away at the latest, by its packet; endless where it does not say."""
+    said = [events.end_display_time - events.start_display_time] if events.end_display_time < _ENDLESS_MS else []
+    if packet.duration and packet.duration < _ENDLESS_MS:
+        said.append(float(packet.duration * packet.time_base) * 1000)
+    return begin_s + min((ms for ms in said if ms > 0), default=float("inf")) / 1000
+
+
+def _png(pictures: Sequence[Any], palette: Palette) -> bytes | None:
+    """What is shown at once, bright on dark, as a grey PNG; None where nothing is."""
+    placed = [(p.x, p.y, numbers) for p in pictures for numbers in _numbers(p)]
+    if not placed:
+        return None
+    left, top = min(x for x, _, _ in placed), min(y for _, y, _ in placed)
+    width = max(x + n.shape[1] for x, _, n in placed) - left
+    height = max(y + n.shape[0] for _, y, n in placed) - top
+    if width * height > MAX_PIXELS:
+        return None
+    light = np.zeros((height, width, 2), np.uint8)
+    for x, y, numbers in placed:
+        light[y - top : y - top + numbers.shape[0], x - left : x - left + numbers.shape[1]] = palette[numbers]
+    bright, opaque = light[..., 0].astype(np.uint16), light[..., 1].astype(np.uint16)
+    if not opaque.any():
+        return None
+    if bright[opaque > _BRIGHT].max(initial=0) < _BRIGHT:  # dark letters without a bright rim
+        bright = 255 - bright
+    buffer = io.BytesIO()
+    Picture.fromarray((bright * opaque // 255).astype(np.uint8)).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _numbers(picture: Any) -> Iterator[NDArray[np.uint8]]:
+    """(H, W) colour numbers of one picture; nothing of an empty one."""
+    if picture.type == b"bitmap" and picture.planes and picture.width and picture.height:
+        flat = np.frombuffer(picture.planes[0], np.uint8)
+        stride = flat.size // picture.height
+        yield flat[: stride * picture.height].reshape(picture.height, stride)[:, : picture.width]
