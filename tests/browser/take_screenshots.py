@@ -34,7 +34,7 @@ def ask(page: Page, words: str) -> None:
     page.locator("#ve-question").click()
     page.wait_for_selector("#ve-results .ve-answer", timeout=60_000)
     page.locator(".ve-cite").first.click()
-    page.wait_for_selector(".ve-player:not([hidden]) .ve-says")
+    page.wait_for_selector(".ve-player:not([hidden]) .ve-says:not([hidden])", state="attached")  # folded on a phone
     page.wait_for_timeout(1500)
 
 

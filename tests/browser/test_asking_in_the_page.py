@@ -90,6 +90,28 @@ def test_a_link_opens_the_moment_and_back_leads_back(filled: Page, address: str)
     filled.goto(address)
 
 
+def test_the_last_of_two_quick_clicks_counts(filled: Page, address: str) -> None:
+    begin(filled, address)
+    filled.evaluate(
+        """() => { const told = window.vidembed.parts.get("ve-address");
+        told("select", { action: "address", search: "?q=red" });
+        setTimeout(() => told("select", { action: "address", search: "?q=green" }), 3); }"""
+    )
+    expect(filled.locator("#ve-results")).to_contain_text("“green”")
+    filled.wait_for_url(re.compile(r"\?q=green$"))
+
+
+def test_the_sign_and_an_emptied_box_lead_back_to_the_library(filled: Page, address: str) -> None:
+    search(filled, "green")
+    filled.locator("#ve-text textarea").fill("")
+    filled.locator("#ve-go").click()
+    expect(filled.locator("#ve-results .ve-welcome")).to_be_visible()
+    search(filled, "green")
+    filled.get_by_role("link", name="vidembed: to the start").click()
+    expect(filled.locator("#ve-results .ve-welcome")).to_be_visible()
+    assert filled.url == address
+
+
 def test_ticked_moments_are_exported(filled: Page) -> None:
     search(filled, "green")
     expect(filled.locator("#ve-results .ve-pick").first).to_be_visible()

@@ -117,6 +117,24 @@ def test_a_film_that_shows_nothing_is_transcoded(filled: Page, address: str) -> 
     filled.reload()
 
 
+def test_the_film_before_does_not_play_on_under_the_next_name(filled: Page, address: str) -> None:
+    begin(filled, address)
+    search(filled, "green")
+    cards = filled.locator("#ve-results .ve-thumb[data-film]")
+    cards.first.click()
+    playing(filled)
+    other = next(
+        one for one in cards.all() if one.get_attribute("data-video") != cards.first.get_attribute("data-video")
+    )
+    other.evaluate("(one) => { one.dataset.src = ''; }")  # as of a film that browsers do not know
+    filled.route("**/piece/**", lambda route: None)  # it is never ready
+    other.click()
+    expect(filled.locator(".ve-player:visible .ve-player-note")).to_contain_text("Preparing this moment")
+    assert filled.evaluate(f"[{SHOWN}.paused, {SHOWN}.getAttribute('src')]") == [True, None]
+    filled.unroute("**/piece/**")
+    filled.reload()
+
+
 def test_the_hovers_frames_are_the_decoders(filled: Page, address: str) -> None:
     begin(filled, address)
     search(filled, "green")

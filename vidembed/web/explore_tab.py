@@ -17,6 +17,7 @@ from vidembed.types import Clip, Span, VideoInfo
 from vidembed.web import html
 from vidembed.web.cards import empty_library
 from vidembed.web.html import clock, count, e, html_part
+from vidembed.web.library_tab import act
 from vidembed.web.mapping import (
     MAX_COMPARED,
     ClipMap,
@@ -67,7 +68,7 @@ def _order(found: Duplicate) -> tuple[int, float, Path, Path]:
 
 def _copy(site: Site, found: Duplicate, infos: dict[Path, VideoInfo]) -> str:
     one, other = infos.get(found.one), infos.get(found.other)
-    names = f'<div class="ve-file">{e(found.one.name)}</div><div class="ve-file">{e(found.other.name)}</div>'
+    names = "".join(_named(site, path, info) for path, info in ((found.one, one), (found.other, other)))
     said = _KINDS[found.kind]
     if found.kind == "same file":
         where = f'<p class="ve-why">{e(site.shown(found.one))}<br>{e(site.shown(found.other))}</p>'
@@ -84,6 +85,17 @@ def _copy(site: Site, found: Duplicate, infos: dict[Path, VideoInfo]) -> str:
         f'<article class="ve-card" role="listitem"><div class="ve-body"><b>{e(said)}</b>'
         f'<div class="ve-pair">{names}</div>{pairs}{rest}<p class="ve-why">{e(shares)}</p></div></article>'
     )
+
+
+def _named(site: Site, path: Path, info: VideoInfo | None) -> str:
+    """The name of a copy, with what can be done about it."""
+    actions = ""
+    if info is not None:
+        actions = html.button("Open", "open-video", kind="ve-quiet", video=info.video_id, title=f"Open {path.name}")
+        if not site.readonly:
+            actions += html.button("Remove", "remove", kind="ve-danger ve-quiet", video=info.video_id,
+                                   title=f"Remove {path.name}")  # fmt: skip
+    return f'<div><div class="ve-file">{e(path.name)}</div><div class="ve-actions">{actions}</div></div>'
 
 
 def _side(site: Site, info: VideoInfo | None, span: Span) -> str:
@@ -174,8 +186,10 @@ def explore_tab(site: Site, tab: gr.Tab) -> None:
     def looked_up(name: str | None) -> str:
         return "" if name is None else _said(lambda: duplicates_html(site, name, asked=False))
 
-    def asked(name: str | None) -> str:
-        return "" if name is None else _said(lambda: duplicates_html(site, name, asked=True))
+    def asked(name: str | None, event: gr.EventData) -> str:
+        given = dict(event._data)
+        done = _said(lambda: act(site, "remove", given)) if given.get("action") == "remove" else ""
+        return done if name is None else done + _said(lambda: duplicates_html(site, name, asked=True))
 
     ready = tab.select(opened, [channel, layout, colour], [channel, shown], **quiet)
     ready = ready.then(looked_up, channel, duplicates, **quiet)

@@ -111,6 +111,7 @@ class TestCopies:
         for part in ("The same video", "red_blue.mp4", "other name.mkv", 'data-start="0.000"', "/media/", "/piece/"):
             assert part in text
         assert text.count('data-action="play"') >= 2
+        assert text.count('data-action="open-video"') == text.count('data-action="remove"') == 2
 
     def test_a_large_library_has_to_be_asked(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("vidembed.web.explore_tab.MAX_AT_ONCE", 1)
@@ -176,7 +177,7 @@ class TestCaptions:
         clip = site.index.search("red", k=1)[0].clip_id
         edit(site, clip, f"  {nasty}\n")
         video = site.index.clip(clip).video_id
-        assert [(c.text, c.human) for c in site.index.captions(video)] == [(nasty, True)]
+        assert [(c.text, c.human, c.model) for c in site.index.captions(video)] == [(nasty, True, "human")]
         assert "00:00:00,000 --> 00:00:02,000\nred ‹b›car‹/b› → {{x}}" in web.get(f"/captions/{video}.srt").text
         assert "red &lt;b&gt;car&lt;/b&gt;" in web.get(f"/captions/{video}.vtt").text
         record = json.loads(web.get(f"/captions/{video}.jsonl").text)
