@@ -15,6 +15,7 @@ from media_factory import Media
 
 from vidembed import open_index
 from vidembed.cli import main
+from vidembed.errors import StoreError
 
 READER = textwrap.dedent("""
     import json, sys, threading
@@ -104,3 +105,13 @@ def test_readers_when_the_owner_is_killed(folder: Path) -> None:
         finally:
             owner.kill()
     assert all(one["wrong"] == [] and one["searches"] for one in found), found
+
+
+def test_a_closed_index_opens_nothing_again(folder: Path) -> None:
+    """A thread that still searches when the page ends would keep everybody else out."""
+    index = open_index(folder / "index")
+    index.close()
+    with pytest.raises(StoreError, match="is closed"):
+        index.search("red")
+    with open_index(folder / "index") as again:
+        assert again.parts.own_store.count("vision")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -130,3 +131,10 @@ def test_a_closed_reader_says_so(folder: Path) -> None:
         reader.close()
         with pytest.raises(StoreError, match="closed"):
             reader.count(NAME)
+
+
+def test_an_owner_that_does_not_answer_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vidembed.index.stores.shared._TRIES", 2)
+    silent = contextlib.closing(open_store(StoreSettings(), folder=folder))  # it has the folder, and listens to nobody
+    with silent, pytest.raises(IndexBusy, match="is in use by this same process"):
+        opener(folder)()

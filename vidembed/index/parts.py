@@ -58,13 +58,19 @@ class IndexParts:
         self._searcher: Searcher | None = None
         self._lookers: dict[str | None, object] = {}
         self._copies = ExitStack()
+        self._closed = False
         self._mutex = threading.RLock()
         self._write_mutex = threading.RLock()
 
     @property
     def store(self) -> Store:
-        """The vectors, opened when first used; of the process that has them open, to be read, where there is one."""
+        """The vectors, opened when first used; of the process that has them open, to be read, where there is one.
+
+        Raises StoreError once the index is closed.
+        """
         with self._mutex:
+            if self._closed:
+                raise StoreError(f"the index {str(self.path)!r} is closed", hint="open it again")
             if self._store is None:
                 self._store = self._opened_store(self.config.store)
             return self._store
@@ -236,8 +242,9 @@ class IndexParts:
                 lock.release()
 
     def close(self) -> None:
-        """Close store and catalog."""
+        """Close store and catalog, for good."""
         with self._mutex:
+            self._closed = True
             if self._store is not None:
                 self._store.close()
                 self._store = None

@@ -279,13 +279,13 @@ class SharedStore:
                 try:
                     self._take()
                     return
-                except IndexBusy:
+                except IndexBusy as busy:
                     try:
                         self._idle.append(_connected(self._folder))
                         return
                     except _LOST:
                         if not last:
-                            raise
+                            raise busy from None
                 pause.wait(_PAUSE_S)
 
     def _take(self) -> None:
