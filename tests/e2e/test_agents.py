@@ -167,7 +167,9 @@ def test_the_entry_for_a_client(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     capsys.readouterr()
     for client, key in (("claude", "mcpServers"), ("cursor", "mcpServers"), ("vscode", "servers")):
         assert main(["mcp", "config", client, "--index", str(tmp_path)]) == 0
-        entry = json.loads(capsys.readouterr().out)[key]["vidembed"]
+        printed = capsys.readouterr()
+        assert "no index is there yet" in printed.err
+        entry = json.loads(printed.out)[key]["vidembed"]
         assert entry["command"] == sys.executable
         assert entry["args"] == ["-m", "vidembed", "mcp", "--index", str(tmp_path)]
     assert main(["mcp", "config", "netscape"]) == 2

@@ -118,3 +118,4 @@ def test_the_command_prints_lines_tags_videos_and_says_what_is_left_out(
     assert "no JSON object" in printed.err
     schema.write_text("{")
     assert main(["extract", "--schema", str(schema), *place]) == 2
+    assert "s.json is not JSON" in capsys.readouterr().err

@@ -52,8 +52,10 @@ def extract(
 def _read(file: Path) -> dict[str, Any]:
     try:
         read = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"--schema {file}: {error}") from error
+    except OSError as error:
+        raise InputError(f"--schema {file}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise InputError(f"--schema {file} is not JSON: {error}") from error
     if not isinstance(read, dict):
         raise InputError(f"--schema {file}: a JSON Schema is an object")
     return read

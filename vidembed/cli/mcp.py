@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vidembed.cli.common import DEFAULT_INDEX, IndexOption, SetOption, opened
+from vidembed.cli.common import DEFAULT_INDEX, IndexOption, SetOption, err, opened, plain
 
 app = typer.Typer(help="Offer the index to agents as tools (Model Context Protocol).")
 
@@ -52,3 +52,5 @@ def config(
     if clips is not None:
         arguments += ["--clips", str(clips.absolute())]
     typer.echo(client_entry(client, arguments))
+    if not (index / "index.json").is_file():
+        plain(err(), f"no index is there yet: {index}; make it with vidembed index VIDEOS --index {index}")
