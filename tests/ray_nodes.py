@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import secrets
 import signal
@@ -14,7 +13,6 @@ from pathlib import Path
 
 TOKEN = secrets.token_hex(32)
 RAY = [sys.executable, "-c", "from ray.scripts.scripts import main; main()"]  # the command, of this Python
-TAKES_JOBS = all(importlib.util.find_spec(name) for name in ("aiohttp_cors", "colorful", "opencensus"))  # ray[default]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -22,6 +20,15 @@ def environment(**more: str) -> dict[str, str]:
     path = os.pathsep.join([str(Path(__file__).parent.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
     known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": path}
     return {**os.environ, **known, **more}
+
+
+def takes_jobs() -> bool:
+    """Whether ray[default] is installed, as Ray itself looks."""
+    try:
+        import ray.dashboard.optional_deps  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 class RayNodes:
@@ -36,8 +43,8 @@ class RayNodes:
 
     def head(self) -> None:
         """A node that works on nothing. It takes jobs (`jobs`) where ray[default] is installed."""
-        options = ["--head", f"--port={self._port}", "--num-cpus=0", f"--include-dashboard={str(TAKES_JOBS).lower()}"]
-        options += ["--dashboard-host=127.0.0.2", f"--dashboard-port={self.jobs.rpartition(':')[2]}"] * TAKES_JOBS
+        options = ["--head", f"--port={self._port}", "--num-cpus=0", f"--include-dashboard={str(takes_jobs()).lower()}"]
+        options += ["--dashboard-host=127.0.0.2", f"--dashboard-port={self.jobs.rpartition(':')[2]}"] * takes_jobs()
         self._start("127.0.0.2", [*options, f"--temp-dir={self._folder}"])
 
     def worker(self, ip: str) -> None:
@@ -53,15 +60,8 @@ class RayNodes:
             self.kill(ip)
 
     def _start(self, ip: str, options: list[str]) -> None:
-        command = [
-            *RAY,
-            "start",
-            "--block",
-            f"--node-ip-address={ip}",
-            "--disable-usage-stats",
-            "--object-store-memory=80000000",
-            *options,
-        ]
+        command = [*RAY, "start", "--block", f"--node-ip-address={ip}", "--disable-usage-stats"]
+        command += ["--object-store-memory=80000000", *options]
         log = self._folder / f"{ip}.log"
         with open(log, "wb") as out:
             node = subprocess.Popen(command, env=environment(), stdout=out, stderr=out, start_new_session=True)

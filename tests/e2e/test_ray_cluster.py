@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 import toy_videos
-from ray_nodes import RAY, TAKES_JOBS, RayNodes, environment
+from ray_nodes import RAY, RayNodes, environment, takes_jobs
 from toy_index import all_vectors
 
 from vidembed import open_index
@@ -114,11 +114,12 @@ def test_a_killed_driver_leaves_what_it_had_and_goes_on(
     assert vectors(tmp_path / "index") == expected
 
 
-@pytest.mark.skipif(not TAKES_JOBS, reason="ray[default] is not installed")
 def test_a_job_that_is_submitted_indexes(
     tmp_path: Path, nodes: RayNodes, videos: Path, expected: dict[Any, Any]
 ) -> None:
     """`ray job submit`: the driver runs on the head, which works on nothing itself."""
+    if not takes_jobs():
+        pytest.skip("ray[default] is not installed")
     command = [*RAY, "job", "submit", f"--address={nodes.jobs}", "--", sys.executable, "-m", "vidembed", "index"]
     command += [str(videos), "--index", str(tmp_path / "index"), "--profile", "toy", "--set", "run.executor=ray"]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300, check=False)
