@@ -110,7 +110,7 @@ def main() -> None:
     names = sorted(heard)
     tuning = frozenset(random.Random(args.seed).sample(names, len(names) // 2))
     with vidembed.open_index(args.work / "index", profile=args.profile, create=True) as index:
-        index.add(args.clips, channels=["vision", "sound"])
+        index.add(args.clips, channels=[name for name in ("vision", "sound") if name in index.config.channels])
         asked = [*texts(index, args.clips, tuning), *parts_of(index, args.work, tuning, heard)]
         asked += recordings(args) if args.recordings else []
         shipped = index.parts.searcher.curves.kinds

@@ -38,6 +38,8 @@ def test_clips_are_found_and_captioned_by_models_for_work(index: Path, capsys: p
     written = [json.loads(line) for line in captions.read_text().splitlines()]
     assert {caption["model"].partition("#")[0] for caption in written if caption["kind"] == "caption"} == {"retrieval"}
     capsys.readouterr()
+    assert main(["models", "--profile", "starter-free", "--json"]) == 0
+    assert all(json.loads(line)["commercial"] for line in capsys.readouterr().out.splitlines())
     assert main(["doctor", "--index", str(index), "--json"]) == 0
     found = {row["check"]: row["detail"] for row in map(json.loads, capsys.readouterr().out.splitlines())}
     assert found["index"].endswith("models: starter-free (Apache-2.0), minilm (Apache-2.0), words (Apache-2.0)")
