@@ -224,6 +224,9 @@ CLOCKS = (
     # Recorded from a live stream that had run for an hour.
     Sample("live.mp4", _red("-bf", "0", "-video_track_timescale", "1000", "-movflags",
                             "frag_keyframe+empty_moov+default_base_moof"), 4.0, after=_patched(_later_by(3_600_000))),
+    # Joined with a recording whose pictures have another number.
+    Sample("renumbered.ts", (*colour("red", 2), *H264, "-bf", "0", "-f", "mpegts"), 2.0, decord=False,
+           after=_joined_with(*colour("blue", 1), *H264, "-bf", "0", "-mpegts_start_pid", "500", "-f", "mpegts")),
     # Nothing is shown for 3 s, by an empty edit.
     Sample("lead_in.mp4", _red("-output_ts_offset", "3"), 4.0),
     Sample("starts_late.f4v", (*colour("red", 4), *tone(440, 4), *H264, "-c:a", "aac", "-output_ts_offset", "3", "-f",

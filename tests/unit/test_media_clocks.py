@@ -104,6 +104,13 @@ def test_an_empty_edit_at_the_end_shows_nothing(media: Media) -> None:
         assert list(video.stream(rate_hz=10, short_side_px=48))[-1].time_s == pytest.approx(1.9)
 
 
+def test_pictures_that_go_on_under_another_number_are_counted(media: Media) -> None:
+    """Red for 2 s; 10 pictures of blue behind it are in another track, as far as its format says."""
+    with open_video(media.path("renumbered.ts")) as video:
+        assert shown(video) == [(0.0, "red")]
+        assert video.counts["missing"] == 10
+
+
 def test_chained_ogg_is_heard_to_its_end(media: Media) -> None:
     with open_video(media.path("chained.ogg")) as video:
         for begin_s, hz in ((0.5, 440), (3.0, 1000), (1.0, 440), (2.2, 1000)):

@@ -26,7 +26,8 @@ _MAX_SHOTS = 8  # neighbouring shots that are joined at most
 # Chosen on the tuning half of benchmarks/camera.py: deviations above a place from which something stands out, not at
 # all and surely; and how many seconds the deviation between unlike pictures, 1, counts for beside the measured one.
 _STANDS_OUT = (3.0, 6.0)
-_UNKNOWN_S = 0.3
+_UNKNOWN_S = 0.1
+_ROUNDED_S = 1e-6  # sums of seconds are no more exact
 
 
 @dataclass(eq=False)
@@ -234,14 +235,14 @@ def _place(axis: Axis, rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _medians(axis: Axis, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(L, W) median over the seconds of each stretch."""
+    """(L, W) median over the seconds of each stretch, the lower of two."""
     last = axis.bounds[1:] - 1
     answer = np.empty((len(rows), len(last)))
     for row, medians in zip(rows, answer, strict=True):
         order = np.lexsort((row, axis.stretch))
         until_s = axis.lengths_s[order].cumsum()
         middle_s = (np.concatenate([[0.0], until_s[last[:-1]]]) + until_s[last]) / 2
-        medians[:] = row[order[until_s.searchsorted(middle_s)]]
+        medians[:] = row[order[until_s.searchsorted(middle_s - _ROUNDED_S)]]
     return answer
 
 

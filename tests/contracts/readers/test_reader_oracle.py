@@ -34,7 +34,7 @@ THREADS = (1, 2, 4)
 UNLIKE = (
     "empty_edit_0.mp4", "empty_edit_2.mp4", "ends_empty.mp4", "before_zero.mkv", "sheared.mp4", "size_changes.ts",
     "preview_first.mkv", "unflagged.mkv", "cover_first.mkv", "animated.avif", "unmarked_hd.mkv",
-    "cropped.mkv",  # alike since FFmpeg 8
+    "cropped.mkv", "clean_aperture.mp4",  # alike since FFmpeg 8
     "encrypted.mp4", "encrypted.m4a", "scrambled.ts", "nothing_left.m4b",
 )  # fmt: skip
 MISLEADING = [one for one in (*CLOCKS, *SHAPES) if one.size != (0, 0) and one.name not in UNLIKE]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +84,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Extent:
-    """clock; end_s: of the last picture or sound, from t = 0; missing_s: what the headers promise behind that."""
+    """clock; end_s: of the last picture or sound, from t = 0; missing_s: promised, or in other tracks, behind that."""
 
     clock: Clock
     end_s: float
@@ -114,7 +114,10 @@ def extent(
         MediaUnreadable: It cannot be opened again.
     """
     if demuxer(container) in _JOINABLE:
-        return _joined(_all_rows(path, limits), streams, picture, start_s)
+        rows = _all_rows(path, limits)
+        others = [rows[stream.index] for stream in container.streams.video if stream.index in rows.keys() - streams]
+        missing_s = 0.0 if picture not in rows else _elsewhere_s(rows[picture], others)
+        return replace(_joined(rows, streams, picture, start_s), missing_s=missing_s)
     if demuxer(container) in UNSTAMPED:
         frame_s = 1 / float(container.streams.video[0].guessed_rate or 25)
         times_s = _counted(path, limits, frame_s)
@@ -228,6 +231,12 @@ def _joined(found: dict[int, Rows], streams: tuple[int, ...], picture: int | Non
         keys = np.sort(shown[rows[picture][:, _KEY] > 0])
     clock = Clock(start_s, tuple(edges), tuple(shifts_s), tuple(keys.tolist()))
     return Extent(clock, max(reached.values()) - start_s, 0.0)
+
+
+def _elsewhere_s(picture: Rows, others: Iterable[Rows]) -> float:
+    """How long pictures go on in other tracks, all behind those of this one: parts were joined that number them so."""
+    last = picture[:, _POS].max()
+    return float(sum(own[:, _END].max() - own[:, _BEGIN].min() for own in others if own[:, _POS].min() > last))
 
 
 def _edges(jumps: dict[int, NDArray[np.float64]]) -> list[int]:
