@@ -155,24 +155,30 @@ def negations(index: vidembed.VideoIndex, clips: Path) -> dict[str, Any]:
 def caption_noise(args: argparse.Namespace, captions: list[Asked], tuning: frozenset[str]) -> dict[str, Any]:
     """Captions of other clips, marked unsure and then sure, written to half of the clips: what becomes of the answers.
 
-    The other half has its own captions. Asked is for the clips of that half, whose places wrong captions can only take.
+    The other half has its own captions. Asked is for the clips of that half, whose places wrong captions can only take:
+    what they cost is the difference to "right ones alone".
     """
     first = {next(iter(one.right)): str(one.text) for one in reversed(captions)}
     others = sorted(set(first) - tuning)
     wrong = {file: first[others[number % len(others)]] for number, file in enumerate(sorted(tuning & set(first)))}
     asked = [one for one in captions if next(iter(one.right)) in others and str(one.text) in first.values()]
     found = {}
-    for way, sure in (("none", None), ("unsure", False), ("sure", True)):
-        folder = args.work / f"noise-{way}"
+    for way, sure in (
+        ("none", None),
+        ("right ones alone", None),
+        ("wrong ones unsure", False),
+        ("wrong ones sure", True),
+    ):
+        folder = args.work / f"noise-{way.replace(' ', '-')}"
         with vidembed.open_index(folder, profile=args.profile, create=True) as index:
             index.add(args.clips, channels=["vision"])
             names = {record.info.video_id: {path.name for path in record.paths} for record in index.videos()}
-            if sure is not None:
+            if way != "none":
                 for record in index.videos():
                     file = next(iter(names[record.info.video_id]))
-                    text = wrong.get(file) or first.get(file)
+                    text = first.get(file) if file not in wrong else wrong[file] if sure is not None else None
                     for clip in index.parts.catalog.videos.clips(record.info.video_id) if text else ():
-                        kept = Caption(clip, text, 1.0, (), "noise", confident=sure or file not in wrong)
+                        kept = Caption(clip, text, 1.0, (), "noise", confident=bool(sure) or file not in wrong)
                         index.parts.catalog.captions.put([kept])
                 index.add(args.clips, channels=["vision", "caption"])
             found[way] = figures(np.array([rank(index, names, one, {}) for one in asked]))

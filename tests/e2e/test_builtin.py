@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 import vidembed
 from vidembed.evaluation.builtin import NO_ANSWER, SPEECH_CHANNELS, answerable, build, channels_to_fill
 from vidembed.evaluation.run import Report, evaluate
+from vidembed.index.video_index import VideoIndex
 
 pytest.importorskip("gradio", reason="the built-in benchmark's media come with the extra demo")
 
@@ -25,13 +27,25 @@ AUC_FLOOR = 0.9
 MOST_ERROR, LEAST_RIGHT_SHOWN, MOST_SHOWN_WITHOUT = 0.25, 0.7, 0.34
 
 
+# None of them asks for anything that can be seen, heard or read in the videos.
+NONSENSE = (
+    "a.", "x", "SELECT * FROM videos", '"a quoted phrase"', "asdf qwerty zxcv",
+    "lorem ipsum dolor sit amet", "1234567890", "def f(x): return x", "the the the",
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VideoIndex]:
     work = tmp_path_factory.mktemp("builtin")
-    dataset = build(work / "videos")
-    with vidembed.open_index(work / "index", profile="starter", create=True) as index:
-        assert not index.add(work / "videos", channels=channels_to_fill(index.config.channels)).failed
-        return evaluate(index, answerable(dataset, list(index.parts.specs)))
+    build(work / "videos")
+    with vidembed.open_index(work / "index", profile="starter", create=True) as opened:
+        assert not opened.add(work / "videos", channels=channels_to_fill(opened.config.channels)).failed
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def report(index: VideoIndex) -> Report:
+    return evaluate(index, answerable(build(index.path.parent / "videos"), list(index.parts.specs)))
 
 
 def test_answers_stay_as_good_as_they_were(report: Report) -> None:
@@ -56,6 +70,12 @@ def test_confidence_means_what_it_says(report: Report) -> None:
     assert report.trust["ECE"] <= MOST_ERROR
     assert report.trust["right answers shown as good"] >= LEAST_RIGHT_SHOWN
     assert report.trust["without answer shown as good"] <= MOST_SHOWN_WITHOUT
+
+
+@pytest.mark.parametrize("query", NONSENSE)
+def test_nonsense_is_no_good_match(index: VideoIndex, query: str) -> None:
+    found = index.search(query)
+    assert not any(moment.good_match for moment in found), (found[0].confidence, found[0].path, found[0].matched_by)
 
 
 def test_a_spoken_phrase_is_found_where_it_is_said(report: Report) -> None:

@@ -21,7 +21,7 @@ from vidembed.evaluation.trust import (
     trust_intervals,
     wilson,
 )
-from vidembed.search.confidence import Curve, curves_of, kind_of, reset_curves, save_curves, shipped
+from vidembed.search.confidence import Curve, Likeness, curves_of, kind_of, reset_curves, save_curves, shipped
 from vidembed.types import Query
 
 
@@ -119,6 +119,17 @@ def test_curves_are_saved_with_the_index_and_taken_back(tmp_path: Path) -> None:
     assert reset_curves(tmp_path)
     assert not reset_curves(tmp_path)
     assert curves_of(tmp_path, "starter") == shipped("starter")
+
+
+def test_what_is_like_an_example_is_believed_by_its_likeness() -> None:
+    likeness = Likeness(odds=0.5, cosine=10.0, offset=-8.0)
+    assert likeness.of(2.0, 0.9) == pytest.approx(0.5 * 2 + 10 * 0.9 - 8)
+    # Speech among speech stands out little: the same sound again is sure by its cosine, other speech is not.
+    for image_or_sound in shipped("starter").likeness.values():
+        same, other, none = (image_or_sound.of(odds, cosine) for odds, cosine in ((-2.0, 1.0), (-2.0, 0.6), (2.0, 0.4)))
+        assert same > 1 > -1 > other
+        assert none < -1
+    assert shipped("gpu").likeness == {}
 
 
 def test_calibration_is_judged_by_halves_and_by_kind() -> None:

@@ -108,7 +108,7 @@ def _judge(
         # ordinary queries: other clips found, and so the filter, have no part in it.
         tops = [_known(clip.span, channel) * hit.match_z for clip, hit in zip(here, hits, strict=True)]
         lift = max((hit.match_z - hit.z for hit in hits), default=channel.lift)
-        odds[channel.name] = channel.believed(min(max(tops, default=math.inf), known * (top + lift)))
+        odds[channel.name] = channel.believed(min(max(tops, default=math.inf), known * (top + lift)), hits)
         candidate.phrase |= any(hit.phrase for hit in hits) and top >= 6
     candidate.odds = odds
 

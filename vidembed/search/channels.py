@@ -165,8 +165,15 @@ class ChannelSearch(ABC):
     def confidence(self, z: float) -> float:
         """Probability, 0..1, that a hit with this z is an answer."""
 
-    def believed(self, z: float) -> float:
-        """`odds` for confidence: what is heard is less sure than it seems when words ask for it."""
+    def believed(self, z: float, hits: Sequence[Found] = ()) -> float:
+        """`odds` for confidence.
+
+        What is heard is less sure than it seems when words ask for it, and what is like an example is so by its cosine.
+
+        Args:
+            z: Of a span.
+            hits: The clips it overlaps.
+        """
         return self.odds(z)
 
     def load(self, clip_ids: Sequence[str]) -> None:
@@ -219,6 +226,7 @@ class DenseChannelSearch(ChannelSearch):
         assert isinstance(query.vector, np.ndarray)
         self._vector: Floats = query.vector
         self._across, self._ordinary = query.across, query.ordinary
+        self._example = query.example and not query.across
         self._collection = collection = tools.collections.get(query.channel)
         self._near_null = collection.near_null
         self._bank = tools.bank(query.channel) if query.ordinary and collection.scale is not None else None
@@ -292,9 +300,16 @@ class DenseChannelSearch(ChannelSearch):
     def odds(self, z: float) -> float:
         return z - 2.0 if self._null is None else self._null.odds(z)
 
-    def believed(self, z: float) -> float:
-        heard = self._ordinary and self.modality == "audio"
-        return self._tools.curves.hearing.odds(self.odds(z)) if heard else self.odds(z)
+    def believed(self, z: float, hits: Sequence[Found] = ()) -> float:
+        curves = self._tools.curves
+        if self._ordinary and self.modality == "audio":
+            return curves.hearing.odds(self.odds(z))
+        if not (self._example and hits and self.modality in curves.likeness):
+            return self.odds(z)
+        # A span that lacks the clip's best part is less like the example, in usual deviations of cosines.
+        best = max(hits, key=lambda hit: hit.match_z)
+        cosine = best.score - max(0.0, best.match_z - z) * self._collection.usual[1]
+        return curves.likeness[self.modality].of(self.odds(z), cosine)
 
     def confidence(self, z: float) -> float:
         return 0.5 if self._null is None else self._null.confidence(z)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -54,6 +54,25 @@ class Curve:
 _PLAIN = Curve()
 
 
+@dataclass(frozen=True)
+class Likeness:
+    """Log-odds that what is like a picture or sound that was asked is what was meant: a sum over what is known of it.
+
+    Attributes:
+        odds: Weight of the channel's log-odds, which say how far the likeness is above that of other clips. Above 0.
+        cosine: Weight of the likeness itself: speech is like other speech, but nothing is so like as the same again.
+        offset: Added.
+    """
+
+    odds: float
+    cosine: float
+    offset: float
+
+    def of(self, odds: float, cosine: float) -> float:
+        """Log-odds. odds: of the channel; cosine: of clip and query."""
+        return self.odds * odds + self.cosine * cosine + self.offset
+
+
 def _share(odds: float) -> float:
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))
 
@@ -65,11 +84,13 @@ class Curves:
     Attributes:
         kinds: Kind of query -> curve; the line that changes nothing where there is none.
         hearing: Of the log-odds of a channel of sound that is asked in words, before they join the other channels'.
+        likeness: Modality of a channel -> that of what is like an example of this modality.
         card: What was fitted on what.
     """
 
     kinds: Mapping[str, Curve] = field(default_factory=dict)
     hearing: Curve = _PLAIN
+    likeness: Mapping[str, Likeness] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, query: Query) -> Curve:
@@ -108,7 +129,7 @@ def curves_of(folder: Path, profile: str) -> Curves:
         raise StoreError(
             f"cannot read {file}: {error}", hint="vidembed evaluate calibrate --reset removes it"
         ) from error
-    return Curves({**base.kinds, **own.kinds}, base.hearing, own.card)
+    return replace(base, kinds={**base.kinds, **own.kinds}, card=own.card)
 
 
 def save_curves(folder: Path, kinds: Mapping[str, Curve], card: Mapping[str, Any]) -> Path:
@@ -128,7 +149,8 @@ def reset_curves(folder: Path) -> bool:
 
 def _read(entry: Mapping[str, Any]) -> Curves:
     kinds: dict[str, Curve] = {kind: _curve(entry["kinds"][kind]) for kind in KINDS if kind in entry["kinds"]}
-    return Curves(kinds, _curve(entry.get("hearing", {})), entry.get("card", {}))
+    likeness = {modality: Likeness(**weights) for modality, weights in entry.get("likeness", {}).items()}
+    return Curves(kinds, _curve(entry.get("hearing", {})), likeness, entry.get("card", {}))
 
 
 def _curve(values: Mapping[str, Any]) -> Curve:

@@ -78,12 +78,14 @@ class ChannelQuery:
     Attributes:
         ordinary: Text alone, so the bank of text queries calibrates it.
         across: A sound asked of pictures or a picture asked of sounds, and nothing else.
+        example: No text: what is like the picture, sound, video or clip is wanted.
     """
 
     channel: Channel
     vector: Floats | SparseVector
     ordinary: bool
     across: bool = False
+    example: bool = False
 
 
 def checked(query: str | Query) -> Query:
@@ -177,7 +179,8 @@ class QueryEncoder:
             return None
         ordinary = all(term.modality == "text" for term in query.terms)
         try:
-            return ChannelQuery(channel, _combined(vectors, weights), ordinary, _across(query, channel))
+            example = all(term.modality != "text" for term in query.terms)
+            return ChannelQuery(channel, _combined(vectors, weights), ordinary, _across(query, channel), example)
         except EncodingError as error:
             raise BadQuery(
                 "the terms of the query cancel each other out", hint="lower the weight of a negative term"
