@@ -51,8 +51,9 @@ def test_damage_tells_nothing() -> None:
 
 
 def test_the_first_fix_of_the_telemetry_track_counts() -> None:
-    video = SimpleNamespace(metadata={"handler_name": "GoPro AVC"})
-    track = SimpleNamespace(metadata={"handler_name": "GoPro MET"})
+    # As cameras write them: the length of the name before it, HERO5's and MAX's.
+    video = SimpleNamespace(metadata={"handler_name": "\tGoPro AVC"})
+    track = SimpleNamespace(metadata={"handler_name": "\x0bGoPro MET  "})
     packets = [gps5(0, 1.0, 1.0), gps5(2, 48.86, 2.29), gps5(3, 50.0, 3.0)]
     container = SimpleNamespace(streams=[video, track], demux=lambda of: packets if of is track else [])
     assert place_of(container) == pytest.approx((48.86, 2.29))
