@@ -28,6 +28,7 @@ from vidembed.types import Clip, Floats, Row, TimedText, Where
 Texts = Mapping[str, Mapping[str, TimedText]]  # clip id -> channel -> text
 TextsOf = Callable[[Sequence[str]], Texts]
 _ACROSS = 0.1  # how surely pictures tell what a sound is, and sounds what a picture is
+_NO_QUOTATION = -3.0  # log-odds, at most, of a text that means what is asked for word by word
 _BEST = 5  # hits that say how sure a channel is
 
 
@@ -168,7 +169,8 @@ class ChannelSearch(ABC):
     def believed(self, z: float, hits: Sequence[Found] = ()) -> float:
         """`odds` for confidence.
 
-        What is heard is less sure than it seems when words ask for it, and what is like an example is so by its cosine.
+        What is heard is less sure than it seems when words ask for it, what is like an example is so by its cosine, and
+        a text that means much the same is no quotation.
 
         Args:
             z: Of a span.
@@ -227,6 +229,7 @@ class DenseChannelSearch(ChannelSearch):
         self._vector: Floats = query.vector
         self._across, self._ordinary = query.across, query.ordinary
         self._example = query.example and not query.across
+        self._verbatim = query.verbatim and self.modality == "text"
         self._collection = collection = tools.collections.get(query.channel)
         self._near_null = collection.near_null
         self._bank = tools.bank(query.channel) if query.ordinary and collection.scale is not None else None
@@ -304,6 +307,8 @@ class DenseChannelSearch(ChannelSearch):
         curves = self._tools.curves
         if self._ordinary and self.modality == "audio":
             return curves.hearing.odds(self.odds(z))
+        if self._verbatim:
+            return min(self.odds(z), _NO_QUOTATION)
         if not (self._example and hits and self.modality in curves.likeness):
             return self.odds(z)
         # A span that lacks the clip's best part is less like the example, in usual deviations of cosines.

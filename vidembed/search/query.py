@@ -23,6 +23,7 @@ from vidembed.vectors import combine
 FUSIONS: tuple[str, ...] = get_args(Fusion)
 Load = Callable[[Term], Item]  # opens files, decodes pictures
 _QUOTE = re.compile(r'["“”„«»]')  # for phrases; encoders are not to see them
+_LETTER = re.compile(r"[\W_]*[a-zA-Z][\W_]*")
 _QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
 
 
@@ -79,6 +80,7 @@ class ChannelQuery:
         ordinary: Text alone, so the bank of text queries calibrates it.
         across: A sound asked of pictures or a picture asked of sounds, and nothing else.
         example: No text: what is like the picture, sound, video or clip is wanted.
+        verbatim: The text is a quotation or a lone letter: it is there or not, and what means the same is no match.
     """
 
     channel: Channel
@@ -86,6 +88,7 @@ class ChannelQuery:
     ordinary: bool
     across: bool = False
     example: bool = False
+    verbatim: bool = False
 
 
 def checked(query: str | Query) -> Query:
@@ -127,6 +130,12 @@ def positive_text(query: Query) -> str:
 def quoted(text: str) -> tuple[str, ...]:
     """Parts of a query's text in quotation marks, which must match exactly."""
     return tuple(part.strip() for part in _QUOTED.findall(text) if part.strip())
+
+
+def verbatim(query: Query) -> bool:
+    """Whether the query's text is all in quotation marks, or a lone Latin letter."""
+    text = positive_text(query)
+    return bool(quoted(text) and not _QUOTED.sub("", text).strip()) or _LETTER.fullmatch(text) is not None
 
 
 def example_clips(query: Query) -> frozenset[str]:
@@ -180,7 +189,9 @@ class QueryEncoder:
         ordinary = all(term.modality == "text" for term in query.terms)
         try:
             example = all(term.modality != "text" for term in query.terms)
-            return ChannelQuery(channel, _combined(vectors, weights), ordinary, _across(query, channel), example)
+            return ChannelQuery(
+                channel, _combined(vectors, weights), ordinary, _across(query, channel), example, verbatim(query)
+            )
         except EncodingError as error:
             raise BadQuery(
                 "the terms of the query cancel each other out", hint="lower the weight of a negative term"

@@ -10,7 +10,7 @@ from axes_index import AxesEncoder, Index, best, meaning
 
 from vidembed.config.schema import CalibrationSettings, Fusion, MomentSettings, SearchSettings
 from vidembed.search.fusion import FUSIONS, confidence_of
-from vidembed.search.query import SearchOptions
+from vidembed.search.query import SearchOptions, verbatim
 from vidembed.types import Filter, Query
 
 
@@ -122,3 +122,18 @@ def test_a_sound_is_looked_for_by_sound() -> None:
     assert best(index, Query.image(ring)).video_id == "picture of a bell"
     alone = index.searcher().search(Query.audio(ring), SearchOptions(k=1, channels=["vision"]))
     assert alone[0].video_id == "picture of a bell"  # where nothing hears, pictures are asked all the same
+
+
+def test_what_is_to_be_there_word_by_word() -> None:
+    asked = ['"a quoted phrase"', "a.", "x", "“never do it”"]
+    assert [
+        text for text in [*asked, "a dog", '"a b" c', 'say "x"', "猫", "a b"] if verbatim(Query.text(text))
+    ] == asked
+
+
+def test_what_means_the_same_is_no_quotation(index: Index) -> None:
+    index.add_channel("speech", AxesEncoder())
+    index.add("speech", "talk", ["drum"] * 10)
+    options = SearchOptions(k=1, channels=["speech"])
+    meant, said = (index.searcher().search(text, options)[0].confidence for text in ("a drum", '"a drum"'))
+    assert said < 0.05 < meant
