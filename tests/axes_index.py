@@ -22,7 +22,7 @@ from vidembed.vectors import pool, unit_rows
 AXES = ("dog", "beach", "bell", "cook", "night", "boat", "snow", "drum")
 DIM = len(AXES)
 SPACE = Space("axes", DIM)
-VOCABULARY = ["thanks", "for", "watching", "boil", "the", "rice", "dog", "ring", "bell", "welcome", "back"]
+VOCABULARY = ["thanks", "for", "watching", "boil", "the", "rice", "dog", "ring", "bell", "welcome", "back", "x"]
 
 
 def meaning(text: str) -> np.ndarray:

@@ -28,7 +28,7 @@ from vidembed.types import Clip, Floats, Row, TimedText, Where
 Texts = Mapping[str, Mapping[str, TimedText]]  # clip id -> channel -> text
 TextsOf = Callable[[Sequence[str]], Texts]
 _ACROSS = 0.1  # how surely pictures tell what a sound is, and sounds what a picture is
-_NO_QUOTATION = -3.0  # log-odds, at most, of a text that means what is asked for word by word
+DOUBTED = -3.0  # log-odds, at most, of a text that merely means what is quoted, and of a lone letter that is said
 _BEST = 5  # hits that say how sure a channel is
 
 
@@ -170,7 +170,7 @@ class ChannelSearch(ABC):
         """`odds` for confidence.
 
         What is heard is less sure than it seems when words ask for it, what is like an example is so by its cosine, and
-        a text that means much the same is no quotation.
+        a text that means much the same is no quotation. A lone letter is said everywhere.
 
         Args:
             z: Of a span.
@@ -308,7 +308,7 @@ class DenseChannelSearch(ChannelSearch):
         if self._ordinary and self.modality == "audio":
             return curves.hearing.odds(self.odds(z))
         if self._verbatim:
-            return min(self.odds(z), _NO_QUOTATION)
+            return min(self.odds(z), DOUBTED)
         if not (self._example and hits and self.modality in curves.likeness):
             return self.odds(z)
         # A span that lacks the clip's best part is less like the example, in usual deviations of cosines.

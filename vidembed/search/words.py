@@ -8,7 +8,7 @@ import numpy as np
 
 from vidembed.models.encoders import words as tokens
 from vidembed.protocols import ClipEncoder
-from vidembed.search.channels import ChannelSearch, ChannelTools, Found, Pieces, Texts, TextsOf
+from vidembed.search.channels import DOUBTED, ChannelSearch, ChannelTools, Found, Pieces, Texts, TextsOf
 from vidembed.search.query import ChannelQuery, quoted
 from vidembed.types import Clip, Span, SparseVector, TimedText, Where
 
@@ -28,6 +28,7 @@ class WordChannelSearch(ChannelSearch):
         self._vector = query.vector
         self._match = WordMatch(text, query.channel.encoder, query.vector)
         self._phrases = quoted(text) or (text,)
+        self._lone_letter = query.verbatim and not quoted(text)
 
     def _ranked(self, need: int, where: Where | None, texts: TextsOf) -> list[Found]:
         hits = self._tools.store.search(self.collection, self._vector, k=self._candidates(need), where=where)
@@ -48,6 +49,9 @@ class WordChannelSearch(ChannelSearch):
 
     def odds(self, z: float) -> float:
         return z - 3.0  # all words there: confidence 0.88; half of them: 0.3; the phrase itself: 0.97
+
+    def believed(self, z: float, hits: Sequence[Found] = ()) -> float:
+        return min(self.odds(z), DOUBTED) if self._lone_letter else self.odds(z)
 
     def confidence(self, z: float) -> float:
         return float(1 / (1 + np.exp(-self.odds(z))))

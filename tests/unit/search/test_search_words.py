@@ -91,3 +91,11 @@ def test_an_answer_shows_the_whole_sentence_though_a_cut_divides_it(index: Index
     assert moment.texts == {"speech_words": "now boil the rice slowly."}
     assert moment.marks == {"speech_words": ((13, 17),)}
     assert moment.span.start_s >= 4.5  # the moment is where the word is said
+
+
+def test_a_lone_letter_is_no_good_match_where_it_is_said(spoken: Index) -> None:
+    spoken.say("speech_words", "short", TimedText((TextLine(Span(0, 1), "x marks it"),)))
+    only = SearchOptions(k=1, channels=["speech_words"])
+    lone, quoted = (spoken.searcher().search(text, only)[0] for text in ("x", '"x"'))
+    assert lone.video_id == quoted.video_id == "short"
+    assert lone.confidence < 0.05 < 0.9 < quoted.confidence
