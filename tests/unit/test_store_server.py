@@ -14,7 +14,8 @@ import pytest
 from qdrant_client import QdrantClient
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
-from vidembed.errors import ConfigError, StoreError, StoreUnavailable
+from vidembed.errors import ConfigError, IndexMismatch, StoreError, StoreUnavailable
+from vidembed.index.stores import _points
 from vidembed.index.stores._points import breadth
 from vidembed.index.stores._server import call, connect
 from vidembed.index.stores.qdrant_server import QdrantServerStore
@@ -274,6 +275,22 @@ def test_a_server_under_a_path_and_with_a_key(caplog: pytest.LogCaptureFixture) 
     assert {path for path, _ in asked} <= set(answers)
     assert {key for _, key in asked} == {"secret"}
     assert caplog.text == ""  # to this machine itself a key may go in the clear
+
+
+def test_a_collection_of_an_older_server_or_version_is_opened() -> None:
+    """Servers before 1.16 keep no metadata, so the space's name is not known; its size and kind are."""
+    older = INFO.replace(',"metadata":{"vidembed":{"space":"toy"}}', "")
+    assert older != INFO
+    answers = {
+        "/collections": LISTED,
+        f"/collections/vidembed__{NAME}": older,
+        f"/collections/vidembed__{NAME}/exists": '{"result":{"exists":true},"status":"ok","time":5.085e-6}',
+        "/aliases": NO_ALIASES,
+    }
+    with recorded(answers) as (url, _), QdrantServerStore(url) as store:
+        assert store.collections() == {NAME: Space("", 8)}
+        with pytest.raises(IndexMismatch, match="holds dense vectors of 8 dimensions"):
+            _points.check_same(NAME, store.collections()[NAME], Space("toy", 16))
 
 
 def test_a_client_made_with_an_address_alone_is_no_imitation() -> None:
