@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -131,6 +132,13 @@ def test_a_closed_reader_says_so(folder: Path) -> None:
         reader.close()
         with pytest.raises(StoreError, match="closed"):
             reader.count(NAME)
+
+
+def test_any_thread_may_close_what_another_opened(folder: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(opener(folder)).result().close()
+        with store(folder) as again:  # while the other thread still lives
+            assert again.owned
 
 
 def test_an_owner_that_does_not_answer_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -203,7 +203,8 @@ def lock(folder: Path) -> FileLock:
 
     Raises IndexBusy when somebody else has it.
     """
-    guard = FileLock(folder / "store.lock", timeout=0)
+    # Else only the thread that opened the store could let go of the folder: for others releasing does nothing.
+    guard = FileLock(folder / "store.lock", timeout=0, thread_local=False)
     owner = folder / "store.pid"
     try:
         guard.acquire()

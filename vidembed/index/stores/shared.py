@@ -289,6 +289,8 @@ class SharedStore:
                 pause.wait(_PAUSE_S)
 
     def _take(self) -> None:
+        if self._closed:  # who still asks must not keep the next one out
+            raise errors.StoreError(f"the store in {self._folder} is closed")
         self._own = self._open_own()
         while self._idle:
             self._idle.pop().close()
