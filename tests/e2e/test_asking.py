@@ -24,6 +24,7 @@ from vidembed.errors import BadQuery, EncodingError, ModelError
 from vidembed.index import answering
 from vidembed.index.evidence import Answer
 from vidembed.models.captioners.openai import EndpointOptions, OpenAICaptioner
+from vidembed.search.searcher import Searcher
 from vidembed.types import Span
 
 SAID = """1
@@ -96,6 +97,34 @@ def test_what_the_library_does_not_show_is_refused_and_no_model_is_asked(index: 
     answer = asked(index, "Which guitar does she play?", writer)
     assert (answer.sentences, writer.asked) == ((), [])
     assert str(answer) == "The library does not show it."
+
+
+@pytest.mark.parametrize(
+    ("question", "subject"),
+    [
+        ("What colour is the parrot?", "the parrot"),
+        ("How many red cars are there?", "red cars"),
+        ("Which kind of dog jumps?", "dog jumps"),
+        ("how tall is the giraffe", "the giraffe"),
+        ("Is there a man on a bicycle?", "a man on a bicycle"),
+        ("What is it?", ""),
+    ],
+)
+def test_what_a_question_is_about(question: str, subject: str) -> None:
+    assert answering._subject(question) == subject
+
+
+def test_what_is_asked_of_a_thing_does_not_show_the_thing(index: VideoIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    question = "What colour is the red?"
+    assert index.ask(question).sentences  # both the question and "red" find the red second
+    search = Searcher.search
+
+    def unsure(self: Searcher, query: Any, options: Any = None) -> Any:
+        return [] if query == "the red" else search(self, query, options)
+
+    monkeypatch.setattr(Searcher, "search", unsure)
+    answer = index.ask(question)
+    assert (answer.sentences, str(answer)) == ((), "The library does not show it.")
 
 
 def test_an_empty_question(index: VideoIndex) -> None:

@@ -5,6 +5,7 @@ Without a model the sentences are those that were said, written or captioned. A 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,7 +18,7 @@ from vidembed.index.phrasing import phrased, pictures_of
 from vidembed.models.encoders.words import stem, words
 from vidembed.search.calibration import encode_texts
 from vidembed.search.query import SearchOptions
-from vidembed.types import Filter, TextLine, format_time
+from vidembed.types import Filter, Moment, TextLine, format_time
 
 MOMENTS = 8  # that are looked for
 SENTENCES = 3  # of an answer without a model
@@ -28,6 +29,14 @@ _ASKING_WORDS = """
     that the their there they this to was we were what when where which who whom whose why will with would you
 """
 _ASKING = frozenset(_ASKING_WORDS.split())
+# Of these, what a thing may begin with.
+_KEPT = frozenset(["a", "an", "at", "by", "for", "from", "in", "of", "on", "our", "the", "their", "this", "to", "with"])
+# What is asked about a thing, not the thing: a colourful picture is near to "what colour is the parrot".
+_ASKED_FOR = re.compile(
+    r"^\s*(?:(?:what|which)\s+(?:colou?r|size|shape|kind|sort|type|brand|number)s?(?:\s+of)?|how\s+(?:many|much|tall|big|large|"
+    r"long|high|wide|deep|heavy|old|fast|far|often|small))\b",
+    re.IGNORECASE,
+)
 
 
 def ask(
@@ -54,17 +63,42 @@ def ask(
     found = parts.searcher.search(question, SearchOptions(k=MOMENTS, where=where))
     evidence = tuple(evidence_of(parts, number, moment) for number, moment in enumerate(found, start=1))
     ranked = _ranked_lines(parts, question, evidence)
-    floor = parts.config.search.min_confidence
-    # A moment counts when the search is sure of it, or when something in it tells of the question.
+    # A moment counts when something in it tells of the question, or when the search is sure that it shows it.
     telling = {owner.number for score, _, owner in ranked if score >= LEAST}
-    kept = tuple(e for e in evidence if e.moment.confidence >= floor or e.number in telling)
+    shown = _shown(parts, question, [e for e in evidence if e.number not in telling], where)
+    kept = tuple(e for e in evidence if e.number in telling | shown)
     if not kept:
         yield Answer(question, (), evidence)
     elif writer is None:
         yield Answer(question, _own_words(ranked, kept), evidence)
     else:
-        shown = pictures_of(parts, kept) if pictures else []
-        yield from phrased(writer, Answer(question, (), evidence), kept, shown)
+        frames = pictures_of(parts, kept) if pictures else []
+        yield from phrased(writer, Answer(question, (), evidence), kept, frames)
+
+
+def _subject(question: str) -> str:
+    """What a question is about, without what is asked of it: "What colour is the parrot?" -> "the parrot"."""
+    left = _ASKED_FOR.sub("", question).strip(" ?!.").split()
+    while left and left[0].casefold() in _ASKING - _KEPT:
+        left.pop(0)
+    while left and left[-1].casefold() in _ASKING:
+        left.pop()
+    return " ".join(left)
+
+
+def _shown(parts: IndexParts, question: str, evidence: Sequence[Evidence], where: Filter | None) -> set[int]:
+    """Numbers of the moments that the search is sure of, for the question and for what it is about alone."""
+    floor = parts.config.search.min_confidence
+    sure = [e for e in evidence if e.moment.confidence >= floor]
+    subject = _subject(question)
+    if not sure or subject in ("", question.strip(" ?!.")):
+        return {e.number for e in sure}
+    again = [m for m in parts.searcher.search(subject, SearchOptions(k=MOMENTS, where=where)) if m.confidence >= floor]
+    return {e.number for e in sure if any(_overlap(e.moment, other) for other in again)}
+
+
+def _overlap(one: Moment, other: Moment) -> bool:
+    return one.video_id == other.video_id and one.span.overlap_s(other.span) > 0
 
 
 def _own_words(ranked: Sequence[tuple[float, TextLine, Evidence]], kept: Sequence[Evidence]) -> tuple[Sentence, ...]:
@@ -72,7 +106,7 @@ def _own_words(ranked: Sequence[tuple[float, TextLine, Evidence]], kept: Sequenc
     numbers = {e.number for e in kept}
     lines = [(line, owner) for score, line, owner in ranked if score >= LEAST and owner.number in numbers]
     if not lines:
-        return tuple(Sentence(_shown(e), (e,), e.moment.span) for e in kept[:SENTENCES])
+        return tuple(Sentence(_description(e), (e,), e.moment.span) for e in kept[:SENTENCES])
     seen: dict[str, Sentence] = {}
     for line, owner in lines:
         key = " ".join(words(line.text))
@@ -114,6 +148,6 @@ def _content(text: str) -> set[str]:
     return {stem(word, "english") for word in words(text) if word not in _ASKING}
 
 
-def _shown(e: Evidence) -> str:
+def _description(e: Evidence) -> str:
     what = e.caption.rstrip(". ") or "Seen or heard"
     return f"{what}, in {e.moment.path.name} at {format_time(e.moment.span.start_s)}."
