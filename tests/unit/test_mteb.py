@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from toy_videos import make
 
+import vidembed
 from vidembed.errors import ConfigError, UnknownModel
 from vidembed.evaluation.through_mteb import MtebModel
 from vidembed.models.registry import find, load_encoder
@@ -90,6 +93,16 @@ def test_we_measure_a_model_of_mteb() -> None:
     assert encoder.encode("text", []).shape == (0, encoder.space.dim)
     with pytest.raises(ValueError, match="takes image, text, not 'audio'"):
         encoder.encode("audio", [])
+
+
+def test_a_model_of_mteb_indexes_and_searches(tmp_path: Path) -> None:
+    """mteb fetches its models, so nothing is fetched before; the random one here needs no weights at all."""
+    make(tmp_path / "a.mp4", "red", hz=None)
+    overrides = [f"channels.vision.model={RANDOM}"]
+    with vidembed.open_index(tmp_path / "index", profile="toy", create=True, overrides=overrides) as index:
+        assert not index.add(tmp_path / "a.mp4", channels=["vision"]).failed
+        (found,) = index.search("red", k=1, channels=["vision"])
+    assert found.path.name == "a.mp4"
 
 
 def test_what_cannot_be_opened_is_said() -> None:

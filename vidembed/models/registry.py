@@ -125,7 +125,7 @@ def find(name: str, role: Role = "encoder") -> ModelSpec:
     if scheme in ("hf", "hf-hub"):
         return _hub(name, rest)
     if scheme == "mteb":
-        return _of_repo(ModelSpec(name=name, kind="encoder", factory=MTEB, extra="mteb"), rest, anew=True)
+        return _mteb(name, rest)
     path = Path(name).expanduser()
     if path.is_dir():
         return _folder(name, path)
@@ -160,17 +160,25 @@ def _other(name: str, scheme: str, rest: str, role: Literal["captioner", "speech
     raise _unknown(name, role)
 
 
-def _of_repo(new: ModelSpec, rest: str, *, anew: bool = False) -> ModelSpec:
-    """The record of a hub repository, ORG/NAME or ORG/NAME@REVISION; `new` with it where there is none.
+def _mteb(name: str, rest: str) -> ModelSpec:
+    """A model that mteb opens and fetches by itself: no repository of ours to fetch."""
+    repo, revision = _repo_of(name, rest)
+    options = {"repo": repo, "revision": revision}
+    return ModelSpec(name=name, kind="encoder", factory=MTEB, extra="mteb", summary=f"{repo} by mteb", options=options)
 
-    anew: Opened in another way than the record of the same repository says.
-    """
+
+def _repo_of(name: str, rest: str) -> tuple[str, str]:
+    """Repository and revision ("" for none) of SCHEME:ORG/NAME@REVISION."""
     repo, _, revision = rest.partition("@")
     if repo.count("/") != 1:
-        scheme = new.name.partition(":")[0]
-        raise UnknownModel(f"{new.name!r} must be {scheme}:ORG/NAME", hint=f"for example {scheme}:{_EXAMPLE}")
-    if anew:
-        return replace(new, summary=repo, repo=repo, revision=revision or "main")
+        scheme = name.partition(":")[0]
+        raise UnknownModel(f"{name!r} must be {scheme}:ORG/NAME", hint=f"for example {scheme}:{_EXAMPLE}")
+    return repo, revision
+
+
+def _of_repo(new: ModelSpec, rest: str) -> ModelSpec:
+    """The record of a hub repository, ORG/NAME or ORG/NAME@REVISION; `new` with it where there is none."""
+    repo, revision = _repo_of(new.name, rest)
     known = (spec for (role, _), spec in _registry().items() if role == _role(new) and spec.repo == repo)
     if not revision and (found := next(known, None)):
         return found

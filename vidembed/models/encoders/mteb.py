@@ -80,15 +80,19 @@ def load(
     dtype: str = "auto",
     weights_dir: Path | None = None,
     offline: bool = False,
+    repo: str,
+    revision: str = "",
 ) -> MtebEncoder:
     """The registry's factory.
 
     Args:
-        spec: Its repo and revision name the model.
+        spec: The record.
         device: "auto" leaves it to mteb.
         dtype: Only "auto": the loader chooses.
         weights_dir: Not used: the loaders fetch into the cache of the hub.
         offline: Not possible.
+        repo: Its name in mteb's list, ORG/NAME.
+        revision: Of it; "" = the one that mteb names.
 
     Raises:
         UnknownModel: mteb does not know it.
@@ -101,14 +105,13 @@ def load(
             f"{spec.name!r} is opened by a loader of mteb, which chooses the dtype and may fetch",
             hint="leave out offline" if offline else "set dtype: auto",
         )
-    assert spec.repo is not None
     try:
-        meta = mteb.get_model_meta(spec.repo, None if spec.revision == "main" else spec.revision)
+        meta = mteb.get_model_meta(repo, revision or None)
     except (KeyError, ValueError) as error:
-        raise UnknownModel(f"mteb knows no model {spec.repo!r}", hint="its list: mteb.get_model_metas()") from error
+        raise UnknownModel(f"mteb knows no model {repo!r}", hint="its list: mteb.get_model_metas()") from error
     if meta.loader_kwargs.get("trust_remote_code"):
         raise ConfigError(f"{spec.name!r} would run code of its repository", hint="evaluate it with mteb itself")
     modalities = frozenset(one for one in _TAKEN if one in meta.modalities)
     if not modalities:
         raise ConfigError(f"{spec.name!r} takes {', '.join(meta.modalities)}; wanted: {' or '.join(_TAKEN)}")
-    return MtebEncoder(spec.repo, meta.load_model(device=None if device == "auto" else device), modalities)
+    return MtebEncoder(repo, meta.load_model(device=None if device == "auto" else device), modalities)
