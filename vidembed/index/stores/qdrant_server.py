@@ -255,8 +255,8 @@ class QdrantServerStore:
         while True:
             records, offset = self._page(collection, batch, offset, names)
             rows = [_row(record) for record in records]
-            if rows and segments:  # an answer of unknown size otherwise
-                sizes = [len(record.payload.get("unit_times_s", ())) for record in records if record.payload]
+            sizes = [len((record.payload or {}).get("unit_times_s", ())) for record in records]
+            if segments and any(sizes):  # an answer of unknown size otherwise
                 for ids in _points.reads([row.clip.clip_id for row in rows], sizes, rows[0].vector):
                     yield list(self.rows(collection, ids).values())
             elif rows:
