@@ -46,6 +46,25 @@ def test_lossless_begins_at_the_keyframe_before(media: Media, tmp_path: Path) ->
         )
 
 
+@pytest.mark.parametrize("name", ["three_shots.mp4", "open_gop.mkv", "mpeg2.ts", "vp9.webm"])
+@pytest.mark.parametrize("start_s", [0.5, 1.0, 1.1, 2.3])
+def test_a_copy_says_where_it_begins(media: Media, tmp_path: Path, name: str, start_s: float) -> None:
+    """At a keyframe, too: its first picture is the source's at that time. Green lasts from 1 to 2 s."""
+    made = cut(media.path(name), Span(start_s, 2.8), tmp_path / "out.mkv")
+    assert made.span.start_s <= start_s
+    turns_s = {1.0: GREEN, 2.0: BLUE}
+    for turn_s, colour in turns_s.items():
+        if turn_s > made.span.start_s + 0.05:
+            begins_s = next(time_s for time_s, seen in colours(made.path) if seen == colour)
+            assert begins_s + made.span.start_s == pytest.approx(turn_s, abs=0.05)
+
+
+def test_a_copy_begins_at_the_very_keyframe_asked_for(media: Media, tmp_path: Path) -> None:
+    made = cut(media.path("three_shots.mp4"), Span(1.0, 2.0), tmp_path / "out.mp4")
+    assert made.span.start_s == pytest.approx(1.0, abs=1e-3)
+    assert colours(made.path)[0] == (0.0, GREEN)
+
+
 @pytest.mark.parametrize("exact", [False, True])
 def test_avi_is_whole_from_its_very_start(media: Media, tmp_path: Path, exact: bool) -> None:
     made = cut(media.path("mpeg4.avi"), Span(0.0, 0.8), tmp_path / "out.mp4", exact=exact)

@@ -18,6 +18,9 @@ from vidembed.media.reading.probe import Headers, probe, read_headers
 from vidembed.types import Span, VideoInfo
 
 _CLOSE_S = 0.001  # start this much early: a frame exactly at the start must not be lost to rounding
+# The ffmpeg program seeks this much earlier where pictures are stored in another order than shown, but for formats that
+# are sought by when pictures are shown (AVFMT_SEEK_TO_PTS).
+_EARLY_S, _SEEKS_SHOWN = 3 / 23, 0x4000000
 _PREROLL_S = 0.75  # decoders of sound give nothing, or silence, right behind the place that was sought
 _AUDIO_SUFFIXES = frozenset({".m4a", ".mp3", ".wav", ".flac", ".ogg", ".oga", ".opus", ".aac", ".mka"})
 _VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".flv", ".mpg", ".mpeg")
@@ -105,23 +108,20 @@ class _Work:
 
     def copy(self) -> Span | None:
         """Copy from a keyframe; the span that is in the file, or None where it would show what players do not."""
-        seek_s, key_s = self._begins()
+        goal_s, key_s = self._begins(copying=True)
         span = Span(max(0.0, key_s), self.span.end_s)
         if hides(self.headers, span):
             return None
-        coding = _copying(self.part.suffix.lower(), key_s)
+        coding, length_s = _copying(self.part.suffix.lower(), key_s), span.end_s - (goal_s or 0.0)
         if self.headers.clock.edges:
-            seek_s, coding = 0.0, {**coding, "ss": f"{max(0.0, span.start_s + self._before_s()):.6f}"}
-        made = self._run(seek_s, span.end_s - (span.start_s if self.headers.clock.edges else seek_s), coding)
+            coding, length_s = {**coding, "ss": self._behind_beginning(span.start_s)}, span.duration_s
+        made = self._run(goal_s, length_s, coding)
         return span if not self.picture or same_view(made, self.headers) else None
 
     def encode(self, height_px: int | None) -> None:
         """Encode again, from the frame asked for."""
-        seek_s = self._begins()[0] if self.picture else max(0.0, self.span.start_s - _PREROLL_S)
-        if self.headers.clock.edges:  # ffmpeg finds places in joined recordings only on its way from their beginning
-            seek_s = 0.0
-        goal_s = self._goal_s(seek_s)
-        zero_s = -self._before_s() if goal_s is None else goal_s - self.headers.start_s
+        goal_s, _ = self._begins(copying=False)
+        zero_s = -self._before_s() if goal_s is None else goal_s
         coding = _coding(self.part.suffix.lower(), self.picture, height_px)
         heard = sound_filters(self.headers, zero_s)
         if self.picture:
@@ -130,33 +130,34 @@ class _Work:
             coding = {**coding, "vf": ",".join(seen)} if seen else coding
         coding = {**coding, "af": ",".join(heard)} if heard else coding
         # After decoding.
+        behind_s = self.span.start_s if goal_s is None else self.span.start_s - goal_s - _CLOSE_S
         if self.headers.clock.edges:
-            coding = {**coding, "ss": f"{max(0.0, self.span.start_s + self._before_s()):.6f}"}
-        elif self.span.start_s > seek_s:
-            coding = {**coding, "ss": f"{self.span.start_s - seek_s:.6f}"}
-        self._run(seek_s, self.span.duration_s, coding)
+            coding = {**coding, "ss": self._behind_beginning(self.span.start_s)}
+        elif behind_s > 0:
+            coding = {**coding, "ss": f"{behind_s:.6f}"}
+        self._run(goal_s, self.span.duration_s, coding)
 
-    def _begins(self) -> tuple[float, float]:
-        if not self.picture:
-            return self.span.start_s, self.span.start_s
-        return _keyframe_before(self.path, self.headers, self.span.start_s, self.limits)
+    def _begins(self, *, copying: bool) -> tuple[float | None, float]:
+        """(where ffmpeg is to go, None = nowhere, as to the very start, time of the picture or sound it comes to)."""
+        start_s = self.span.start_s
+        if self.headers.clock.edges:  # ffmpeg finds places in joined recordings only on its way from their beginning
+            return None, min(self.headers.clock.key_before(start_s), start_s)
+        if self.picture:
+            return _keyframe_before(self.path, self.headers, start_s, self.limits, copying=copying)
+        goal_s = start_s - _CLOSE_S - (0.0 if copying else _PREROLL_S)
+        return (goal_s if min(goal_s, goal_s + self.headers.start_s) > 0 else None), start_s
 
-    def _goal_s(self, seek_s: float) -> float | None:
-        """Where ffmpeg goes, in the file's own time, since its versions differ in what they take for its start.
-
-        Not to the very start: seeking there loses the first pictures of AVI.
-        """
-        goal_s = seek_s + self.headers.start_s - _CLOSE_S
-        return goal_s if seek_s > 0 and goal_s > 0 else None
+    def _behind_beginning(self, time_s: float) -> str:
+        return f"{max(0.0, time_s + self._before_s()):.6f}"
 
     def _before_s(self) -> float:
         """How long before t = 0 a file begins for ffmpeg."""
         with open_container(self.path, self.limits) as container:
             return self.headers.start_s - (container.start_time or 0) / 1_000_000
 
-    def _run(self, seek_s: float, length_s: float, coding: dict[str, Any]) -> Headers:
+    def _run(self, goal_s: float | None, length_s: float, coding: dict[str, Any]) -> Headers:
         """Make the file; what is in it. Raises MediaUnreadable where that is nothing, which ffmpeg calls a success."""
-        graph = self._graph(self._goal_s(seek_s), length_s, coding)
+        graph = self._graph(goal_s, length_s, coding)
         program.run(graph, doing=f"cutting {self.path.name}", timeout_s=self.timeout_s, folder=str(self.folder))
         try:
             with open_container(self.part, self.limits) as container:
@@ -172,7 +173,8 @@ class _Work:
 
         source = ffmpeg.input(
             f"file:{self.path.absolute()}",
-            **({} if goal_s is None else {"seek_timestamp": 1, "ss": f"{goal_s:.6f}"}),
+            # In the file's own time: ffmpeg's versions differ in what they take for its start.
+            **({} if goal_s is None else {"seek_timestamp": 1, "ss": f"{goal_s + self.headers.start_s:.6f}"}),
             fflags="+genpts",  # AVI does not say when a frame is shown
             protocol_whitelist="file",
             format_whitelist=DEMUXERS,
@@ -203,27 +205,33 @@ def _check_folder(out: Path) -> None:
         raise MediaNotFound(f"{out.parent}: no such folder to write to")
 
 
-def _keyframe_before(path: Path, headers: Headers, time_s: float, limits: LimitSettings) -> tuple[float, float]:
-    """(time to seek to, time of the keyframe that this leads to): the last one at or before time_s, or an earlier one.
+def _keyframe_before(
+    path: Path, headers: Headers, time_s: float, limits: LimitSettings, *, copying: bool
+) -> tuple[float | None, float]:
+    """(where ffmpeg is to go, None = nowhere, time of the keyframe that it comes to): the last one at or before time_s.
 
-    It is negative where what is shown begins between two keyframes, as in an MP4 that was trimmed.
-    Formats without an index (MPEG-TS) land behind the time asked for; then from further back.
+    Or an earlier one, as formats without an index (MPEG-TS) land behind the time asked for; then from further back. The
+    time is negative where what is shown begins between two keyframes, as in an MP4 that was trimmed. To the very start
+    ffmpeg does not go: seeking there loses the first pictures of AVI.
     """
-    assert headers.video_index is not None
-    if headers.clock.edges:
-        return time_s, min(headers.clock.key_before(time_s), time_s)
     for back_s in (0.0, 1.0, 3.0, 10.0, 30.0):
-        goal_s = max(0.0, time_s - back_s)
         with open_container(path, limits) as container, mapped_errors(path, "read"):
-            stream: Any = container.streams[headers.video_index]
-            container.seek(round((goal_s + headers.start_s) / stream.time_base), stream=stream)
+            stream: Any = container.streams[headers.video_index or 0]
+            early_s = (
+                0.0 if container.format.flags & _SEEKS_SHOWN or not stream.codec_context.has_b_frames else _EARLY_S
+            )
+            # A copy begins at a keyframe that is sought; what is decoded is cut at the place that is sought.
+            goal_s = time_s - back_s + (early_s + _CLOSE_S if copying else -_CLOSE_S)
+            sought = time_s - back_s > 0 and goal_s + headers.start_s > 0 and goal_s > 0
+            if sought:
+                container.seek(int((goal_s + headers.start_s - early_s) * 1_000_000))
             for packet in container.demux(stream):
                 if packet.pts is not None and packet.is_keyframe:
                     key_s = float(packet.pts * packet.time_base) - headers.start_s
                     if key_s <= time_s + _CLOSE_S:
-                        return goal_s, min(key_s, time_s)
+                        return (goal_s if sought else None), min(key_s, time_s)
                     break
-    return 0.0, 0.0
+    return None, 0.0
 
 
 _MP4_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".m4a"})
