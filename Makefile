@@ -37,7 +37,7 @@ lowest: ## Run the tests of the models with the lowest versions that pyproject.t
 	python3 -m venv .venv-lowest
 	python3 tests/lowest_versions.py > .venv-lowest/constraints.txt
 	.venv-lowest/bin/pip install -q -c .venv-lowest/constraints.txt -e '.[speech,sentence,caption,endpoint]' pytest pytest-timeout hypothesis
-	.venv-lowest/bin/python -m pytest -q tests/unit/hub tests/unit/test_dual.py tests/unit/test_vlm.py tests/unit/test_sentence_multimodal.py tests/e2e/test_hub_models.py
+	.venv-lowest/bin/python -m pytest -q tests/unit/hub tests/unit/test_dual.py tests/unit/test_vlm.py tests/unit/test_pe_av.py tests/unit/test_rerankers.py tests/unit/test_sentence_multimodal.py tests/e2e/test_hub_models.py
 
 lint: $(STAMP) ## Check style, types, and that nothing is left unused
 	$(BIN)/ruff check .
