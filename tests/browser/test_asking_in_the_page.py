@@ -196,6 +196,7 @@ def test_a_date_is_chosen(filled: Page, address: str) -> None:
     begin(filled, address)
     search(filled, "green")
     filled.locator("#ve-options-open").click()
+    filled.get_by_role("button", name="Advanced").click()
     day = filled.locator("#ve-after input").first
     day.fill("2100-01-01")
     day.press("Enter")

@@ -68,20 +68,28 @@ def filter_parts(site: Site) -> dict[str, Any]:
     with gr.Row():
         parts["at_least"] = gr.Textbox(label="Video at least", placeholder="0:30", lines=1)
         parts["at_most"] = gr.Textbox(label="Video at most", placeholder="1:00:00", lines=1)
-        for name, label in DATES.items():
-            parts[name] = gr.DateTime(
-                label=label, include_time=False, type="string", elem_id=f"ve-{name.replace('_', '-')}"
-            )
+        parts |= _date_parts("shot_after", "shot_before")
     with gr.Row():
         parts["channels"] = gr.CheckboxGroup(channels, value=channels, label="Channels to search")
         parts["by_video"] = gr.Checkbox(label="At most one moment a video", value=False)
         parts["diversity"] = gr.Slider(0, 1, value=0, step=0.1, label="Variety among the answers")
-    with gr.Accordion("Advanced: weights of the channels", open=False), gr.Row():
-        for name in channels:
-            parts[f"weight:{name}"] = gr.Slider(
-                0, 3, value=float(usual.get(name, 1.0)), step=0.1, label=f"Weight of {name}"
-            )
+    with gr.Accordion("Advanced: date of the file, weights of the channels", open=False, elem_id="ve-advanced"):
+        with gr.Row():
+            parts |= _date_parts("after", "before")
+        with gr.Row():
+            for name in channels:
+                parts[f"weight:{name}"] = gr.Slider(
+                    0, 3, value=float(usual.get(name, 1.0)), step=0.1, label=f"Weight of {name}"
+                )
     return parts
+
+
+def _date_parts(*names: str) -> dict[str, Any]:
+    """Fields for dates, by name."""
+    return {
+        name: gr.DateTime(label=DATES[name], include_time=False, type="string", elem_id=f"ve-{name.replace('_', '-')}")
+        for name in names
+    }
 
 
 def dates_of(given: Mapping[str, Any]) -> tuple[str, ...]:
