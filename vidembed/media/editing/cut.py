@@ -112,7 +112,7 @@ class _Work:
         span = Span(max(0.0, key_s), self.span.end_s)
         if hides(self.headers, span):
             return None
-        coding, length_s = _copying(self.part.suffix.lower(), key_s), span.end_s - (goal_s or 0.0)
+        coding, length_s = _copying(self.part.suffix.lower(), key_s), span.end_s - (goal_s or 0.0) - _CLOSE_S
         if self.headers.clock.edges:
             coding, length_s = {**coding, "ss": self._behind_beginning(span.start_s)}, span.duration_s
         made = self._run(goal_s, length_s, coding)
