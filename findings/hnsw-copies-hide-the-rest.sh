@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/pip install -q voyager==2.2.3 faiss-cpu==1.15.1 usearch==2.26.6 numpy==1.26.4
+venv/bin/pip install -q voyager==2.2.3 faiss-cpu==1.15.1 usearch==2.26.6 numpy==2.4.6
 venv/bin/python - <<'PY'
 from importlib.metadata import version
 

@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/pip install -q langid==1.1.6 numpy==1.26.4 lingua-language-detector==2.1.1
+venv/bin/pip install -q langid==1.1.6 numpy==2.4.6 lingua-language-detector==2.1.1
 venv/bin/python - <<'PY'
 from importlib.metadata import version
 

@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/pip install -q mir_eval==0.8.2 numpy==1.26.4 scikit-learn==1.7.2
+venv/bin/pip install -q mir_eval==0.8.2 numpy==2.4.6 scikit-learn==1.7.2
 venv/bin/python - <<'PY'
 from importlib.metadata import version
 import warnings

@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 python3 -m venv venv
-venv/bin/pip install -q usearch==2.26.6 numpy==1.26.4
+venv/bin/pip install -q usearch==2.26.6 numpy==2.4.6
 venv/bin/python - <<'PY'
 from importlib.metadata import version
 
