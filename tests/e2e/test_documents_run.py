@@ -208,7 +208,7 @@ def run_python(page: str, code: str, world: World, monkeypatch: pytest.MonkeyPat
         command = ["serve", "--index", "my-index", "--port", world.port]
         run_server(command, world.port, monkeypatch, lambda: exec(compiled, {}))
         return
-    with open_index("vidembed-index", readonly=True) as index:
+    with open_index("vidembed-index", readonly="save=True" not in code) as index:
         target = open_store(index.config.store.model_copy(update={"kind": "memory"}))
         exec(compiled, {"index": index, "source": index.parts.store, "target": target})
 

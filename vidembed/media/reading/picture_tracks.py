@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image as Picture
 
 from vidembed.config.schema import LimitSettings
 from vidembed.media.reading.clock import Clock
@@ -112,6 +111,8 @@ def _until(packet: Any, events: Any, begin_s: float) -> float:
 
 def _png(pictures: Sequence[Any], palette: Palette) -> bytes | None:
     """What is shown at once, bright on dark, as a grey PNG; None where nothing is."""
+    from PIL import Image as Picture
+
     placed = [(p.x, p.y, numbers) for p in pictures for numbers in _numbers(p)]
     if not placed:
         return None
