@@ -24,8 +24,8 @@ demo: $(STAMP) ## Index real videos and search them
 serve: $(STAMP) ## Open the web page on http://127.0.0.1:7860
 	$(BIN)/vidembed serve --index demo-index
 
-test: $(STAMP) ## Run all tests that need no weights, GPU or server
-	$(BIN)/python -m pytest -q
+test: $(STAMP) ## Run all tests that need no weights, GPU or server; WORKERS=2: in two processes
+	$(BIN)/python -m pytest -q $(if $(WORKERS),-n $(WORKERS) --dist loadfile)
 
 test-slow: $(STAMP) ## Run the long tests at full length: 300 damaged files, 200 kills, a minute of --watch
 	$(BIN)/python -m pytest -q --full -m slow

@@ -225,9 +225,9 @@ class _Handler(BaseHTTPRequestHandler):
             faults.cuts -= 1
             end = max(start, faults.cut_at)
             self.close_connection = True
-        self.wfile.write(content[start:end])
-        if large:
+        if large:  # counted first: whoever has read it all may ask at once
             self.hub.sent[name] = self.hub.sent.get(name, 0) + end - start
+        self.wfile.write(content[start:end])
 
     def _send(self, status: int, content: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,15 +40,16 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RayNodes]:
-    cluster = RayNodes(tmp_path_factory.mktemp("ray"))
-    try:
-        cluster.head()
-        for ip in ("127.0.0.3", "127.0.0.4"):
-            cluster.worker(ip)
-        yield cluster
-    finally:
-        cluster.close()
+def nodes() -> Iterator[RayNodes]:
+    with tempfile.TemporaryDirectory(prefix="r") as folder:  # Ray's sockets lie in it: their path must be short
+        cluster = RayNodes(Path(folder))
+        try:
+            cluster.head()
+            for ip in ("127.0.0.3", "127.0.0.4"):
+                cluster.worker(ip)
+            yield cluster
+        finally:
+            cluster.close()
 
 
 @pytest.fixture(scope="module")
