@@ -3,6 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CORES = $(shell $(BIN)/python -c 'import os; print(min(os.cpu_count() or 1, 4))')
+# Files in their order, the long ones first: the short ones fill up what is left of the time.
+PARALLEL = -n $(or $(WORKERS),$(CORES)) --dist loadfile --no-loadscope-reorder
+
+# Else every process that a test starts compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-slow test-fast lint settings format bench serve clean lowest
@@ -24,11 +30,11 @@ demo: $(STAMP) ## Index real videos and search them
 serve: $(STAMP) ## Open the web page on http://127.0.0.1:7860
 	$(BIN)/vidembed serve --index demo-index
 
-test: $(STAMP) ## Run all tests that need no weights, GPU or server; WORKERS=2: in two processes
-	$(BIN)/python -m pytest -q $(if $(WORKERS),-n $(WORKERS) --dist loadfile)
+test: $(STAMP) ## Run all tests that need no weights, GPU or server, in two to four processes; WORKERS=0: in this one
+	$(BIN)/python -m pytest -q $(PARALLEL)
 
 test-slow: $(STAMP) ## Run the long tests at full length: 300 damaged files, 200 kills, a minute of --watch
-	$(BIN)/python -m pytest -q --full -m slow
+	$(BIN)/python -m pytest -q --full -m slow $(PARALLEL)
 
 test-fast: $(STAMP) ## Run the tests that take under ten seconds each
 	$(BIN)/python -m pytest -q -m 'not slow and not browser'
@@ -43,6 +49,7 @@ lint: $(STAMP) ## Check style, types, and that nothing is left unused
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy -c "$$(sed -n '/^```python/,/^```/{/^```/!p}' README.md)"
 	$(BIN)/vulture
 
 settings: $(STAMP) ## Write configs/base.yaml and docs/cli.md from the settings and commands

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as for commands (`vidembed.cli.main`); before numpy is imported
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # on busy cores, threads that wait for each other take four times as long
 
 import numpy as np
 import pytest
@@ -138,7 +139,12 @@ def _no_error_logs(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Media:
     """Small generated files with known truth: `media.path("three_shots.mp4")`, `media.samples[...]`."""
-    return Media(tmp_path_factory.mktemp("media"), CLOCKS + SHAPES + ODD_STREAMS)
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # the workers share what they make
+    folder = folder / "media"
+    folder.mkdir(exist_ok=True)
+    return Media(folder, CLOCKS + SHAPES + ODD_STREAMS)
 
 
 @pytest.fixture(scope="session")

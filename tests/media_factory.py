@@ -7,9 +7,11 @@ Colours: ffmpeg's "red" is (255, 0, 0), "lime" (0, 255, 0), "blue" (0, 0, 255).
 from __future__ import annotations
 
 import base64
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -215,7 +217,7 @@ def ffmpeg_program() -> str:
 
 
 class Media:
-    """The folder of samples; each is made when first asked for."""
+    """The folder of samples; each is made when first asked for. Several processes may share it."""
 
     def __init__(self, folder: Path, more: tuple[Sample, ...] = ()) -> None:
         self.folder = folder
@@ -223,30 +225,26 @@ class Media:
 
     def path(self, name: str) -> Path:
         path = self.folder / name
-        if name in TEXT_FILES:
-            path.write_text(TEXT_FILES[name], encoding="utf-8")
-        elif not path.exists():
-            self._make(self.samples[name], path)
+        if not path.exists():
+            partial = path.with_name(f"making-{os.getpid()}-{name.lstrip('-')}")
+            if name in TEXT_FILES:
+                partial.write_text(TEXT_FILES[name], encoding="utf-8")
+            else:
+                self._make(self.samples[name], partial)
+            with suppress(FileExistsError):  # another process was quicker: what is there stays, with its times
+                os.link(partial, path)
+            partial.unlink()
         return path
 
     def _make(self, sample: Sample, path: Path) -> None:
         if sample.encoder and sample.encoder not in self._encoders:
             pytest.skip(f"this ffmpeg has no encoder {sample.encoder}, needed to make {sample.name}")
-        partial = path.with_name(f"making-{path.name.lstrip('-')}")
-        command = [
-            ffmpeg_program(),
-            "-v",
-            "error",
-            "-nostdin",
-            "-y",
-            *_one_video_filter(sample.arguments),
-            f"file:{partial}",
-        ]
+        options = ["-v", "error", "-nostdin", "-y", *_one_video_filter(sample.arguments)]
+        command = [ffmpeg_program(), *options, f"file:{path}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"making {sample.name}: {done.stderr}\n{command}"
         if sample.after is not None:
-            sample.after(partial)
-        partial.rename(path)
+            sample.after(path)
 
     @cached_property
     def _encoders(self) -> frozenset[str]:

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
-from media_factory import colour, tone
-
-
-def ffmpeg() -> str:
-    found = shutil.which("ffmpeg")
-    if found:
-        return found
-    import imageio_ffmpeg
-
-    return imageio_ffmpeg.get_ffmpeg_exe()
+from media_factory import colour, ffmpeg_program, tone
 
 
 def make(path: Path, *stretches: str, hz: int | None = 1000, second_each: float = 1.0) -> Path:
@@ -28,8 +18,8 @@ def make(path: Path, *stretches: str, hz: int | None = 1000, second_each: float 
     hear = ["-map", f"{len(stretches)}:a", "-c:a", "aac"] if hz is not None else []
     codec = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-preset", "ultrafast", "-g", "10"]
     path.parent.mkdir(parents=True, exist_ok=True)
-    command = [ffmpeg(), "-v", "error", "-nostdin", "-y", *inputs, *sound, *graph, *hear, *codec, f"file:{path}"]
-    subprocess.run(command, check=True, capture_output=True)
+    made = [*inputs, *sound, *graph, *hear, *codec, f"file:{path}"]
+    subprocess.run([ffmpeg_program(), "-v", "error", "-nostdin", "-y", *made], check=True, capture_output=True)
     return path
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,17 +55,6 @@ def test_the_python_runs(folder: Path) -> None:
     (code,) = blocks("python")
     exec(compile(code, "README.md", "exec"), {})
     assert (folder / "tone.srt").exists()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", range(len(blocks("python"))))
-def test_the_python_has_types(number: int, tmp_path: Path) -> None:
-    file = tmp_path / "example.py"
-    file.write_text(blocks("python")[number], encoding="utf-8")
-    options = ["--strict", "--no-incremental", "--follow-imports=silent", "--config-file="]
-    command = [sys.executable, "-m", "mypy", *options, str(file)]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stdout
 
 
 def test_every_named_option_and_profile_exists(capsys: Any) -> None:

@@ -14,8 +14,6 @@ from vidembed import open_index
 from vidembed.cli import main
 from vidembed.media.reading.probe import probe
 
-QUERY = '{"text": "red", "video": "film.mp4", "start_s": 0, "end_s": 2}'
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:

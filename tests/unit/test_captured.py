@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from media_factory import ffmpeg_program
 from toy_index import filled
-from toy_videos import ffmpeg, make
+from toy_videos import make
 
 from vidembed.errors import InputError
 from vidembed.media.captured import captured, distance_km, facts_of, point
@@ -69,7 +70,9 @@ def test_videos_are_found_by_what_the_camera_wrote(tmp_path: Path) -> None:
     ):
         tags = ["-metadata", f"creation_time={date}", "-metadata", f"location={place}"]
         target = f"file:{videos / name}.mp4"
-        subprocess.run([ffmpeg(), "-v", "error", "-i", f"file:{plain}", "-c", "copy", *tags, target], check=True)
+        subprocess.run(
+            [ffmpeg_program(), "-v", "error", "-i", f"file:{plain}", "-c", "copy", *tags, target], check=True
+        )
     assert captured(videos / "paris.mp4") == {"shot": "2026-05-03T10:00:00+00:00", "gps": "48.86000,2.35000"}
     assert captured(plain) == {}
     assert captured(tmp_path / "none.mp4") == {}

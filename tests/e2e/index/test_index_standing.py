@@ -6,8 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import toy_videos
-from media_factory import colour
+from media_factory import colour, ffmpeg_program
 from toy_index import filled
 
 from vidembed import VideoIndex
@@ -20,7 +19,7 @@ def film(path: Path, *stretches: tuple[str, float], rate: int, **more: str) -> P
     joined = "".join(f"[{number}:v]" for number in range(len(stretches)))
     graph = ["-filter_complex", f"{joined}concat=n={len(stretches)}:v=1:a=0{more.get('then', '')}[v]", "-map", "[v]"]
     codec = ["-fps_mode", "vfr", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-sc_threshold", "0"]
-    command = [toy_videos.ffmpeg(), "-v", "error", "-nostdin", "-y", *inputs, *graph, *codec, f"file:{path}"]
+    command = [ffmpeg_program(), "-v", "error", "-nostdin", "-y", *inputs, *graph, *codec, f"file:{path}"]
     subprocess.run(command, check=True, capture_output=True)
     return path
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import toy_videos
 from app_site import search, video_named
-from media_factory import colour
+from media_factory import colour, ffmpeg_program
 from starlette.testclient import TestClient
 
 from vidembed.errors import BadQuery, InputError
@@ -44,7 +44,7 @@ class TestParts:
         """A film that is red on the left and green on the right."""
         film = tmp_path / "halves.mp4"
         sides = [*colour("red", 1), *colour("lime", 1)]
-        subprocess.run([toy_videos.ffmpeg(), "-v", "error", "-y", *sides, "-filter_complex", "hstack",
+        subprocess.run([ffmpeg_program(), "-v", "error", "-y", *sides, "-filter_complex", "hstack",
                         "-pix_fmt", "yuv444p", str(film)], check=True)  # fmt: skip
         site.index.add(film)
         halves = video_named(site.index, "halves.mp4")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import toy_videos
 from app_site import video_named
+from media_factory import ffmpeg_program
 from starlette.testclient import TestClient
 
 from vidembed import VideoIndex, open_index
@@ -104,7 +105,7 @@ class TestCopies:
     def test_another_encoding_is_shown_side_by_side(self, site: Site, library: Path) -> None:
         assert "No video of this library is a copy" in duplicates_html(site, "vision", asked=False)
         source, copy = library / "red_blue.mp4", library / "other name.mkv"
-        command = [toy_videos.ffmpeg(), "-v", "error", "-i", str(source), "-crf", "30", f"file:{copy}"]
+        command = [ffmpeg_program(), "-v", "error", "-i", str(source), "-crf", "30", f"file:{copy}"]
         subprocess.run(command, check=True, capture_output=True)
         site.index.add(library)
         text = duplicates_html(site, "vision", asked=False)

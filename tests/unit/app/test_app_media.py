@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
-import toy_videos
 from app_site import red_answer, toy_videos_path, video_named
+from media_factory import ffmpeg_program
 from starlette.testclient import TestClient
 
 from vidembed import Query, VideoIndex
@@ -77,7 +77,7 @@ class TestMedia:
     def test_a_piece_from_the_start_of_an_avi_begins_with_its_first_picture(self, site: Site, library: Path) -> None:
         film = library / "film.avi"
         source = f"-v error -i {library / 'red_blue.mp4'} -c:v mpeg4 -bf 2 -g 100 -an {film}"
-        subprocess.run([toy_videos.ffmpeg(), *source.split()], check=True, capture_output=True)
+        subprocess.run([ffmpeg_program(), *source.split()], check=True, capture_output=True)
         site.index.add(film)
         piece, span = site.media.piece(video_named(site.index, "film.avi"), 0.0)
         with open_video(piece, site.index.config.media) as opened:
@@ -91,7 +91,7 @@ class TestMedia:
         mute = library / "mute.mp4"
         source = f"-v error -i {library / 'red_blue.mp4'} -f lavfi -i sine=440:duration=4"
         made = f"-map 0:v -map 1:a -c:v copy -c:a ac3 {mute}"
-        command = [toy_videos.ffmpeg(), *source.split(), *made.split()]
+        command = [ffmpeg_program(), *source.split(), *made.split()]
         subprocess.run(command, check=True, capture_output=True)
         site.index.add(mute)
         assert not site.media.plays(video_named(site.index, "mute.mp4"))
