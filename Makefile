@@ -39,11 +39,17 @@ test-slow: $(STAMP) ## Run the long tests at full length: 300 damaged files, 200
 test-fast: $(STAMP) ## Run the tests that take under ten seconds each
 	$(BIN)/python -m pytest -q -m 'not slow and not browser'
 
-lowest: ## Run the tests of the models with the lowest versions that pyproject.toml allows (for a nightly run)
-	python3 -m venv .venv-lowest
-	python3 tests/lowest_versions.py > .venv-lowest/constraints.txt
-	.venv-lowest/bin/pip install -q -c .venv-lowest/constraints.txt -e '.[speech,sentence,caption,endpoint]' pytest pytest-timeout hypothesis
-	.venv-lowest/bin/python -m pytest -q tests/unit/hub tests/unit/test_dual.py tests/unit/test_vlm.py tests/unit/test_pe_av.py tests/unit/test_rerankers.py tests/unit/test_sentence_multimodal.py tests/e2e/test_hub_models.py
+LOWEST = tests/unit/hub tests/unit/app tests/unit/test_dual.py tests/unit/test_vlm.py tests/unit/test_pe_av.py \
+	tests/unit/test_late.py tests/unit/test_rerankers.py tests/unit/test_sentence_multimodal.py tests/unit/test_mteb.py \
+	tests/unit/test_ocr.py tests/unit/test_speech.py tests/unit/test_speakers.py tests/unit/test_media_transnet.py \
+	tests/unit/test_parquet.py tests/unit/test_subtitle_files.py tests/contracts tests/e2e/test_hub_models.py \
+	tests/e2e/test_remote.py tests/e2e/test_writers.py tests/e2e/test_agents.py tests/e2e/test_cli.py
+
+lowest: ## Run tests of what leans on other packages with the lowest versions that pyproject.toml allows (nightly; 8 GB)
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install -q uv
+	.venv-lowest/bin/uv pip install -q --python .venv-lowest --resolution lowest-direct -e '.[all,dev,mteb,demo]'
+	.venv-lowest/bin/python -m pytest -q $(LOWEST)
 
 lint: $(STAMP) ## Check style, types, and that nothing is left unused
 	$(BIN)/ruff check .

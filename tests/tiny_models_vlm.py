@@ -153,7 +153,7 @@ def blip_folder(folder: Path) -> Path:
 
 
 def colmodernvbert_folder(folder: Path) -> Path:
-    """ColModernVBERT: pages of 32 x 32 px in four tokens each, vectors of 16 values."""
+    """ColModernVBERT: pages of 32 x 32 px in four tokens each."""
     import transformers as t
 
     named = {
@@ -175,7 +175,7 @@ def colmodernvbert_folder(folder: Path) -> Path:
         text_config=text, vision_config=vision, image_token_id=processor.image_token_id, pixel_shuffle_factor=2
     )
     seeded()
-    model = t.ColModernVBertForRetrieval(t.ColModernVBertConfig(vlm_config=vlm, embedding_dim=16))
+    model = t.ColModernVBertForRetrieval(t.ColModernVBertConfig(vlm_config=vlm, embedding_dim=128))
     spread(model)
     model.eval().save_pretrained(folder)
     processor.save_pretrained(folder)

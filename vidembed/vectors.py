@@ -43,6 +43,11 @@ def check(rows: NDArray[Any], *, n: int, dim: int, who: str) -> Floats:
     return rows
 
 
+def late_score(query: Floats, segments: NDArray[Any]) -> float:
+    """Mean over a query's (T, D) unit rows of their best cosine with (U, D) ones (Khattab and Zaharia 2020)."""
+    return float((query @ np.asarray(segments, np.float32).T).max(axis=1).mean())
+
+
 def pool(segments: NDArray[Any], how: Pooling = "mean", *, k: int = 4, temperature: float = 0.1) -> Floats:
     """One (D,) unit row from (U, D) unit rows, U >= 1.
 

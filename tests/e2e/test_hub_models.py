@@ -14,11 +14,13 @@ import pytest
 import tiny_hub
 from hub_server import Faults, Hub
 
+from vidembed import open_index
 from vidembed.cli import main
 from vidembed.cli.models import _of_profile
 from vidembed.models import fetching, registry
 from vidembed.models.spec import ModelSpec
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch
+from vidembed.vectors import late_score
 
 ENCODERS = [spec for spec in registry.specs("encoder") if spec.repo]
 PROFILES = ("laptop", "gpu", "joint", "gemma")
@@ -97,7 +99,13 @@ def test_a_profile_is_fetched_indexed_searched_and_works_offline(
         assert said(capfd) == found, "offline answers alike"
     assert len(hub.asked) == asked, "a search asks nobody"
     assert main(["models", "--profile", profile, "--json"]) == 0
-    off = {"multilingual-minilm-l12-v2", "whisper-small", "whisper-large-v3-turbo", "qwen3-vl-embedding-2b"}
+    off = {
+        "multilingual-minilm-l12-v2",
+        "whisper-small",
+        "whisper-large-v3-turbo",
+        "qwen3-vl-embedding-2b",
+        "colmodernvbert",
+    }
     assert {row["here"] for row in said(capfd) if row["name"] not in off} <= {"here", "-"}
 
 
@@ -171,6 +179,38 @@ def test_a_reranker_is_fetched_and_orders_the_answers(
     assert len(hub.asked) == asked
 
 
+def test_slides_are_fetched_indexed_and_searched_word_by_word(
+    hub: Hub, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The scores are those of the vectors that the index keeps, compared by hand."""
+    tiny_hub.publish(hub, registry.find("colmodernvbert"))
+    config = tmp_path / "slides.yaml"
+    config.write_text(
+        "extends: toy\nsegment: {kind: windows, window_s: 1}\n"
+        "channels:\n  slides: {source: frames, model: colmodernvbert}\n"
+    )
+    given = ["--index", str(tmp_path / "index"), "--json"]
+    assert main(["index", str(film), *given, "--config", str(config)]) == 0, capfd.readouterr().err
+    capfd.readouterr()
+    search = ["search", "a red car", *given, "--channels", "slides", "-k", "5"]
+    assert main(search) == 0, capfd.readouterr().err
+    found = said(capfd)
+    asked = len(hub.asked)
+    assert main([*search, "--set", "offline=true"]) == 0
+    assert said(capfd) == found
+    assert len(hub.asked) == asked
+    with open_index(tmp_path / "index") as index:
+        channel = index.parts.channels["slides"]
+        query = channel.encoder.encode_query("text", "a red car")
+        (rows,) = index.parts.store.scan(channel.collection, segments=True)
+    scores = {row.clip.clip_id: late_score(query, row.segments) for row in rows}
+    assert len(rows) > 1
+    assert len(set(scores.values())) > 1
+    for answer in found:
+        assert answer["channels"]["slides"]["score"] == pytest.approx(scores[str(answer["clip_id"])], abs=1e-3)  # type: ignore[index, call-overload]
+    assert scores[str(found[0]["clip_id"])] == max(scores.values())
+
+
 def test_a_grounder_is_fetched_and_both_spans_are_kept(
     hub: Hub, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,7 +240,7 @@ def test_a_captioner_is_fetched_and_writes(
     given = ["--index", str(tmp_path / "index")]
     assert main(["index", str(film), *given, "--profile", "toy"]) == 0
     capfd.readouterr()
-    command = ["caption", *given, "--model", name, "--candidates", "2", "--set", "caption.summary=extract"]
+    command = ["caption", *given, "--model", name, "--candidates", "4", "--set", "caption.summary=extract"]
     assert main([*command, "--out", str(tmp_path / "captions.jsonl")]) == 0, capfd.readouterr().err
     captions = [json.loads(line) for line in (tmp_path / "captions.jsonl").read_text().splitlines()]
     assert captions

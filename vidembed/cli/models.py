@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -25,10 +25,11 @@ from vidembed.cli.common import (
 )
 from vidembed.cli.completing import complete_models
 from vidembed.cli.terminal import shortened, wrapped
-from vidembed.errors import WeightsMissing
+from vidembed.errors import ModelError, WeightsMissing
 
 if TYPE_CHECKING:
     from vidembed.models.spec import ModelSpec
+    from vidembed.protocols import Encoder
 
 
 class _ShowByDefault(TyperGroup):
@@ -178,6 +179,27 @@ def update(names: NamesArgument) -> None:
             old = before[:12] if hub.COMMIT.fullmatch(before) else "nothing"
             plain(err(), f"{spec.name}: {old} -> {after[:12]}")
             plain(err(), "indexes keep the old one until: vidembed index --index INDEX --reencode CHANNELS")
+
+
+@app.command("check")
+def check(names: NamesArgument) -> None:
+    """Compare what models give for a few texts with what others have published of them. Nothing is fetched."""
+    from vidembed.models import registry
+
+    wrong = []
+    for spec in _chosen(names):
+        if spec.known is None:
+            plain(err(), f"{spec.name}: no vector of a text is published")
+            continue
+        rows = cast("Encoder", registry.load_encoder(spec, offline=True)).encode("text", spec.known.texts)
+        difference = spec.known.largest_difference(rows)
+        plain(out(), f"{spec.name}: {difference:.1e} from {spec.known.source}")
+        wrong += [spec.name] if difference > spec.known.within else []
+    if wrong:
+        raise ModelError(
+            f"{', '.join(wrong)}: other vectors than the published ones",
+            hint="fetch the weights again: vidembed models rm NAME, vidembed models download NAME",
+        )
 
 
 def _state(spec: ModelSpec) -> str:

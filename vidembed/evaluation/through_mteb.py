@@ -36,13 +36,13 @@ class MtebModel:
             **options: The model's own.
 
         Raises:
-            InputError: The model encodes words, not vectors.
+            InputError: The model is no encoder of single vectors.
             MissingDependency: Without the extra `mteb`.
         """
         self._spec = find(name)
         loaded = load_encoder(self._spec, device=device, **options)
-        if self._spec.kind == "words":
-            raise InputError(f"{name!r} counts words; mteb wants dense vectors")
+        if self._spec.kind != "encoder":
+            raise InputError(f"{name!r} is of kind {self._spec.kind}; mteb wants one vector of each text and clip")
         self._encoder: Any = loaded
         self._frames = frames
         self.mteb_model_meta = _meta(self._spec, self._encoder)

@@ -203,7 +203,7 @@ class ChannelFactory:
         key = json.dumps([spec.model.name, spec.model.revision, str(spec.model.path), how], sort_keys=True, default=str)
         if key not in self._encoders:
             loaded = registry.load_encoder(spec.model, weights_dir=config.weights_dir, offline=config.offline, **how)
-            if config.segment.kind == "changes" and settings.source == "frames":
+            if config.segment.kind == "changes" and settings.source == "frames" and spec.model.kind == "encoder":
                 loaded = CachingEncoder(cast("Encoder", loaded))
             self._encoders[key] = loaded
         return self._encoders[key]
@@ -215,6 +215,11 @@ class ChannelFactory:
 
             _check_modality(spec, modality, frozenset({"text"}))
             return WordClipEncoder(cast("WordEncoder", encoder), name=spec.name)
+        if spec.model.kind == "late":
+            from vidembed.models.encoders.late import LateClipEncoder, LateEncoder
+
+            _check_modality(spec, modality, frozenset({"image"}))
+            return LateClipEncoder(cast("LateEncoder", encoder), stage=f"encode:{spec.name}")
         encoder = cast("Encoder", encoder)
         queries = getattr(encoder, "queries", None)
         own = spec.model.templates if queries is None or spec.model.templates != _PLAIN else (queries,)
@@ -308,7 +313,8 @@ class LazyChannels(Mapping[str, Channel]):
 
 def frame_encoder(specs: Mapping[str, ChannelSpec], load: Callable[[ChannelSpec], Channel]) -> FrameEncoder | None:
     """The image encoder of the first channel of frames, loaded when first called; None without such a channel."""
-    found = next((spec for spec in specs.values() if spec.settings.source == "frames"), None)
+    of_frames = (spec for spec in specs.values() if spec.settings.source == "frames")
+    found = next((spec for spec in of_frames if spec.model.kind == "encoder"), None)
     if found is None:
         return None
 

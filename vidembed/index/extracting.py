@@ -145,7 +145,7 @@ def _stretches(parts: IndexParts, schema: Schema, video_id: str) -> Iterator[tup
 def _choices(parts: IndexParts, texts: Mapping[str, str], video_id: str, clips: Sequence[Clip]) -> list[str | None]:
     """For each clip the choice that it shows; what is unsure is "unknown" where that may be said, else None."""
     channels = [
-        name for name, spec in parts.specs.items() if spec.settings.source in _SEEN and spec.model.kind != "words"
+        name for name, spec in parts.specs.items() if spec.settings.source in _SEEN and spec.model.kind == "encoder"
     ]
     unsure = UNKNOWN if UNKNOWN in texts else None
     names = [name for name in texts if name != UNKNOWN]

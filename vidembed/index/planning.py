@@ -16,6 +16,7 @@ FILES_BYTES = 3_700_000 + 400_000  # thumbnails and catalog of an hour, starter 
 WORDS_BYTES = 400  # a sparse vector of a line of text
 CODE_BYTES = {"none": 4.0, "scalar": 1.0, "turbo4": 0.5}  # of one dimension, in memory
 _USUAL_DIM = 1024
+_PARTS_OF_A_SCREEN = 280  # of ColModernVBERT, 16:9, three made one
 SPEED = {"starter": 17.0}  # seconds of video in a second of one core (docs/performance.md: 440 s in 25 to 27 s)
 
 
@@ -79,7 +80,7 @@ def plan(config: Config, hours: float, *, speed: float | None = None, clip_s: fl
         if space.kind == "sparse":
             fixed += clips * WORDS_BYTES
             continue
-        own = _segments_of(config, name, clip_s) * clips if channel.keep_segments else 0.0
+        own = _segments_of(config, name, clip_s, space) * clips if channel.keep_segments else 0.0
         segments += own
         graph += clips * GRAPH_BYTES
         fixed += clips * space.dim * 4 + own * space.dim * 2
@@ -99,9 +100,11 @@ def plan(config: Config, hours: float, *, speed: float | None = None, clip_s: fl
     )
 
 
-def _segments_of(config: Config, name: str, clip_s: float) -> float:
-    """Frames, windows or lines of one clip."""
+def _segments_of(config: Config, name: str, clip_s: float, space: Space) -> float:
+    """Frames, windows or lines of one clip, or parts of its screen."""
     channel = config.channels[name]
+    if space.kind == "late":
+        return _PARTS_OF_A_SCREEN
     if channel.source in ("audio", "av"):
         step = channel.hop_s or channel.window_s or registry.find(channel.model).input.window_s or clip_s
         return max(1.0, clip_s / step)

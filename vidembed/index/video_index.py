@@ -342,12 +342,13 @@ class VideoIndex(Questions):
             min_s: Shortest stretch, in seconds.
 
         Raises:
-            BadQuery: The channel is unknown, or holds words.
+            BadQuery: The channel is unknown, or holds no vectors of frames.
         """
         spec = self.parts.spec(channel)
-        if spec.model.kind == "words":
+        if spec.model.kind != "encoder":
             raise BadQuery(
-                f"channel {channel!r} holds words; duplicates are found by vectors", hint="use channel vision"
+                f"channel {channel!r} holds no vectors of frames, which duplicates are found by",
+                hint="use channel vision",
             )
         records = self.videos()
         for record in records:

@@ -82,7 +82,7 @@ def _read(reference: str) -> Iterable[ModelSpec]:
 
 
 def _role(spec: ModelSpec) -> Role:
-    return "encoder" if spec.kind == "words" else spec.kind
+    return "encoder" if spec.kind in ("words", "late") else spec.kind
 
 
 def _add(registry: _Registry, records: Iterable[ModelSpec]) -> None:

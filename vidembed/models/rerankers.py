@@ -1,9 +1,8 @@
 """Models that look at a search's best clips again.
 
 `Reranker`, of sentence-transformers, reads a query and a clip together (Qwen3-VL-Reranker, Li et al. 2026).
-`LateInteraction` compares every word of the query with every patch of a frame (ColPali, Faysse et al. 2024), which
-finds what is written on slides and screens: the *ForRetrieval models of transformers. The MultiVectorEncoder of
-sentence-transformers 6.2 encodes no picture with ColModernVBERT, and leaves out the end of its queries.
+`LateInteraction` compares every word of the query with every patch of a frame (ColPali, Faysse et al. 2024), with
+the vectors of `encoders.late`.
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ import numpy as np
 import torch
 
 from vidembed.errors import NoSuchStream, missing_dependency
-from vidembed.models import weights
-from vidembed.models.encoders._torch import load_transformers, place, running, settle
+from vidembed.models.encoders import late
+from vidembed.models.encoders._torch import place, running
 from vidembed.models.encoders.sentence import FRAMES, clip_input, opened
 from vidembed.protocols import ClipMedia
 from vidembed.types import Floats
-from vidembed.vectors import evenly_spaced
+from vidembed.vectors import evenly_spaced, late_score
 
 if TYPE_CHECKING:
     from vidembed.models.spec import ModelSpec
@@ -58,33 +57,24 @@ class Reranker:
 class LateInteraction:
     """Tells how well the words of a query are found on clips' frames. Made by `load_late`."""
 
-    def __init__(self, name: str, model: Any, processor: Any, *, frames: int) -> None:
+    def __init__(self, name: str, encoder: late.LateEncoder, *, frames: int) -> None:
         self.name = name
-        self._model, self._processor, self._frames = model, processor, frames
+        self._encoder, self._frames = encoder, frames
 
     def agreement(self, clips: Sequence[ClipMedia], claim: str) -> Floats:
         """(N,) float32 in 0..1: of a clip's best frame, the mean over the query's vectors of their best cosine.
 
         It is brought from -1..1 to 0..1. Raises NoSuchStream for a clip without pictures.
         """
-        with running(self._model.device):
-            query = self._vectors(self._processor.process_queries(text=[claim]))
-            return np.array([self._best(media, query) for media in clips], dtype=np.float32)
+        query = self._encoder.query(claim)
+        return np.array([self._best(media, query) for media in clips], dtype=np.float32)
 
-    def _best(self, media: ClipMedia, query: torch.Tensor) -> float:
-        from PIL import Image
-
+    def _best(self, media: ClipMedia, query: Floats) -> float:
         if media.frames is None:
             raise NoSuchStream(f"{self.name} needs pictures, and the clip has none")
         count = min(self._frames, len(media.frames))
         seen = media.frames.take(evenly_spaced(len(media.frames), count, ends=False)).rgb
-        pages = [self._vectors(self._processor.process_images([Image.fromarray(rgb)])) for rgb in seen]
-        return max(1 + float((query @ page.T).amax(1).mean()) for page in pages) / 2
-
-    def _vectors(self, inputs: Any) -> torch.Tensor:
-        """(T, D) float32 unit rows of one query or page."""
-        rows: torch.Tensor = self._model(**inputs.to(self._model.device, self._model.dtype)).embeddings[0].float()
-        return rows
+        return max(1 + float(late_score(query, self._encoder.page(rgb))) for rgb in seen) / 2
 
 
 def load(
@@ -129,12 +119,5 @@ def load_late(
     offline: bool = False,
 ) -> LateInteraction:
     """The registry's factory of models with many vectors; arguments and errors as of `load`."""
-    import transformers
-
-    at = place(spec, device=device, dtype=dtype, weights_dir=weights_dir, offline=offline)
-    (kind,) = weights.read_json(at.folder / "config.json", spec)["architectures"]
-    with weights.loading(spec, at.folder):
-        processor: Any = transformers.AutoProcessor.from_pretrained(at.folder, local_files_only=True)  # type: ignore[no-untyped-call]
-        model = load_transformers(getattr(transformers, kind), at.folder)
-    model = settle(model, at.device, at.dtype)
-    return LateInteraction(spec.name, model, processor, frames=spec.input.frames or FRAMES)
+    encoder = late.load(spec, device=device, dtype=dtype, weights_dir=weights_dir, offline=offline)
+    return LateInteraction(spec.name, encoder, frames=spec.input.frames or FRAMES)

@@ -11,18 +11,19 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict
 
 from vidembed.errors import ConfigError
-from vidembed.types import MODALITIES, Modality, Space
+from vidembed.types import MODALITIES, Floats, Modality, Space, SpaceKind
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 ASSETS = Path(__file__).parents[1] / "assets"
 
-Kind = Literal["encoder", "words", "captioner", "speech", "reranker", "ocr"]
+Kind = Literal["encoder", "words", "late", "captioner", "speech", "reranker", "ocr"]
 _STARTER = "vidembed.models.encoders.starter:load"
 # Change it when the preprocessing of the starter's pictures or texts changes.
 _STARTER_PREPARATION = "long pictures are cut towards 4:3, unfinished sentences are read with a full stop too"
@@ -38,6 +39,31 @@ class ModelInput:
     window_s: float | None = None  # of sound
     rate_hz: int | None = None
     max_tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What others have published of a text tower: `vidembed models check` compares it with the weights that are here.
+
+    Attributes:
+        source: Where the numbers are published.
+        texts: As the tower gets them, prompts included.
+        begins: The first values of each text's unit vector, of as many texts as it has rows.
+        cosines: (T, T) of the texts' vectors.
+        within: Largest difference that rounding explains.
+    """
+
+    source: str
+    texts: tuple[str, ...]
+    begins: tuple[tuple[float, ...], ...] = ()
+    cosines: tuple[tuple[float, ...], ...] = ()
+    within: float = 1e-3
+
+    def largest_difference(self, rows: Floats) -> float:
+        """From the published numbers to those of the texts' (T, D) unit rows."""
+        begins = [np.abs(row[: len(begin)] - begin).max() for row, begin in zip(rows, self.begins)]
+        cosines = [np.abs(rows @ rows.T - self.cosines).max()] if self.cosines else []
+        return float(max(begins + cosines))
 
 
 @dataclass(frozen=True)
@@ -64,6 +90,7 @@ class ModelSpec:
     input: ModelInput = ModelInput()
     templates: tuple[str, ...] = ("{}",)  # prompts for text queries; their vectors are averaged
     documents: str | None = None  # prompt for texts that are stored; None: what the weights say, if anything
+    known: Known | None = None
     options: Mapping[str, Any] = field(default_factory=dict)  # defaults for the factory's **options
     reference: str = ""  # where these facts come from
 
@@ -134,13 +161,14 @@ class _Record(_Family):
     commercial: bool = True
     space: str | None = None
     dim: int | None = None
-    space_kind: Literal["dense", "sparse"] = "dense"
+    space_kind: SpaceKind = "dense"
     repo: str | None = None
     revision: str = "main"
     url: str | None = None
     files: dict[str, str] = {}
     size_gb: float = 0.0
     min_gpu_gb: float | None = None
+    known: Known | None = None
     options: dict[str, Any] = {}
     reference: str = ""
 

@@ -72,7 +72,7 @@ class BankVectors:
 
     def __call__(self, channel: Channel) -> Floats | None:
         # Prompts are no part of a collection's fingerprint, but queries in other ones are other vectors.
-        """The query bank in a channel's space, (B, D) unit rows; None where it takes no text or is sparse."""
+        """The query bank in a channel's space, (B, D) unit rows; None where it takes no text or is not dense."""
         texts = (*self._queries, *getattr(channel.encoder, "templates", ()))
         key = f"{channel.collection}-{hashlib.blake2b(chr(10).join(texts).encode(), digest_size=4).hexdigest()}"
         with self._lock:

@@ -105,11 +105,16 @@ class Collection:
         if alike and len(scores):
             mean, deviation = self.cohort_levels(self.sample @ self.sample.T, self.owners).T
             return Scale(), null_of_sample((scores - mean) / deviation, indexed=USUAL)
-        null = null_of_sample(scores, indexed=USUAL)
-        if null is None:
-            return Scale(float(scores.mean()) if len(scores) else 0.0, 0.1), None
-        scale = Scale(float(np.median(scores)), null.scale)
-        return scale, Null((null.location - scale.mean) / scale.spread, 1.0)
+        return usual_of(scores)
+
+
+def usual_of(scores: NDArray[np.floating]) -> tuple[Scale, Null | None]:
+    """Scale and null of one query from its (N,) scores on clips; no null for a few clips."""
+    null = null_of_sample(scores, indexed=USUAL)
+    if null is None:
+        return Scale(float(scores.mean()) if len(scores) else 0.0, 0.1), None
+    scale = Scale(float(np.median(scores)), null.scale)
+    return scale, Null((null.location - scale.mean) / scale.spread, 1.0)
 
 
 class Collections:

@@ -200,7 +200,7 @@ class QueryEncoder:
     def _term(self, term: Term, channel: Channel, items: dict[int, Item]) -> Floats | SparseVector | None:
         if term.modality == "clip":
             row = self._store.rows(channel.collection, [term.value], segments=False).get(term.value)
-            return None if row is None else row.vector
+            return None if row is None or channel.encoder.space.kind == "late" else row.vector
         if term.modality == "text":
             return self._text(str(term.value), channel)
         if id(term) not in items:
@@ -243,9 +243,14 @@ def text_key(channel: Channel) -> object:
 
 
 def _combined(vectors: Sequence[Floats | SparseVector], weights: Sequence[float]) -> Floats | SparseVector:
-    """Weighted sum: of dense vectors as a unit row; of sparse ones without words at or below 0."""
+    """Weighted sum: of dense vectors as a unit row; of sparse ones without words at or below 0.
+
+    Of late ones the rows of all with a weight above 0.
+    """
     if not any(isinstance(vector, SparseVector) for vector in vectors):
         dense = [vector for vector in vectors if isinstance(vector, np.ndarray)]
+        if dense[0].ndim == 2:
+            return np.concatenate([rows for rows, weight in zip(dense, weights, strict=True) if weight > 0])
         return dense[0] if len(dense) == 1 else combine(dense, weights)
     words: dict[int, float] = {}
     for vector, weight in zip(vectors, weights, strict=True):

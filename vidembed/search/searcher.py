@@ -23,6 +23,7 @@ from vidembed.search.confidence import Curves
 from vidembed.search.curves import Sheet, windows
 from vidembed.search.fusion import fuse_channels, weigh
 from vidembed.search.hiding import alike, hides
+from vidembed.search.late import LateChannelSearch
 from vidembed.search.moments import Candidate
 from vidembed.search.query import (
     ChannelQuery,
@@ -229,6 +230,8 @@ class Search:
             return None
         if isinstance(query.vector, SparseVector):
             return WordChannelSearch(query, tools, stored=stored, weight=weight, text=self._text)
+        if query.vector.ndim == 2:
+            return LateChannelSearch(query, tools, stored=stored, weight=weight)
         return DenseChannelSearch(query, tools, stored=stored, weight=weight)
 
     def _rounds(self) -> Iterator[tuple[Sheet, list[Candidate]]]:

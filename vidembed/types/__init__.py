@@ -41,6 +41,7 @@ from vidembed.types.results import (
 from vidembed.types.space import (
     Row,
     Space,
+    SpaceKind,
     SparseVector,
 )
 from vidembed.types.time import (
@@ -73,6 +74,7 @@ __all__ = [
     "Row",
     "RunReport",
     "Space",
+    "SpaceKind",
     "Span",
     "SparseVector",
     "SubtitleKind",

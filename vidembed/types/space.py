@@ -10,17 +10,21 @@ from numpy.typing import NDArray
 
 from vidembed.types.media import Clip, Floats
 
+SpaceKind = Literal["dense", "sparse", "late"]
+
 
 @dataclass(frozen=True)
 class Space:
     """A vector space by name. Vectors may be compared only when their spaces are equal.
 
     kind "dense": (D,) float32 unit vectors, cosine; kind "sparse": weighted words, dim 0, dot product with IDF.
+    kind "late": as dense, and a query of (T, D) unit rows is compared with a clip's segments: the mean over its rows of
+    their best cosine (late interaction, MaxSim).
     """
 
     name: str
     dim: int
-    kind: Literal["dense", "sparse"] = "dense"
+    kind: SpaceKind = "dense"
 
 
 @dataclass(frozen=True, eq=False)

@@ -59,7 +59,7 @@ class Pair:
 def dense_channels(site: Site) -> list[str]:
     """Channels whose vectors can be laid out, those that look at pictures first."""
     specs = site.index.parts.specs
-    dense = [name for name, spec in specs.items() if spec.model.kind != "words"]
+    dense = [name for name, spec in specs.items() if spec.model.kind == "encoder"]
     return sorted(dense, key=lambda name: specs[name].settings.source != "frames")
 
 

@@ -123,3 +123,29 @@ def test_sparse_agrees_with_the_oracle_through_changes(store: Store) -> None:
     np.testing.assert_array_equal(found.indices, texts[70])
     with pytest.raises(EncodingError):
         store.put(SPEECH, [Row(rows[0].clip, rows[0].vector, np.ones((1, 8), np.float16), np.zeros(1))])
+
+
+def test_late_interaction_is_the_mean_over_the_querys_rows_of_their_best_cosine(store: Store) -> None:
+    """Three screens of two vectors each. Rows x and y: the first clip has both, the second x alone, the third 0.6 x."""
+    x, y, between = [1.0, 0.0], [0.0, 1.0], [0.6, 0.8]
+    space = Space("screens", 2, "late")
+    store.create(NAME, space)
+    rows = []
+    for i, parts in enumerate([[x, y], [x, x], [between, [-1.0, 0.0]]]):
+        clip = Clip.make(f"video-{i}", 0, Span(0, 2))
+        rows.append(Row(clip, np.array(between, np.float32), np.array(parts, np.float16), np.ones(2)))
+    store.put(NAME, rows)
+    store.optimize()
+    query = np.array([x, y], np.float32)
+    hits = store.search(NAME, query, k=3)
+    assert [clip_id for clip_id, _ in hits] == [rows[i].clip.clip_id for i in (0, 2, 1)]
+    assert [score for _, score in hits] == pytest.approx([1.0, (0.6 + 0.8) / 2, (1 + 0) / 2], abs=1e-3)
+    only = store.search(NAME, query[1:], k=1, where=Where(video_ids=frozenset({"video-1", "video-2"})))
+    assert only == [(rows[2].clip.clip_id, pytest.approx(0.8, abs=1e-3))]
+    assert store.collections()[NAME] == space
+    agree(store.search(NAME, np.array(between, np.float32), k=1), [(min(r.clip.clip_id for r in rows), 1.0)])
+    with pytest.raises(EncodingError, match=r"the query has shape \(1, 3\), the space 'screens' needs \(T >= 1, 2\)"):
+        store.search(NAME, np.ones((1, 3), np.float32), k=1)
+    store.create(SPEECH, Space("flat", 2))
+    with pytest.raises(EncodingError, match="has shape"):
+        store.search(SPEECH, query, k=1)

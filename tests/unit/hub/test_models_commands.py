@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tiny_hub
 import typer
 from hub_server import Hub
 from tiny_models import open_clip_folder
@@ -13,6 +15,7 @@ from tiny_models import open_clip_folder
 from vidembed.cli import main
 from vidembed.models import hub as cache
 from vidembed.models import registry
+from vidembed.models.spec import Known
 
 SPEC = registry.find("pe-core-s-16-384")
 
@@ -140,3 +143,25 @@ def test_models_that_pip_brings_have_nothing_to_fetch(hub: Hub, capsys: pytest.C
     assert main(["models", "path", "starter"]) == 4
     assert main(["models", "download", "startr"]) == 4
     assert "did you mean starter" in capsys.readouterr().err
+
+
+def test_vectors_are_compared_with_the_published_ones(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    """The MiniLM that pip brings is the published one; a CLIP of random weights is not."""
+    assert main(["models", "check", "minilm", "words"]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("minilm: ")
+    assert float(told.out.split()[1]) < 1e-4
+    assert "words: no vector of a text is published" in told.err
+    assert main(["models", "check", "clip-vit-base-patch32"]) == 4
+    assert "models download clip-vit-base-patch32" in capsys.readouterr().err
+    tiny_hub.publish(hub, registry.find("clip-vit-base-patch32"))
+    assert main(["models", "download", "clip-vit-base-patch32"]) == 0
+    assert main(["models", "check", "clip-vit-base-patch32"]) == 4
+    assert "other vectors than the published ones" in capsys.readouterr().err
+
+
+def test_the_difference_is_the_largest_of_begins_and_cosines() -> None:
+    rows = np.array([[1.0, 0.0], [0.6, 0.8]], np.float32)
+    known = Known("by hand", ("a", "b"), begins=((1.0,), (0.5, 0.8)), cosines=((1.0, 0.4), (0.4, 1.0)))
+    assert known.largest_difference(rows) == pytest.approx(0.2)
+    assert Known("by hand", ("a", "b"), begins=((1.0,), (0.5, 0.8))).largest_difference(rows) == pytest.approx(0.1)

@@ -165,6 +165,15 @@ def check_vector(
         raise EncodingError(f"{who} is zero or not finite", hint=error.hint) from error
 
 
+def check_query(vector: Floats | SparseVector, space: Space) -> Floats | SparseVector:
+    """As `check_vector`; in a late space (T, D) unit rows too."""
+    if space.kind != "late" or isinstance(vector, SparseVector) or np.ndim(vector) != 2:
+        return check_vector(vector, space)
+    if not len(vector) or vector.shape[1] != space.dim:
+        raise EncodingError(f"the query has shape {vector.shape}, the space {space.name!r} needs (T >= 1, {space.dim})")
+    return unit_rows(vector)
+
+
 def _check_segments(segments: NDArray[Any], space: Space, clip_id: str) -> None:
     if space.kind == "sparse":
         raise EncodingError(f"clip {clip_id} brings segment embeddings, but the space {space.name!r} is sparse")
@@ -312,7 +321,12 @@ def _pieces(rows: Iterable[Row], numbers: int, most: int) -> Iterator[list[Row]]
 
 
 def answers(
-    ask: Callable[[int, bool], Sequence[Any]], count: Callable[[], int], space: Space, *, k: int, where: Where | None
+    ask: Callable[[int, bool], Sequence[Any]],
+    count: Callable[[], int],
+    query: Floats | SparseVector,
+    *,
+    k: int,
+    where: Where | None,
 ) -> list[tuple[str, float]]:
     """The k best (clip_id, score) by score down, then clip_id: what `protocols.Store.search` promises.
 
@@ -323,19 +337,22 @@ def answers(
         ask: One search of the engine, given (limit, listed), which gives hits with id, score and payload. listed:
             under all conditions; else under all but the list of videos, with the payload's video_id.
         count: How many points there are.
-        space: The collection's.
+        query: As it was checked.
         k: How many are wanted.
         where: The conditions.
     """
     if k < 1 or (where is not None and where.video_ids is not None and not where.video_ids):
         return []
-    # Rounding can push the product of two unit rows past 1.
-    bound = _cosine if space.kind == "dense" else float
+
+    def score_of(hit: Any) -> float:
+        if isinstance(query, SparseVector):
+            return float(hit.score)
+        return min(1.0, max(-1.0, hit.score / (len(query) if query.ndim == 2 else 1)))  # rounding can pass 1
 
     def fetch(limit: int, listed: bool = True) -> list[tuple[str, float, str]]:
         # Engines make room for as many as they are asked for.
         hits = ask(limit if limit <= 1000 else max(1, min(limit, count())), listed)
-        return [(str(hit.id), bound(hit.score), (hit.payload or {}).get("video_id", "")) for hit in hits]
+        return [(str(hit.id), score_of(hit), (hit.payload or {}).get("video_id", "")) for hit in hits]
 
     if where is not None and where.video_ids is not None and len(where.video_ids) >= _MANY_VIDEOS:
         # Look at more hits and keep those of the allowed videos, instead of handing the engine thousands of ids.
@@ -355,7 +372,3 @@ def answers(
 
 def _ranked(hits: Sequence[tuple[str, float, str]], k: int) -> list[tuple[str, float]]:
     return sorted(((clip_id, score) for clip_id, score, _ in hits), key=lambda hit: (-hit[1], hit[0]))[:k]
-
-
-def _cosine(score: float) -> float:
-    return min(1.0, max(-1.0, score))

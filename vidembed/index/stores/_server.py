@@ -60,7 +60,10 @@ def quantization_config(name: str | None) -> models.QuantizationConfig | None:
 def vector_settings(
     space: Space, *, codes: models.QuantizationConfig | None
 ) -> tuple[dict[str, models.VectorParams], dict[str, models.SparseVectorParams] | None]:
-    """Dense and sparse settings of a new collection. Units are read by id only, so no graph is built for them."""
+    """Dense and sparse settings of a new collection.
+
+    Units are read by id, or all of them are compared with a query, so no graph is built for them.
+    """
     if space.kind == "sparse":
         return {}, {WORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)}
     clip = models.VectorParams(
@@ -88,7 +91,7 @@ def space_of(info: models.CollectionInfo, name: str) -> Space:
     if params.sparse_vectors and WORDS in params.sparse_vectors:
         return Space(title, 0, "sparse")
     if isinstance(params.vectors, dict) and DENSE in params.vectors:
-        return Space(title, params.vectors[DENSE].size)
+        return Space(title, params.vectors[DENSE].size, entry.get("kind", "dense"))
     raise StoreError(f"collection {name!r} was not made by vidembed", hint="choose another store.namespace")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import vidembed.index.stores._points as _points
 from vidembed.types import Floats, Row, Space, SparseVector, Where
-from vidembed.vectors import top_k
+from vidembed.vectors import late_score, top_k
 
 
 class _Collection:
@@ -77,9 +77,11 @@ class MemoryStore(_points.LockedStore):
         Qdrant's IDF (`Modifier.IDF`): ln((N - n + 0.5) / (n + 0.5) + 1), N clips in the collection, n with the word.
         """
         found = self._find(collection)
-        vector = _points.check_vector(vector, found.space)
+        vector = _points.check_query(vector, found.space)
         if isinstance(vector, SparseVector):
             return _search_words(found, vector, k, where)
+        if vector.ndim == 2:
+            return _search_late(found, vector, k, where)
         ids, matrix = found.table()
         if where is not None:
             keep = [i for i, clip_id in enumerate(ids) if where.allows(found.rows[clip_id].clip)]
@@ -165,6 +167,12 @@ def _search_matrix(ids: list[str], matrix: Floats, vector: Floats, k: int) -> li
         keep = np.flatnonzero(rough >= np.partition(rough, len(ids) - k)[len(ids) - k] - 1e-5)
     exact = np.einsum("nd,d->n", matrix[keep].astype(np.float64), vector.astype(np.float64))
     return top_k(np.clip(exact, -1, 1), [ids[int(i)] for i in keep], k)
+
+
+def _search_late(found: _Collection, query: Floats, k: int, where: Where | None) -> list[tuple[str, float]]:
+    allowed = (row for row in found.rows.values() if where is None or where.allows(row.clip))
+    scores = {row.clip.clip_id: late_score(query, row.segments) for row in allowed if row.segments is not None}
+    return top_k(np.clip(list(scores.values()), -1, 1), list(scores), k) if k > 0 else []
 
 
 def _search_words(found: _Collection, query: SparseVector, k: int, where: Where | None) -> list[tuple[str, float]]:

@@ -31,7 +31,7 @@ from vidembed.index.stores._edge_engine import (
     video_filter,
     word_params,
 )
-from vidembed.index.stores._points import DENSE, WORDS
+from vidembed.index.stores._points import DENSE, UNITS, WORDS
 from vidembed.types import Floats, Row, Space, SparseVector, Where
 
 
@@ -161,7 +161,8 @@ class QdrantEdgeStore(_points.LockedStore):
         self, collection: str, vector: Floats | SparseVector, *, k: int, where: Where | None = None
     ) -> list[tuple[str, float]]:
         name, space, shard = self._find(collection)
-        query, params = self._query(name, _points.check_vector(vector, space), k)
+        checked = _points.check_query(vector, space)
+        query, params = self._query(name, checked, k)
 
         def ask(limit: int, listed: bool) -> list[edge.ScoredPoint]:
             with mapped(f"searching {name}"):
@@ -175,7 +176,7 @@ class QdrantEdgeStore(_points.LockedStore):
                     )
                 )
 
-        return _points.answers(ask, lambda: shard.count(edge.CountRequest()), space, k=k, where=where)
+        return _points.answers(ask, lambda: shard.count(edge.CountRequest()), checked, k=k, where=where)
 
     def rows(self, collection: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
         name, space, shard = self._find(collection)
@@ -312,6 +313,8 @@ class QdrantEdgeStore(_points.LockedStore):
         if isinstance(vector, SparseVector):
             words = edge.SparseVector(vector.indices.tolist(), vector.values.tolist())
             return edge.Query.Nearest(words, using=WORDS), word_params()
+        if vector.ndim == 2:
+            return edge.Query.Nearest(vector.tolist(), using=UNITS), edge.SearchParams(exact=True)
         params = search_params(self._table.quantization.get(name), hnsw_ef=_points.breadth(self._hnsw_ef, k))
         return edge.Query.Nearest(vector.tolist(), using=DENSE), params
 

@@ -16,7 +16,7 @@ from qdrant_client import QdrantClient, models
 
 import vidembed.index.stores._points as _points
 from vidembed.errors import ConfigError, StoreError
-from vidembed.index.stores._points import DENSE, WORDS
+from vidembed.index.stores._points import DENSE, UNITS, WORDS
 from vidembed.index.stores._sending import fitting, point_of, upload
 from vidembed.index.stores._server import (
     PAYLOAD_INDEXES,
@@ -124,7 +124,7 @@ class QdrantServerStore:
                         shard_number=self._layout.shards,
                         replication_factor=self._layout.replicas,
                         write_consistency_factor=self._layout.write_consistency,
-                        metadata={"vidembed": {"space": space.name}},
+                        metadata={"vidembed": {"space": space.name, "kind": space.kind}},
                     ),
                 )
             except StoreError:
@@ -211,11 +211,13 @@ class QdrantServerStore:
         self, collection: str, vector: Floats | SparseVector, *, k: int, where: Where | None = None
     ) -> list[tuple[str, float]]:
         space = self._space(collection)
-        checked = _points.check_vector(vector, space)
+        checked = _points.check_query(vector, space)
         params: models.SearchParams | None
         if isinstance(checked, SparseVector):
             query: Any = models.SparseVector(indices=checked.indices.tolist(), values=checked.values.tolist())
             using, params = WORDS, word_params()
+        elif checked.ndim == 2:
+            query, using, params = checked.tolist(), UNITS, models.SearchParams(exact=True)
         else:
             query, using = checked.tolist(), DENSE
             params = (
@@ -236,7 +238,7 @@ class QdrantServerStore:
                 ),
             ).points
 
-        return _points.answers(ask, lambda: self.count(collection), space, k=k, where=where)
+        return _points.answers(ask, lambda: self.count(collection), checked, k=k, where=where)
 
     def rows(self, collection: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
         space = self._space(collection)
