@@ -17,4 +17,4 @@ if "browser" in os.environ.get("VIDEMBED_REQUIRE", "").split(","):
         raise RuntimeError(f"VIDEMBED_REQUIRE promises a browser, but these are missing: {', '.join(missing)}")
 
 if find_spec("gradio") and find_spec("playwright"):
-    from visiting import address, browser, filled, library, page, served, visit  # noqa: F401  # fixtures
+    from visiting import address, browser, demo_index, filled, first_index, page, served, visit  # noqa: F401  # fixtures

@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from browsing import CHROMIUM_ARGS, WAIT_MS, chromium, open_tab
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from browsing import CHROMIUM_ARGS, WAIT_MS, chromium
+from playwright.sync_api import Browser, Page, sync_playwright
 from serving import serving
 
 import vidembed
+from vidembed.demo import demo_videos
 from vidembed.web import AppSettings, ServerSettings, Site, make_server
 from vidembed.web.server import make_runner
 
 
+@pytest.fixture(scope="session")
+def demo_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of the demo library, which modules begin with a copy of."""
+    folder = tmp_path_factory.mktemp("demo") / "index"
+    with vidembed.open_index(folder, profile="toy") as index:
+        assert len(index.add(demo_videos()).done) == 7
+    return folder
+
+
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Site]]:
-    """The site on loopback, over an empty index; its address."""
+def first_index(demo_index: Path) -> Path | None:
+    """What the site begins with a copy of; None: with an empty index."""
+    return demo_index
+
+
+@pytest.fixture(scope="module")
+def served(first_index: Path | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Site]]:
+    """The site on loopback; its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     folder = tmp_path_factory.mktemp("site")
+    if first_index is not None:
+        shutil.copytree(first_index, folder / "index")
     with vidembed.open_index(folder / "index", profile="toy") as index:
         app = make_server(index, AppSettings(), ServerSettings(port=port))
         with serving(make_runner(app, ServerSettings(port=port))):
@@ -66,16 +86,7 @@ def page(visit: Page) -> Iterator[Page]:
     assert visit.broken == []  # type: ignore[attr-defined]
 
 
-@pytest.fixture(scope="module")
-def library(visit: Page) -> None:
-    """The demo library, added with its button."""
-    open_tab(visit, "Library")
-    visit.locator("#ve-table").get_by_role("button", name="Add the demo library").click()
-    expect(visit.locator("#ve-jobs")).to_contain_text("7 added", timeout=90_000)
-    expect(visit.locator("#ve-table tbody tr")).to_have_count(7)
-
-
 @pytest.fixture
-def filled(page: Page, library: None) -> Page:
+def filled(page: Page) -> Page:
     """The page over the demo library."""
     return page
