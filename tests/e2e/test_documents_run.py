@@ -32,6 +32,7 @@ from media_factory import H264, Media, colour
 from PIL import Image
 
 from vidembed import open_index
+from vidembed.captions.retrieval import read_sentences
 from vidembed.cli import main
 from vidembed.index.stores import open_store
 from vidembed.media.editing.ffmpeg import find_ffmpeg
@@ -116,6 +117,9 @@ def pristine(media: Media, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, tag in (("videos/meeting", "animal=dog"), ("film", "camera_model=iPhone 17")):
         command = ["tag", str(folder / f"{name}.mp4"), "--set", tag, "--index", str(folder / "vidembed-index")]
         assert main(command) == 0
+    with open_index(folder / "vidembed-index") as index:  # so that not every page encodes them anew
+        for channel in index.parts.channels.values():
+            index.parts.kept_bank(read_sentences())(channel)
     write_inputs(folder)
     folder.rename(root / "pristine")
     return root / "pristine"

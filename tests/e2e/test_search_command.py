@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +21,27 @@ from vidembed.config.schema import Config
 from vidembed.types import Moment, Span
 
 
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An index of two videos of three seconds a colour, moved away from the folder in which it works."""
+    folder = tmp_path_factory.mktemp("searched") / "shelf"
+    toy_videos.make(folder / "videos" / "one.mp4", "red", "white", "blue", second_each=3.0)
+    toy_videos.make(folder / "videos" / "two.mp4", "blue", "lime", second_each=3.0)
+    with open_index(folder / "vidembed-index", profile="toy") as index:
+        index.add(folder / "videos")
+        index.tag(str(folder / "videos" / "one.mp4"), {"place": "home"})
+    return folder.rename(folder.with_name("as it was"))
+
+
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with an index of two videos of three seconds a colour, and a place of its own for settings."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("typer.get_app_dir", lambda name: str(tmp_path / "settings" / name))
-    videos = tmp_path / "videos"
-    videos.mkdir()
-    toy_videos.make(videos / "one.mp4", "red", "white", "blue", second_each=3.0)
-    toy_videos.make(videos / "two.mp4", "blue", "lime", second_each=3.0)
-    with open_index("vidembed-index", profile="toy") as index:
-        index.add(videos)
-        index.tag("videos/one.mp4", {"place": "home"})
-    return tmp_path
+def shelf(filled: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A working folder with that index, and a place of its own for settings."""
+    folder = shutil.copytree(filled, filled.with_name("shelf"))
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("typer.get_app_dir", lambda name: str(folder / "settings" / name))
+    yield folder
+    monkeypatch.chdir(filled)
+    shutil.rmtree(folder)
 
 
 def asked(capsys: Any, *arguments: str, code: int = 0) -> str:

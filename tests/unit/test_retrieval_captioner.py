@@ -9,12 +9,14 @@ from typing import cast
 import numpy as np
 import pytest
 
+from vidembed import open_index
 from vidembed.captions.retrieval import RetrievalCaptioner, agreed, read_sentences
 from vidembed.captions.run import ClipCaptioning, Judge
 from vidembed.config.schema import CaptionSettings
 from vidembed.errors import ConfigError, InputError, NoSuchStream
 from vidembed.models import registry
-from vidembed.protocols import ClipMedia
+from vidembed.protocols import Channel, ClipMedia
+from vidembed.search.calibration import encode_texts
 from vidembed.types import Caption, Clip, Failure, Floats, Span
 from vidembed.vectors import unit_rows
 
@@ -57,6 +59,24 @@ def test_the_nearest_sentences_come_first() -> None:
     found = finder(compose=False).candidates([media(CLIPS[1])], n=2)[0]
     assert found[0] == "a man sings on a stage"  # three words of three
     assert found[1] in ("a man sleeps on a beach", "the cat sings")  # one word
+
+
+def test_the_bank_is_encoded_once_for_an_index(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[int]()
+
+    def counted(channel: Channel, texts: Sequence[str]) -> Floats | None:
+        asked.append(len(texts))
+        return encode_texts(channel, texts)
+
+    for module in ("search.calibration", "index.judging"):
+        monkeypatch.setattr(f"vidembed.{module}.encode_texts", counted)
+    said = []
+    for _ in range(2):
+        with open_index(tmp_path / "index", profile="toy") as index:
+            index.add(films)
+            said.append([video.captions for video in index.caption(model="retrieval", redo=True)])
+    assert said[0] == said[1] != []
+    assert asked.count(len(read_sentences())) == 2, "pictures and sound"
 
 
 def test_halves_make_the_sentence_that_no_memory_has() -> None:

@@ -107,7 +107,9 @@ class RetrievalCaptioner:
 
     def _rows(self, name: str) -> Floats:
         if name not in self._bank:
-            self._bank[name] = self._judges[name].embed(self.sentences)
+            judge = self._judges[name]
+            kept = judge.embed_bank(self.sentences) if judge.embed_bank else None
+            self._bank[name] = judge.embed(self.sentences) if kept is None else kept
         return self._bank[name]
 
 

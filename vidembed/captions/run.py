@@ -54,6 +54,7 @@ class Judge:
         vector: Clip -> (D,), or None if the channel lacks it.
         others: Clip -> (M, D) of dissimilar clips of the index.
         weight: Above 0.
+        embed_bank: `embed` for texts that every run asks for, which may keep the rows; None: like any other.
     """
 
     embed: Callable[[Sequence[str]], Floats]
@@ -61,6 +62,7 @@ class Judge:
     vector: Callable[[Clip], Floats | None]
     others: Callable[[Clip], Floats]
     weight: float = 1.0
+    embed_bank: Callable[[Sequence[str]], Floats | None] | None = None
 
     def view(self, clip: Clip, texts: Callable[[], Floats]) -> JudgeVectors | None:
         """The channel's view of a clip; None if it lacks the clip. texts: gives (N, D), called if needed."""

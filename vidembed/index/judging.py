@@ -86,6 +86,7 @@ class Judging:
             vector=lambda clip: self._vectors[name].get(clip.clip_id),
             others=lambda clip: self._unlike(name, clip),
             weight=weight,
+            embed_bank=lambda texts: self._parts.kept_bank(texts)(channel),
         )
 
     def _unlike(self, name: str, clip: Clip) -> Floats:

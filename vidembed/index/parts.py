@@ -168,9 +168,13 @@ class IndexParts:
 
     @cached_property
     def bank(self) -> BankVectors:
-        """Ordinary queries in each channel's space, kept in the index's folder; not added to when it is only read."""
+        """Ordinary queries in each channel's space."""
+        return self.kept_bank(read_bank(self.config.search.calibration.bank))
+
+    def kept_bank(self, texts: Sequence[str]) -> BankVectors:
+        """Texts in each channel's space, kept in the index's folder; not added to when it is only read."""
         keep = not self.readonly and os.access(self.path, os.W_OK)
-        return BankVectors(read_bank(self.config.search.calibration.bank), folder=self.path / "cache", keep=keep)
+        return BankVectors(texts, folder=self.path / "cache", keep=keep)
 
     def looker(self, model: str | None) -> object:
         """The model that looks at moments again (`second_look.load`), loaded once."""
