@@ -23,10 +23,11 @@ import numpy as np
 import torch
 from _machine import facts
 from PIL import Image as PILImage
+from timm.utils.model import reparameterize_model
 
-from vidembed.models.encoders import _openvino
+from vidembed.models.encoders import _conversion, _openvino
+from vidembed.models.encoders._engines import Compiled
 from vidembed.models.encoders._pictures import Preparation
-from vidembed.models.encoders.open_clip import _fused
 
 Run = Callable[[], np.ndarray]
 ENGINES = ("torch", "torch-fused", "torch-channels-last", "torch-compile", "torch-bf16", "openvino-f32",
@@ -51,8 +52,11 @@ def in_torch(tower: torch.nn.Module, pixels: torch.Tensor) -> Run:
 
 def in_openvino(tower: torch.nn.Module, pixels: torch.Tensor, dtype: str, cache: Path) -> Run:
     size = (pixels.shape[2], pixels.shape[3])
-    compiled = _openvino.compile_tower(tower, size, dtype=dtype, cache=cache)
-    return lambda: compiled(pixels).numpy()
+    folder = cache / dtype
+    folder.mkdir()
+    _conversion.convert_tower(tower, size, folder)
+    compiled = Compiled(folder / _openvino.MODEL, dtype=dtype, piece=_openvino.PIECE)
+    return lambda: compiled(pixels.numpy())[0]
 
 
 def in_onnxruntime(tower: torch.nn.Module, pixels: torch.Tensor, folder: Path) -> Run:
@@ -110,7 +114,7 @@ def timed(runs: dict[str, Run], *, pictures: int, rounds: int) -> dict[str, dict
 
 def towers(arch: str, engines: list[str], batch: int, rounds: int) -> dict[str, Any]:
     tower, size = tower_of(arch)
-    fused = _fused(copy.deepcopy(tower))
+    fused = reparameterize_model(copy.deepcopy(tower))
     pixels = torch.randn(batch, 3, *size, generator=torch.Generator().manual_seed(1))
     reference = in_torch(tower, pixels)()
     runs: dict[str, Run] = {}
@@ -144,7 +148,7 @@ def preprocessing(rounds: int, frames: int = 32) -> dict[str, Any]:
     )
     ours = Preparation((256, 256), mean, std, resize_mode="squash")
     runs: dict[str, Run] = {
-        "vidembed": lambda: ours(list(rgb)).numpy(),
+        "vidembed": lambda: ours(list(rgb)),
         "open_clip": lambda: torch.stack([reference(PILImage.fromarray(frame)) for frame in rgb]).numpy(),
     }
     difference = float(np.abs(runs["vidembed"]() - runs["open_clip"]()).max() * 0.5 * 255)

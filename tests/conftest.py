@@ -9,6 +9,7 @@ import secrets
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # Ray listens on all addresses; and keeps no token of ours
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    if "VIDEMBED_CACHE" not in os.environ:  # set once for all processes of the run
+        converted = tempfile.TemporaryDirectory(prefix="vidembed-tests-")
+        os.environ["VIDEMBED_CACHE"] = converted.name
+        config.add_cleanup(converted.cleanup)
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # started in the background, where Ctrl-C is not heard
         signal.signal(signal.SIGINT, signal.default_int_handler)
     _shut_network()

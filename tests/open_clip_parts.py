@@ -20,6 +20,16 @@ def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.stack(planes, axis=-1).astype(np.uint8)
 
 
+def least_cosine(rows: np.ndarray, others: np.ndarray) -> float:
+    """Of unit rows in the same place."""
+    return float((rows * others).sum(axis=1).min())
+
+
+def torch_model(encoder: OpenClipEncoder) -> Any:
+    """What computes an encoder's features where torch does."""
+    return encoder._make.__self__  # type: ignore[attr-defined]
+
+
 def encoder_of(folder: Path, **options: Any) -> OpenClipEncoder:
     found: Any = registry.load_encoder(str(folder), **{"device": "cpu", "engine": "torch", **options})
     return found

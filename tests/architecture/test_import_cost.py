@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import tiny_models
 from media_factory import Media
 
 from vidembed.cli import main
+from vidembed.models.encoders import _engines
 
 HEAVY = (
     "torch", "transformers", "open_clip", "openvino", "onnxruntime", "decord", "av", "qdrant_client", "qdrant_edge",
@@ -79,3 +81,17 @@ def test_a_search_from_the_prompt_loads_the_text_tower_alone(media: Media, tmp_p
     peak = "print(*[line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')])"  # in KiB
     run = subprocess.run([sys.executable, "-c", f"{code}\n{peak}"], capture_output=True, text=True, check=True)
     assert 30 < int(run.stdout.split()[-1]) / 1024 < SEARCH_MB
+
+
+@pytest.mark.skipif(not _engines.available(), reason="OpenVINO is not installed")
+def test_a_search_with_a_converted_open_clip_model_imports_no_torch(media: Media, tmp_path: Path) -> None:
+    index = tmp_path / "index"
+    model = tiny_models.open_clip_folder(tmp_path / "model")
+    off = ["--set", "channels.sound.enabled=false", "--set", "channels.caption.enabled=false"]
+    given = ["index", str(media.path("tone.mp4")), "--set", f"channels.vision.model={model}", *off, "--index"]
+    assert main([*given, str(index)]) == 0
+    code = f"from vidembed.cli import main; assert main(['search', 'a red car', '--index', {str(index)!r}]) == 0"
+    loaded_after(code)  # converts, where indexing needed no text
+    assert loaded_after(code) == {"qdrant_edge", "openvino"}
+    again = f"from vidembed.cli import main; assert main({[*given, str(tmp_path / 'other')]!r}) == 0"
+    assert not loaded_after(again) & {"torch", "open_clip", "transformers"}

@@ -140,13 +140,22 @@ def path(name: Annotated[str, typer.Argument(help="A model.", autocompletion=com
 
 @app.command("rm")
 def rm(names: NamesArgument) -> None:
-    """Delete the weights of models from the hub's cache, and what broken downloads left."""
+    """Delete the weights of models from the hub's cache, what was converted from them, and what broken downloads left.
+
+    A model folder of your own stays; what was converted from it goes.
+    """
     from vidembed.models import hub
+    from vidembed.models.encoders import kept
 
     specs = _chosen(names)
     folders = {spec.repo: hub.cache_folder(spec.repo) for spec in specs if spec.repo is not None}
     folders |= {spec.name: hub.file_folder(spec) for spec in specs if spec.url is not None}
-    for name, folder in folders.items():
+    own = {spec.name: spec.path for spec in specs if spec.path is not None}
+    for name, folder in {**folders, **own}.items():
+        if converted := kept.forget(folder):
+            plain(err(), f"deleted what was converted from {name}: {converted / 1e9:.2f} GB")
+        if name in own:
+            continue
         if not folder.exists():
             plain(err(), f"{name} is not here")
             continue

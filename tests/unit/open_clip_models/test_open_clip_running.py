@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from open_clip_parts import encoder_of, picture
+from open_clip_parts import encoder_of, picture, torch_model
 
 from vidembed.errors import ConfigError
 from vidembed.models.encoders import _torch
@@ -44,8 +44,8 @@ def test_out_of_memory_is_a_memory_error(folder: Path, error: Exception) -> None
     def full(_: Sequence[Any]) -> None:
         raise error
 
-    encoder: Any = encoder_of(folder)
-    encoder._tower = full
+    encoder = encoder_of(folder)
+    torch_model(encoder).visual = full
     with pytest.raises(MemoryError):
         encoder.encode("image", [picture(32, 32)])
     with pytest.raises(RuntimeError, match="shape"), _torch.running(torch.device("cpu")):

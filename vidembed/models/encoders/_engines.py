@@ -18,6 +18,7 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vidembed.errors import ConfigError
 from vidembed.types import Floats
@@ -82,7 +83,7 @@ def built(network: Callable[[Any], Sequence[Any]], shape: Sequence[int]) -> Any:
 
 
 class Compiled:
-    """A model compiled for this machine's CPU. (B, ...) float32 in, its outputs (B, ...) float32 out. Thread-safe.
+    """A model compiled for this machine's CPU. Its inputs (B, ...) in, its outputs (B, ...) float32 out. Thread-safe.
 
     model: a model or the path of one. Each core takes a piece of the batch for itself, so that none waits for one that
     decoding has taken.
@@ -106,11 +107,12 @@ class Compiled:
         self._outputs, self._piece = len(compiled.outputs), piece
         self._lock = threading.Lock()  # the queue's requests and their memory are there once
 
-    def __call__(self, x: Floats) -> list[Floats]:
-        queue = self._queue
+    def __call__(self, *inputs: NDArray[Any]) -> list[Floats]:
+        queue, count = self._queue, len(inputs[0])
         # As many for each core, and of one size: 12 items on two cores are 4 times 3, not 3 times 4.
-        rounds = -(-len(x) // (self._piece * len(queue)))
-        pieces = np.array_split(np.ascontiguousarray(x), max(1, min(rounds * len(queue), len(x))))
+        rounds = -(-count // (self._piece * len(queue)))
+        parts = max(1, min(rounds * len(queue), count))
+        pieces = list(zip(*(np.array_split(np.ascontiguousarray(x), parts) for x in inputs), strict=True))
         answers: list[list[Floats]] = [[] for _ in pieces]
 
         def keep(request: Any, place: int) -> None:
@@ -120,7 +122,7 @@ class Compiled:
         with self._lock:
             queue.set_callback(keep)
             for place, piece in enumerate(pieces):
-                queue.start_async([piece], place)
+                queue.start_async(list(piece), place)
             queue.wait_all()
         return [np.concatenate(same) for same in zip(*answers, strict=True)]
 

@@ -1,4 +1,4 @@
-"""Preprocessing of pictures: batches of uint8 arrays resized as Pillow does."""
+"""Preprocessing of pictures: batches of uint8 arrays resized by Pillow."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import torch
-from torch.nn.functional import interpolate, pad
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from vidembed.types import Image
+    from vidembed.types import Floats, Image
 
 
 ResizeMode = Literal["shortest", "longest", "squash"]
@@ -47,60 +43,58 @@ class Preparation:
         fill = config.get("fill_color", 0)
         return cls((int(height), int(width)), mean, std, config["interpolation"], config["resize_mode"], fill)
 
-    def __call__(self, images: Sequence[Image], device: torch.device | None = None) -> Tensor:
-        """(H, W, 3) uint8 pictures of any sizes -> (N, 3, *size) float32 on the device, channels last in memory.
+    def __call__(self, images: Sequence[Image]) -> Floats:
+        """(H, W, 3) uint8 pictures of any sizes -> (N, 3, *size) float32, channels last in memory."""
+        out = np.empty((len(images), *self.size, 3), dtype=np.float32)
+        for place, image in enumerate(images):
+            out[place] = self._fitted(checked(image))
+        out /= 255
+        out -= np.asarray(self.mean, np.float32)
+        out /= np.asarray(self.std, np.float32)
+        return out.transpose(0, 3, 1, 2)
 
-        On the CPU the resizing is torch's uint8 kernel, ported from Pillow: within 1/255 of it per pixel.
-        """
-        target = torch.device("cpu") if device is None else device
-        out = torch.empty((len(images), *self.size, 3), dtype=torch.float32, device=target).permute(0, 3, 1, 2)
-        by_shape: dict[tuple[int, ...], list[int]] = {}
-        for index, image in enumerate(images):
-            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
-                raise ValueError(f"a picture must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
-            by_shape.setdefault(image.shape, []).append(index)
-        for indices in by_shape.values():
-            stacked = torch.from_numpy(np.stack([images[i] for i in indices])).to(target)
-            out[torch.tensor(indices, device=target)] = self._fit(stacked.permute(0, 3, 1, 2)).float()
-        mean = torch.tensor(self.mean, device=target).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=target).view(1, 3, 1, 1)
-        return out.div_(255).sub_(mean).div_(std)
+    def _fitted(self, image: Image) -> Image:
+        """(H, W, 3) -> (*size, 3), still 0..255."""
+        height, width = self.resized(*image.shape[:2])
+        if image.shape[:2] != (height, width):
+            from PIL import Image as PILImage
 
-    def _fit(self, pixels: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 -> (N, 3, *size), still 0..255."""
-        height, width = int(pixels.shape[2]), int(pixels.shape[3])
-        if self.resize_mode == "squash":
-            return self._resize(pixels, self.size)
+            how = PILImage.Resampling[self.interpolation.upper()]
+            image = np.asarray(PILImage.fromarray(image).resize((width, height), how))
         if self.resize_mode == "shortest":
-            return _cut(self._resize(pixels, self._shortest(height, width)), self.size)
-        ratio = max(height / self.size[0], width / self.size[1])
-        fitted = (max(1, round(height / ratio)), max(1, round(width / ratio)))
-        return _fill(self._resize(pixels, fitted), self.size, self.fill_color)
+            top, left = self.corner(height, width)
+            return image[top : top + self.size[0], left : left + self.size[1]]
+        if (height, width) == self.size:
+            return image
+        above, left = (self.size[0] - height) // 2, (self.size[1] - width) // 2
+        filled = np.full((*self.size, 3), self.fill_color, np.uint8)
+        filled[above : above + height, left : left + width] = image
+        return filled
 
-    def _shortest(self, height: int, width: int) -> tuple[int, int]:
-        """The size after resizing; rounds as torchvision's Resize (square) and open_clip's ResizeKeepRatio (other)."""
+    def corner(self, height: int, width: int) -> tuple[int, int]:
+        """Top and left of what is cut out of the middle of a picture that has been resized."""
+        return round((height - self.size[0]) / 2), round((width - self.size[1]) / 2)
+
+    def resized(self, height: int, width: int) -> tuple[int, int]:
+        """A picture's height and width after resizing, before cutting or filling.
+
+        Rounds as torchvision's Resize (square) and open_clip's ResizeKeepRatio (other).
+        """
+        if self.resize_mode == "squash":
+            return self.size
+        across, down = height / self.size[0], width / self.size[1]
+        if self.resize_mode == "longest":
+            ratio = max(across, down)
+            return max(1, round(height / ratio)), max(1, round(width / ratio))
         if self.size[0] == self.size[1]:
-            side = self.size[0]
-            short = min(height, width)
+            side, short = self.size[0], min(height, width)
             return (side, int(side * width / short)) if height <= width else (int(side * height / short), side)
-        ratio = min(height / self.size[0], width / self.size[1])
+        ratio = min(across, down)
         return round(height / ratio), round(width / ratio)
 
-    def _resize(self, pixels: Tensor, size: tuple[int, int]) -> Tensor:
-        if tuple(pixels.shape[2:]) == size:
-            return pixels
-        if pixels.device.type != "cpu":  # only the CPU has the uint8 kernel
-            floats = interpolate(pixels.float(), size, mode=self.interpolation, antialias=True)
-            return floats.round_().clamp_(0, 255)
-        return interpolate(pixels, size, mode=self.interpolation, antialias=True)
 
-
-def _cut(pixels: Tensor, size: tuple[int, int]) -> Tensor:
-    top = round((pixels.shape[2] - size[0]) / 2)
-    left = round((pixels.shape[3] - size[1]) / 2)
-    return pixels[:, :, top : top + size[0], left : left + size[1]]
-
-
-def _fill(pixels: Tensor, size: tuple[int, int], value: int) -> Tensor:
-    down, right = size[0] - pixels.shape[2], size[1] - pixels.shape[3]
-    return pad(pixels, (right // 2, right - right // 2, down // 2, down - down // 2), value=value)
+def checked(image: Image) -> Image:
+    """The picture. Raises ValueError where it is none."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
+        raise ValueError(f"a picture must be (H, W, 3) uint8, got {image.shape} {image.dtype}")
+    return image

@@ -13,7 +13,8 @@ from torch.overrides import TorchFunctionMode
 
 from vidembed.errors import ConfigError, EncodingError
 from vidembed.models import weights
-from vidembed.types import AudioSamples, AudioVisual, Floats, FrameBatch, Image, Item, Modality, Space, TimedText
+from vidembed.models.encoders._tokens import texts_of
+from vidembed.types import AudioSamples, AudioVisual, Floats, FrameBatch, Image, Item, Modality, Space
 from vidembed.vectors import unit_rows
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def pick_dtype(dtype: str, device: torch.device, safe: Sequence[str]) -> torch.d
     """The named dtype; "auto" is bfloat16 on CUDA GPUs that have it (Ampere and later) and float32 elsewhere.
 
     safe: those of the record; without bfloat16 among them, "auto" on a GPU is float16 where that is, else float32.
-    Half precision on the CPU is only used through an engine that has proven its agreement (`_openvino`).
+    Half precision on the CPU is only used through an engine that has proven its agreement (`_conversion`).
     """
     if dtype == "auto":
         if device.type != "cuda":
@@ -90,6 +91,14 @@ def running(device: torch.device) -> Iterator[None]:
 def rows(output: Tensor) -> Floats:
     """(N, D) model output -> (N, D) float32 unit rows on the CPU. Raises EncodingError on zero or non-finite rows."""
     return unit_rows(output.detach().float().cpu().numpy())
+
+
+def overflows(name: str) -> ConfigError:
+    """The error for a model whose vectors are not finite in float16."""
+    return ConfigError(
+        f"{name} overflows in float16: its vectors are not finite",
+        hint="set the channel's dtype to bfloat16 or float32",
+    )
 
 
 def settle(module: nn.Module, device: torch.device, dtype: torch.dtype) -> Any:
@@ -215,10 +224,7 @@ class Tower:
         with running(self.device):
             found = self._features(modality, items)
             if next(self._model.parameters()).dtype == torch.float16 and not torch.isfinite(found).all():
-                raise ConfigError(
-                    f"{self.space.name} overflows in float16: its vectors are not finite",
-                    hint="set the channel's dtype to bfloat16 or float32",
-                )
+                raise overflows(self.space.name)
             return rows(found)
 
     def _features(self, modality: Modality, items: Sequence[Item]) -> Tensor:
@@ -297,10 +303,6 @@ def _dim(config: Any) -> int:
     text = config.text_config
     projected = getattr(config, "projection_dim", None) or getattr(text, "projection_size", None)
     return int(projected or text.hidden_size)
-
-
-def texts_of(items: Sequence[Item]) -> list[str]:
-    return [item.text if isinstance(item, TimedText) else str(item) for item in items]
 
 
 def pooled(output: Any) -> Tensor:

@@ -16,7 +16,8 @@ import torch
 from vidembed.errors import ConfigError
 from vidembed.models import weights
 from vidembed.models.encoders import _torch
-from vidembed.models.encoders._torch import Tower, frames_of, pooled, sound_of, texts_of
+from vidembed.models.encoders._tokens import texts_of
+from vidembed.models.encoders._torch import Tower, frames_of, pooled, sound_of
 from vidembed.types import AudioVisual, Floats, FrameBatch, Item, Modality, Space
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ import numpy as np
 
 from vidembed.errors import ConfigError, missing_dependency
 from vidembed.models import weights
-from vidembed.models.encoders._torch import Tower, frames_of, no_progress_bar, place, resampled, texts_of
+from vidembed.models.encoders._tokens import texts_of
+from vidembed.models.encoders._torch import Tower, frames_of, no_progress_bar, place, resampled
 from vidembed.types import AudioSamples, AudioVisual, FrameBatch, Item, Modality, Space
 from vidembed.vectors import evenly_spaced
 
