@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -89,17 +89,15 @@ class Compiled:
     decoding has taken.
     """
 
-    def __init__(
-        self, model: Any, *, dtype: str = "float32", piece: int = 1, more: Mapping[str, Any] | None = None
-    ) -> None:
-        """dtype: of the computation. more: properties of OpenVINO. Raises ConfigError for an unknown dtype.
+    def __init__(self, model: Any, *, dtype: str = "float32", piece: int = 1) -> None:
+        """dtype: of the computation. Raises ConfigError for an unknown dtype.
 
         piece: items computed at once on each core, at most. For the starter's towers one takes 85 MB less than four and
         no more time.
         """
         if dtype not in PRECISIONS:
             raise ConfigError(f"unknown dtype {dtype!r}; allowed: {', '.join(PRECISIONS)}")
-        properties = {"INFERENCE_PRECISION_HINT": PRECISIONS[dtype], "PERFORMANCE_HINT": "THROUGHPUT", **(more or {})}
+        properties = {"INFERENCE_PRECISION_HINT": PRECISIONS[dtype], "PERFORMANCE_HINT": "THROUGHPUT"}
         if threads := os.environ.get("OMP_NUM_THREADS", ""):  # as clusters set it
             properties["INFERENCE_NUM_THREADS"] = int(threads)
         compiled = package().Core().compile_model(model, "CPU", properties)
