@@ -57,6 +57,7 @@ class IndexParts:
         self._lookup: CatalogLookup | None = None
         self._searcher: Searcher | None = None
         self._lookers: dict[str | None, object] = {}
+        self._banks: dict[tuple[str, ...], BankVectors] = {}
         self._copies = ExitStack()
         self._closed = False
         self._mutex = threading.RLock()
@@ -173,8 +174,11 @@ class IndexParts:
 
     def kept_bank(self, texts: Sequence[str]) -> BankVectors:
         """Texts in each channel's space, kept in the index's folder; not added to when it is only read."""
-        keep = not self.readonly and os.access(self.path, os.W_OK)
-        return BankVectors(texts, folder=self.path / "cache", keep=keep)
+        key = tuple(texts)
+        if key not in self._banks:
+            keep = not self.readonly and os.access(self.path, os.W_OK)
+            self._banks[key] = BankVectors(key, folder=self.path / "cache", keep=keep)
+        return self._banks[key]
 
     def looker(self, model: str | None) -> object:
         """The model that looks at moments again (`second_look.load`), loaded once."""
