@@ -12,7 +12,7 @@ dataset_captions). Asked are
 
 Clips are split by seed, as in benchmarks/moments.py, other texts one by one, recordings by label. Curves and threshold
 are chosen on "tuning" alone; "held-out" says what they are worth. All clips are in the index in either case. What the
-index says is taken as it comes; "before" takes the shipped curve off.
+index says is taken as it comes; "before" takes the shipped curve off. `shown` is fitted by training/fit_confidence.py.
 
 Prints one JSON report: for each kind of query the curve of the tuning half, and for both halves the figures, with
 bounds, and the bins of the reliability diagram before and after.

@@ -62,12 +62,14 @@ def test_backgrounds_by_hand() -> None:
 def test_a_scale_by_hand() -> None:
     # Without a correction: mean 0.35 and deviation of the four bank scores.
     scores = np.array([[0.1, 0.5], [0.3, 0.5]])
-    plain = Scale.of_bank(scores, temperature=0.1, hubness=0.0)
+    plain = Scale.of_bank(scores, np.array([0.2, 0.5]), hubness=0.0)
     assert (plain.mean, plain.spread) == pytest.approx((0.35, math.sqrt((0.0625 + 0.0025 + 2 * 0.0225) / 4)))
     assert plain.z(np.array([0.35 + plain.spread])).tolist() == pytest.approx([1.0])
     # With it, a clip's own background goes, and what is usual comes back.
     scale = Scale(background=0.4, hubness=0.5)
     assert scale.corrected(np.array([0.6, 0.6]), np.array([0.4, 0.6])).tolist() == pytest.approx([0.6, 0.5])
+    assert scale.score(0.5, 0.6) == pytest.approx(0.6)  # back again
+    assert Scale.of_bank(scores, np.array([0.2, 0.5]), hubness=1.0).background == pytest.approx(0.35)
 
 
 def test_the_level_of_near_queries_by_hand() -> None:

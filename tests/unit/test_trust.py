@@ -21,7 +21,7 @@ from vidembed.evaluation.trust import (
     trust_intervals,
     wilson,
 )
-from vidembed.search.confidence import Curve, Likeness, curves_of, kind_of, reset_curves, save_curves, shipped
+from vidembed.search.confidence import Curve, Likeness, Shown, curves_of, kind_of, reset_curves, save_curves, shipped
 from vidembed.types import Query
 
 
@@ -130,6 +130,23 @@ def test_what_is_like_an_example_is_believed_by_its_likeness() -> None:
         assert same > 1 > -1 > other
         assert none < -1
     assert shipped("gpu").likeness == {}
+
+
+def test_what_is_shown_is_believed_by_its_cosine_by_hand() -> None:
+    usual = np.array([[0.1, 0.0, 0.0], [0.0, 0.3, 0.0], [0.0, 0.0, 0.4]], np.float32)
+    shown = Shown("toy", near=4.0, far=3.0, offset=-3.0, usual=usual)
+    words = np.array([0.6, 0.8, 0.0], np.float32)
+    assert shown.level(words) == pytest.approx((0.06, 0.24))  # 0.1 x 0.6; 0.3 x 0.8
+    assert shown.of(0.54, 0.34, (0.06, 0.24)) == pytest.approx(4 * 0.2 + 3 * 2 - 3)
+    assert shown.of(0.54, 0.34, (0.06, 0.24), known=0.5) == pytest.approx((4 * 0.2 + 3 * 2) / 2 - 3)
+    # Of the 16.5 that a cosine of 1 more is worth, 4 are against the clip's own level.
+    assert shown.hubness(0.24) == pytest.approx(4 / 16.5)
+    assert replace(shown, usual=np.zeros((0, 1), np.float32)).level(words) == (0.0, 1.0)
+    for curves in (shipped("starter"), shipped("starter-free")):
+        for one in curves.shown.values():
+            assert min(one.near, one.far) >= 0 < one.near + one.far
+    assert shipped("starter").shown["image"].usual.shape == (49, 384)
+    assert shipped("gpu").shown == {}
 
 
 def test_calibration_is_judged_by_halves_and_by_kind() -> None:

@@ -104,11 +104,8 @@ def _judge(
         hits = [channel.exact[clip.clip_id] for clip in here]
         if top <= 0 and not hits:
             continue
-        # A span that lacks the clip's best part is as sure as what it has. Each clip is measured against its own
-        # ordinary queries: other clips found, and so the filter, have no part in it.
-        tops = [_known(clip.span, channel) * hit.match_z for clip, hit in zip(here, hits, strict=True)]
-        lift = max((hit.match_z - hit.z for hit in hits), default=channel.lift)
-        odds[channel.name] = channel.believed(min(max(tops, default=math.inf), known * (top + lift)), hits)
+        held = [(hit, _known(clip.span, channel)) for clip, hit in zip(here, hits, strict=True)]
+        odds[channel.name] = channel.believed(top, held, known=known)
         candidate.phrase |= any(hit.phrase for hit in hits) and top >= 6
     candidate.odds = odds
 

@@ -162,10 +162,13 @@ class Scale:
         """z-scores of corrected scores."""
         return (np.asarray(corrected, dtype=np.float64) - self.mean) / self.spread
 
+    def score(self, z: float, background: float = 0.0) -> float:
+        """The plain score with this z."""
+        return z * self.spread + self.mean + self.hubness * (background - self.background)
+
     @classmethod
-    def of_bank(cls, bank_scores: NDArray[np.floating], *, temperature: float, hubness: float) -> Scale:
-        """From (B, N) scores of the bank on a sample of the collection, N >= 1."""
-        background = soft_maximum(bank_scores, temperature=temperature)
+    def of_bank(cls, bank_scores: NDArray[np.floating], background: Doubles, *, hubness: float) -> Scale:
+        """From (B, N) scores of the bank on a sample of the collection, N >= 1, and (N,) the clips' backgrounds."""
         usual = float(background.mean())
         corrected = cls(background=usual, hubness=hubness).corrected(bank_scores, background)
         return cls(float(corrected.mean()), max(float(corrected.std()), 1e-3), usual, hubness)

@@ -5,9 +5,10 @@ All channels give z-scores: standard deviations above what an ordinary query get
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import ClassVar
@@ -166,17 +167,23 @@ class ChannelSearch(ABC):
     def confidence(self, z: float) -> float:
         """Probability, 0..1, that a hit with this z is an answer."""
 
-    def believed(self, z: float, hits: Sequence[Found] = ()) -> float:
+    def believed(self, top: float, hits: Sequence[tuple[Found, float]] = (), *, known: float = 1.0) -> float:
         """`odds` for confidence.
 
-        What is heard is less sure than it seems when words ask for it, what is like an example is so by its cosine, and
-        a text that means much the same is no quotation. A lone letter is said everywhere.
+        A span that lacks its clip's best part is as sure as what it has. Each clip is measured against its own
+        ordinary queries: other clips found, and so the filter, have no part in it.
 
         Args:
-            z: Of a span.
-            hits: The clips it overlaps.
+            top: The highest z in a span.
+            hits: The clips that it overlaps, and how much is known of each, 0..1.
+            known: How much is known of the span.
         """
-        return self.odds(z)
+        return self.odds(self._matched(top, hits, known))
+
+    def _matched(self, top: float, hits: Sequence[tuple[Found, float]], known: float) -> float:
+        """The span's z against ordinary queries."""
+        lift = max((hit.match_z - hit.z for hit, _ in hits), default=self.lift)
+        return min(max((share * hit.match_z for hit, share in hits), default=math.inf), known * (top + lift))
 
     def load(self, clip_ids: Sequence[str]) -> None:
         """Fetch the rows of these clips in one call."""
@@ -237,6 +244,10 @@ class DenseChannelSearch(ChannelSearch):
             self._scale, self._null = collection.scale, collection.null
         else:
             self._scale, self._null = collection.for_query(query.vector, alike=self._by_cohort)
+        self._shown = tools.curves.shown_in(query.channel) if self._bank is not None else None
+        if self._shown is not None:
+            self._far = self._shown.level(self._vector)
+            self._scale = replace(self._scale, hubness=self._shown.hubness(self._far[1]))
 
     def _ranked(self, need: int, where: Where | None, texts: TextsOf) -> list[Found]:
         hits = self._tools.store.search(self.collection, self._vector, k=self._candidates(need), where=where)
@@ -303,8 +314,20 @@ class DenseChannelSearch(ChannelSearch):
     def odds(self, z: float) -> float:
         return z - 2.0 if self._null is None else self._null.odds(z)
 
-    def believed(self, z: float, hits: Sequence[Found] = ()) -> float:
+    def believed(self, top: float, hits: Sequence[tuple[Found, float]] = (), *, known: float = 1.0) -> float:
+        """As any channel's, but for what was found to be surer or less sure.
+
+        What is heard is less sure than it seems when words ask for it, what is like an example is so by its cosine, and
+        a text that means much the same is no quotation. A lone letter is said everywhere.
+        """
         curves = self._tools.curves
+        if self._shown is not None and hits:
+            # The best part of a clip that the span has, and its clip's own level.
+            best, _ = max(hits, key=lambda one: one[0].value)
+            near = float(self._levels([best.clip_id])[0, 1])
+            cosine = min(best.score, self._scale.score(top, near))
+            return self._shown.of(cosine, near, self._far, known=known)
+        z = self._matched(top, hits, known)
         if self._ordinary and self.modality == "audio":
             return curves.hearing.odds(self.odds(z))
         if self._verbatim:
@@ -312,7 +335,7 @@ class DenseChannelSearch(ChannelSearch):
         if not (self._example and hits and self.modality in curves.likeness):
             return self.odds(z)
         # A span that lacks the clip's best part is less like the example, in usual deviations of cosines.
-        best = max(hits, key=lambda hit: hit.match_z)
+        best = max((hit for hit, _ in hits), key=lambda hit: hit.match_z)
         cosine = best.score - max(0.0, best.match_z - z) * self._collection.usual[1]
         return curves.likeness[self.modality].of(self.odds(z), cosine)
 
@@ -335,7 +358,7 @@ class DenseChannelSearch(ChannelSearch):
         """Corrected scores that clips are ranked by. level: (N, 2) of `_levels`."""
         if self._by_cohort:
             return np.asarray((scores - level[:, 0]) / level[:, 1])
-        return self._scale.corrected(scores, level[:, 0])
+        return self._scale.corrected(scores, level[:, 0 if self._shown is None else 1])
 
     def _levels(self, clip_ids: Sequence[str]) -> NDArray[np.float64]:
         """(N, 2) soft maximum and near level of ordinary queries; else mean and deviation of other clips."""

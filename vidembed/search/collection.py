@@ -24,9 +24,11 @@ from vidembed.search.calibration import (
     null_of_sample,
     soft_maximum,
 )
+from vidembed.search.confidence import Curves
 from vidembed.types import Floats
 
 SAMPLE = 512  # clips that stand for a collection; ids are hashes, so the first ones are a fair sample
+_USUAL_SHARE = 0.5  # of a clip's near level, taken off its scores where confidence was fitted; each query has its own
 _DRAWN = 8  # clips, of usual cosines, that a clip's own cohort is drawn towards
 
 
@@ -58,14 +60,21 @@ class Collection:
         bank: Floats | None,
         settings: CalibrationSettings,
         owners: Sequence[str] = (),
+        fitted: bool = False,
     ) -> Collection:
-        """From a sample of the collection, the bank in its space, (B, D), and the sample's videos."""
+        """From a sample of the collection, the bank in its space, (B, D), and the sample's videos.
+
+        fitted: Whether confidence was fitted for these vectors: clips are then ranked as they are believed.
+        """
         if bank is None or not len(sample):
             return cls(count, sample, owners=tuple(owners))
         scores = bank @ sample.T
-        scale = Scale.of_bank(scores, temperature=settings.temperature, hubness=settings.hubness)
-        z = scale.z(scale.corrected(scores, soft_maximum(scores, temperature=settings.temperature)))
-        above = (scores - near_level(scores)) / scale.spread
+        near = near_level(scores)
+        background = near if fitted else soft_maximum(scores, temperature=settings.temperature)
+        hubness = _USUAL_SHARE if fitted else settings.hubness
+        scale = Scale.of_bank(scores, background, hubness=hubness)
+        z = scale.z(scale.corrected(scores, background))
+        above = (scores - near) / scale.spread
         null, near_null = (
             null_of_bank(values.max(axis=1), sampled=len(sample), indexed=USUAL) for values in (z, above)
         )
@@ -120,8 +129,8 @@ def usual_of(scores: NDArray[np.floating]) -> tuple[Scale, Null | None]:
 class Collections:
     """`Collection` of each channel, computed when first needed and again when its number of clips changes."""
 
-    def __init__(self, store: Store, bank: Bank, settings: CalibrationSettings) -> None:
-        self._store, self._bank, self._settings = store, bank, settings
+    def __init__(self, store: Store, bank: Bank, settings: CalibrationSettings, curves: Curves | None = None) -> None:
+        self._store, self._bank, self._settings, self._curves = store, bank, settings, curves or Curves()
         self._known: dict[str, Collection] = {}
         self._lock = threading.Lock()
 
@@ -132,7 +141,8 @@ class Collections:
             known = self._known.get(channel.collection)
             if known is None or known.count != count:
                 sample, owners = self._sample(channel)
-                known = Collection.of(count, sample, self._bank(channel), self._settings, owners)
+                fitted = self._curves.shown_in(channel) is not None
+                known = Collection.of(count, sample, self._bank(channel), self._settings, owners, fitted)
                 self._known[channel.collection] = known
             return known
 

@@ -15,9 +15,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
+import numpy as np
+
 from vidembed.errors import StoreError
 from vidembed.files import write_text
-from vidembed.types import Query
+from vidembed.protocols import Channel
+from vidembed.types import Floats, Query
 
 Kind: TypeAlias = Literal["text", "picture", "sound"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -73,6 +76,52 @@ class Likeness:
         return self.odds * odds + self.cosine * cosine + self.offset
 
 
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Log-odds that a clip shows what words ask for, by its cosine alone: no other clip of the index has a part in it.
+
+    A line over the cosine's distance from what ordinary queries get from the clip (`near_level`), and from what
+    ordinary pictures give these words, in deviations: both sides of a pair are normalised, as in the S-norm of speaker
+    verification (Shum et al., Odyssey 2010).
+
+    Attributes:
+        space: Name of the space that it was fitted in; vectors of another one have other cosines.
+        near, far: Weights of the two distances, at least 0, one of them above.
+        offset: Added.
+        usual: (1 + R, D) mean of ordinary pictures' vectors and R directions times the deviation along each; (0, D) =
+            nothing is known of them.
+    """
+
+    space: str
+    near: float
+    far: float
+    offset: float
+    usual: Floats
+
+    def level(self, vector: Floats) -> tuple[float, float]:
+        """Mean and deviation of what ordinary pictures give a text; 0 and 1 where nothing is known of them."""
+        if not len(self.usual):
+            return 0.0, 1.0
+        along = (self.usual @ vector).astype(np.float64)
+        return float(along[0]), max(float(np.sqrt((along[1:] ** 2).sum())), 1e-3)
+
+    def hubness(self, deviation: float) -> float:
+        """The share of a clip's near level that comes off its score: clips are ranked as they are believed."""
+        return self.near / (self.near + self.far / deviation)
+
+    def of(self, cosine: float, near: float, far: tuple[float, float], *, known: float = 1.0) -> float:
+        """Log-odds.
+
+        Args:
+            cosine: Of clip and text.
+            near: The clip's level.
+            far: The text's, by `level`.
+            known: 0..1, how much of the clip is known: of less of it less is expected, down to an ordinary query's.
+        """
+        mean, deviation = far
+        return self.near * known * (cosine - near) + self.far * known * (cosine - mean) / deviation + self.offset
+
+
 def _share(odds: float) -> float:
     return 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))
 
@@ -85,17 +134,24 @@ class Curves:
         kinds: Kind of query -> curve; the line that changes nothing where there is none.
         hearing: Of the log-odds of a channel of sound that is asked in words, before they join the other channels'.
         likeness: Modality of a channel -> that of what is like an example of this modality.
+        shown: Modality of a channel -> that of what words ask for; without it, odds are those of the index's scores.
         card: What was fitted on what.
     """
 
     kinds: Mapping[str, Curve] = field(default_factory=dict)
     hearing: Curve = _PLAIN
     likeness: Mapping[str, Likeness] = field(default_factory=dict)
+    shown: Mapping[str, Shown] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
 
     def of(self, query: Query) -> Curve:
         """The curve of this query's kind."""
         return self.kinds.get(kind_of(query), _PLAIN)
+
+    def shown_in(self, channel: Channel) -> Shown | None:
+        """What was fitted for the vectors of this channel, if anything was."""
+        fitted = self.shown.get(channel.source.modality)
+        return fitted if fitted is not None and fitted.space == channel.encoder.space.name else None
 
 
 def kind_of(query: Query) -> Kind:
@@ -150,7 +206,17 @@ def reset_curves(folder: Path) -> bool:
 def _read(entry: Mapping[str, Any]) -> Curves:
     kinds: dict[str, Curve] = {kind: _curve(entry["kinds"][kind]) for kind in KINDS if kind in entry["kinds"]}
     likeness = {modality: Likeness(**weights) for modality, weights in entry.get("likeness", {}).items()}
-    return Curves(kinds, _curve(entry.get("hearing", {})), likeness, entry.get("card", {}))
+    shown = {modality: _shown(**values) for modality, values in entry.get("shown", {}).items()}
+    return Curves(kinds, _curve(entry.get("hearing", {})), likeness, shown, entry.get("card", {}))
+
+
+def _shown(*, space: str, near: float, far: float, offset: float, usual: str | None = None) -> Shown:
+    """usual: a file of the bundled assets."""
+    rows = np.zeros((0, 1), dtype=np.float32)
+    if usual is not None:
+        with (resources.files("vidembed") / "assets" / usual).open("rb") as file:
+            rows = np.load(file, allow_pickle=False).astype(np.float32)
+    return Shown(space, near, far, offset, rows)
 
 
 def _curve(values: Mapping[str, Any]) -> Curve:

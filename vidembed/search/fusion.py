@@ -178,16 +178,18 @@ def fuse_channels(
 def confidence_of(odds: Mapping[str, float], channels: Sequence[ChannelSearch]) -> float:
     """Probability, 0..1, that a moment is an answer. odds: channel -> log-odds, where it has any.
 
-    Exact words count by themselves. Channels that guess by similarity are averaged by how surely they perceive what is
-    asked: what sounds like an elephant but does not look like one may be one, but less surely than where both agree.
-    How many clips they hold plays no part, and captions, which tell the same again, count only where nothing else does.
+    Exact words count by themselves. Of channels that guess by similarity each may be the one that has it, by how surely
+    it perceives what is asked: what is seen is not doubted because it is not heard, and what can hardly be heard adds
+    little by its sound. How many clips they hold plays no part, and captions, which tell the same again, count only
+    where nothing else does.
     """
-    parts = [odds[c.name] for c in channels if not c.guesses and c.name in odds]
+    sure = max((_share(odds[c.name]) for c in channels if not c.guesses and c.name in odds), default=0.0)
     first_hand = {c.name for c in channels if c.guesses and not c.told and c.name in odds}
-    guessing = [c for c in channels if c.guesses and (not c.told or not first_hand)]
-    held = {c.name: c.weight * c.heard for c in guessing}
-    known = [odds[name] + math.log(held[name] / sum(held.values())) for name in held if name in odds]
-    if known:
-        top = max(known)
-        parts.append(top + math.log(sum(math.exp(one - top) for one in known)))
-    return 1 / (1 + math.exp(-min(max(max(parts), -60.0), 60.0)))
+    guessing = [c for c in channels if c.guesses and (not c.told or not first_hand) and c.name in odds]
+    most = max((c.weight for c in channels), default=1.0)
+    none = math.prod(1 - c.weight / most * c.heard * _share(odds[c.name]) for c in guessing)
+    return max(sure, 1 - none)
+
+
+def _share(odds: float) -> float:
+    return 1 / (1 + math.exp(-min(max(odds, -60.0), 60.0)))

@@ -88,7 +88,7 @@ class Searcher:
         calibration = self.settings.calibration
         bank: Bank = self.bank if calibration.enabled and self.bank is not None else lambda _: None
         self._encoder = QueryEncoder(self.store, self.load)
-        collections = Collections(self.store, bank, calibration)
+        collections = Collections(self.store, bank, calibration, self.curves)
         sounds = getattr(self.bank, "sounds", None)
         self._tools = ChannelTools(self.store, collections, BackgroundCache(), bank, self.settings, sounds, self.curves)
 

@@ -50,8 +50,9 @@ class WordChannelSearch(ChannelSearch):
     def odds(self, z: float) -> float:
         return z - 3.0  # all words there: confidence 0.88; half of them: 0.3; the phrase itself: 0.97
 
-    def believed(self, z: float, hits: Sequence[Found] = ()) -> float:
-        return min(self.odds(z), DOUBTED) if self._lone_letter else self.odds(z)
+    def believed(self, top: float, hits: Sequence[tuple[Found, float]] = (), *, known: float = 1.0) -> float:
+        odds = super().believed(top, hits, known=known)
+        return min(odds, DOUBTED) if self._lone_letter else odds
 
     def confidence(self, z: float) -> float:
         return float(1 / (1 + np.exp(-self.odds(z))))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from axes_index import AxesEncoder, Index, best, meaning
+from axes_index import AXES, AxesEncoder, Index, best, meaning
 
 from vidembed.config.schema import CalibrationSettings, Fusion, MomentSettings, SearchSettings
+from vidembed.search.confidence import Curves, Shown
 from vidembed.search.fusion import FUSIONS, confidence_of
 from vidembed.search.query import SearchOptions, verbatim
 from vidembed.types import Filter, Query
@@ -66,19 +68,52 @@ def sure(odds: dict[str, float], *channels: ToySearch) -> float:
     return confidence_of(odds, channels)  # type: ignore[arg-type]
 
 
-def test_likeness_in_one_channel_counts_by_how_surely_it_perceives() -> None:
+def test_each_channel_may_be_the_one_that_has_it() -> None:
     seen, heard, said = ToySearch("s"), ToySearch("h"), ToySearch("w", guesses=False)
     assert sure({"s": 0.0}, seen) == pytest.approx(1 / 2)
-    assert sure({"s": 0.0, "h": 0.0}, seen, heard) == pytest.approx(1 / 2)  # both are in doubt
-    # Odds of 1 in one channel, none in the other: 1/2 in the mean, which is 1 in 3.
-    assert sure({"h": 0.0}, seen, heard) == pytest.approx(1 / 3)
-    # What is asked is nothing to hear: half as much of the mean, odds of 2/3.
-    assert sure({"s": 0.0}, seen, ToySearch("h", heard=0.5)) == pytest.approx(2 / 5)
-    # Words that are there are not doubted because nothing looks like them.
+    assert sure({"s": 0.0}, seen, heard) == pytest.approx(1 / 2)  # what is seen is not doubted because it is not heard
+    assert sure({"s": 0.0, "h": 0.0}, seen, heard) == pytest.approx(3 / 4)  # 1 - 1/2 x 1/2
+    # What is asked is hardly to be heard: a sure sound adds at most a tenth of what is left.
+    assert sure({"s": 0.0, "h": 50.0}, seen, ToySearch("h", heard=0.1)) == pytest.approx(1 - 0.5 * 0.9)
+    # Weights count against the highest.
+    light, heavy = ToySearch("s"), ToySearch("h")
+    light.weight, heavy.weight = 0.5, 2.0
+    assert sure({"s": 0.0}, light, heavy) == pytest.approx(1 / 8)
+    # Words that are there are there.
     assert sure({"h": -9.0, "w": 0.0}, seen, heard, said) == pytest.approx(1 / 2)
     # Captions count where nothing else does.
     assert sure({"s": 0.0, "c": 5.0}, seen, ToySearch("c", told=True)) == pytest.approx(1 / 2)
-    assert sure({"c": 0.0}, seen, ToySearch("c", told=True)) == pytest.approx(1 / 3)
+    assert sure({"c": 0.0}, seen, ToySearch("c", told=True)) == pytest.approx(1 / 2)
+
+
+def by_cosine(*, space: str = "axes") -> Curves:
+    return Curves(shown={"image": Shown(space, 4.0, 8.0, -6.0, np.zeros((0, 1), np.float32))})
+
+
+def test_confidence_does_not_depend_on_the_other_videos(index: Index) -> None:
+    searcher = replace(index.searcher(), curves=by_cosine())
+    before = {(one.video_id, one.span): one.confidence for one in searcher.search("a dog", SearchOptions(k=50))}
+    for number in range(60):
+        index.add("vision", f"more{number}", [AXES[number % 8], AXES[number % 5]] * 5)
+    searcher = replace(index.searcher(), curves=by_cosine())
+    after = {(one.video_id, one.span): one.confidence for one in searcher.search("a dog", SearchOptions(k=500))}
+    same = before.keys() & after.keys()
+    assert len(same) >= 2
+    for key in same:
+        assert after[key] == pytest.approx(before[key], abs=1e-6)
+
+
+def test_the_order_of_answers_is_that_of_confidence(index: Index) -> None:
+    searcher = replace(index.searcher(), curves=by_cosine())
+    for query in ("a dog", "night beach", "a drum in the snow", "a boat"):
+        sure = [one.confidence for one in searcher.search(query, SearchOptions(k=20, group_by_video=True))]
+        assert sure == sorted(sure, reverse=True), query
+
+
+def test_what_was_fitted_for_another_space_is_left_alone(index: Index) -> None:
+    plain = best(index, "a dog")
+    other = replace(index.searcher(), curves=by_cosine(space="another")).search("a dog", SearchOptions(k=1))[0]
+    assert (other.confidence, other.score) == (plain.confidence, plain.score)
 
 
 def test_what_is_there_is_surer_than_what_is_not(index: Index) -> None:
