@@ -16,12 +16,15 @@ import pytest
 import toy_videos
 
 from vidembed import VideoIndex, open_index
+from vidembed.cli import main
 from vidembed.config.schema import LimitSettings
 from vidembed.errors import MediaNotFound, MediaUnreadable
 from vidembed.media import remote
 from vidembed.media.files import find_videos, video_id
+from vidembed.media.reading.probe import probe
 from vidembed.media.reading.reader import open_video
 from vidembed.types import RunReport
+from vidembed.web.media import MediaFiles
 
 FAST = {"store.kind": "memory"}
 
@@ -190,3 +193,56 @@ def test_folders_and_globs_and_what_is_no_address(bucket: Any, tmp_path: Path) -
     assert "addresses begin with s3, gs" in caught.value.hint
     assert remote.address("s3:/bucket/a.mp4") == remote.address("s3://bucket/a.mp4") == "s3://bucket/a.mp4"
     assert not remote.is_remote(r"C:/films/a.mp4")
+
+
+def test_moments_of_a_bucket_are_cut_and_joined_from_one_copy_each(
+    tmp_path: Path, bucket: Any, copies: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    fetch = remote._fetched
+    monkeypatch.setattr(remote, "_fetched", lambda path, limits: fetched.append(path.name) or fetch(path, limits))
+    with open_index(tmp_path / "index", profile="toy", overrides=FAST) as index:
+        index.add("memory://films/")
+        moments = index.search("blue", k=1) + index.search("green", k=1) + index.search("red", k=1)
+        assert [moment.path.name for moment in moments] == ["red_blue.mp4", "green.mp4", "red_blue.mp4"]
+        fetched.clear()
+        files = index.cut(moments, tmp_path / "cuts")
+        assert fetched == ["red_blue.mp4", "green.mp4"]
+        assert [probe(file).duration_s for file in files] == pytest.approx([2.0, 2.0, 2.0], abs=0.1)
+        joined = index.reel(moments, tmp_path / "reel.mp4")
+        assert fetched == ["red_blue.mp4", "green.mp4"] * 2
+        with open_video(joined) as video:
+            shown = video.frames([1.0, 3.0, 5.0], short_side_px=32).rgb.mean(axis=(1, 2)).round()
+        assert [int(colour.argmax()) for colour in shown] == [2, 1, 0]  # blue, lime, red
+        edl = index.export(moments, "fcpxml", show_paths=True).decode()
+        assert 'src="memory://films/red_blue.mp4"' in edl
+    assert list(copies.iterdir()) == []
+
+
+def test_commands_take_addresses(tmp_path: Path, site: tuple[str, list[str]], copies: Path) -> None:
+    url = f"{site[0]}/green.mp4"
+    assert main(["cut", url, "0.5", "1.5", str(tmp_path / "cut.mp4")]) == 0
+    assert probe(tmp_path / "cut.mp4").duration_s == pytest.approx(1.0, abs=0.05)
+    assert main(["sheet", url, "--out", str(tmp_path / "sheet.png")]) == 0
+    assert (tmp_path / "sheet.png").exists()
+    assert list(copies.iterdir()) == []
+
+
+def test_the_page_plays_a_copy_and_keeps_it(tmp_path: Path, videos: Path, bucket: Any, copies: Path) -> None:
+    kept = tmp_path / "pieces"
+    with open_index(tmp_path / "index", profile="toy", overrides=FAST) as index:
+        index.add("memory://films/")
+        ids = {record.info.path.name: record.info.video_id for record in index.videos()}
+        files = MediaFiles(index, kept, max_bytes=1)
+        original = files.original(ids["green.mp4"])
+        assert original.read_bytes() == (videos / "green.mp4").read_bytes()
+        assert files.plays(ids["green.mp4"])
+        assert files.piece(ids["green.mp4"], 0.0)[0].name == f"{ids['green.mp4']}-0.mp4"
+        bucket.rm("/films/green.mp4")
+        files = MediaFiles(index, kept, max_bytes=1)
+        files.original(ids["red_blue.mp4"])
+        assert [file.name for file in kept.iterdir()] == [f"{ids['red_blue.mp4']}.mp4"]  # no room for others
+        bucket.pipe_file("/films/green.mp4", (videos / "junk.mp4").read_bytes())
+        with pytest.raises(MediaNotFound, match="its file has changed or gone"):
+            files.original(ids["green.mp4"])
+    assert list(copies.iterdir()) == []

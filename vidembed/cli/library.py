@@ -136,7 +136,7 @@ _TOLD_S = 0.01  # what a cut begins earlier or ends earlier than was asked for
 
 
 def cut(
-    video: Annotated[Path, typer.Argument(help="The video to cut from.")],
+    video: Annotated[Path, typer.Argument(help="The video to cut from: a file or address.")],
     start: Annotated[str, typer.Argument(help="Start: seconds or m:ss.")],
     end: Annotated[str, typer.Argument(help="End: seconds or m:ss.")],
     out_file: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],

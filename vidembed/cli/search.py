@@ -267,8 +267,12 @@ def _play(path: Path, span: Span) -> None:
     import shutil
     import subprocess
 
+    from vidembed.media.remote import address, is_remote
+
     start = f"{span.start_s:.3f}"
-    file = str(path.resolve())  # absolute, so that a leading dash is no option
+    file = address(path) if is_remote(path) else str(path.resolve())  # absolute: a leading dash is no option
+    if is_remote(path) and not file.startswith("http"):
+        raise InputError(f"{file}: players do not open it", hint="cut the moment into a file: --cut FOLDER")
     players = {
         "mpv": ["mpv", f"--start={start}", "--", file],
         "vlc": ["vlc", f"--start-time={start}", file],

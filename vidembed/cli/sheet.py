@@ -12,7 +12,7 @@ from vidembed.errors import InputError
 
 
 def sheet(
-    what: Annotated[str, typer.Argument(metavar="VIDEO|QUERY", help="A file: its shots. Else: what to search for.")],
+    what: Annotated[str, typer.Argument(metavar="VIDEO|QUERY", help="A file, an address: its shots. Else: a search.")],
     out_to: Annotated[Path, typer.Option("--out", "-o", help="Picture to write: .jpg, .png or .webp.")],
     most: Annotated[int, typer.Option("--tiles", help="At most so many tiles.", min=1, max=400)] = 60,
     columns: Annotated[int | None, typer.Option(help="Tiles side by side.", min=1)] = None,
@@ -27,10 +27,11 @@ def sheet(
     from vidembed.config.load import load_config
     from vidembed.files import refuse_existing
     from vidembed.media.editing.sheet import Tile, contact_sheet
+    from vidembed.media.remote import is_remote
     from vidembed.vectors import evenly_spaced
 
     refuse_existing(out_to, overwrite=overwrite)
-    if Path(what).is_file():
+    if Path(what).is_file() or is_remote(what):
         media = load_config(overrides=settings).media
         tiles = Tile.of_shots(what, media=media)
     else:

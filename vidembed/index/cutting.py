@@ -9,6 +9,7 @@ from vidembed.errors import MediaNotFound
 from vidembed.files import fitting, refuse_existing, writing
 from vidembed.index.contents import IndexContents
 from vidembed.media.editing.cut import cut, reel
+from vidembed.media.remote import COPIES, exists
 from vidembed.search.sequence import Chain
 from vidembed.types import Moment
 
@@ -40,8 +41,11 @@ class MomentFiles(IndexContents):
             refuse_existing(target, overwrite=overwrite)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        for moment, target in zip(moments, targets, strict=True):
-            cut(moment.path, moment.span, target, exact=True, overwrite=overwrite, limits=self.config.media.limits)
+        limits = self.config.media.limits
+        for place in COPIES.in_turn([moment.path for moment in moments]):
+            cut(
+                moments[place].path, moments[place].span, targets[place], exact=True, overwrite=overwrite, limits=limits
+            )
         return targets
 
     def reel(self, moments: Sequence[Moment | Chain], out: str | Path, *, overwrite: bool = False) -> Path:
@@ -62,7 +66,7 @@ class MomentFiles(IndexContents):
 
 def _refuse_lost(moments: Sequence[Moment | Chain]) -> None:
     for moment in moments:
-        if not moment.path.exists():
+        if not exists(moment.path):
             raise MediaNotFound(
                 f"{moment.path}: the file is no longer there",
                 hint="if it has moved: vidembed relocate OLD NEW, or vidembed index the folder in which it is now",

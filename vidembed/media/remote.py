@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -139,6 +139,15 @@ class Copies:
                 if not held.holders:
                     del self._held[key]
                     shutil.rmtree(held.folder, ignore_errors=True) if held.folder else None
+
+    def in_turn(self, paths: Sequence[str | Path]) -> Iterator[int]:
+        """The places of paths, those of one file one after the other, with one copy of it."""
+        places: dict[Path, list[int]] = {}
+        for place, path in enumerate(paths):
+            places.setdefault(Path(path), []).append(place)
+        for path, own in places.items():
+            with self.kept(path):
+                yield from own
 
     @contextmanager
     def local(self, path: Path, limits: LimitSettings) -> Iterator[Path]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.errors import VidembedError
+from vidembed.media.remote import is_remote
 from vidembed.types import Moment, Span, VideoInfo, format_time
 
 if TYPE_CHECKING:
@@ -150,9 +151,11 @@ def play_button(
     times = f"{clock(span.start_s)} – {clock(span.end_s)}"
     picture = thumb(site, clip_id)
     if info.has_video:
-        more["film"] = site.url(f"film/{info.video_id}?start={span.start_s:.3f}&end={span.end_s:.3f}")
+        here = not is_remote(info.path)  # else a look at the moment would fetch the whole file
+        if here:
+            more["film"] = site.url(f"film/{info.video_id}?start={span.start_s:.3f}&end={span.end_s:.3f}")
         more["ratio"] = f"{info.width_px / max(info.height_px, 1):.4f}"
-        if best_s is not None:
+        if best_s is not None and here:
             address = site.url(f"frame/{info.video_id}?at={best_s:.3f}")
             picture = f'<img loading="lazy" decoding="async" alt="" src="{e(address)}">'
     return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from vidembed.config.schema import LimitSettings
 from vidembed.errors import MediaNotFound, MediaUnreadable
+from vidembed.files import replacing
+from vidembed.media.remote import COPIES, is_remote
 from vidembed.types import Span
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ PIECE_S = 90.0  # length of a transcoded piece
 STEP_S = 30.0  # pieces begin on this grid, so that neighbouring moments share them
 LEAD_S = 5.0  # a piece begins at least this much before the moment
 PROXY_HEIGHT_PX = 480
+_KEPT = "[!.]*"  # pieces and copies, but for those in the making
 PROXY_TIMEOUT_S = 120.0
 
 
@@ -60,7 +64,7 @@ def piece_at(start_s: float, duration_s: float) -> Span:
 
 
 class MediaFiles:
-    """Finds originals by video id, makes and keeps transcoded pieces. No path ever comes from outside."""
+    """Finds originals by video id, keeps transcoded pieces and copies of remote files. No path comes from outside."""
 
     def __init__(self, index: VideoIndex, folder: Path, *, max_bytes: int, at_once: int = 2) -> None:
         self._index = index
@@ -74,17 +78,29 @@ class MediaFiles:
         """The file that holds this video now. Raises MediaNotFound when none does.
 
         Its content is compared with the id, which is a hash of it: a file or link that was swapped for another since
-        it was indexed is not served, wherever it leads.
+        it was indexed is not served, wherever it leads. Of a remote file a copy is kept beside the pieces.
         """
         for row in self._index.catalog.videos.paths_of(video_id):
+            path = Path(row.path)
             try:
-                stat = os.stat(row.path)
-                found = _content_id(row.path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+                path = self._copy(path, video_id) if is_remote(path) else path
+                stat = os.stat(path)
+                found = _content_id(str(path), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
             except (OSError, MediaNotFound, MediaUnreadable):
                 continue
             if found == video_id:
-                return Path(row.path)
+                return path
         raise MediaNotFound("this video is not in the library, or its file has changed or gone")
+
+    def _copy(self, path: Path, video_id: str) -> Path:
+        """A remote file here, fetched now if it is not kept."""
+        target = self._folder / f"{video_id}{path.suffix.partition('?')[0]}"
+        with self._lock(target.name):
+            if not target.exists():
+                with COPIES.local(path, self._index.config.media.limits) as copy, replacing(target) as part:
+                    shutil.move(copy, part)
+                tidy(self._folder, _KEPT, self._max_bytes, keep=target)
+        return target
 
     def plays(self, video_id: str) -> bool:
         """Whether browsers play the file itself, by all its codecs."""
@@ -111,7 +127,7 @@ class MediaFiles:
 
         target.parent.mkdir(parents=True, exist_ok=True)
         cut(source, span, target, exact=True, overwrite=True, height_px=PROXY_HEIGHT_PX, timeout_s=PROXY_TIMEOUT_S)
-        tidy(self._folder, "*.mp4", self._max_bytes, keep=target)
+        tidy(self._folder, _KEPT, self._max_bytes, keep=target)
 
     def _lock(self, name: str) -> threading.Lock:
         with self._guard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from vidembed.media.editing import ffmpeg as program
 from vidembed.media.editing.shown import hides, picture_filters, same_view, sound_filters
 from vidembed.media.reading.container import DEMUXERS, mapped_errors, open_container
 from vidembed.media.reading.probe import Headers, probe, read_headers
+from vidembed.media.remote import COPIES
 from vidembed.types import Span, VideoInfo
 
 _CLOSE_S = 0.001  # start this much early: a frame exactly at the start must not be lost to rounding
@@ -61,7 +63,7 @@ def cut(
     """Write one span of a video to `out`, which appears only when it is complete.
 
     Args:
-        path: The video.
+        path: The video; of a remote one a copy is made, which is gone afterwards.
         span: What to cut, in seconds of the video.
         out: The new file. Its extension chooses the container.
         exact: False: copy pictures and sound as they are. Fast and lossless, but the file begins at the keyframe at
@@ -81,11 +83,14 @@ def cut(
     path, out = Path(path), Path(out)
     _check_container(out, (*_VIDEO_SUFFIXES, *sorted(_AUDIO_SUFFIXES)))
     limits = limits or LimitSettings()
-    with open_container(path, limits) as container:
-        headers = read_headers(container, path, limits)
-    span = _checked(span, headers.info, out)
-    picture = headers.info.has_video and out.suffix.lower() not in _AUDIO_SUFFIXES
-    with replacing(out, overwrite=overwrite) as part, tempfile.TemporaryDirectory(prefix="vidembed-cut-") as folder:
+    with ExitStack() as held:
+        path = held.enter_context(COPIES.local(path, limits))
+        with open_container(path, limits) as container:
+            headers = read_headers(container, path, limits)
+        span = _checked(span, headers.info, out)
+        picture = headers.info.has_video and out.suffix.lower() not in _AUDIO_SUFFIXES
+        part = held.enter_context(replacing(out, overwrite=overwrite))
+        folder = held.enter_context(tempfile.TemporaryDirectory(prefix="vidembed-cut-"))
         work = _Work(path, headers, span, part, picture, limits, timeout_s, Path(folder))
         copied = None if exact else work.copy()
         if copied is None:
@@ -293,12 +298,11 @@ def reel(
     _check_folder(out)
     refuse_existing(out, overwrite=overwrite)
     with replacing(out, overwrite=overwrite) as part, tempfile.TemporaryDirectory(prefix="vidembed-reel-") as folder:
-        cuts = []
-        for place, (path, span) in enumerate(pieces):
-            made = cut(path, span, Path(folder) / f"{place}.mp4", exact=True, limits=limits, timeout_s=timeout_s)
-            cuts.append(made.path)
+        cuts = [Path(folder) / f"{place}.mp4" for place in range(len(pieces))]
+        for done, place in enumerate(COPIES.in_turn([path for path, _ in pieces]), start=1):
+            cut(*pieces[place], cuts[place], exact=True, limits=limits, timeout_s=timeout_s)
             if progress is not None:
-                progress(len(cuts))
+                progress(done)
         graph = _reel_graph([probe(path) for path in cuts], part)
         program.run(graph, doing=f"making {out.name}", timeout_s=timeout_s)
     return out

@@ -19,6 +19,7 @@ from vidembed.media.editing.timecode import (
     nominal_rate,
     own_timecode,
 )
+from vidembed.media.remote import address, is_remote
 from vidembed.types import Moment, VideoInfo
 
 _REEL_CHARS = 8  # of CMX 3600
@@ -79,6 +80,10 @@ def rate_of(cuts: Sequence[Cut]) -> Fraction:
     return list_rate(next((cut.rate for cut in cuts if cut.has_video), DEFAULT_RATE))
 
 
+def _url(path: Path) -> str:
+    return address(path) if is_remote(path) else path.absolute().as_uri()
+
+
 def _cut(
     moment: Moment,
     info: VideoInfo | None,
@@ -90,7 +95,7 @@ def _cut(
     return Cut(
         moment=moment,
         name=path.name,
-        url=path.absolute().as_uri() if show_paths else quote(path.name),
+        url=_url(path) if show_paths else quote(path.name),
         reel=reels[path],
         rate=nominal_rate(info.fps) if info is not None else DEFAULT_RATE,
         duration_s=info.duration_s if info is not None else moment.span.end_s,
