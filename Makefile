@@ -30,7 +30,7 @@ demo: $(STAMP) ## Index real videos and search them
 serve: $(STAMP) ## Open the web page on http://127.0.0.1:7860
 	$(BIN)/vidembed serve --index demo-index
 
-test: $(STAMP) ## Run all tests that need no weights, GPU or server, in two to four processes; WORKERS=0: in this one
+test: $(STAMP) ## Run all tests that need no weights, GPU or server, in a process per core (at most 4); WORKERS=0: in this one
 	$(BIN)/python -m pytest -q $(PARALLEL)
 
 test-slow: $(STAMP) ## Run the long tests at full length: 300 damaged files, 200 kills, a minute of --watch
