@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,3 +30,8 @@ def all_vectors(index: VideoIndex) -> dict[tuple[str, str], Any]:
                 segments = None if row.segments is None else row.segments.tobytes()
                 found[name, row.clip.clip_id] = (row.clip, np.asarray(row.vector).tobytes(), segments)
     return found
+
+
+def names(paths: Iterable[str | Path]) -> list[str]:
+    """File names in order."""
+    return sorted(Path(path).name for path in paths)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import toy_videos
-from toy_index import FAST
+from toy_index import FAST, names
 
 import vidembed.index.media as index_media
 from vidembed import VideoIndex, open_index
@@ -36,10 +36,6 @@ def library(tmp_path: Path, films: Path) -> Path:
 def empty(tmp_path: Path) -> Any:
     with open_index(tmp_path / "index", profile="toy", overrides=FAST) as made:
         yield made
-
-
-def names(paths: tuple[str, ...]) -> list[str]:
-    return sorted(Path(path).name for path in paths)
 
 
 def when_planned(monkeypatch: pytest.MonkeyPatch, name: str, act: Callable[[Path, int], None]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import toy_videos
-from toy_index import FAST
+from toy_index import FAST, names
 
 from vidembed import VideoIndex, open_index
 from vidembed.cli import main
@@ -28,10 +28,6 @@ def library(tmp_path: Path) -> Path:
 def index(tmp_path: Path) -> Any:
     with open_index(tmp_path / "index", profile="toy", overrides=FAST) as made:
         yield made
-
-
-def names(paths: Any) -> list[str]:
-    return sorted(Path(path).name for path in paths)
 
 
 def test_a_run_without_paths_brings_folders_and_files_up_to_date(index: VideoIndex, library: Path) -> None:
