@@ -36,8 +36,9 @@ from classify import SEEN, fold_four, seen_truth
 
 import vidembed
 from vidembed.evaluation.bootstrap import interval_of
+from vidembed.evaluation.calibrating import fit_curve, on_curve
 from vidembed.evaluation.metrics import roc_auc
-from vidembed.evaluation.trust import calibration_error, chance_error, fit_curve, on_curve, reliability, wilson
+from vidembed.evaluation.trust import calibration_error, chance_error, reliability, wilson
 from vidembed.media.editing.ffmpeg import find_ffmpeg
 from vidembed.search.confidence import Curve
 from vidembed.types import Filter, Query

@@ -5,7 +5,7 @@ the speakers of their lines apart. Prints one JSON report: share of the seconds 
 (under the best naming), without and with their number known, and how many were found, for each conversation.
 
 With --choose it tries bounds for `SAME` on other voices that say other lines, and prints how each does: the bound in
-vidembed/index/speakers.py was chosen so, and the voices of the report were never looked at for it.
+vidembed/index/transcripts.py was chosen so, and the voices of the report were never looked at for it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import numpy as np
 from _machine import facts
 
 from vidembed.config.schema import MediaSettings
-from vidembed.index import speakers
-from vidembed.index.speakers import with_speakers
+from vidembed.index import transcripts
+from vidembed.index.transcripts import with_speakers
 from vidembed.models.voices import VoiceEncoder
 from vidembed.types import Floats, Span, TextLine, TimedText
 
@@ -108,7 +108,7 @@ def choose(folder: Path) -> dict[float, float]:
             return kept[0]
 
         for bound in BOUNDS:
-            speakers.SAME = bound
+            transcripts.SAME = bound
             told = with_speakers(text, path, MediaSettings(), encode=once)
             shares[bound].append(right([line.speaker or 0 for line in told.lines], truth, seconds))
     return {bound: round(sum(found) / len(found), 3) for bound, found in shares.items()}

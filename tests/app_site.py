@@ -7,7 +7,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from vidembed import Query, VideoIndex
-from vidembed.web.answers import Answer
+from vidembed.web.searches import Answer
 from vidembed.web.security import Guard
 
 HERE = "http://127.0.0.1"

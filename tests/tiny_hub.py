@@ -41,7 +41,7 @@ _BY_FACTORY: dict[str, Callable[..., Path]] = {
     "pe_av:load": lambda folder, dim: av.pe_av_folder(folder),
     "pe_av:load_frames": lambda folder, dim: av.pe_a_frame_folder(folder),
     "sentence:load": lambda folder, dim: av.sentence_folder(folder, dim=dim),
-    "speech:load_whisper": lambda folder, dim: _bundled_whisper(),
+    "whisper:load_whisper": lambda folder, dim: _bundled_whisper(),
 }
 
 

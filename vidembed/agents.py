@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from mcp.server.fastmcp import FastMCP
 
 R = TypeVar("R")
-CLIENTS = ("claude", "cursor", "vscode")
 MOST_FRAMES = 16
 INSTRUCTIONS = (
     "Search inside the user's videos. search_moments finds what is seen, heard, said or written; ask answers with "
@@ -77,18 +75,6 @@ def server(
         pictures = tool in (looking.frames, looking.contact_sheet)  # which are no JSON
         made.tool(structured_output=not pictures)(_on_a_thread(tool))
     return made
-
-
-def client_entry(client: str, arguments: list[str]) -> str:
-    """What a client's settings file needs, as JSON. Raises InputError for an unknown client."""
-    import sys
-
-    command = {"command": sys.executable, "args": ["-m", "vidembed", "mcp", *arguments]}
-    if client == "vscode":
-        return json.dumps({"servers": {"vidembed": {"type": "stdio", **command}}}, indent=2)
-    if client in CLIENTS:
-        return json.dumps({"mcpServers": {"vidembed": command}}, indent=2)
-    raise InputError(f"no entry is known for {client!r}", hint=f"one of: {', '.join(CLIENTS)}")
 
 
 class Looking:
@@ -165,7 +151,7 @@ class Looking:
         """
         found = self._index.transcript(video, kind=kind)
         lines = [
-            {"start_s": round(line.span.start_s, 3), "end_s": round(line.span.end_s, 3), "text": line.text}
+            {**line.span.to_dict(), "text": line.text}
             for line in (found.lines if found is not None else ())
             if line.span.end_s > start_s and (end_s <= 0 or line.span.start_s < end_s)
         ]
@@ -182,8 +168,7 @@ class Looking:
             "captions": [
                 {
                     "clip_id": caption.clip.clip_id,
-                    "start_s": round(caption.clip.span.start_s, 3),
-                    "end_s": round(caption.clip.span.end_s, 3),
+                    **caption.clip.span.to_dict(),
                     "text": caption.text,
                     "confident": caption.confident,
                     "by_a_person": caption.human,

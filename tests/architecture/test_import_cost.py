@@ -47,7 +47,7 @@ def test_a_command_imports_no_other(words: list[str], own: set[str]) -> None:
     run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     loaded = run.stdout.splitlines()[-1].split()
     assert {name.split(".")[2] for name in loaded if name.startswith("vidembed.cli.")} <= {
-        "app", "common", "completing", "terminal", *own
+        "app", "common", "naming", "terminal", *own
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[2] / "vidembed"
 # Room -> layer. A room is a module or a folder of vidembed/; the longest name that fits decides.
 LAYERS = {
     "types": 0, "errors": 0, "_version": 0,
-    "config": 1, "protocols": 1, "vectors": 1, "batching": 1, "files": 1, "parquet": 1,
+    "config": 1, "protocols": 1, "vectors": 1, "batching": 1, "files": 1, "tables": 1,
     "media": 2, "models": 2, "sources": 2,
     "index.catalog": 3, "index.stores": 3, "index.executors": 3, "search": 3, "captions": 3, "demo": 3,
     "index.pipeline": 4,

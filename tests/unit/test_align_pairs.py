@@ -69,7 +69,7 @@ def test_bad_rows_are_reported_with_their_lines_and_skipped(tmp_path: Path) -> N
     assert sorted(reasons) == [2, 3, 4, 6, 7, 8, 9, 10, 11]
     assert "missing media 'gone.jpg'" in reasons[2]
     assert "empty text" in reasons[3]
-    assert "not JSON" in reasons[4]
+    assert "not valid JSON" in reasons[4]
     assert "split 'tomorrow'" in reasons[7]
     assert "in split '' and in 'dev'" in reasons[10]
     assert str(found.bad[0]) == "p.jsonl:2: missing media 'gone.jpg'"

@@ -26,9 +26,8 @@ from vidembed.search.calibration import (
     soft_maximum,
 )
 from vidembed.search.collection import BackgroundCache, Collection
-from vidembed.search.segments import pool_scores, segment_matrix
 from vidembed.types import Clip, Row, Space, Span
-from vidembed.vectors import unit_rows
+from vidembed.vectors import pool_scores, segment_matrix, unit_rows
 
 
 def test_the_bank_is_ordinary_and_diverse() -> None:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from vidembed.media.gopro import entries, place_in, place_of
+from vidembed.media.captured import entries, place_in, place_of
 
 
 def entry(key: str, kind: str, size: int, body: bytes) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 
 from vidembed.config.schema import MediaSettings
 from vidembed.errors import MissingDependency
-from vidembed.index.speakers import told_apart, with_speakers
+from vidembed.index.transcripts import told_apart, with_speakers
 from vidembed.models import voices
 from vidembed.models.voices import VoiceEncoder, mel_frames
 from vidembed.types import Floats, Span, TextLine, TimedText

@@ -9,13 +9,11 @@ import numpy as np
 import pytest
 
 from vidembed.errors import StoreError
+from vidembed.evaluation.calibrating import calibrate, fit_curve, on_curve
 from vidembed.evaluation.figures import QueryResult
 from vidembed.evaluation.trust import (
-    calibrate,
     calibration_error,
     chance_error,
-    fit_curve,
-    on_curve,
     reliability,
     trust_figures,
     trust_intervals,

@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vidembed import parquet
+from vidembed import tables
 from vidembed.config.schema import Config
 from vidembed.errors import InputError, MediaNotFound, NoSuchStream
 from vidembed.media.images import load_image
@@ -90,8 +88,8 @@ def read_pairs(
     for file in files:
         for line, row in _rows(file):
             try:
-                if isinstance(row, str):
-                    raise ValueError(row)
+                if isinstance(row, ValueError):
+                    raise row
                 pair = _pair(row, base=root or file.parent, modality=modality, source=file.name, line=line)
                 known = merged.get(pair.key)
                 if known is not None and known.split != pair.split:
@@ -114,39 +112,15 @@ def _with_texts(pair: Pair, texts: Sequence[str]) -> Pair:
     return Pair(pair.path, pair.modality, joined, pair.span, pair.split, pair.source, pair.line)
 
 
-def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any] | str]]:
-    """(line number, row) pairs; a str in place of a row says why the line is unreadable."""
+def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any] | ValueError]]:
     if not file.is_file():
         raise MediaNotFound(f"no pairs file {file}")
-    kind = file.suffix.lower()
-    if kind not in (".csv", ".jsonl", *parquet.EXTENSIONS):
+    if file.suffix.lower() not in tables.EXTENSIONS:
         raise InputError(f"{file.name} is none of .csv, .jsonl, .parquet")
-    if kind in parquet.EXTENSIONS:
-        try:
-            yield from enumerate(parquet.read_rows(file), 1)
-        except ValueError as error:
-            raise InputError(f"{file}: {error}") from error
-        return
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            if kind == ".csv":
-                reader = csv.DictReader(lines)
-                for row in reader:
-                    yield reader.line_num, {k: v for k, v in row.items() if k is not None}
-                return
-            for number, text in enumerate(lines, 1):
-                if text.strip():
-                    yield number, _json_row(text)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{file} is not readable as UTF-8 {kind[1:].upper()}: {error}") from error
-
-
-def _json_row(text: str) -> Mapping[str, Any] | str:
-    try:
-        row = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        return f"not JSON: {error}"
-    return row if isinstance(row, dict) else "not a JSON object"
+        yield from tables.rows(file)
+    except ValueError as error:  # also what is no UTF-8
+        raise InputError(f"{file} is not readable: {error}") from error
 
 
 def _pair(row: Mapping[str, Any], *, base: Path, modality: Modality | None, source: str, line: int) -> Pair:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from vidembed import parquet
+from vidembed import tables
 from vidembed.captions.subtitles import clean
 from vidembed.errors import InputError
 from vidembed.media import subtitles
 from vidembed.types import Caption, Clip, Failure, Span
 
 MAX_CHARACTERS = 1000
-TABLES = (".jsonl", ".csv", *parquet.EXTENSIONS)  # as `export` writes them; .srt and .vtt besides
 _HEAD = """\
 # One clip a line: its time, then its caption. Change the captions, save, and close the editor.
 # Lines that you leave as they are, or take away, change nothing.
@@ -83,8 +80,8 @@ def read_captions(path: Path) -> list[Written]:
     if path.suffix.lower() in subtitles.SUFFIXES:
         track = subtitles.read(path, path)
         return [Written(line.text, f"{path}: {line.span}", line.span) for line in track.lines]
-    if path.suffix.lower() not in TABLES:
-        known = ", ".join((*subtitles.SUFFIXES, *TABLES))
+    if path.suffix.lower() not in tables.EXTENSIONS:
+        known = ", ".join((*subtitles.SUFFIXES, *tables.EXTENSIONS))
         raise InputError(f"{path}: no file of captions", hint=f"captions come from {known}")
     try:
         found = [
@@ -102,37 +99,13 @@ def read_captions(path: Path) -> list[Written]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    if path.suffix.lower() in parquet.EXTENSIONS:
-        rows = enumerate(parquet.read_rows(path), start=1)
-        yield from ((number, row) for number, row in rows if row.get("text") is not None)  # clips may have no caption
-        return
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        yield from _csv_rows(lines) if path.suffix.lower() == ".csv" else _json_rows(lines)
-
-
-def _json_rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    for number, line in enumerate(lines, start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise ValueError(f"line {number} is not valid JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise ValueError(f"line {number} is no object")
+    for number, row in tables.rows(path):
+        if isinstance(row, ValueError):
+            raise row
+        if path.suffix.lower() == ".csv":
+            row = {name: tables.unquoted(cell) for name, cell in row.items()}
+        if row.get("text") is not None or path.suffix.lower() not in tables.PARQUET:  # clips may have no caption
             yield number, row
-
-
-def _csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    table = csv.DictReader(lines)
-    if "text" not in (table.fieldnames or ()):
-        raise ValueError("its first line names no column text")
-    for row in table:
-        # `export` writes a quote before what a spreadsheet would take for a formula.
-        yield table.line_num, {name: _unquoted(cell) for name, cell in row.items() if name}
-
-
-def _unquoted(cell: str | None) -> str | None:
-    return cell[1:] if cell and cell[0] == "'" and cell[1:2] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def _written(row: Mapping[str, Any], source: str) -> Written:

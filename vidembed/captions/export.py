@@ -16,7 +16,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,9 +24,9 @@ from vidembed.captions.run import CaptionedVideo
 from vidembed.captions.subtitles import Cue, srt, vtt
 from vidembed.captions.summarise import VideoSummary
 from vidembed.errors import InputError
-from vidembed.files import distinct_names, fitting, folded, refuse_existing, write_text
-from vidembed.media.files import MEDIA_EXTENSIONS
-from vidembed.parquet import TableWriter
+from vidembed.files import distinct_names, fitting, folded, refuse_existing, write_text, writing
+from vidembed.media.kinds import MEDIA_EXTENSIONS
+from vidembed.tables import TableWriter, safe_cell
 from vidembed.types import Caption, Failure, Span
 
 SCHEMA = 1
@@ -46,8 +46,7 @@ def caption_record(caption: Caption, path: Path | str) -> dict[str, Any]:
         "path": str(path),
         "video_id": caption.clip.video_id,
         "clip_id": caption.clip.clip_id,
-        "start_s": round(caption.clip.span.start_s, 3),
-        "end_s": round(caption.clip.span.end_s, 3),
+        **caption.clip.span.to_dict(),
         "text": caption.text,
         "score": round(caption.score, 4),
         "confident": caption.confident,
@@ -66,10 +65,7 @@ def summary_record(summary: VideoSummary, path: Path | str, video_id: str) -> di
         "video_id": video_id,
         "title": summary.title,
         "sentence": summary.sentence,
-        "chapters": [
-            {"start_s": round(c.span.start_s, 3), "end_s": round(c.span.end_s, 3), "text": c.text}
-            for c in summary.chapters
-        ],
+        "chapters": [{**c.span.to_dict(), "text": c.text} for c in summary.chapters],
         "model": summary.model,
     }
 
@@ -127,7 +123,7 @@ def append_records(handle: TextIO, records: Iterable[Mapping[str, Any]]) -> None
 
 def open_for_append(path: Path) -> TextIO:
     """Open JSON Lines for appending, without a half line left by a crash. Raises InputError."""
-    with _writable(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as handle:
             handle.seek(0)
@@ -137,20 +133,11 @@ def open_for_append(path: Path) -> TextIO:
 
 def open_table(path: Path) -> TextIO:
     """Open a new CSV file and write its header. Raises InputError."""
-    with _writable(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = path.open("w", encoding="utf-8", newline="")
     csv.writer(handle).writerow(CSV_FIELDS)
     return handle
-
-
-@contextmanager
-def _writable(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        message = f"cannot write {str(path)!r}: {error.strerror}"
-        raise InputError(message, hint="choose a place you may write to") from error
 
 
 def append_rows(handle: TextIO, rows: Iterable[tuple[Caption, Path]]) -> None:
@@ -158,13 +145,8 @@ def append_rows(handle: TextIO, rows: Iterable[tuple[Caption, Path]]) -> None:
     writer = csv.writer(handle)
     for caption, path in rows:
         record = caption_record(caption, path)
-        writer.writerow([_safe_cell(record[name]) for name in CSV_FIELDS])
+        writer.writerow([safe_cell(record[name]) for name in CSV_FIELDS])
     handle.flush()
-
-
-def _safe_cell(value: Any) -> Any:
-    # A spreadsheet runs cells that start like a formula; a leading quote makes it text (OWASP, CSV injection).
-    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
 
 
 class Outputs:
@@ -202,7 +184,7 @@ class Outputs:
         self._written: dict[bytes, bytes] = {}  # digest of kind and clip or video id -> of what its last record says
         for folder in (srt, vtt):
             if folder is not None:
-                with _writable(folder):
+                with writing(folder):
                     folder.mkdir(parents=True, exist_ok=True)
         printed = jsonl == Path("-")
         if jsonl is not None and not printed and jsonl.exists():

@@ -24,7 +24,7 @@ from vidembed.cli.common import (
     say_failures,
     step_bar,
 )
-from vidembed.cli.completing import complete_models
+from vidembed.cli.naming import complete_models
 from vidembed.cli.terminal import path_text, wrapped
 from vidembed.errors import InputError
 from vidembed.types import format_time

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
-from vidembed.cli.completing import complete_channels, complete_profiles
+from vidembed.cli.naming import complete_channels, complete_profiles
 from vidembed.cli.terminal import path_text, wrapped
 from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.types import Failure

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vidembed.cli.common import DEFAULT_INDEX, IndexOption, counted, opened, say, say_failures
-from vidembed.cli.examples import example
+from vidembed.cli.naming import example
 from vidembed.cli.terminal import path_text
 from vidembed.errors import InputError
 

@@ -27,7 +27,7 @@ from vidembed.cli.common import (
     say_failures,
     step_bar,
 )
-from vidembed.cli.completing import complete_channels
+from vidembed.cli.naming import complete_channels
 from vidembed.cli.terminal import clock, path_text, width, wrapped
 from vidembed.errors import InputError
 from vidembed.types import RunReport

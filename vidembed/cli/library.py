@@ -1,4 +1,4 @@
-"""What is in an index, and its care: `vidembed info`, `tag`, `remove`, `relocate`, `cut`, `duplicates` and `store`."""
+"""What is in an index, and its care: `vidembed info`, `tag`, `remove`, `relocate`, `cut`, `sheet`, `duplicates`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from vidembed.cli.common import (
     DEFAULT_INDEX,
     IndexOption,
     JsonOption,
+    SetOption,
     counted,
     err,
     failure_text,
@@ -182,7 +183,12 @@ def duplicates(
             count += 1
             if json:
                 stretches = [
-                    {"one": _times(s.one), "other": _times(s.other), "similarity": s.similarity} for s in pair.stretches
+                    {
+                        "one": [*s.one.to_dict().values()],
+                        "other": [*s.other.to_dict().values()],
+                        "similarity": s.similarity,
+                    }
+                    for s in pair.stretches
                 ]
                 record = {"kind": pair.kind, "one": str(pair.one), "other": str(pair.other)}
                 print_json({**record, "shares": list(pair.shares), "stretches": stretches})
@@ -194,10 +200,6 @@ def duplicates(
                 plain(console, f"    {stretch.one}  =  {stretch.other}   {stretch.similarity:.2f}")
     if not json:
         err().print(counted(count, "pair"))
-
-
-def _times(span: Span) -> list[float]:
-    return [round(span.start_s, 3), round(span.end_s, 3)]
 
 
 store = typer.Typer(help="Move or optimise the vector store.", no_args_is_help=True)
@@ -222,3 +224,49 @@ def optimize(index: IndexOption = Path(DEFAULT_INDEX)) -> None:
     with opened(index) as open_index:
         open_index.optimize()
     err().print("done")
+
+
+def sheet(
+    what: Annotated[str, typer.Argument(metavar="VIDEO|QUERY", help="A file, an address: its shots. Else: a search.")],
+    out_to: Annotated[Path, typer.Option("--out", "-o", help="Picture to write: .jpg, .png or .webp.")],
+    most: Annotated[int, typer.Option("--tiles", help="At most so many tiles.", min=1, max=400)] = 60,
+    columns: Annotated[int | None, typer.Option(help="Tiles side by side.", min=1)] = None,
+    tile_px: Annotated[int, typer.Option("--width", help="Width of a tile in pixels.", min=32, max=1920)] = 320,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the picture if it exists.")] = False,
+    index: IndexOption = Path(DEFAULT_INDEX),
+    settings: SetOption = None,
+) -> None:
+    """Write a contact sheet: a tile for each shot of a video, or each moment found, with its time."""
+    if out_to.suffix.lower() not in (".jpg", ".jpeg", ".png", ".webp"):
+        raise InputError(f"--out {str(out_to)!r}: no picture", hint="name a file that ends in .jpg, .png or .webp")
+    from vidembed.config.load import load_config
+    from vidembed.files import refuse_existing
+    from vidembed.media.editing.sheet import Tile, contact_sheet
+    from vidembed.media.remote import is_remote
+    from vidembed.vectors import evenly_spaced
+
+    refuse_existing(out_to, overwrite=overwrite)
+    if Path(what).is_file() or is_remote(what):
+        media = load_config(overrides=settings).media
+        tiles = Tile.of_shots(what, media=media)
+    else:
+        with opened(index, settings=settings, readonly=True) as open_index:
+            media = open_index.config.media
+            tiles = Tile.of_moments(open_index.search(what, k=most))
+    if not tiles:
+        raise InputError(f"nothing to show of {what!r}", hint="give a video file, or words that an index knows")
+    if len(tiles) > most:
+        plain(err(), f"{most} of {len(tiles)} shots, evenly spaced; --tiles for more")
+        tiles = [tiles[place] for place in evenly_spaced(len(tiles), most)]
+    _save(contact_sheet(tiles, columns=columns, tile_px=tile_px, media=media), out_to, overwrite=overwrite)
+    plain(err(), f"wrote {out_to}")
+
+
+def _save(rgb: object, target: Path, *, overwrite: bool) -> None:
+    import PIL.Image
+
+    from vidembed.files import replacing, writing
+
+    kind = {".jpg": "JPEG", ".jpeg": "JPEG"}.get(target.suffix.lower(), target.suffix[1:].upper())
+    with writing(target), replacing(target, overwrite=overwrite) as part:
+        PIL.Image.fromarray(rgb).save(part, format=kind, quality=85)  # type: ignore[arg-type]

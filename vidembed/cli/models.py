@@ -23,7 +23,7 @@ from vidembed.cli.common import (
     print_json,
     show_downloads,
 )
-from vidembed.cli.completing import complete_models
+from vidembed.cli.naming import complete_models
 from vidembed.cli.terminal import shortened, wrapped
 from vidembed.errors import ModelError, WeightsMissing
 
@@ -274,7 +274,7 @@ def _of_profile(profile: str) -> list[ModelSpec]:
     """The models of a profile's channels (those switched off as well), of its speech channels and its captioner."""
     from vidembed.config.load import load_config
     from vidembed.models import registry
-    from vidembed.sources.speech import whisper_spec
+    from vidembed.sources.whisper import whisper_spec
 
     config = load_config(profile=profile)
     found = [registry.find(channel.model) for channel in config.channels.values()]

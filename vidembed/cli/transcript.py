@@ -72,7 +72,7 @@ def transcript(
 
 def _spoken(text: TimedText, path: Path, media: MediaSettings, count: int | None, only: int | None) -> TimedText | None:
     """The text with its speakers, or the lines of one; None where that one says nothing."""
-    from vidembed.index.speakers import with_speakers
+    from vidembed.index.transcripts import with_speakers
 
     told = with_speakers(text, path, media, count=count)
     lines = tuple(line for line in told.lines if only is None or line.speaker == only)
@@ -166,8 +166,7 @@ def _json(path: Path, text: TimedText) -> str:
     """One line: the video, the language, where it was taken from, and lines with the times of words where known."""
     lines = [
         {
-            "start_s": round(line.span.start_s, 3),
-            "end_s": round(line.span.end_s, 3),
+            **line.span.to_dict(),
             "text": line.text,
             **({"speaker": line.speaker} if line.speaker is not None else {}),
             **({"confidence": round(line.confidence, 3)} if line.confidence is not None else {}),
@@ -177,8 +176,7 @@ def _json(path: Path, text: TimedText) -> str:
     ]
     record = {"path": str(path), "language": text.language, "origin": text.origin or "recognised", "lines": lines}
     if text.unread:
-        spans = [(round(line.span.start_s, 3), round(line.span.end_s, 3), line.script) for line in text.unread]
-        record["unread"] = [{"start_s": start_s, "end_s": end_s, "script": script} for start_s, end_s, script in spans]
+        record["unread"] = [{**line.span.to_dict(), "script": line.script} for line in text.unread]
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 

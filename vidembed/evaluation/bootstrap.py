@@ -51,21 +51,10 @@ def interval(
         raise ValueError(f"level must be between 0 and 1, got {level}")
     if not len(data):
         return Interval(float("nan"), float("nan"), float("nan"), level)
-    rng = np.random.default_rng(seed)
-    drawn = np.empty(resamples)
-    if groups is None:
-        step = max(1, 4_000_000 // len(data))  # a few MB of indices at a time
-        for start in range(0, resamples, step):
-            stop = min(start + step, resamples)
-            drawn[start:stop] = data[rng.integers(0, len(data), (stop - start, len(data)))].mean(axis=-1)
-    else:
-        members = _members(groups, len(data))
-        for i in range(resamples):
-            picked = np.concatenate([members[j] for j in rng.integers(0, len(members), len(members))])
-            drawn[i] = data[picked].mean()
-    tail = (1 - level) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return Interval(float(data.mean()), float(low), float(high), level)
+    if groups is not None and len(groups) != len(data):
+        raise ValueError(f"need one group per value, got {len(groups)} for {len(data)}")
+    owners = range(len(data)) if groups is None else groups
+    return interval_of(lambda at: float(data[at].mean()), owners, level=level, resamples=resamples, seed=seed)
 
 
 def interval_of(
@@ -85,12 +74,12 @@ def interval_of(
         resamples: Draws.
         seed: Of the draws.
     """
-    members = _members(groups, len(groups))
+    members = _members(groups)
     rng = np.random.default_rng(seed)
-    drawn = [
-        figure(np.concatenate([members[j] for j in rng.integers(0, len(members), len(members))]))
-        for _ in range(resamples)
-    ]
+    draws = (rng.integers(0, len(members), len(members)) for _ in range(resamples))
+    if len(members) < len(groups):
+        draws = (np.concatenate([members[j] for j in draw]) for draw in draws)
+    drawn = [figure(draw) for draw in draws]
     tail = (1 - level) / 2
     low, high = np.nanquantile(drawn, [tail, 1 - tail])
     return Interval(figure(np.arange(len(groups))), float(low), float(high), level)
@@ -115,7 +104,7 @@ def compare(
         raise ValueError(f"the runs must answer the same queries, got {first.shape} and {second.shape}")
     gain = second - first
     spread = interval(gain, groups=groups, level=level, resamples=resamples, seed=seed)
-    sums = gain if groups is None else np.array([gain[m].sum() for m in _members(groups, len(gain))])
+    sums = gain if groups is None else np.array([gain[m].sum() for m in _members(groups)])
     rng = np.random.default_rng(seed)
     extreme = 0
     for _ in range(resamples):
@@ -130,9 +119,7 @@ def compare(
     )
 
 
-def _members(groups: Sequence[Hashable], n: int) -> list[NDArray[np.int64]]:
-    if len(groups) != n:
-        raise ValueError(f"need one group per value, got {len(groups)} for {n}")
+def _members(groups: Sequence[Hashable]) -> list[NDArray[np.int64]]:
     places: dict[Hashable, list[int]] = {}
     for i, group in enumerate(groups):
         places.setdefault(group, []).append(i)

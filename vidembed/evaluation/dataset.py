@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from vidembed.errors import InputError
 from vidembed.evaluation.annotations import Record, jsonl_records
 from vidembed.evaluation.metrics import Stretch
-from vidembed.media.files import MEDIA_EXTENSIONS
+from vidembed.media.kinds import MEDIA_EXTENSIONS
 from vidembed.types import Span
 
 QueryModality = Literal["text", "image", "audio"]
@@ -242,7 +242,7 @@ def _place(
         names = [video, Path(video).name, *([str(path), str(path.resolve())] if path else [])]
         key = next((indexed[name] for name in names if name in indexed), None)
         if key is None:
-            raise record.wrong(f"unknown video {video!r}: it is not in the index", hint="index it, or mend the name")
+            raise record.wrong(f"unknown video {video!r}: it is not in the index", hint="index it, or correct the name")
         videos.setdefault(key, path or Path(key))
         return key
     videos.setdefault(video, path)

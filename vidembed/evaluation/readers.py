@@ -1,8 +1,7 @@
 """Standard benchmarks from their own annotation files and a folder of media. Nothing is fetched.
 
 `readers_moments` reads moments in videos (DiDeMo, ActivityNet Captions, LongVALE, QVHighlights, Charades-STA, TVR,
-MomentSeeker), `readers_captions` captions of whole videos, sounds and pictures, `readers_judged` videos judged for
-queries (MultiVENT 2.0).
+MomentSeeker), `readers_captions` captions of whole videos, sounds and pictures, and videos judged for queries.
 
 `read_dataset("msrvtt", annotations, media, split="1k-A")`; `READERS` lists what there is, with each paper's protocol.
 Media that are not in the folder are listed in `DataSet.missing` and counted, never dropped in silence, and so are rows
@@ -17,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vidembed.errors import InputError, did_you_mean
-from vidembed.evaluation import readers_captions, readers_judged, readers_moments
+from vidembed.evaluation import readers_captions, readers_moments
 from vidembed.evaluation.annotations import BrokenSpan
 from vidembed.evaluation.dataset import DataSet, MediaFolder, Task
 
@@ -154,7 +153,7 @@ READERS: dict[str, Reader] = {
             "MultiVENT 2.0 (Kriz et al. 2025)",
             "multivent_2_train_judgments.jsonl with multivent_2_train_queries.csv beside it",
             {"judged": "nDCG@10 and ranks among all videos; what is not judged counts as wrong"},
-            readers_judged.multivent,
+            readers_captions.multivent,
         ),
         Reader(
             "audiocaps",
@@ -224,7 +223,9 @@ def read_dataset(
     dataset = reader.read(annotations, MediaFolder(media), chosen)
     if strict and dataset.broken:
         more = f" ({len(dataset.broken)} such rows)" if len(dataset.broken) > 1 else ""
-        raise BrokenSpan(f"{dataset.broken[0]}{more}", hint="mend the file, or leave such rows out: without --strict")
+        raise BrokenSpan(
+            f"{dataset.broken[0]}{more}", hint="correct the file, or leave such rows out: without --strict"
+        )
     if not dataset.queries:
         raise InputError(f"{annotations} has no query of split {chosen!r}", hint=f"expected {reader.files}")
     return replace(dataset, name=name, protocol=reader.splits[chosen], task=reader.task(chosen))

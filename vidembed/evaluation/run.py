@@ -32,7 +32,7 @@ from vidembed.evaluation.metrics import Doubles, Stretch, best_iou, iou_histogra
 from vidembed.evaluation.published import saliency_of
 from vidembed.evaluation.report import Report
 from vidembed.evaluation.trust import judged, reliability, trust_figures, trust_intervals
-from vidembed.media.files import MEDIA_EXTENSIONS
+from vidembed.media.kinds import MEDIA_EXTENSIONS
 from vidembed.search.searcher import Searcher
 from vidembed.types import Filter, Moment, Query
 

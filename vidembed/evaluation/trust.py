@@ -1,4 +1,4 @@
-"""Whether confidence means what it says: reliability, calibration error, and a curve fitted to one's own queries.
+"""Whether confidence means what it says: reliability and calibration error.
 
 An answer is right if its video is, and it overlaps a true span with an IoU of 0.3 where spans are known. Only first
 answers are judged, since these are what a person believes or not; of queries without an answer every one is wrong.
@@ -6,7 +6,7 @@ answers are judged, since these are what a person believes or not; of queries wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from vidembed.evaluation.bootstrap import interval_of
 from vidembed.evaluation.figures import QueryResult
 from vidembed.evaluation.metrics import mean_of, roc_auc
-from vidembed.search.confidence import KINDS, Curve, Kind, log_odds
 
 Doubles = NDArray[np.float64]
 RIGHT_IOU = 0.3
-_LEAST_SLOPE = 0.01
-_PRIOR = 1.0  # weight, in answers, of the curve that changes nothing
-LEAST_ANSWERS = 20  # of one kind, below which no curve is fitted to it
 _DRAWS = 200
 _Z = 1.96
 
@@ -131,94 +127,3 @@ def trust_intervals(results: Sequence[QueryResult], *, seed: int = 0) -> dict[st
 
 def _area(sure: Doubles, truth: NDArray[np.bool_]) -> Callable[[NDArray[np.int64]], float]:
     return lambda at: roc_auc(sure[at][truth[at]], sure[at][~truth[at]])
-
-
-def fit_curve(confidence: ArrayLike, right: ArrayLike) -> Curve:
-    """The curve of confidence that fits the answers best.
-
-    Logistic regression on the log-odds (Platt 1999), drawn towards slope 1 and offset 0 by the weight of one answer;
-    the slope stays above 0, so that the order of answers stays, too.
-    """
-    odds, truth = _odds(confidence), np.asarray(right, dtype=np.float64)
-    rows = np.stack([odds, np.ones_like(odds)], axis=1)
-    fitted = _descended(rows, truth, np.array([1.0, 0.0]), free=2)
-    if fitted[0] < _LEAST_SLOPE:
-        fitted = _descended(rows, truth, np.array([_LEAST_SLOPE, fitted[1]]), free=1)
-    return Curve(round(float(fitted[0]), 3), round(float(fitted[1]), 3))
-
-
-def _descended(rows: Doubles, truth: Doubles, start: Doubles, *, free: int) -> Doubles:
-    """The curve of least loss, by Newton's method with steps halved until they gain. free: 1 = the offset alone."""
-
-    def loss(curve: Doubles) -> float:
-        found = rows @ curve
-        prior = (curve[0] - 1) ** 2 + curve[1] ** 2
-        return float((np.logaddexp(0, found) - truth * found).sum() + _PRIOR * prior / 2)
-
-    curve, part = start.copy(), slice(2 - free, 2)
-    for _ in range(100):
-        found = 1 / (1 + np.exp(-np.clip(rows @ curve, -30, 30)))
-        slope = rows.T @ (found - truth) + _PRIOR * (curve - np.array([1.0, 0.0]))
-        bend = rows.T @ (rows * (found * (1 - found))[:, None]) + _PRIOR * np.eye(2)
-        step = np.zeros(2)
-        step[part] = np.linalg.solve(bend[part, part], slope[part])
-        while np.abs(step).max() > 1e-9 and loss(curve - step) > loss(curve):
-            step /= 2
-        curve = curve - step
-        if np.abs(step).max() <= 1e-9:
-            break
-    return curve
-
-
-def on_curve(confidence: ArrayLike, curve: Curve) -> Doubles:
-    """Confidences moved by the curve."""
-    return np.array([curve.of(float(one)) for one in np.asarray(confidence, dtype=np.float64)])
-
-
-def _odds(confidence: ArrayLike) -> Doubles:
-    return np.array([log_odds(float(one)) for one in np.asarray(confidence, dtype=np.float64)])
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A curve, the number of first answers it was fitted to, and the calibration error before and after.
-
-    after: Measured by halves, each by the curve of the other.
-    """
-
-    curve: Curve
-    answers: int
-    before: float
-    after: float
-
-
-def calibrate(results: Sequence[QueryResult], used: Mapping[str, Curve], *, seed: int = 0) -> dict[str, Fitted]:
-    """A curve for each kind of query with enough answers, right and wrong ones; kinds with too few are left out.
-
-    Args:
-        results: What was asked and answered.
-        used: Kind -> the curve that moved these confidences; it is taken off first.
-        seed: Of the halves. Answers for the same truth are in one half.
-    """
-    made: dict[str, Fitted] = {}
-    for kind in KINDS:
-        shown = [r for r in results if r.answers and _KIND_OF[r.modality] == kind]
-        sure, right = judged(shown)
-        if len(shown) < LEAST_ANSWERS or right.all() or not right.any():
-            continue
-        before = sure
-        if kind in used:
-            sure = np.array([used[kind].before(float(one)) for one in sure])
-        owners = [str(r.right) if r.has_answer else r.query_id for r in shown]
-        number = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
-        half = np.random.default_rng(seed).permutation(len(number)) % 2
-        side = np.array([half[number[owner]] for owner in owners])
-        moved = sure.copy()
-        for one in (0, 1):
-            moved[side == one] = on_curve(sure[side == one], fit_curve(sure[side != one], right[side != one]))
-        curve = fit_curve(sure, right)
-        made[kind] = Fitted(curve, len(shown), calibration_error(before, right), calibration_error(moved, right))
-    return made
-
-
-_KIND_OF: dict[str, Kind] = {"text": "text", "image": "picture", "video": "picture", "audio": "sound"}

@@ -51,8 +51,8 @@ class Labelled:
         """Plain JSON values."""
         return {
             "label": self.label, "group": self.group, "path": str(self.path), "video_id": self.video_id,
-            "start_s": round(self.span.start_s, 3), "end_s": round(self.span.end_s, 3),
-            "best_s": round(self.best_s, 3), "confidence": round(self.confidence, 4), "clip_ids": list(self.clip_ids),
+            **self.span.to_dict(), "best_s": round(self.best_s, 3), "confidence": round(self.confidence, 4),
+            "clip_ids": list(self.clip_ids),
         }  # fmt: skip
 
 

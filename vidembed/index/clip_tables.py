@@ -20,7 +20,7 @@ from vidembed.errors import InputError, missing_dependency
 from vidembed.files import refuse_existing
 from vidembed.index.channels import ChannelSpec
 from vidembed.index.parts import IndexParts
-from vidembed.parquet import TableWriter
+from vidembed.tables import TableWriter
 from vidembed.types import Floats
 
 COLUMNS: dict[str, Any] = {

@@ -211,7 +211,7 @@ class IndexContents:
         """
         ((path, text),) = self.transcripts([str(video)], kind=kind)
         if speakers is not None and text is not None:
-            from vidembed.index.speakers import with_speakers
+            from vidembed.index.transcripts import with_speakers
 
             text = with_speakers(text, path, self.config.media, count=speakers or None)
         return text

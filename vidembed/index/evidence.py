@@ -26,8 +26,7 @@ class Evidence:
         return {
             "number": self.number,
             "video": self.moment.path.name,
-            "start_s": round(self.moment.span.start_s, 3),
-            "end_s": round(self.moment.span.end_s, 3),
+            **self.moment.span.to_dict(),
             **({"said": [line.text for line in self.said]} if self.said else {}),
             **({"written": [line.text for line in self.written]} if self.written else {}),
             **({"caption": self.caption} if self.caption else {}),
@@ -75,8 +74,7 @@ class Answer:
                 {
                     "text": one.text,
                     "citations": [e.number for e in one.evidence],
-                    "start_s": round(one.span.start_s, 3),
-                    "end_s": round(one.span.end_s, 3),
+                    **one.span.to_dict(),
                 }
                 for one in self.sentences
             ],

@@ -18,7 +18,7 @@ from vidembed.captions.summarise import Writer
 from vidembed.errors import ConfigError, InputError, missing_dependency
 from vidembed.index.evidence import evidence_of
 from vidembed.index.parts import IndexParts
-from vidembed.models.captioners.thoughts import spoken
+from vidembed.models.captioners import spoken
 from vidembed.types import Clip, Moment, Span
 
 UNKNOWN = "unknown"
@@ -46,8 +46,7 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        start_s, end_s = round(self.span.start_s, 3), round(self.span.end_s, 3)
-        return {"path": str(self.path), "start_s": start_s, "end_s": end_s, "values": dict(self.values)}
+        return {"path": str(self.path), **self.span.to_dict(), "values": dict(self.values)}
 
 
 class Schema:

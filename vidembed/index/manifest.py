@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from vidembed._version import __version__
 from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, IndexMismatch, StoreError, StoreUnavailable
 from vidembed.files import write_text
@@ -202,8 +203,26 @@ def _said(changed: Mapping[str, tuple[Any, Any]], which: int) -> str:
     return ", ".join(f"{path} = {pair[which]!r}" for path, pair in list(changed.items())[:4]) or "another format"
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder of a new index. Raises ConfigError where it is a file or holds other things, StoreError."""
+def new_index(folder: Path, config: Config, settings: Mapping[str, Any]) -> Manifest:
+    """Make the folder of a new index, with its manifest. settings: what of the config is set on top of the profile.
+
+    Raises:
+        ConfigError: The folder is a file, or holds other things.
+        StoreError: It cannot be made.
+    """
+    _make_folder(folder)
+    manifest = Manifest(
+        profile=config.profile,
+        layout=layout_of(config),
+        store=config.store.model_dump(mode="json"),
+        settings=settings,
+        made_by=f"vidembed {__version__}",
+    )
+    manifest.write(folder)
+    return manifest
+
+
+def _make_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{str(folder)!r} is a file, an index needs a folder")
     inside = [entry.name for entry in folder.iterdir()] if folder.exists() else []

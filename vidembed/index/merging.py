@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from vidembed._version import __version__
 from vidembed.config.load import Overrides, load_config, merged_layers, override_layer
 from vidembed.errors import InputError
 from vidembed.index.catalog.texts import FINISHED
-from vidembed.index.manifest import Manifest, check_layout, check_specs, make_folder, read_manifest
+from vidembed.index.manifest import check_layout, check_specs, new_index, read_manifest
 from vidembed.index.opening import open_index
 from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.write import recover
@@ -70,15 +69,8 @@ def _start(folder: Path, shard: Path, overrides: Overrides | None) -> None:
     assert first is not None
     stored = {name: value for name, value in first.stored_settings().items() if name != "store"}
     settings = load_config(first.profile, None, overrides, stored=stored)
-    make_folder(folder)
     given = {name: value for name, value in first.settings.items() if name != "store"}
-    Manifest(
-        profile=first.profile,
-        layout=first.layout,
-        store=settings.store.model_dump(mode="json"),
-        settings=merged_layers(given, override_layer(overrides)),
-        made_by=f"vidembed {__version__}",
-    ).write(folder)
+    new_index(folder, settings, merged_layers(given, override_layer(overrides)))
 
 
 class _Merge:

@@ -8,13 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidembed._version import __version__
 from vidembed.batching import batched
 from vidembed.config.load import Overrides, file_layer, load_config, merged_layers, override_layer
 from vidembed.config.schema import Config
 from vidembed.errors import InputError
 from vidembed.index.channels import channel_spec
-from vidembed.index.manifest import Manifest, check_layout, check_specs, layout_of, make_folder, read_manifest
+from vidembed.index.manifest import Manifest, check_layout, check_specs, new_index, read_manifest
 from vidembed.index.parts import IndexParts
 from vidembed.index.video_index import VideoIndex
 from vidembed.media.files import survey
@@ -77,15 +76,7 @@ def _made(folder: Path, profile: str | None, config: str | Path | None, override
     for name, given in settings.channels.items():
         if given.enabled:
             channel_spec(name, given)  # an unknown model is said before anything is made
-    make_folder(folder)
-    manifest = Manifest(
-        profile=settings.profile,
-        layout=layout_of(settings),
-        store=settings.store.model_dump(mode="json"),
-        settings=merged_layers(file_layer(config), override_layer(overrides)),
-        made_by=f"vidembed {__version__}",
-    )
-    manifest.write(folder)
+    manifest = new_index(folder, settings, merged_layers(file_layer(config), override_layer(overrides)))
     return VideoIndex(IndexParts(folder, settings, manifest))
 
 

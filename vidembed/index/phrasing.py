@@ -19,7 +19,7 @@ from vidembed.errors import ConfigError, EncodingError, InputError
 from vidembed.index.evidence import Answer, Evidence, Sentence
 from vidembed.index.parts import IndexParts
 from vidembed.media.reading.reader import open_video
-from vidembed.models.captioners.thoughts import spoken
+from vidembed.models.captioners import spoken
 
 PICTURE_PX = 360  # short side of a picture of the evidence
 REFUSAL = "NOT SHOWN"

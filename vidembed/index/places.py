@@ -12,7 +12,8 @@ from pathlib import Path
 from vidembed.errors import MediaNotFound
 from vidembed.files import composed
 from vidembed.index.catalog import Catalog
-from vidembed.media.files import FIND, LIST_EXTENSIONS, MEDIA_EXTENSIONS, Paths
+from vidembed.media.files import FIND, Paths
+from vidembed.media.kinds import LIST_EXTENSIONS, MEDIA_EXTENSIONS
 from vidembed.media.remote import exists, is_remote
 
 Under = Callable[[str], bool]  # whether a path of the catalog is among those that a run was given

@@ -1,15 +1,26 @@
-"""What is asked of an index in words and by a schema: answers with proof, and records."""
+"""What is asked of an index: moments, answers with proof, records by a schema."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from vidembed.config.schema import Fusion
 from vidembed.errors import BadQuery
 from vidembed.index.captions import CaptionedIndex
+from vidembed.index.contents import one_video
 from vidembed.index.filling import select
+from vidembed.index.second_look import check, ground
 from vidembed.media.files import Paths
-from vidembed.types import Filter
+from vidembed.search.duplicates import Duplicate, duplicates
+from vidembed.search.query import SearchOptions, checked, positive_text
+from vidembed.search.sequence import Chain, follow
+from vidembed.types import Filter, Moment, Query
 
 if TYPE_CHECKING:  # imported when asked for: searches need none of it
     from vidembed.captions.summarise import Writer
@@ -17,8 +28,142 @@ if TYPE_CHECKING:  # imported when asked for: searches need none of it
     from vidembed.index.extracting import Record
 
 
+RERANKED = 20  # the best answers, which the model of `search.rerank` orders anew
+_PER_STEP = 200  # moments of one query that a sequence is looked for in
+
+
 class Questions(CaptionedIndex):
     """The part of `VideoIndex` that answers."""
+
+    def search(
+        self,
+        query: str | Query,
+        *,
+        k: int = 10,
+        channels: Sequence[str] | None = None,
+        weights: Mapping[str, float] | None = None,
+        where: Filter | None = None,
+        group_by_video: bool = False,
+        diversity: float = 0.0,
+        offset: int = 0,
+        fusion: Fusion | None = None,
+    ) -> list[Moment]:
+        """The k best moments, best first; one with a confidence below `search.min_confidence` is no good match.
+
+        Args:
+            query: Text, or a `Query` of texts, pictures, sounds, videos and clips.
+            k: Moments wanted.
+            channels: Names of the channels to search; None = all.
+            weights: Channel -> weight, on top of `search.weights`; 0 leaves a channel out.
+            where: Which videos and stretches may be answers; None = the query's own filter.
+            group_by_video: At most one moment of each video.
+            diversity: 0..1, how much answers must differ from those before; scores then no longer fall.
+            offset: Moments left out before, for paging; pages are stable.
+            fusion: In place of `search.fusion`.
+
+        Raises:
+            BadQuery: The query is empty, or no channel understands it.
+            MediaUnreadable: A file of the query cannot be read.
+            ModelError: The model of `search.rerank` cannot be loaded.
+        """
+        options = SearchOptions(
+            k=k, offset=offset, channels=channels, weights=weights, where=where, group_by_video=group_by_video,
+            diversity=diversity, fusion=fusion,
+        )  # fmt: skip
+        claim, model = positive_text(checked(query)), self.config.search.rerank
+        if model is None or not claim or offset >= RERANKED:
+            return self.parts.searcher.search(query, options)
+        found = self.parts.searcher.search(query, replace(options, k=max(offset + k, RERANKED), offset=0))
+        best = self.check(claim, found[:RERANKED], model=model)
+        return [*best, *found[RERANKED:]][offset : offset + k]
+
+    def search_sequence(
+        self, queries: Sequence[str | Query], *, gap_s: float = 60.0, k: int = 10, **options: Any
+    ) -> list[Chain]:
+        """The k best chains of moments of one video that follow each other, one of each query.
+
+        Args:
+            queries: What happens, in this order; two or more.
+            gap_s: Most seconds between the end of one moment and the start of the next.
+            k: Chains wanted.
+            **options: As for `search`, for every query.
+
+        Raises:
+            BadQuery: There are less than two queries, or one cannot be asked.
+        """
+        steps = [self.parts.searcher.search(query, SearchOptions(k=_PER_STEP, **options)) for query in queries]
+        return follow(steps, gap_s=gap_s, k=k)
+
+    def check(self, claim: str, moments: Sequence[Moment], *, model: str | None = None) -> list[Moment]:
+        """The moments with their `agreement`, best first: a vision-language model tells whether they show the claim.
+
+        Slow and precise, for the best of a search: `check(words, index.search(words, k=20), model="qwen3-vl-2b")`. The
+        setting `search.rerank` does so in every search.
+
+        Args:
+            claim: What the moments should show.
+            moments: Of a search; ties keep their order.
+            model: A reranker, or a captioner that answers questions; None = the index's own.
+
+        Raises:
+            ConfigError: The captioner cannot answer questions, or none is set.
+            ModelError: The captioner cannot be loaded.
+        """
+        return check(self.config, claim, moments, self.parts.looker(model))
+
+    def ground(self, claim: str, moments: Sequence[Moment], *, model: str | None = None) -> list[Moment]:
+        """The moments with `grounded`: from when to when a vision-language model sees the claim, looking around them.
+
+        Args:
+            claim: What is looked for.
+            moments: Of a search; their own spans and their order stay.
+            model: Such as "timelens2-4b", which was trained for it; None = the index's captioner.
+
+        Raises:
+            ConfigError: The model cannot tell times, or none is set.
+            ModelError: The model cannot be loaded.
+        """
+        return ground(self.config, claim, moments, self.parts.looker(model))
+
+    def curve(
+        self, query: str | Query, video: str | Path, **options: Any
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(times_s, scores) of one video, (N,) float64 each: how well each time fits; 0 is as any query.
+
+        Args:
+            query: As for `search`.
+            video: Its path or id.
+            **options: channels and weights, as for `search`.
+        """
+        return self.parts.searcher.curve(query, one_video(self.catalog, video), **options)
+
+    def duplicates(self, *, channel: str = "vision", above: float = 0.8, min_s: float = 2.0) -> Iterator[Duplicate]:
+        """Pairs of videos that share stretches: other encodings, excerpts, common intros.
+
+        Args:
+            channel: The channel whose frame vectors are compared.
+            above: Cosine from which two frames count as the same.
+            min_s: Shortest stretch, in seconds.
+
+        Raises:
+            BadQuery: The channel is unknown, or holds no vectors of frames.
+        """
+        spec = self.parts.spec(channel)
+        if spec.model.kind != "encoder":
+            raise BadQuery(
+                f"channel {channel!r} holds no vectors of frames, which duplicates are found by",
+                hint="use channel vision",
+            )
+        records = self.videos()
+        for record in records:
+            for path in record.paths[1:]:
+                yield Duplicate(record.paths[0], path, "same file")
+        infos = {record.info.video_id: record.info for record in records}
+        black = self.parts.channels[channel].encoder.encode_query("image", np.zeros((64, 64, 3), np.uint8))
+        blank = black if isinstance(black, np.ndarray) else None
+        yield from duplicates(
+            self.parts.store, spec.collection, infos, self.clips(), above=above, min_s=min_s, blank=blank
+        )
 
     def ask(self, question: str, *, where: Filter | None = None, **how: Any) -> Answer:
         """Answer a question with sentences that each name the moments that prove them.

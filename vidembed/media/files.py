@@ -14,32 +14,17 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from vidembed import parquet
+from vidembed import tables
 from vidembed.errors import MediaNotFound, MediaUnreadable
 from vidembed.media import remote
+from vidembed.media.kinds import LIST_EXTENSIONS, MEDIA_EXTENSIONS, archive_or_text, may_move, picture_kind
 from vidembed.types import Failure
 
-# What a folder walk picks up. A file named explicitly is always tried, whatever its extension.
-_VIDEO = (
-    ".264 .265 .360 .3g2 .3gp .asf .avi .dav .divx .dv .f4v .flv .gif .h264 .hevc .insv .ivf .m1v .m2t .m2ts .m2v .m4v "
-    ".mjpeg .mjpg .mkv .mod .mov .mp4 .mpeg .mpg .mts .mxf .nut .ogm .ogv .qt .rm .rmvb .tod .trp .ts .tp .vob .webm "
-    ".wmv .wtv .y4m"
-)
-_AUDIO = (
-    ".aac .ac3 .aif .aiff .amr .ape .au .caf .eac3 .flac .m4a .m4b .mka .mp2 .mp3 .oga .ogg .opus .tta .wav .weba .wma "
-    ".wv"
-)
-MEDIA_EXTENSIONS = frozenset(f"{_VIDEO} {_AUDIO}".split())
-LIST_EXTENSIONS = frozenset({".txt", ".csv", ".lst", ".jsonl"}) | parquet.EXTENSIONS
 _PATH_COLUMNS = ("path", "file", "video")
 
 _SAMPLE_BYTES = 1 << 20
 _LATEST_NS = (1 << 63) - 1  # in the year 2262: the catalog's integers, and those of most tables, end there
 FIND = "find"  # the stage of failures that are about finding files
-
-# What a file begins with that is no video: (bytes, what it is).
-_PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\0", b"MM\0*")
-_ARCHIVES = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
 
 
 def video_id(path: str | Path) -> str:
@@ -98,29 +83,13 @@ def _refuse_other_kinds(path: Path, head: bytes) -> None:
     """Raise MediaUnreadable for what was named by mistake. A file with a usual extension is always tried."""
     if path.suffix.lower() in MEDIA_EXTENSIONS:
         return
-    animated = b"acTL" in head[:1024] or b"ANIM" in head[:64]
-    picture = head.startswith(_PICTURES) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP") or head[4:10] == b"ftyphe"
-    if picture and not animated:
+    if picture_kind(head) and not may_move(head):
         raise MediaUnreadable(
             f"{path.name}: a picture, not a video", hint=f"to search with it: vidembed search --image {path.name}"
         )
     other = archive_or_text(head)
     if other:
         raise MediaUnreadable(f"{path.name}: {other[0]}, not a video", hint=other[1])
-
-
-def archive_or_text(head: bytes) -> tuple[str, str] | None:
-    """What a file that begins so is, and what to do with it; None when it is neither an archive nor a text."""
-    if head.startswith(_ARCHIVES):
-        return "an archive", "unpack it, then index the folder"
-    if head and _is_text(head[:4096]):
-        return "a text", f"a list of videos ends in {', '.join(sorted(LIST_EXTENSIONS))}"
-    return None
-
-
-def _is_text(sample: bytes) -> bool:
-    text = sample.decode("utf-8", errors="ignore")
-    return len(sample) - len(text.encode()) < 4 and all(char.isprintable() or char in "\t\r\n\f" for char in text)
 
 
 def _of_os_error(error: OSError, path: str | Path) -> MediaNotFound | MediaUnreadable:
@@ -273,14 +242,15 @@ def _list_rows(path: Path) -> Iterator[tuple[int, str, dict[str, str]]]:
 def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(number, column -> value) of each row. Only .csv has columns: elsewhere a comma is part of the name."""
     kind = path.suffix.lower()
-    if kind in parquet.EXTENSIONS:
-        yield from enumerate(parquet.read_rows(path), start=1)
+    if kind == ".jsonl" or kind in tables.PARQUET:
+        for number, row in tables.rows(path):
+            if isinstance(row, ValueError):
+                raise row
+            yield number, row
         return
     with open(path, encoding="utf-8-sig", newline="") as file:
         if kind == ".csv":
             yield from _csv_rows(file)
-        elif kind == ".jsonl":
-            yield from ((number, _json_row(number, line)) for number, line in enumerate(file, start=1) if line.strip())
         else:
             yield from ((number, {"path": line}) for number, line in enumerate(file, start=1))
 
@@ -296,16 +266,6 @@ def _csv_rows(file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
             header = cells
         else:
             yield number, dict(zip_longest(header, cells, fillvalue=""))
-
-
-def _json_row(number: int, line: str) -> dict[str, Any]:
-    import json
-
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"line {number} is not valid JSON: {error}") from error
-    return row if isinstance(row, dict) else {}
 
 
 def _plain(value: object) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vidembed.errors import InputError
-from vidembed.media.files import MEDIA_EXTENSIONS
+from vidembed.media.kinds import MEDIA_EXTENSIONS
 from vidembed.types import Span, SubtitleKind, SubtitleTrack, TextLine
 
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")

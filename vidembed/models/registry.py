@@ -49,7 +49,7 @@ FAMILIES = {
 }
 ALIGNED = "vidembed.align.aligned:load_spec"
 CAPTIONER = "vidembed.models.captioners.vlm:load"
-SPEECH = "vidembed.sources.speech:load_whisper"
+SPEECH = "vidembed.sources.whisper:load_whisper"
 RERANKER = "vidembed.models.rerankers:load"
 MTEB = "vidembed.models.encoders.mteb:load"
 _EXAMPLE = "google/siglip2-base-patch16-224"

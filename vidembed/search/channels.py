@@ -23,8 +23,8 @@ from vidembed.search.collection import BackgroundCache, Collections
 from vidembed.search.confidence import Curves
 from vidembed.search.hearing import Listeners
 from vidembed.search.query import ChannelQuery
-from vidembed.search.segments import lines_of, pool_scores, segment_matrix, stretches
 from vidembed.types import Clip, Floats, Row, TimedText, Where
+from vidembed.vectors import lines_of, pool_scores, segment_matrix, stretches
 
 Texts = Mapping[str, Mapping[str, TimedText]]  # clip id -> channel -> text
 TextsOf = Callable[[Sequence[str]], Texts]

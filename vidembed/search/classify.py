@@ -19,9 +19,8 @@ from numpy.typing import NDArray
 
 from vidembed.search.calibration import near_level
 from vidembed.search.labels import LabelGroup
-from vidembed.search.segments import pool_scores, segment_matrix
 from vidembed.types import Floats, Row
-from vidembed.vectors import SegmentScore
+from vidembed.vectors import SegmentScore, pool_scores, segment_matrix
 
 Doubles = NDArray[np.float64]
 _HEARD = 0.5  # how surely a text names a sound before a channel of sound has a say in it

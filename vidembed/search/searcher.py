@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,6 @@ from vidembed.search.collection import BackgroundCache, Collections
 from vidembed.search.confidence import Curves
 from vidembed.search.curves import Sheet, windows
 from vidembed.search.fusion import fuse_channels, weigh
-from vidembed.search.hiding import alike, hides
 from vidembed.search.late import LateChannelSearch
 from vidembed.search.moments import Candidate
 from vidembed.search.query import (
@@ -290,3 +289,36 @@ def _allowed(clips: Sequence[Clip], where: Where) -> Sequence[Clip]:
     if where.within is None and not where.not_clips:
         return clips
     return [clip for clip in clips if where.allows(clip)]
+
+
+_MOST = 1000  # clips that one example hides
+
+
+def hides(query: Query) -> tuple[Query, list[str]]:
+    """The query without the clips that it is to move away from, and their ids."""
+    gone = [term for term in query.terms if term.modality == "clip" and term.weight < 0]
+    kept = tuple(term for term in query.terms if term not in gone)
+    return replace(query, terms=kept), [str(term.value) for term in gone]
+
+
+def alike(store: Store, collections: Collections, channels: Iterable[Channel], clip_ids: Iterable[str]) -> set[str]:
+    """Clips that are nearer to one of these than halfway between it and an ordinary clip.
+
+    Args:
+        store: Holds the vectors.
+        collections: Statistics of the channels.
+        channels: The first one that holds a clip judges it.
+        clip_ids: The clips; they are part of the answer. Unknown ones hide nothing else.
+    """
+    dense = [channel for channel in channels if channel.encoder.space.kind == "dense"]
+    found = set(clip_ids)
+    for clip_id in list(found):
+        for channel in dense:
+            row = store.rows(channel.collection, [clip_id], segments=False).get(clip_id)
+            if row is None or not isinstance(row.vector, np.ndarray):
+                continue
+            usual = float(np.median(collections.get(channel).sample @ row.vector))
+            near = store.search(channel.collection, row.vector, k=_MOST)
+            found |= {other for other, score in near if score > (1 + usual) / 2}
+            break
+    return found

@@ -55,8 +55,7 @@ class Chain:
         """As plain JSON values, each step as a moment."""
         return {
             "path": str(self.path),
-            "start_s": round(self.span.start_s, 3),
-            "end_s": round(self.span.end_s, 3),
+            **self.span.to_dict(),
             "confidence": round(self.confidence, 4),
             "good_match": self.good_match,
             "steps": [moment.to_dict() for moment in self.moments],

@@ -59,8 +59,7 @@ class Moment:
         """
         return {
             "path": str(self.path),
-            "start_s": round(self.span.start_s, 3),
-            "end_s": round(self.span.end_s, 3),
+            **self.span.to_dict(),
             "best_s": round(self.best_s, 3),
             "score": round(self.score, 6),
             "confidence": round(self.confidence, 4),
@@ -72,11 +71,7 @@ class Moment:
             "clip_id": self.clip_id,
             "video_id": self.video_id,
             **({"agreement": round(self.agreement, 4)} if self.agreement is not None else {}),
-            **(
-                {"grounded": [round(s, 3) for s in (self.grounded.start_s, self.grounded.end_s)]}
-                if self.grounded
-                else {}
-            ),
+            **({"grounded": list(self.grounded.to_dict().values())} if self.grounded else {}),
             **({"caption": self.caption} if self.caption else {}),
         }
 

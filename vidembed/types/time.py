@@ -53,6 +53,10 @@ class Span:
         """Whether a time in seconds lies in the span; its end does not."""
         return self.start_s <= time_s < self.end_s
 
+    def to_dict(self) -> dict[str, float]:
+        """As plain JSON values: start_s and end_s, to the millisecond."""
+        return {"start_s": round(self.start_s, 3), "end_s": round(self.end_s, 3)}
+
     def __str__(self) -> str:
         return f"{format_time(self.start_s)}-{format_time(self.end_s)}"
 

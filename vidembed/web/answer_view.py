@@ -10,9 +10,9 @@ from vidembed.index.answering import ask
 from vidembed.index.evidence import Evidence, Sentence
 from vidembed.types import Query, Span
 from vidembed.web import cards
-from vidembed.web.answers import Answer as Found
 from vidembed.web.asking import Ask, filter_of, query_of
-from vidembed.web.html import clock, e, notice, play_attributes
+from vidembed.web.html import e, notice, play_attributes, times
+from vidembed.web.searches import Answer as Found
 
 if TYPE_CHECKING:
     from vidembed.index.evidence import Answer
@@ -65,11 +65,11 @@ def _citation(site: Site, sentence: Sentence, cited: Evidence) -> str:
     moment = cited.moment
     span = sentence.span if cited is sentence.evidence[0] else moment.span
     row = site.index.catalog.videos.get(moment.video_id)
-    times = f"{clock(span.start_s)} – {clock(span.end_s)}"
+    when = e(times(span))
     if row is None:  # taken out meanwhile
-        return f"<span>{e(moment.path.name)}, {e(times)}</span>"
+        return f"<span>{e(moment.path.name)}, {when}</span>"
     shown = Span(span.start_s, max(span.end_s, span.start_s + 0.1))
     return (
         f'<button type="button" class="ve-btn ve-cite" {play_attributes(site, row.info, shown)} '
-        f'aria-label="{e(f"Play {moment.path.name} from {times}")}">▶ {e(moment.path.name)} {e(times)}</button>'
+        f'aria-label="{e(f"Play {moment.path.name} from {times(span)}")}">▶ {e(moment.path.name)} {when}</button>'
     )

@@ -43,7 +43,7 @@ class Arrivals:
 
     def begin(self, name: str, size: int) -> str:
         """The id of a new upload. Raises InputError for what would be refused at the end, and for too many."""
-        from vidembed.media.files import MEDIA_EXTENSIONS
+        from vidembed.media.kinds import MEDIA_EXTENSIONS
 
         if Path(name).suffix.lower() not in MEDIA_EXTENSIONS:
             raise InputError(f"{safe_name(name)}: not a video or sound file by its extension")

@@ -13,9 +13,9 @@ from vidembed.index.understanding import understand
 from vidembed.media.images import load_image
 from vidembed.search.filters import check_tags
 from vidembed.types import Filter, Moment, Query, parse_date, parse_span, parse_time
-from vidembed.web.answers import Answer
 from vidembed.web.intake import check_media
-from vidembed.web.pictures import Region
+from vidembed.web.media import Region
+from vidembed.web.searches import Answer
 
 if TYPE_CHECKING:
     from vidembed.web.site import Site

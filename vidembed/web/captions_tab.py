@@ -14,7 +14,7 @@ from vidembed.web import html
 from vidembed.web.captioning import SUBTITLES, caption_videos, edit
 from vidembed.web.cards import empty_library
 from vidembed.web.changes import delete_caption, revert_caption
-from vidembed.web.html import clock, count, e, html_part
+from vidembed.web.html import count, e, html_part, times
 from vidembed.web.library_tab import act
 from vidembed.web.library_view import jobs_html
 
@@ -126,7 +126,7 @@ def _video(site: Site, info: VideoInfo, told: Mapping[str, str]) -> str:
 
 
 def _line(site: Site, clip: Clip, info: VideoInfo, caption: Caption | None, told: str) -> str:
-    name, span = info.path.name, f"{clock(clip.span.start_s)} – {clock(clip.span.end_s)}"
+    name, span = info.path.name, times(clip.span)
     if caption is None:
         origin = '<span class="ve-pill ve-absent">no caption yet</span>'
     elif caption.human:

@@ -12,11 +12,11 @@ from vidembed.demo import DEMO_MEDIA, DEMO_QUERIES
 from vidembed.search.sentences import marked
 from vidembed.types import Clip, Filter, Moment, Span, TimedText, VideoInfo
 from vidembed.web.changes import facets
-from vidembed.web.html import button, clock, count, e, empty, middle, notice, play_attributes, play_button, wait
+from vidembed.web.html import button, clock, count, e, empty, middle, notice, play_attributes, play_button, times, wait
 
 if TYPE_CHECKING:
     from vidembed.index.video_index import VideoIndex
-    from vidembed.web.answers import Answer
+    from vidembed.web.searches import Answer
     from vidembed.web.site import Site
 
 UNKNOWN = 0.5  # the confidence of a search that nothing calibrates: by examples, pictures or sounds alone
@@ -154,7 +154,7 @@ def _card(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo]
     else:
         texts = f'<p class="ve-caption">{e(moment.caption)}</p>' if moment.caption else ""
         texts += f'<div class="ve-channels">{evidence(site, answer, moment)}</div>'
-    at = f"{name} at {_span(moment)}"
+    at = f"{name} at {times(moment.span)}"
     actions = button("More like this", "like", kind="ve-quiet", clip=moment.clip_id, title=f"More like {at}")
     actions += button("Less", "unlike", kind="ve-quiet", clip=moment.clip_id, title=f"Hide {at} and what is like it")
     return f"""<article class="ve-card{kind}" role="listitem">{parts}
@@ -167,22 +167,18 @@ def _step(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo]
     moment = answer.moments[place]
     info = infos.get(moment.video_id)
     play = (
-        f'<div class="ve-thumb"><span class="ve-span">{e(_span(moment))}</span></div>'
+        f'<div class="ve-thumb"><span class="ve-span">{e(times(moment.span))}</span></div>'
         if info is None  # taken out meanwhile
         else play_button(site, replace(info, path=moment.path), moment.span, moment.clip_id, best_s=moment.best_s,
                          badge=_badge(moment, floor), curve=site.url(f"curve/{answer.token}/{place}"))
     )  # fmt: skip
     ticked = " checked" if floor is not None and moment.confidence >= floor else ""
-    label = e(f"Select {moment.path.name} at {_span(moment)}")
+    label = e(f"Select {moment.path.name} at {times(moment.span)}")
     pick = (
         f'<label class="ve-pick"><input type="checkbox" data-place="{place}" data-clip="{e(moment.clip_id)}" '
         f'data-video="{e(moment.video_id)}"{ticked} aria-label="{label}"></label>'
     )
     return f'<div class="ve-picture">{play}{pick}</div>'
-
-
-def _span(moment: Moment) -> str:
-    return f"{clock(moment.span.start_s)} – {clock(moment.span.end_s)}"
 
 
 # -- one video -----------------------------------------------------------------------------------------------------

@@ -25,7 +25,7 @@ _COSTS = {"speech": (0.133, "faster_whisper"), "ocr": (0.143, "rapidocr"), "fram
 
 def tag_videos(site: Site, videos: Sequence[str], text: str) -> str:
     """Tag videos by what somebody wrote: "camera=front", or "holiday"; HTML of what to tell."""
-    _allowed(site)
+    site.check_writable()
     known = _known(site, videos)
     key, _, value = (part.strip() for part in text.partition("="))
     if not key:
@@ -35,7 +35,7 @@ def tag_videos(site: Site, videos: Sequence[str], text: str) -> str:
 
 def untag_video(site: Site, video_id: str, key: str) -> str:
     """Take a tag from a video; HTML of what to tell."""
-    _allowed(site)
+    site.check_writable()
     return _change_tags(site, _known(site, [video_id]), {key: None}, f"The tag {key} is taken off")
 
 
@@ -110,7 +110,7 @@ def offers_html(site: Site) -> str:
 
 def switch_on(site: Site, name: str) -> tuple[list[str], str]:
     """(channels as `VideoIndex.add` takes them, title of the work). Raises InputError for one that is not offered."""
-    _allowed(site)
+    site.check_writable()
     if name not in {offer.name for offer in offers(site) if not offer.missing}:
         raise InputError(f"the channel {name!r} cannot be switched on")
     return [f"+{name}"], f"Adding the channel {name}"
@@ -141,7 +141,7 @@ def revert_caption(site: Site, clip_id: str) -> str:
 
 
 def _caption(site: Site, clip_id: str) -> Caption:
-    _allowed(site)
+    site.check_writable()
     held = site.index.catalog.captions.of_many([clip_id]).get(clip_id)
     if held is None:
         raise InputError("this clip has no caption")
@@ -154,8 +154,3 @@ def _known(site: Site, videos: Sequence[str]) -> list[str]:
     if not known:
         raise InputError("choose a video first")
     return known
-
-
-def _allowed(site: Site) -> None:
-    if site.readonly:
-        raise InputError("this page only shows the library: nothing can be changed")

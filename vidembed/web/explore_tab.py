@@ -1,7 +1,4 @@
-"""Near-duplicates as the Explore tab lists them: copies of videos with what they share, and clips that look alike.
-
-The Explore tab: a map of all clips, and near-duplicates.
-"""
+"""The Explore tab: a map of all clips, copies of videos with what they share, and clips that look alike."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from vidembed.errors import VidembedError
-from vidembed.types import Clip, Span, VideoInfo
+from vidembed.types import Span, VideoInfo
 from vidembed.web import html
 from vidembed.web.cards import empty_library
 from vidembed.web.html import clock, count, e, html_part
@@ -57,7 +54,7 @@ def duplicates_html(site: Site, channel: str, *, asked: bool) -> str:
     found = list(islice(site.index.duplicates(channel=channel), _PAIRS))
     if not found:
         return f'{head}</h2><p class="ve-why">No video of this library is a copy of another, or of a part of it.</p>'
-    infos = videos_by_path(site)
+    infos = {info.path: info for info in videos_by_id(site).values()}
     cards = "".join(_copy(site, one, infos) for one in sorted(found, key=_order))
     return f'{head} <span>{len(found)}</span></h2><div class="ve-duplicates" role="list">{cards}</div>'
 
@@ -137,11 +134,6 @@ def _similar_clips(site: Site, pairs: Sequence[Pair], infos: dict[str, VideoInfo
 def videos_by_id(site: Site) -> dict[str, VideoInfo]:
     """The videos whose file is there."""
     return {row.info.video_id: row.info for row in site.index.catalog.videos.all() if not row.missing}
-
-
-def videos_by_path(site: Site) -> dict[Path, VideoInfo]:
-    """Path -> facts of each video."""
-    return {info.path: info for info in videos_by_id(site).values()}
 
 
 # Okabe and Ito's colours, told apart with every kind of colour vision, and four more for long lists.
@@ -227,7 +219,8 @@ def map_html(site: Site, made: ClipMap, by: str) -> str:
         picture = site.url(f"thumb/{clip.clip_id}")
         dots.append(
             f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="8" fill="{paint}" role="button" tabindex="0" '
-            f'aria-label="{e(_label(clip, info))}" {_play(site, clip, info)} data-thumb="{e(picture)}"/>'
+            f'aria-label="{e(f"{info.path.name} at {clock(clip.span.start_s)}")}" '
+            f'{html.play_attributes(site, info, clip.span)} data-thumb="{e(picture)}"/>'
         )
     names = "".join(
         f'<span><i style="background:{COLOURS[i % len(COLOURS)]}"></i>{e(infos[v].path.name)}</span>'
@@ -249,11 +242,3 @@ def map_html(site: Site, made: ClipMap, by: str) -> str:
         f'<div class="ve-map"><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="group" aria-label="Map of all clips">'
         f"{ticks}{''.join(dots)}</svg>{legend}</div>"
     )
-
-
-def _play(site: Site, clip: Clip, info: VideoInfo) -> str:
-    return html.play_attributes(site, info, clip.span)
-
-
-def _label(clip: Clip, info: VideoInfo) -> str:
-    return f"{info.path.name} at {clock(clip.span.start_s)}"

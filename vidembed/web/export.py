@@ -15,7 +15,7 @@ from vidembed.types import Moment, Span
 from vidembed.web.arrivals import safe_name
 
 if TYPE_CHECKING:
-    from vidembed.web.answers import Answer
+    from vidembed.web.searches import Answer
     from vidembed.web.site import Site
 
 Progress = Callable[[int, int], object]  # of cutting: moments that are cut, and all of them

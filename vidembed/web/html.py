@@ -47,6 +47,11 @@ def clock(seconds: float) -> str:
     return f"{head}.{tail[0]}" if tail[0] != "0" and seconds < 600 else head
 
 
+def times(span: Span) -> str:
+    """`0:07 – 1:12`, start and end by `clock`."""
+    return f"{clock(span.start_s)} – {clock(span.end_s)}"
+
+
 def count(number: int, word: str, words: str = "") -> str:
     """`1 clip`, `12 clips`; words: where it is not the word with an s."""
     return f"{number:,} {word if number == 1 else words or f'{word}s'}"
@@ -123,7 +128,7 @@ def play_attributes(site: Site, info: VideoInfo, span: Span, **more: object) -> 
         "name": info.path.name,
         "start": f"{span.start_s:.3f}",
         "end": f"{span.end_s:.3f}",
-        "span": f"{clock(span.start_s)} – {clock(span.end_s)}",
+        "span": times(span),
         "src": site.url(f"media/{info.video_id}") if plays_in_browsers(info.path, info.codec) else "",
         "piece": site.url(f"piece/{info.video_id}"),
         "playable": site.url(f"playable/{info.video_id}"),
@@ -148,7 +153,6 @@ def play_button(
 
     best_s: the second whose frame is the picture; None = the clip's own. badge: HTML of ours, beside the times.
     """
-    times = f"{clock(span.start_s)} – {clock(span.end_s)}"
     picture = thumb(site, clip_id)
     if info.has_video:
         here = not is_remote(info.path)  # else a look at the moment would fetch the whole file
@@ -160,8 +164,8 @@ def play_button(
             picture = f'<img loading="lazy" decoding="async" alt="" src="{e(address)}">'
     return (
         f'<button type="button" class="ve-thumb" {play_attributes(site, info, span, **more)} '
-        f'aria-label="{e(f"Play {info.path.name} from {times}")}">{picture}'
-        f'<span class="ve-span">{e(times)}</span>{badge}</button>'
+        f'aria-label="{e(f"Play {info.path.name} from {times(span)}")}">{picture}'
+        f'<span class="ve-span">{e(times(span))}</span>{badge}</button>'
     )
 
 
@@ -248,7 +252,7 @@ def strip(
         f'data-end="{moment.span.end_s:.3f}" style="left:{100 * moment.span.start_s / duration_s:.3f}%;'
         f'width:{100 * moment.span.duration_s / duration_s:.3f}%" '
         f'aria-label="{e(f"Go to {clock(moment.span.start_s)}, {moment.confidence:.0%} sure")}" '
-        f'title="{e(f"{clock(moment.span.start_s)} – {clock(moment.span.end_s)}, {moment.confidence:.0%}")}"></button>'
+        f'title="{e(f"{times(moment.span)}, {moment.confidence:.0%}")}"></button>'
         for moment in sorted(moments, key=lambda moment: moment.span)
     )
     return (

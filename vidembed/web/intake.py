@@ -40,8 +40,7 @@ def take_uploads(site: Site, files: Sequence[str | Path]) -> tuple[list[Path], l
 
     Raises InputError when there are too many at once or uploads are off.
     """
-    if site.readonly:
-        raise InputError("this page only shows the library: nothing can be added")
+    site.check_writable()
     if len(files) > site.settings.max_uploads:
         raise InputError(f"{len(files)} files at once; at most {site.settings.max_uploads} are taken")
     taken: list[Path] = []
@@ -83,7 +82,7 @@ def check_media(site: Site, file: Path) -> None:
 
     Raises InputError or MediaUnreadable with the reason.
     """
-    from vidembed.media.files import MEDIA_EXTENSIONS
+    from vidembed.media.kinds import MEDIA_EXTENSIONS
     from vidembed.media.reading.probe import probe
 
     if file.suffix.lower() not in MEDIA_EXTENSIONS:
@@ -121,10 +120,10 @@ def files_under_roots(site: Site, folder: str) -> list[Path]:
 
     Raises InputError for anything else, in the same words whether it exists or not.
     """
-    from vidembed.media.files import MEDIA_EXTENSIONS, find_videos
+    from vidembed.media.files import find_videos
+    from vidembed.media.kinds import MEDIA_EXTENSIONS
 
-    if site.readonly:
-        raise InputError("this page only shows the library: nothing can be added")
+    site.check_writable()
     if not site.settings.roots:
         raise InputError("no folders of this machine were opened to the page", hint="start it with --root FOLDER")
     text = folder.strip()

@@ -23,7 +23,7 @@ from vidembed.errors import InputError, VidembedError
 from vidembed.files import write_text
 from vidembed.index.pipeline.run import Progress, ProgressCallback
 from vidembed.types import Caption
-from vidembed.web.courtesy import Courtesy, step_back
+from vidembed.web.searches import Courtesy, step_back
 
 if TYPE_CHECKING:
     from vidembed.index.contents import VideoRecord

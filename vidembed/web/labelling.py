@@ -79,8 +79,7 @@ def judged(known: Examples, action: str, label: str, clip_id: str) -> Examples:
 
 def save_labels(site: Site, labels: dict[str, Any], known: Examples) -> str:
     """Keep the labels as tags, now or after what runs; HTML of what to tell."""
-    if site.readonly:
-        raise InputError("this page only shows the library: nothing can be changed")
+    site.check_writable()
     tag = next(iter(labels))
 
     def change() -> None:

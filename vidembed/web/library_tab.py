@@ -110,8 +110,7 @@ def act(site: Site, action: str, data: dict[str, Any]) -> str:
     if action == "forget":
         site.jobs.forget(str(data.get("job", "")))
         return ""
-    if site.readonly:
-        raise InputError("this page only shows the library: nothing can be changed")
+    site.check_writable()
     if action == "demo":
         add_files(site, demo_videos(), "the demo library", channels=demo_channels(site.index.config.channels))
         return ""

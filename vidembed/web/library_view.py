@@ -49,7 +49,7 @@ CHOSEN = (
 
 def upload_html(site: Site) -> str:
     """Where files are chosen and dropped; the script lists those on their way below."""
-    from vidembed.media.files import MEDIA_EXTENSIONS
+    from vidembed.media.kinds import MEDIA_EXTENSIONS
 
     kinds, most = " ".join(sorted(MEDIA_EXTENSIONS)), site.settings.max_upload_mb
     size = f"{most / 1024:g} GB" if most >= 1024 else f"{most} MB"

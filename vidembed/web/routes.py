@@ -22,12 +22,10 @@ from vidembed.errors import InputError, VidembedError
 from vidembed.types import Caption, Span
 from vidembed.web.arrivals import safe_name
 from vidembed.web.asking import Ask, run
-from vidembed.web.captioning import SUBTITLES, caption_videos, edit, subtitles
+from vidembed.web.captioning import SUBTITLES, caption_videos, edit, subtitles, transcript_html
 from vidembed.web.export import MEDIA_TYPES, record, written
 from vidembed.web.html import ICON, strip
-from vidembed.web.media import BROWSER_TYPES
-from vidembed.web.pictures import Region, preview
-from vidembed.web.transcript_pane import transcript_html
+from vidembed.web.media import BROWSER_TYPES, Region, preview
 
 if TYPE_CHECKING:
     from vidembed.web.site import Site

@@ -14,12 +14,10 @@ from cachetools import LRUCache
 
 from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.index.phrasing import load_writer
-from vidembed.web.answers import Answers, Recent
 from vidembed.web.arrivals import Arrivals
-from vidembed.web.courtesy import Courtesy
 from vidembed.web.jobs import Bin, Edits, Jobs, sweep_uploads
-from vidembed.web.media import MediaFiles
-from vidembed.web.pictures import Pictures
+from vidembed.web.media import MediaFiles, Pictures
+from vidembed.web.searches import Answers, Courtesy, Recent
 
 if TYPE_CHECKING:
     from vidembed.captions.summarise import Writer
@@ -98,6 +96,11 @@ class Site:
         model, endpoint = self.settings.ask_model, self.settings.ask_endpoint
         return load_writer(self.index.config, model, endpoint=endpoint) if model is not None else None
 
+    def check_writable(self) -> None:
+        """Raises InputError where the page only shows the library."""
+        if self.readonly:
+            raise InputError("this page only shows the library: nothing can be changed")
+
     @property
     def uploads(self) -> Path:
         """Where uploaded videos are kept."""
@@ -151,8 +154,5 @@ class Site:
         self.jobs.close()
         self.pictures.close()
         self.edits.close()
-        self._sweep()
-
-    def _sweep(self) -> None:
         if not self.readonly:
             sweep_uploads(self.index, self.uploads)

@@ -16,7 +16,7 @@ from vidembed.errors import BadQuery, InputError
 from vidembed.media.images import load_image
 from vidembed.web import Site
 from vidembed.web.asking import Ask, run, wrong_fields
-from vidembed.web.pictures import Region
+from vidembed.web.media import Region
 
 BOX = (0.5, 0.0, 0.5, 1.0)
 

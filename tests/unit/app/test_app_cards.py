@@ -14,8 +14,8 @@ import pytest
 from vidembed.types import Clip, Hit, Moment, Query, Span, VideoInfo
 from vidembed.web import cards, html
 from vidembed.web import html as timeline
-from vidembed.web.answers import Answer
 from vidembed.web.media import plays_in_browsers
+from vidembed.web.searches import Answer
 from vidembed.web.site import AppSettings
 
 VIDEO = "0" * 31 + "1"

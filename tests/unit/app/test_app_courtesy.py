@@ -14,18 +14,17 @@ import pytest
 from vidembed import VideoIndex
 from vidembed.index.pipeline.run import Progress, ProgressCallback
 from vidembed.types import Moment
-from vidembed.web import Site, courtesy
-from vidembed.web.answers import Recent
+from vidembed.web import Site, searches
 from vidembed.web.asking import Ask, run
-from vidembed.web.courtesy import Courtesy, step_back
 from vidembed.web.jobs import Jobs
+from vidembed.web.searches import Courtesy, Recent, step_back
 
 STEP = Progress("a.mp4", "index", 0, 1, 1.0, 2.0, 1.0)
 
 
 def test_a_job_waits_between_its_steps_while_somebody_searches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courtesy, "LONGEST_WAIT_S", 60.0)
-    monkeypatch.setattr(courtesy, "_SHARE", 1e9)
+    monkeypatch.setattr(searches, "LONGEST_WAIT_S", 60.0)
+    monkeypatch.setattr(searches, "_SHARE", 1e9)
     gate = Courtesy()
     jobs, begun, gone_on = Jobs(gate), threading.Event(), threading.Event()
 
@@ -45,7 +44,7 @@ def test_a_job_waits_between_its_steps_while_somebody_searches(monkeypatch: pyte
 
 
 def test_searches_without_end_do_not_stop_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courtesy, "LONGEST_WAIT_S", 0.05)
+    monkeypatch.setattr(searches, "LONGEST_WAIT_S", 0.05)
     gate = Courtesy()
     with gate.searching():
         assert gate.give_way() <= 30  # it came back at all

@@ -20,7 +20,7 @@ from vidembed.errors import MediaNotFound
 from vidembed.media.reading.reader import open_video
 from vidembed.types import Span
 from vidembed.web import Site
-from vidembed.web.answers import Answer
+from vidembed.web.searches import Answer
 from vidembed.web.security import Guard
 
 

@@ -14,7 +14,7 @@ from vidembed.errors import BadQuery, ConfigError
 from vidembed.web import AppSettings, Site
 from vidembed.web.answer_view import answered
 from vidembed.web.asking import Ask
-from vidembed.web.transcript_pane import transcript_html
+from vidembed.web.captioning import transcript_html
 
 SAID = "1\n00:00:00,200 --> 00:00:00,900\nThe budget is {9} &lt;img src=x&gt; euros.\n"
 WORDS = {"channels.speech_words.source": "speech", "channels.speech_words.model": "words", "segment.window_s": 1}

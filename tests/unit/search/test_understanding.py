@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from vidembed.search.languages import language_notice, not_english
+from vidembed.index.understanding import language_notice, not_english
 from vidembed.search.plain_filters import plain_filters
 
 NOW = datetime(2026, 11, 27, 20, 0, tzinfo=UTC)  # a Friday

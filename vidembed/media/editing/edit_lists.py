@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from vidembed.media.editing.cuts import Cut, rate_of
 from vidembed.media.editing.timecode import can_drop, label
+from vidembed.tables import safe_cell
 
 CSV_FIELDS = ("file", "start_s", "end_s", "best_s", "confidence", "score", "caption", "clip_id", "video_id")
 _MAX_TITLE = 70  # characters
@@ -105,7 +106,7 @@ def table(title: str, records: Sequence[Mapping[str, Any]]) -> bytes:
     writer = csv.writer(out)
     writer.writerow(CSV_FIELDS)
     for record in records:
-        writer.writerow([_cell(record.get(name, "")) for name in CSV_FIELDS])
+        writer.writerow([safe_cell(record.get(name, "")) for name in CSV_FIELDS])
     return out.getvalue().encode("utf-8-sig")
 
 
@@ -122,11 +123,6 @@ TABLES: dict[str, Callable[[str, Sequence[Mapping[str, Any]]], bytes]] = {"csv":
 def one_line(text: str) -> str:
     """Without what would begin a new line."""
     return "".join(ch if ch.isprintable() else " " for ch in text)
-
-
-def _cell(value: Any) -> Any:
-    # A spreadsheet runs cells that start like a formula; a leading quote makes it text (OWASP, CSV injection).
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _said(cut: Cut) -> str:

@@ -13,10 +13,9 @@ from vidembed.config.schema import LimitSettings, MediaSettings
 from vidembed.errors import BadQuery, ConfigError, NoSuchStream
 from vidembed.media.reading.channels import cancels, left_channel, mean_of_channels
 from vidembed.media.reading.container import discard_others, open_container, packets
-from vidembed.media.reading.picture_tracks import read_picture_tracks
 from vidembed.media.reading.probe import Headers, read_headers
 from vidembed.media.reading.scaling import Geometry
-from vidembed.media.reading.text_tracks import read_text_tracks
+from vidembed.media.reading.subtitle_tracks import read_picture_tracks, read_text_tracks
 from vidembed.media.subtitles import read_all
 from vidembed.types import AudioSamples, Floats, Span, SubtitleTrack
 

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from vidembed.config.schema import LimitSettings
 from vidembed.errors import MediaUnreadable, VidembedError
-from vidembed.media.files import archive_or_text, stat_regular
+from vidembed.media.files import stat_regular
+from vidembed.media.kinds import archive_or_text, picture_kind, refers_to_others
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -31,22 +32,6 @@ DEMUXERS = (
 )
 
 _PATIENT = {"analyzeduration": str(120_000_000), "probesize": str(256 << 20)}  # microseconds, bytes
-
-# First bytes of formats that refer to other files: only to say so by name, the allow-list is what refuses them.
-_REFERENCES = (
-    (b"#EXTM3U", "an HLS playlist (m3u8)"),
-    (b"<MPD", "a DASH manifest (mpd)"),
-    (b"ffconcat version", "an ffconcat list"),
-    (b"v=0", "an SDP session description"),
-    (b"[playlist]", "a PLS playlist"),
-    (b"<?xml", "an XML file"),
-    (b"<asx", "an ASX playlist"),
-)
-
-_PICTURES = (
-    (b"\xff\xd8\xff", "JPEG"), (b"\x89PNG", "PNG"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"), (b"BM", "BMP"),
-)  # fmt: skip
-_PICTURE_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"avif": "AVIF"}
 
 
 def open_container(path: str | Path, limits: LimitSettings) -> InputContainer:
@@ -97,13 +82,12 @@ def mapped_errors(path: Path, doing: str = "opened") -> Iterator[None]:
 
 
 def _reason(path: Path, doing: str, error: BaseException) -> tuple[str, str]:
-    reference = refers_to_others(path)
-    if reference:
+    head = _head(path, 4096)
+    if reference := refers_to_others(head):
         return f"{path.name}: {reference}, which refers to other files; refused", "give the media files themselves"
-    if picture_kind(path):
-        return _is_picture(path)
-    other = archive_or_text(_head(path, 4096))
-    if other:
+    if picture := a_picture(path):
+        return picture.message, picture.hint
+    if other := archive_or_text(head):
         return f"{path.name}: {other[0]}, not a video", other[1]
     text = getattr(error, "strerror", None) or str(error)
     return (
@@ -112,30 +96,11 @@ def _reason(path: Path, doing: str, error: BaseException) -> tuple[str, str]:
     )
 
 
-def refers_to_others(path: Path) -> str | None:
-    """What kind of list or manifest the file is by its first bytes; None when it does not look like one."""
-    head = _head(path, 1024).lstrip(b"\xef\xbb\xbf \t\r\n")
-    return next((kind for mark, kind in _REFERENCES if head.lower().startswith(mark.lower())), None)
-
-
-def picture_kind(path: Path) -> str | None:
-    """What kind of single picture the file is by its first bytes; None when it does not look like one."""
-    head = _head(path, 16)
-    if head[4:8] == b"ftyp":
-        return _PICTURE_BRANDS.get(head[8:12])
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WebP"
-    return next((kind for mark, kind in _PICTURES if head.startswith(mark)), None)
-
-
-def a_picture(path: Path) -> MediaUnreadable:
-    """The error for a picture that was named as a video."""
-    message, hint = _is_picture(path)
-    return MediaUnreadable(message, hint=hint)
-
-
-def _is_picture(path: Path) -> tuple[str, str]:
-    return f"{path.name}: a picture ({picture_kind(path)}), not a video", "to search with it, use --image"
+def a_picture(path: Path) -> MediaUnreadable | None:
+    """The error for a picture that was named as a video; None for what does not look like one."""
+    kind = picture_kind(_head(path, 16))
+    message = f"{path.name}: a picture ({kind}), not a video"
+    return MediaUnreadable(message, hint="to search with it, use --image") if kind else None
 
 
 def is_scrambled(path: Path) -> bool:

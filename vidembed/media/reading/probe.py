@@ -25,7 +25,6 @@ from vidembed.media.reading.container import (
     only_decoding_times,
     open_container,
     packets,
-    picture_kind,
 )
 from vidembed.media.reading.scaling import NO_EDGES, Edges, Geometry, Transfer, orientation, transfer_of
 from vidembed.types import Span, VideoInfo, format_time
@@ -76,8 +75,8 @@ def probe(path: str | Path, limits: LimitSettings | None = None) -> VideoInfo:
 def read_headers(container: InputContainer, path: Path, limits: LimitSettings) -> Headers:
     """Describe an opened container; its position afterwards is undefined."""
     video, audio = picture_stream(container), sound_streams(container)
-    if not audio and picture_kind(path) and (video is None or video.frames == 1):
-        raise a_picture(path)
+    if not audio and (video is None or video.frames == 1) and (picture := a_picture(path)):
+        raise picture
     if video is None and not audio:
         if is_scrambled(path):
             raise encrypted(path)

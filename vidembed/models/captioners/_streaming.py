@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import TextIteratorStreamer
 
-from vidembed.models.captioners.thoughts import THINKS
+from vidembed.models.captioners import THINKS
 from vidembed.models.encoders._torch import running
 
 _TAIL = 16  # last tokens of a request, which say whether a template begins the answer with a thought

@@ -20,8 +20,8 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from vidembed.errors import ConfigError, EndpointRefused, ModelError, NoSuchStream
+from vidembed.models.captioners import spoken
 from vidembed.models.captioners._inputs import AnswerStyle
-from vidembed.models.captioners.thoughts import spoken
 from vidembed.models.spec import ModelSpec, read_options
 from vidembed.protocols import ClipMedia
 from vidembed.types import FrameBatch

@@ -19,6 +19,7 @@ from transformers import LogitsProcessor
 
 from vidembed.errors import ConfigError, MissingDependency, NoSuchStream, WeightsMissing
 from vidembed.models import weights
+from vidembed.models.captioners import spoken
 from vidembed.models.captioners._inputs import (
     AnswerStyle,
     ChatInputs,
@@ -28,7 +29,6 @@ from vidembed.models.captioners._inputs import (
     read_clip,
 )
 from vidembed.models.captioners._streaming import streamed
-from vidembed.models.captioners.thoughts import spoken
 from vidembed.models.encoders._torch import VOCABULARIES, load_transformers, place, running, settle
 from vidembed.models.spec import read_options
 from vidembed.protocols import ClipMedia

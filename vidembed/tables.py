@@ -1,20 +1,69 @@
-"""Parquet files, row by row, through pyarrow (extra "parquet"), which is imported when a file is opened.
+"""Tables: the rows of CSV, JSON Lines and Parquet files, and writing Parquet row by row.
 
-What is read is data only: no pickled objects, no code (parquet.apache.org/docs/file-format).
+Parquet goes through pyarrow (extra "parquet"), which is imported when a file is opened. What is read is data only: no
+pickled objects, no code (parquet.apache.org/docs/file-format).
 """
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from vidembed.errors import InputError, missing_dependency
-from vidembed.files import part_of
+from vidembed.errors import missing_dependency
+from vidembed.files import part_of, writing
 
-EXTENSIONS = frozenset({".parquet", ".pq"})
+PARQUET = frozenset({".parquet", ".pq"})
+EXTENSIONS = (".csv", ".jsonl", *sorted(PARQUET))
 _READ_ROWS = 4096  # held at once while reading
 _GROUP_ROWS = 8192  # of one row group of a written file
+
+
+def rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ValueError]]:
+    """(line, its fields by name) of a file of `EXTENSIONS`; of Parquet the number of the row. Blank lines are left out.
+
+    A line that is no JSON object has the error in its place: whoever reads says whether the others count.
+
+    Raises:
+        ValueError: The file as a whole cannot be read.
+        MissingDependency: Parquet without pyarrow.
+    """
+    if path.suffix.lower() in PARQUET:
+        yield from enumerate(read_rows(path), start=1)
+        return
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        if path.suffix.lower() == ".csv":
+            table = csv.DictReader(lines)
+            try:
+                for row in table:
+                    yield table.line_num, {name: cell for name, cell in row.items() if name}
+            except csv.Error as error:
+                raise ValueError(f"line {table.line_num} is not valid CSV: {error}") from error
+        else:
+            yield from ((number, _json_row(number, line)) for number, line in enumerate(lines, start=1) if line.strip())
+
+
+def _json_row(number: int, line: str) -> dict[str, Any] | ValueError:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return ValueError(f"line {number} is not valid JSON: {error}")
+    return row if isinstance(row, dict) else ValueError(f"line {number} is no object")
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def safe_cell(value: Any) -> Any:
+    """A value for CSV. Spreadsheets run what begins like a formula; a quote before it makes it text (OWASP)."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def unquoted(cell: Any) -> Any:
+    """The value that `safe_cell` wrote."""
+    return cell[1:] if isinstance(cell, str) and cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -46,7 +95,7 @@ class TableWriter:
         self._part = part_of(path)
         fields = [(name, _type(self._arrow, kind)) for name, kind in columns.items()]
         self._schema = self._arrow.schema(fields, metadata=metadata)
-        with _Writing(path):
+        with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = parquet.ParquetWriter(self._part, self._schema, compression="zstd")
 
@@ -61,7 +110,7 @@ class TableWriter:
         if self._writer is None:
             return
         try:
-            with _Writing(self._path):
+            with writing(self._path):
                 if keep:
                     self._flush()
                 self._writer.close()
@@ -73,25 +122,9 @@ class TableWriter:
 
     def _flush(self) -> None:
         if self._rows:
-            with _Writing(self._path):
+            with writing(self._path):
                 self._writer.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
             self._rows.clear()
-
-
-class _Writing:
-    """Errors of the file system as InputError."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            raise InputError(
-                f"cannot write {str(self._path)!r}: {error.strerror or error}", hint="choose a file you may write"
-            ) from error
 
 
 def _type(arrow: Any, kind: Any) -> Any:

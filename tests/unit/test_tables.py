@@ -13,7 +13,7 @@ from vidembed.captions.export import Outputs
 from vidembed.captions.run import CaptionedVideo
 from vidembed.errors import InputError, MediaNotFound, MissingDependency
 from vidembed.media.files import find_videos, survey
-from vidembed.parquet import read_rows
+from vidembed.tables import read_rows
 from vidembed.types import Candidate, Caption, Clip, Span
 
 pyarrow = pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
