@@ -103,6 +103,8 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         if isinstance(row, ValueError):
             raise row
         if path.suffix.lower() == ".csv":
+            if "text" not in row:
+                raise ValueError("its first line names no column text")
             row = {name: tables.unquoted(cell) for name, cell in row.items()}
         if row.get("text") is not None or path.suffix.lower() not in tables.PARQUET:  # clips may have no caption
             yield number, row
