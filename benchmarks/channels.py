@@ -84,7 +84,8 @@ def vision() -> tuple[Source, ClipEncoder]:
 
 def sound() -> tuple[Source, ClipEncoder]:
     from vidembed.models import registry
-    from vidembed.models.encoders.pooled import AudioWindows, PooledEncoder
+    from vidembed.models.encoders.pooled import PooledEncoder
+    from vidembed.models.encoders.segments import AudioWindows
     from vidembed.sources.basic import AudioSource
 
     spec = registry.find("starter").input
@@ -99,7 +100,8 @@ def clap() -> tuple[Source, ClipEncoder]:
     import transformers
 
     from vidembed.models.encoders.dual import ClapEncoder
-    from vidembed.models.encoders.pooled import AudioWindows, PooledEncoder
+    from vidembed.models.encoders.pooled import PooledEncoder
+    from vidembed.models.encoders.segments import AudioWindows
     from vidembed.sources.basic import AudioSource
     from vidembed.types import Space
 

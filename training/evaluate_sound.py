@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from sound_classes import ESC10, SOUNDS
 
 from vidembed.evaluation.metrics import average_precision, ranks_from_scores, recall_at
-from vidembed.models.encoders.pooled import SILENCE_RMS
+from vidembed.models.encoders.segments import SILENCE_RMS
 from vidembed.models.encoders.starter import FOLDER, StarterEncoder
 from vidembed.models.encoders.starter_sound import RATE_HZ
 from vidembed.types import AudioSamples

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from vidembed.errors import BadQuery, ConfigError
-from vidembed.models.encoders.pooled import AudioWindows, PooledEncoder, WholeClipEncoder
+from vidembed.models.encoders.pooled import PooledEncoder, WholeClipEncoder
+from vidembed.models.encoders.segments import AudioWindows
 from vidembed.models.toy_space import NAMES, ToyEncoder
 from vidembed.protocols import Encoded
 from vidembed.types import (

@@ -14,7 +14,8 @@ from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import ConfigError, did_you_mean
 from vidembed.media.segmenting import FrameEncoder
 from vidembed.models import fetching, hub, registry, weights
-from vidembed.models.encoders.pooled import AudioWindows, CachingEncoder, PooledEncoder, WholeClipEncoder
+from vidembed.models.encoders.pooled import CachingEncoder, PooledEncoder, WholeClipEncoder
+from vidembed.models.encoders.segments import AudioWindows
 from vidembed.models.registry import ModelSpec
 from vidembed.protocols import Channel, ClipEncoder, Encoder, Source, WordEncoder, collection_name
 from vidembed.sources.basic import AudioSource, AudioVisualSource, CaptionsSource, FramesSource

@@ -109,6 +109,20 @@ class Plan:
         """How many files these are."""
         return len(self.unchanged) + len(self.failed) + len(self.duplicates)
 
+    def link(self, catalog: Catalog, file: PathStat, video_id: str) -> None:
+        """Record that the file holds this video; another one that lost its last file by that is `replaced`."""
+        replaced = catalog.videos.link(file.path, video_id, size_bytes=file.size_bytes, mtime_ns=file.mtime_ns)
+        if replaced:
+            self.replaced.append(replaced)
+
+    def settle(self, catalog: Catalog, file: PathStat, video_id: str, row: PathRow | None) -> None:
+        """Record a file whose video needs no work. row: what the catalog knew of it."""
+        self.unchanged.append(file)
+        if row != PathRow(file.path, video_id, file.size_bytes, file.mtime_ns, False):
+            with catalog.transaction():
+                catalog.clear_failures(file.path)
+                self.link(catalog, file, video_id)
+
 
 class FileChanged(MediaUnreadable):
     """A file is not the one that was planned: it was replaced, or is being written."""
@@ -164,10 +178,7 @@ class Planner:
                 self._claimed.add(video_id)
                 yield self._job(file, video_id, missing)
             else:
-                plan.unchanged.append(file)
-                replaced = note_file(self._catalog, file, video_id, known.get(file.path))
-                if replaced:
-                    plan.replaced.append(replaced)
+                plan.settle(self._catalog, file, video_id, known.get(file.path))
 
     def _video_id(self, path: Path, file: PathStat, row: PathRow | None) -> str:
         if row is not None and (row.size_bytes, row.mtime_ns) == (file.size_bytes, file.mtime_ns):
@@ -198,16 +209,6 @@ def text_kind(channel: Channel) -> tuple[str, str]:
     """
     producer = str(getattr(channel.source, "producer", ""))
     return producer.partition(":")[0], producer
-
-
-def note_file(catalog: Catalog, file: PathStat, video_id: str, row: PathRow | None) -> str | None:
-    """Record a file whose video needs no work; the id of another video that lost its last file by that."""
-    now = PathRow(file.path, video_id, file.size_bytes, file.mtime_ns, False)
-    if row == now:
-        return None
-    with catalog.transaction():
-        catalog.clear_failures(file.path)
-        return catalog.videos.link(file.path, video_id, size_bytes=file.size_bytes, mtime_ns=file.mtime_ns)
 
 
 def stat_of(path: Path) -> PathStat:

@@ -18,7 +18,7 @@ from vidembed.errors import InputError, VidembedError
 from vidembed.index.catalog import Catalog
 from vidembed.index.pipeline.ahead import events
 from vidembed.index.pipeline.decode import CHUNK_BYTES, decode
-from vidembed.index.pipeline.jobs import Chunk, FileChanged, Job, Outcome, Plan, Planner, Tools, note_file
+from vidembed.index.pipeline.jobs import Chunk, FileChanged, Job, Outcome, Plan, Planner, Tools
 from vidembed.index.pipeline.remote import Remote
 from vidembed.index.pipeline.write import Writer
 from vidembed.protocols import Channel, Executor, Store
@@ -262,7 +262,7 @@ class _Run:
         with self._catalog.transaction():
             self._writer.finish(outcomes)
             for outcome in outcomes:
-                self._link(outcome.job)
+                self.plan.link(self._catalog, outcome.job.file, outcome.job.video_id)
         self._writer.flush()
         for outcome in outcomes:
             assert outcome.info is not None
@@ -276,14 +276,6 @@ class _Run:
             self.meter.finished(outcome.job.path, outcome.info.duration_s)
             if not failures[outcome.job.video_id]:
                 self._streak.clear()
-
-    def _link(self, job: Job) -> None:
-        file = job.file
-        replaced = self._catalog.videos.link(
-            file.path, job.video_id, size_bytes=file.size_bytes, mtime_ns=file.mtime_ns
-        )
-        if replaced:
-            self.plan.replaced.append(replaced)
 
     def changed_files(self) -> list[Path]:
         """The files that changed before they were done, and those that were thought to be copies of them."""
@@ -323,10 +315,7 @@ class _Run:
         duplicates, self.plan.duplicates = self.plan.duplicates, []  # each is counted once, by what it becomes
         for file, video_id in duplicates:
             if self._catalog.videos.get(video_id) is not None:
-                replaced = note_file(self._catalog, file, video_id, self._catalog.videos.paths().get(file.path))
-                if replaced:
-                    self.plan.replaced.append(replaced)
-                self.plan.unchanged.append(file)
+                self.plan.settle(self._catalog, file, video_id, self._catalog.videos.paths().get(file.path))
             else:
                 cause = self._failed_ids[video_id]
                 failure = Failure(file.path, cause.stage, cause.kind, cause.message, cause.hint)

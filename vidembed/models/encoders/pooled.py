@@ -1,17 +1,12 @@
-"""Clip encoders made from item encoders: split clips into segments, encode these together, pool those of each clip.
-
-Segments are frames of a `FrameBatch`, windows of an `AudioSamples`, lines of a `TimedText`.
-"""
+"""Clip encoders made from item encoders: split clips into segments, encode these together, pool those of each clip."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
-import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -20,56 +15,12 @@ from numpy.typing import NDArray
 
 from vidembed.batching import encode_all, is_out_of_memory
 from vidembed.errors import BadQuery, ConfigError
+from vidembed.models.encoders.segments import AudioWindows, Segments, segments_of
 from vidembed.protocols import Encoded, Encoder
 from vidembed.types import AudioSamples, AudioVisual, Clip, Failure, Floats, FrameBatch, Item, Modality, TimedText
 from vidembed.vectors import POOLINGS, Pooling, check, pool
 
-Segments = tuple[list[Item], list[float], list[tuple[float, float]]]  # with their times and spans (see `types.Row`)
-SILENCE_RMS = 5e-4  # -66 dBFS: below it there is nothing to hear
 CACHED_ROWS = 4096  # some minutes of frames, a few megabytes
-
-
-@dataclass(frozen=True)
-class AudioWindows:
-    """How a sound is cut into windows.
-
-    Attributes:
-        window_s: Length of a window; None: the whole sound is one.
-        hop_s: From one window's start to the next; None: window_s.
-        silence_rms: Quieter windows are dropped.
-    """
-
-    window_s: float | None = None
-    hop_s: float | None = None
-    silence_rms: float = SILENCE_RMS
-
-    def __post_init__(self) -> None:
-        if self.window_s is not None and not 0 < (self.hop_s or self.window_s) <= self.window_s:
-            raise ConfigError(f"need 0 < hop_s <= window_s, got hop_s {self.hop_s} and window_s {self.window_s}")
-
-    def cut(self, sound: AudioSamples) -> Segments:
-        """The windows that are not silent, their middles, and what each stands for: at most half-way to its neighbours.
-
-        The last window is moved back to end with the sound, so that all are full. A sound shorter than a window stays
-        as it is: encoders pad by their own model's rule.
-        """
-        total = len(sound.samples)
-        size = total if self.window_s is None else max(1, round(self.window_s * sound.rate_hz))
-        hop = size if self.hop_s is None else max(1, round(self.hop_s * sound.rate_hz))
-        count = 1 + max(0, math.ceil((total - size) / hop))
-        windows: list[Item] = []
-        times_s: list[float] = []
-        own: list[tuple[float, float]] = []
-        for i in range(count):
-            start = max(0, min(i * hop, total - size))
-            part = sound.samples[start : start + size]
-            if _rms(part) >= self.silence_rms:
-                start_s = sound.start_s + start / sound.rate_hz
-                times_s.append(start_s + len(part) / sound.rate_hz / 2)
-                own.append((start_s, start_s + len(part) / sound.rate_hz))
-                windows.append(AudioSamples(part, sound.rate_hz, start_s))
-        between = _between([(one + other) / 2 for one, other in pairwise(times_s)]) if times_s else []
-        return windows, times_s, [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(own, between, strict=True)]
 
 
 class _BatchedEncoder:
@@ -132,11 +83,14 @@ class _BatchedEncoder:
         ]
         return check(np.concatenate(parts), n=len(items), dim=self.space.dim, who=type(self.encoder).__name__)
 
-    def text_query(self, text: str) -> Floats:
+    def text_query(self, value: Item) -> Floats | None:
         """(D,) mean, at length 1, of the text in every prompt template (Radford et al. 2021, section 3.1.4).
 
-        Raises BadQuery for an empty text.
+        None where the encoder reads no text. Raises BadQuery for an empty one.
         """
+        if "text" not in self.encoder.modalities:
+            return None
+        text = value.text if isinstance(value, TimedText) else str(value)
         if not text.strip():
             raise BadQuery("the query text is empty", hint="give at least one word")
         return pool(self.query_rows("text", [template.format(text.strip()) for template in self.templates]))
@@ -201,9 +155,8 @@ class PooledEncoder(_BatchedEncoder):
 
     def encode_clips(self, items: Sequence[Item | None], clips: Sequence[Clip]) -> list[Encoded | Failure | None]:
         """As `ClipEncoder.encode_clips`: the segments of all clips go through the encoder together."""
-        if len(items) != len(clips):
-            raise ValueError(f"need one clip per item, got {len(items)} items and {len(clips)} clips")
-        split = [self._segments(item) for item in items]
+        _check_paired(items, clips)
+        split = [self._segments(item, self.source_modality) for item in items]
         flat = [segment for segments, *_ in split for segment in segments]
         names = [clip.clip_id for clip, (segments, *_) in zip(clips, split, strict=True) for _ in segments]
         rows = iter(self.rows(self.source_modality, flat, names))
@@ -214,13 +167,13 @@ class PooledEncoder(_BatchedEncoder):
 
     def encode_query(self, modality: Modality, value: Item) -> Floats | None:
         """As `ClipEncoder.encode_query`. Raises BadQuery for an empty text or a silent sound."""
-        if modality == "text" and "text" in self.encoder.modalities:
-            return self.text_query(value.text if isinstance(value, TimedText) else str(value))
+        if modality == "text":
+            return self.text_query(value)
         if modality == "video":
             source: Modality = self.source_modality
             if source == "text" or _part(value, source) is None:
                 return None
-        elif modality in self.encoder.modalities and modality != "text":
+        elif modality in self.encoder.modalities:
             source = modality
         else:
             return None
@@ -231,19 +184,8 @@ class PooledEncoder(_BatchedEncoder):
             )
         return pool(self.query_rows(source, segments), self.pool)
 
-    def _segments(self, item: Item | None, modality: Modality | None = None) -> Segments:
-        part = _part(item, modality or self.source_modality)
-        if isinstance(part, AudioSamples):
-            return self.windows.cut(part)
-        if isinstance(part, FrameBatch):
-            borders_s = part.borders_s if part.borders_s is not None else (part.times_s[:-1] + part.times_s[1:]) / 2
-            return list(part.rgb), part.times_s.tolist(), _between(borders_s.tolist())
-        if isinstance(part, TimedText):
-            lines = [line for line in part.lines if line.text.strip()]
-            texts: list[Item] = [self.documents.format(line.text.strip()) for line in lines]
-            spans = [(line.span.start_s, line.span.end_s) for line in lines]
-            return texts, [line.span.middle_s for line in lines], spans
-        return [], [], []
+    def _segments(self, item: Item | None, modality: Modality) -> Segments:
+        return segments_of(_part(item, modality), self.windows, self.documents)
 
     def _pooled(
         self, rows: list[Floats | Failure], times_s: list[float], spans_s: NDArray[np.float64]
@@ -272,8 +214,7 @@ class WholeClipEncoder(_BatchedEncoder):
 
     def encode_clips(self, items: Sequence[Item | None], clips: Sequence[Clip]) -> list[Encoded | Failure | None]:
         """As `ClipEncoder.encode_clips`."""
-        if len(items) != len(clips):
-            raise ValueError(f"need one clip per item, got {len(items)} items and {len(clips)} clips")
+        _check_paired(items, clips)
         present = [i for i, item in enumerate(items) if item is not None]
         answers: list[Encoded | Failure | None] = [None] * len(items)
         whole = [_whole(items[i]) for i in present]
@@ -283,8 +224,8 @@ class WholeClipEncoder(_BatchedEncoder):
 
     def encode_query(self, modality: Modality, value: Item) -> Floats | None:
         """As `ClipEncoder.encode_query`; a picture is taken as a clip of one frame where the encoder needs clips."""
-        if modality == "text" and "text" in self.encoder.modalities:
-            return self.text_query(value.text if isinstance(value, TimedText) else str(value))
+        if modality == "text":
+            return self.text_query(value)
         if modality == "video":
             value = _whole(value)
         elif modality == "image" and "image" not in self.encoder.modalities and isinstance(value, np.ndarray):
@@ -331,6 +272,11 @@ def _pixel_hash(item: Item) -> bytes:
     return hashlib.blake2b(pixels.data, digest_size=16, key=str(pixels.shape).encode()).digest()
 
 
+def _check_paired(items: Sequence[Item | None], clips: Sequence[Clip]) -> None:
+    if len(items) != len(clips):
+        raise ValueError(f"need one clip per item, got {len(items)} items and {len(clips)} clips")
+
+
 def _checked(templates: Sequence[str]) -> tuple[str, ...]:
     if not templates or any(template.count("{}") != 1 for template in templates):
         raise ConfigError(f"templates need exactly one {{}} each and at least one of them, got {tuple(templates)}")
@@ -341,15 +287,6 @@ def _equal(one: Item, other: Item) -> bool:
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
         return one.shape == other.shape and np.array_equal(one[::16], other[::16]) and np.array_equal(one, other)
     return isinstance(one, str) and one == other
-
-
-def _between(borders_s: Sequence[float]) -> list[tuple[float, float]]:
-    """What lies before, between and after the borders."""
-    return list(pairwise([-math.inf, *borders_s, math.inf]))
-
-
-def _rms(samples: NDArray[np.float32]) -> float:
-    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
 
 
 def _part(item: Item | None, modality: Modality) -> Item | None:
