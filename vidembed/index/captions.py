@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from vidembed.config.load import with_values
 from vidembed.index.cutting import MomentFiles
-from vidembed.index.filling import Filling, named_paths, select
+from vidembed.index.filling import Filling
+from vidembed.index.places import named_paths, select
 from vidembed.media.files import Paths
 from vidembed.search.labels import label_groups
 from vidembed.types import Caption

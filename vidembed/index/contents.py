@@ -14,8 +14,8 @@ from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED
 from vidembed.index.catalog.videos import PathRow, path_there
 from vidembed.index.counts import IndexInfo, info
-from vidembed.index.filling import named_paths, select
 from vidembed.index.parts import IndexParts
+from vidembed.index.places import named_paths, select
 from vidembed.index.transcripts import TextKind, stored_transcript
 from vidembed.media.files import Paths
 from vidembed.media.reading.reader import open_video
@@ -96,38 +96,6 @@ def videos(parts: IndexParts) -> list[VideoRecord]:
             )
         )
     return records
-
-
-def thumbnail(parts: IndexParts, clip_id: str) -> Path | None:
-    """The clip's JPEG, made now if it is not there; None for a clip without pictures."""
-    target = parts.thumbnails.path(clip_id)
-    if target.exists():
-        return target
-    clip = parts.clip(clip_id)
-    with open_video(parts.path_of(clip.video_id), parts.config.media) as video:
-        try:
-            frames = video.frames([clip.span.middle_s], short_side_px=parts.config.thumbnails.long_side_px)
-        except (NoSuchStream, MediaUnreadable):
-            return None
-    parts.thumbnails.save(frames.rgb[0], clip_id)
-    return target
-
-
-def export(parts: IndexParts, moments: Sequence[Moment], kind: str, *, title: str, show_paths: bool) -> bytes:
-    """Moments as a file; see `IndexContents.export`."""
-    from vidembed.media.editing.cuts import cuts_of
-    from vidembed.media.editing.edit_lists import EDIT_LISTS, TABLES
-
-    if kind in TABLES:
-        records = [moment.to_dict() for moment in moments]
-        named = [{"file": one["path"] if show_paths else Path(one["path"]).name, **one} for one in records]
-        return TABLES[kind](title, [{key: value for key, value in one.items() if key != "path"} for one in named])
-    if kind not in EDIT_LISTS:
-        raise BadQuery(f"no such kind of export: {kind!r}", hint=f"one of: {', '.join(get_args(ExportKind))}")
-    rows = {video_id: parts.catalog.videos.get(video_id) for video_id in {moment.video_id for moment in moments}}
-    infos = {video_id: row.info for video_id, row in rows.items() if row is not None}
-    cuts = cuts_of(moments, infos, parts.config.media.limits, show_paths=show_paths)
-    return EDIT_LISTS[kind](title, cuts)
 
 
 class IndexContents:
@@ -285,7 +253,17 @@ class IndexContents:
 
     def thumbnail(self, clip_id: str) -> Path | None:
         """The clip's JPEG, made now if it is not there; None for a clip without pictures."""
-        return thumbnail(self.parts, clip_id)
+        target = self.parts.thumbnails.path(clip_id)
+        if target.exists():
+            return target
+        clip = self.parts.clip(clip_id)
+        with open_video(self.parts.path_of(clip.video_id), self.config.media) as video:
+            try:
+                frames = video.frames([clip.span.middle_s], short_side_px=self.config.thumbnails.long_side_px)
+            except (NoSuchStream, MediaUnreadable):
+                return None
+        self.parts.thumbnails.save(frames.rgb[0], clip_id)
+        return target
 
     def export(
         self, moments: Sequence[Moment], kind: ExportKind, *, title: str = "moments", show_paths: bool = True
@@ -304,4 +282,16 @@ class IndexContents:
         Raises:
             BadQuery: An unknown kind.
         """
-        return export(self.parts, moments, kind, title=title, show_paths=show_paths)
+        from vidembed.media.editing.cuts import cuts_of
+        from vidembed.media.editing.edit_lists import EDIT_LISTS, TABLES
+
+        if kind in TABLES:
+            records = [moment.to_dict() for moment in moments]
+            named = [{"file": one["path"] if show_paths else Path(one["path"]).name, **one} for one in records]
+            return TABLES[kind](title, [{key: value for key, value in one.items() if key != "path"} for one in named])
+        if kind not in EDIT_LISTS:
+            raise BadQuery(f"no such kind of export: {kind!r}", hint=f"one of: {', '.join(get_args(ExportKind))}")
+        rows = {video_id: self.catalog.videos.get(video_id) for video_id in {moment.video_id for moment in moments}}
+        infos = {video_id: row.info for video_id, row in rows.items() if row is not None}
+        cuts = cuts_of(moments, infos, self.config.media.limits, show_paths=show_paths)
+        return EDIT_LISTS[kind](title, cuts)

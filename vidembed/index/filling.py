@@ -11,9 +11,7 @@ from pathlib import Path
 from vidembed.config.load import Overrides, load_config
 from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, MediaNotFound, VidembedError, did_you_mean
-from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED
-from vidembed.index.catalog.videos import path_there
 from vidembed.index.channels import ChannelSpec, channel_spec, frame_encoder, resolved
 from vidembed.index.manifest import layout_of
 from vidembed.index.media import make_tools
@@ -21,11 +19,11 @@ from vidembed.index.parts import IndexParts
 from vidembed.index.pipeline.in_hand import InHand
 from vidembed.index.pipeline.run import Indexer, ProgressCallback
 from vidembed.index.pipeline.write import recover
-from vidembed.index.places import absolute, as_list, in_shard, known, left, lies_under, remember
+from vidembed.index.places import absolute, in_shard, known, left, lies_under, remember
 from vidembed.index.whereabouts import left_folders, note_problems, settle_gone, settle_moved
 from vidembed.index.worker import make_executor, make_remote
 from vidembed.media.captured import captured
-from vidembed.media.files import Paths, survey
+from vidembed.media.files import Paths, as_list, survey
 from vidembed.media.remote import exists, is_remote
 from vidembed.protocols import Channel
 from vidembed.sources.basic import caption_text
@@ -155,26 +153,18 @@ class Filling:
 
         A crash is repaired by the next `add`: the channels' states are forgotten until their vectors are stored.
         """
-        specs = [spec for spec in self._parts.specs.values() if spec.settings.source == "captions"]
         with self._catalog.transaction():
             saved = self._catalog.captions.put(captions)
-            videos = sorted({caption.clip.video_id for caption in saved})
-            for spec in specs:
-                for video_id in videos:
-                    self._catalog.states.forget(spec.collection, video_id)
+            specs, videos = self._to_encode(saved)
         for spec in specs if saved else ():
             self._encode_captions(spec, saved, videos)
         return saved
 
     def delete_captions(self, captions: Sequence[Caption]) -> None:
         """Forget captions, in the catalog and in the channels that search them."""
-        specs = [spec for spec in self._parts.specs.values() if spec.settings.source == "captions"]
-        videos = sorted({caption.clip.video_id for caption in captions})
         with self._catalog.transaction():
             self._catalog.captions.delete(caption.clip.clip_id for caption in captions)
-            for spec in specs:
-                for video_id in videos:
-                    self._catalog.states.forget(spec.collection, video_id)
+            specs, videos = self._to_encode(captions)
         left = [caption for video_id in videos for caption in self._catalog.captions.get(video_id)]
         for spec in specs:
             for video_id in videos:
@@ -182,6 +172,15 @@ class Filling:
             self._encode_captions(spec, left, videos)
 
     # -- inside ------------------------------------------------------------------------------------------------------
+
+    def _to_encode(self, captions: Sequence[Caption]) -> tuple[list[ChannelSpec], list[str]]:
+        """The channels that search captions, and the videos of these, which count as not done in them from now on."""
+        specs = [spec for spec in self._parts.specs.values() if spec.settings.source == "captions"]
+        videos = sorted({caption.clip.video_id for caption in captions})
+        for spec in specs:
+            for video_id in videos:
+                self._catalog.states.forget(spec.collection, video_id)
+        return specs, videos
 
     def _encode_captions(self, spec: ChannelSpec, saved: Sequence[Caption], videos: Sequence[str]) -> None:
         store = self._parts.own_store
@@ -313,36 +312,3 @@ def new_specs(
         if name not in wanted.channels:
             raise ConfigError(f"no channel {name!r} in these settings", hint=did_you_mean(name, wanted.channels))
     return {name: resolved(channel_spec(name, wanted.channels[name]), wanted) for name in names}
-
-
-def select(catalog: Catalog, given: Paths | None) -> list[str]:
-    """Ids of videos that have a file, ordered by path.
-
-    Args:
-        catalog: The catalog.
-        given: By path, folder, glob or id; None = all.
-
-    Raises:
-        MediaNotFound: A name fits no video.
-    """
-    present = {video_id: [row.path for row in rows] for video_id, rows in catalog.videos.present_paths().items()}
-    ordered = sorted(present, key=lambda video_id: present[video_id][0])
-    if given is None:
-        return ordered
-    chosen: set[str] = set()
-    for name in [given] if isinstance(given, str | Path) else list(given):
-        under = lies_under([name], globs=True)
-        found = {v for v, paths in present.items() if v == str(name) or any(under(path) for path in paths)}
-        if not found:
-            raise MediaNotFound(f"no video of this index is {str(name)!r}", hint="vidembed info --videos lists them")
-        chosen |= found
-    return [video_id for video_id in ordered if video_id in chosen]
-
-
-def named_paths(catalog: Catalog, given: Paths | None) -> dict[str, Path]:
-    """Video id -> the file of it that was named by path, folder or glob: one of its copies may be meant."""
-    if given is None:
-        return {}
-    under = lies_under([str(name) for name in as_list(given)], globs=True)
-    named = {v: [row for row in rows if under(row.path)] for v, rows in catalog.videos.present_paths().items()}
-    return {video_id: path_there(rows) for video_id, rows in named.items() if rows}

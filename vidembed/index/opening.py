@@ -16,7 +16,7 @@ from vidembed.index.channels import channel_spec
 from vidembed.index.manifest import Manifest, check_layout, check_specs, new_index, read_manifest
 from vidembed.index.parts import IndexParts
 from vidembed.index.video_index import VideoIndex
-from vidembed.media.files import survey
+from vidembed.media.files import as_list, survey
 
 if TYPE_CHECKING:
     from vidembed.captions.run import CaptionedVideo
@@ -130,7 +130,7 @@ def caption(
     """
     from vidembed.captions.run import CaptionedVideo
 
-    given: list[str | Path] = [paths] if isinstance(paths, str | Path) else list(paths)
+    given = as_list(paths)
     with ExitStack() as stack:
         folder = Path(index or stack.enter_context(tempfile.TemporaryDirectory(prefix="vidembed-")))
         opened = stack.enter_context(open_index(folder, profile=profile, config=config, overrides=overrides))

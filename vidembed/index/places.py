@@ -1,4 +1,4 @@
-"""Which files a run looks at: what it is given, or all that is known, without what is to be ignored."""
+"""Which files are meant: those that a run is given, or all that is known; those that a path, folder or glob names."""
 
 from __future__ import annotations
 
@@ -12,16 +12,12 @@ from pathlib import Path
 from vidembed.errors import MediaNotFound
 from vidembed.files import composed
 from vidembed.index.catalog import Catalog
-from vidembed.media.files import FIND, Paths
+from vidembed.index.catalog.videos import path_there
+from vidembed.media.files import FIND, Paths, as_list
 from vidembed.media.kinds import LIST_EXTENSIONS, MEDIA_EXTENSIONS
 from vidembed.media.remote import exists, is_remote
 
 Under = Callable[[str], bool]  # whether a path of the catalog is among those that a run was given
-
-
-def as_list(paths: Paths) -> list[str | Path]:
-    """One path, or several."""
-    return [paths] if isinstance(paths, str | Path) else list(paths)
 
 
 def absolute(given: str | Path) -> str:
@@ -110,6 +106,39 @@ def ignore(catalog: Catalog, paths: Paths, *, undo: bool) -> list[str]:
         if under(item):
             catalog.clear_failures(item)
     return catalog.places.get("ignored")
+
+
+def select(catalog: Catalog, given: Paths | None) -> list[str]:
+    """Ids of videos that have a file, ordered by path.
+
+    Args:
+        catalog: The catalog.
+        given: By path, folder, glob or id; None = all.
+
+    Raises:
+        MediaNotFound: A name fits no video.
+    """
+    present = {video_id: [row.path for row in rows] for video_id, rows in catalog.videos.present_paths().items()}
+    ordered = sorted(present, key=lambda video_id: present[video_id][0])
+    if given is None:
+        return ordered
+    chosen: set[str] = set()
+    for name in as_list(given):
+        under = lies_under([name], globs=True)
+        found = {v for v, paths in present.items() if v == str(name) or any(under(path) for path in paths)}
+        if not found:
+            raise MediaNotFound(f"no video of this index is {str(name)!r}", hint="vidembed info --videos lists them")
+        chosen |= found
+    return [video_id for video_id in ordered if video_id in chosen]
+
+
+def named_paths(catalog: Catalog, given: Paths | None) -> dict[str, Path]:
+    """Video id -> the file of it that was named by path, folder or glob: one of its copies may be meant."""
+    if given is None:
+        return {}
+    under = lies_under(as_list(given), globs=True)
+    named = {v: [row for row in rows if under(row.path)] for v, rows in catalog.videos.present_paths().items()}
+    return {video_id: path_there(rows) for video_id, rows in named.items() if rows}
 
 
 def _is_many(given: str | Path) -> bool:

@@ -14,7 +14,7 @@ from vidembed.config.schema import Fusion
 from vidembed.errors import BadQuery
 from vidembed.index.captions import CaptionedIndex
 from vidembed.index.contents import one_video
-from vidembed.index.filling import select
+from vidembed.index.places import select
 from vidembed.index.second_look import check, ground
 from vidembed.media.files import Paths
 from vidembed.search.duplicates import Duplicate, duplicates

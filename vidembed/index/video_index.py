@@ -11,14 +11,14 @@ from vidembed.config.load import Overrides, with_values
 from vidembed.config.schema import Config
 from vidembed.errors import BadQuery
 from vidembed.index.channels import wanted_specs
-from vidembed.index.filling import Filling, new_specs, select
+from vidembed.index.filling import Filling, new_specs
 from vidembed.index.manifest import check_specs
 from vidembed.index.pipeline.run import ProgressCallback
-from vidembed.index.places import as_list, ignore, known, lies_under
+from vidembed.index.places import ignore, known, lies_under, select
 from vidembed.index.questions import Questions
 from vidembed.index.watching import watch
 from vidembed.index.whereabouts import relocate
-from vidembed.media.files import Paths
+from vidembed.media.files import Paths, as_list
 from vidembed.types import RunReport
 
 
@@ -149,9 +149,8 @@ class VideoIndex(Questions):
 
     def remove(self, paths_or_ids: Paths) -> int:
         """Remove videos from the index, by path, folder, glob or video id; files stay. Returns how many were found."""
-        given = [paths_or_ids] if isinstance(paths_or_ids, str | Path) else list(paths_or_ids)
         with self.parts.writing():
-            removed = Filling(self.parts).remove([str(item) for item in given])
+            removed = Filling(self.parts).remove([str(item) for item in as_list(paths_or_ids)])
             self.parts.invalidate()
         return removed
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from vidembed.errors import ConfigError, IndexBusy, MediaNotFound
-from vidembed.media.files import Paths, survey
+from vidembed.media.files import Paths, as_list, survey
 from vidembed.types import RunReport
 
 Snapshot = dict[Path, tuple[int, int]]  # file -> (size, mtime in ns)
@@ -40,7 +40,7 @@ def watch(
     if not 0 < interval_s <= 86_400:
         raise ConfigError(f"interval_s must be above 0 and at most a day, got {interval_s}")
     stop = stop or threading.Event()
-    inputs = [paths] if isinstance(paths, str | Path) else list(paths)
+    inputs = as_list(paths)
     quiet = _Quiet(interval_s)
     indexed: Snapshot | None = None
     for _ in _wakes(inputs, interval_s, stop):

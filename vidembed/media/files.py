@@ -113,6 +113,11 @@ Paths = str | Path | Iterable[str | Path]
 Tagged = tuple[Path, dict[str, str]]  # a media file, and what a list says of it besides: column -> value
 
 
+def as_list(paths: Paths) -> list[str | Path]:
+    """One path, or several."""
+    return [paths] if isinstance(paths, str | Path) else list(paths)
+
+
 @dataclass
 class Survey:
     """What inputs name.
@@ -149,7 +154,7 @@ def survey(inputs: Paths, *, base: Path | None = None, strict: bool = True) -> S
         MissingDependency: A .parquet list without pyarrow.
     """
     found = Survey()
-    for given in [inputs] if isinstance(inputs, str | Path) else inputs:
+    for given in as_list(inputs):
         try:
             for path, tags in _expand(given, base or Path.cwd(), found):
                 found.files.setdefault(path, {}).update(tags)
