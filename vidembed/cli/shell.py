@@ -22,7 +22,7 @@ _one.command("search")(search)
 
 
 def shell(index: IndexOption = Path(DEFAULT_INDEX), settings: SetOption = None) -> None:
-    """Search again and again without loading the models anew. Each line takes the options of `vidembed search`."""
+    """Search again and again, with the models loaded once. Each line takes the options of `vidembed search`."""
     with opened(index, settings=settings, readonly=True) as open_index, _history():
         say(f"{counted(len(open_index), 'video')}; words search, `--help` lists the options, Ctrl-D ends")
         while True:

@@ -3,8 +3,7 @@
 Ranks count from 1; what is not found has rank inf.
 
 Ties: an answer that scores the same as a wrong one counts as ranked behind it ("pessimistic", the default), so that a
-model which gives everything the same score gets the worst figures, not the best. Average precision treats tied
-items as one group, so no order among them is made up.
+model which gives everything the same score gets the worst figures, not the best.
 
 A stretch is (video, start_s, end_s), plain values, because what is measured may be wrong: an empty stretch
 (start_s == end_s), as merging single hits gives, has IoU 0 with everything.
@@ -77,22 +76,6 @@ def _median(values: Doubles) -> float:
     ordered = np.sort(values)
     middle = len(ordered) // 2
     return float(ordered[middle]) if len(ordered) % 2 else float((ordered[middle - 1] + ordered[middle]) / 2)
-
-
-def average_precision(scores: ArrayLike, relevant: ArrayLike) -> float:
-    """AP of one query, 0..1: the mean of precision at each relevant item, tied items taken together.
-
-    scores: (N,); relevant: (N,) of bool. 0 when nothing is relevant. As scikit-learn's average_precision_score.
-    """
-    score, right = np.asarray(scores, dtype=np.float64), np.asarray(relevant, dtype=bool)
-    if score.shape != right.shape or score.ndim != 1:
-        raise ValueError(f"need one relevance per score, got {right.shape} for {score.shape}")
-    if not right.any():
-        return 0.0
-    _, group, sizes = np.unique(-score, return_inverse=True, return_counts=True)
-    hits = np.bincount(group, weights=right)
-    precision = np.cumsum(hits) / np.cumsum(sizes)
-    return float(hits @ precision / right.sum())
 
 
 def ndcg(gains: ArrayLike, grades: ArrayLike, *, k: int = 10) -> float:

@@ -71,7 +71,7 @@ def sweep_settings(
     for combination, config in zip(combinations, configs):
         key = (combination.get("pool"), combination.get("window_s"))
         if key not in made:
-            made[key] = None if key == (None, None) else _made_anew(index, *key)
+            made[key] = None if key == (None, None) else _made_again(index, *key)
         asked = _prompted(index.parts.channels, str(combination.get("prompt", _OWN_PROMPT)))
         yield combination, evaluate(Variant(index, config, made[key], asked), dataset, channels=channels)
 
@@ -150,8 +150,8 @@ class Recut:
         return {}
 
 
-def _made_anew(index: OpenIndex, how: Pooling | None, window_s: float | None) -> tuple[Store, Catalog]:
-    """Rows of the dense channels pooled anew, in the old clips or in windows of `window_s`."""
+def _made_again(index: OpenIndex, how: Pooling | None, window_s: float | None) -> tuple[Store, Catalog]:
+    """Rows of the dense channels pooled again, in the old clips or in windows of `window_s`."""
     old = {clip.clip_id: clip for clip in index.clips()}
     cut = _windows(list(old.values()), window_s) if window_s else old
     by_video: dict[str, list[Clip]] = {}

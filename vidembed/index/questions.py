@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # imported when asked for: searches need none of it
     from vidembed.index.extracting import Record
 
 
-RERANKED = 20  # the best answers, which the model of `search.rerank` orders anew
+RERANKED = 20  # the best answers, which the model of `search.rerank` orders again
 _PER_STEP = 200  # moments of one query that a sequence is looked for in
 
 

@@ -82,7 +82,7 @@ def library_tab(site: Site, tab: gr.Tab) -> None:
 
     def clicked(name: str, by: str, event: gr.EventData) -> list[Any]:
         action = str(event._data.get("action", ""))
-        # A library that changed is drawn anew; what was said last stays, with its Undo.
+        # A library that changed is drawn again; what was said last stays, with its Undo.
         said = gr.skip() if action == "refresh" else acting(action, dict(event._data))
         return [said, *refresh(name, by)]
 

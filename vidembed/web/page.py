@@ -272,7 +272,7 @@ _LOOKS_AT = {
 
 
 def about_tab(site: Site, tab: gr.Tab) -> None:
-    """Build the tab inside the Blocks that are open; drawn anew whenever it is opened."""
+    """Build the tab inside the Blocks that are open; drawn again whenever it is opened."""
     about = html_part(about_html(site), elem_id="ve-about")
     tab.select(lambda: about_html(site), None, about, api_visibility="private", show_progress="hidden")
 

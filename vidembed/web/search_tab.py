@@ -85,7 +85,7 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
     fields: dict[str, Any] = {"text": text, "image": image, "audio": audio, "video": video, **options}
     states = {"examples": examples, "only": only, "region": region, "wrong": wrong, "dates": dates}
     inputs: set[Any] = {count, *states.values(), *fields.values()}
-    # Gradio makes each output that an answer leaves as it is anew, thrice the work of the search: most have few.
+    # Gradio makes each output that an answer leaves as it is again, thrice the work of the search: most have few.
     answers = [found, terms, count, *states.values()]
     outputs = [*answers, said, hints, *fields.values()]
 

@@ -148,7 +148,7 @@ class _Track:
         return samples if any_sample else None
 
     def _rewind(self) -> None:
-        """Open anew: the one way back to the first sample that every format knows."""
+        """Open again: the one way back to the first sample that every format knows."""
         if self._container is not None:
             self._container.close()
         self._container = open_container(self._path, self._limits)

@@ -1,7 +1,7 @@
-"""When a file begins and ends, and where its time stamps begin anew, by its packets: headers guess and lie.
+"""When a file begins and ends, and where its time stamps begin again, by its packets: headers guess and lie.
 
-Recordings that were joined, DVD cells, and chained Ogg have stamps that begin anew in each part. They are told apart by
-the place in the file where a part begins, and moved so that each part begins when the one before it ends.
+Recordings that were joined, DVD cells, and chained Ogg have stamps that begin again in each part. They are told apart
+by the place in the file where a part begins, and moved so that each part begins when the one before it ends.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from vidembed.config.schema import LimitSettings
 
-# Read whole: the formats whose stamps may begin anew. Of the others the end is enough.
+# Read whole: the formats whose stamps may begin again. Of the others the end is enough.
 _JOINABLE = frozenset({"mpegts", "mpeg", "ogg"})
 UNSTAMPED = frozenset({"h264", "hevc", "h263"})  # bare pictures: they say how many there are a second, at best
 _H263_TICK_S = 1001 / 30000  # what its pictures are numbered by
@@ -100,7 +100,7 @@ def extent(
     picture: int | None,
     start_s: float,
 ) -> Extent:
-    """Read the packets that tell when a file ends: the last ones, or all where stamps may begin anew.
+    """Read the packets that tell when a file ends: the last ones, or all where stamps may begin again.
 
     Args:
         container: The opened file; its position afterwards is undefined.

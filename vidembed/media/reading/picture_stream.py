@@ -58,7 +58,7 @@ class PictureStream:
         self.rewind()
 
     def rewind(self) -> None:
-        """Open anew: the one way back to the first picture that every format knows."""
+        """Open again: the one way back to the first picture that every format knows."""
         self.close()
         self._container = open_container(self._path, self._limits)
         self._stream = self._container.streams[self._index]
