@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,23 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ValueError]]:
     if path.suffix.lower() in PARQUET:
         yield from enumerate(read_rows(path), start=1)
         return
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        if path.suffix.lower() == ".csv":
-            table = csv.DictReader(lines)
-            try:
-                for row in table:
-                    yield table.line_num, {name: cell for name, cell in row.items() if name}
-            except csv.Error as error:
-                raise ValueError(f"line {table.line_num} is not valid CSV: {error}") from error
-        else:
-            yield from ((number, _json_row(number, line)) for number, line in enumerate(lines, start=1) if line.strip())
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            if path.suffix.lower() == ".csv":
+                yield from _csv_rows(lines)
+            else:
+                yield from ((n, _json_row(n, line)) for n, line in enumerate(lines, start=1) if line.strip())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 text: {error}") from error
+
+
+def _csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+    table = csv.DictReader(lines)
+    try:
+        for row in table:
+            yield table.line_num, {name: cell for name, cell in row.items() if name}
+    except csv.Error as error:
+        raise ValueError(f"line {table.line_num} is not valid CSV: {error}") from error
 
 
 def _json_row(number: int, line: str) -> dict[str, Any] | ValueError:
