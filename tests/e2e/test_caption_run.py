@@ -20,7 +20,7 @@ import vidembed as ve
 from vidembed.cli import main
 from vidembed.errors import ModelError, NoSuchStream
 from vidembed.models import toy_space
-from vidembed.models.captioners.toy import ToyCaptioner
+from vidembed.models.toy_space import ToyCaptioner
 
 WINDOWS = ["segment.kind=windows", "segment.window_s=1", "sample.rate_hz=4"]
 

@@ -17,7 +17,7 @@ from PIL import Image
 from vidembed.errors import FATAL, ConfigError, EndpointRefused, ModelError, NoSuchStream
 from vidembed.models import registry
 from vidembed.models.captioners.openai import EndpointOptions, OpenAICaptioner, load
-from vidembed.models.captioners.toy import ToyCaptioner
+from vidembed.models.toy_space import ToyCaptioner
 from vidembed.protocols import ClipMedia
 from vidembed.types import AudioSamples, Clip, FrameBatch, Span, VideoInfo
 

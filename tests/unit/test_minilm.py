@@ -7,9 +7,9 @@ import pytest
 import threadpoolctl
 
 from vidembed.errors import BadQuery, ConfigError
+from vidembed.models.arrays import OneThread
 from vidembed.models.encoders.minilm import SPACE, MiniLmEncoder
 from vidembed.models.registry import load_encoder
-from vidembed.models.threads import OneThread
 from vidembed.types import Span, TextLine, TimedText
 
 

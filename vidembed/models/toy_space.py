@@ -4,7 +4,8 @@ Each dimension of `NAMES` is one colour, one band of tones, silence, or "other".
 nearest to each colour, a sound the share of its energy in each band, a text the count of the words it has for them.
 So a half red, half blue picture is (1, 1) / sqrt(2) on red and blue, and its cosine with "red" is 0.7071.
 
-`ToyEncoder` encodes into it; it needs no weights and is for tests.
+`ToyEncoder` encodes into it, and `ToyCaptioner` names the colours of a clip and the tone of its sound. They need no
+weights and are for tests.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vidembed.errors import NoSuchStream
 from vidembed.types import AudioSamples, AudioVisual, Floats, Item, Modality, Space, TimedText
 from vidembed.vectors import unit_rows
 
 if TYPE_CHECKING:
     from vidembed.models.spec import ModelSpec
+    from vidembed.protocols import ClipMedia
 
 
 COLOURS: dict[str, tuple[int, int, int]] = {
@@ -127,3 +130,43 @@ def _vector(modality: Modality, item: Item) -> Floats:
 def load(spec: ModelSpec, **_: Any) -> ToyEncoder:
     """The factory of the registry; there is nothing to load, so device, dtype and folders do not matter."""
     return ToyEncoder()
+
+
+class ToyCaptioner:
+    """Says "red frames, low tone". Further candidates name the next colours. No picture and no sound: an error."""
+
+    name = "toy-captioner"
+    rate_hz = 8000
+
+    def candidates(
+        self, clips: Sequence[ClipMedia], *, n: int, prompt: str | None = None, seed: int = 0
+    ) -> list[list[str]]:
+        """As `protocols.Captioner.candidates`."""
+        return [self._of_one(media, n) for media in clips]
+
+    def _of_one(self, media: ClipMedia, n: int) -> list[str]:
+        tone = self._tone(media)
+        if media.frames is None:
+            if tone is None:
+                raise NoSuchStream("a clip with neither picture nor sound cannot be captioned")
+            return [tone]
+        colours = strongest(colour_shares(media.frames.rgb), tuple(COLOURS), n)
+        rest = [name for name in COLOURS if name not in colours]
+        ending = f", {tone}" if tone else ""
+        return [f"{colour} frames{ending}" for colour in (colours + rest)[:n]]
+
+    def _tone(self, media: ClipMedia) -> str | None:
+        if not media.info.has_audio:
+            return None
+        try:
+            sound = media.video.audio(media.clip.span, rate_hz=self.rate_hz)
+        except NoSuchStream:
+            return None
+        shares = tone_shares(np.asarray(sound.samples), sound.rate_hz)
+        bands = strongest(shares, (*TONES_HZ, "silence"), 1)
+        return None if bands in ([], ["silence"]) else f"{bands[0]} tone"
+
+
+def load_captioner(spec: ModelSpec, **_: Any) -> ToyCaptioner:
+    """The toy captioner; it has no weights and no settings."""
+    return ToyCaptioner()

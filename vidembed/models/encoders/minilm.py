@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.errors import BadQuery, ConfigError, MissingDependency, WeightsMissing
-from vidembed.models.arrays import gelu, mapped, softmax
-from vidembed.models.threads import one_thread
+from vidembed.models.arrays import gelu, mapped, one_thread, softmax
 from vidembed.types import Floats, Item, Modality, Space, TimedText
 
 if TYPE_CHECKING:
