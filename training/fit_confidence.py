@@ -25,8 +25,8 @@ import vidembed
 from vidembed.models.encoders.starter import StarterEncoder
 from vidembed.search.calibration import encode_texts, near_level, read_bank
 from vidembed.search.confidence import Shown
-from vidembed.search.segments import pool_scores, segment_matrix
 from vidembed.types import Floats
+from vidembed.vectors import pool_scores, segment_matrix
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 from classify import SEEN, seen_truth
