@@ -82,7 +82,11 @@ def _read(reference: str) -> Iterable[ModelSpec]:
 
 
 def _role(spec: ModelSpec) -> Role:
-    return "encoder" if spec.kind in ("words", "late") else spec.kind
+    match spec.kind:
+        case "words" | "late":
+            return "encoder"
+        case role:
+            return role
 
 
 def _add(registry: _Registry, records: Iterable[ModelSpec]) -> None:

@@ -97,7 +97,7 @@ class Compiled:
         """
         if dtype not in PRECISIONS:
             raise ConfigError(f"unknown dtype {dtype!r}; allowed: {', '.join(PRECISIONS)}")
-        properties = {"INFERENCE_PRECISION_HINT": PRECISIONS[dtype], "PERFORMANCE_HINT": "THROUGHPUT"}
+        properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": PRECISIONS[dtype], "PERFORMANCE_HINT": "THROUGHPUT"}
         if threads := os.environ.get("OMP_NUM_THREADS", ""):  # as clusters set it
             properties["INFERENCE_NUM_THREADS"] = int(threads)
         compiled = package().Core().compile_model(model, "CPU", properties)
