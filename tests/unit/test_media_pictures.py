@@ -41,6 +41,13 @@ def test_every_kind_of_picture_becomes_rgb(tmp_path: Path, mode: str) -> None:
         assert rgb[0, 0].tolist() == [255, 255, 255], "what is transparent shows white"
 
 
+@pytest.mark.parametrize("suffix", [".png", ".tiff", ".pgm"])
+def test_grey_of_16_bits_keeps_its_shades(tmp_path: Path, suffix: str) -> None:
+    shades = np.array([[0, 257, 128 * 257, 65535]], dtype=np.uint16)
+    PIL.Image.fromarray(shades).save(tmp_path / f"depth{suffix}")
+    assert load_image(tmp_path / f"depth{suffix}")[0].tolist() == [[v, v, v] for v in (0, 1, 128, 255)]
+
+
 def test_bad_pictures(tmp_path: Path, media: Media) -> None:
     (tmp_path / "text.jpg").write_text("no picture")
     with pytest.raises(BadQuery, match=r"text\.jpg: not a picture"):

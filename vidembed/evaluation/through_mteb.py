@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.errors import InputError
+from vidembed.media.images import as_rgb
 from vidembed.models.registry import find, load_encoder
 from vidembed.types import AudioSamples, AudioVisual, Floats, FrameBatch, Item, Modality
 from vidembed.vectors import evenly_spaced, pool, unit_rows
@@ -74,7 +75,7 @@ class MtebModel:
         if "text" in batch:
             parts.append(self._texts([str(text) for text in batch["text"]], queries=queries))
         if "image" in batch:
-            pictures = [np.asarray(one.convert("RGB"), dtype=np.uint8) for one in batch["image"]]
+            pictures = [as_rgb(one) for one in batch["image"]]
             parts.append(self._encoder.encode("image", pictures))
         sounds = [_sound(one) for one in batch.get("audio", ())]
         if "video" in batch:

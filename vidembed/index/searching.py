@@ -16,7 +16,7 @@ from vidembed.errors import BadQuery, VidembedError
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.videos import path_there
 from vidembed.index.channels import ChannelSpec
-from vidembed.media.images import load_image
+from vidembed.media.images import as_rgb, load_image
 from vidembed.media.reading.audio import load_audio
 from vidembed.media.reading.reader import open_video
 from vidembed.media.segmenting.sampling import distinct, distinct_frames
@@ -138,7 +138,7 @@ class QueryLoader:
                 raise BadQuery(f"a picture must be (H, W, 3) uint8, got {value.shape} {value.dtype}")
             return value
         if hasattr(value, "convert"):  # a PIL picture; not imported to find out
-            return np.asarray(value.convert("RGB"), dtype=np.uint8)
+            return as_rgb(value)
         return load_image(_path(value, "image"), limits=self._config.media.limits)
 
     def _audio(self, value: Any) -> AudioSamples:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from vidembed.errors import BadQuery, MediaUnreadable
 from vidembed.media.files import stat_regular
 from vidembed.media.reading.container import check_picture
 from vidembed.types import Image
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PictureFile
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 _MAX_BYTES = 256 << 20
@@ -47,13 +51,21 @@ def load_image(path: str | Path, *, limits: LimitSettings | None = None) -> Imag
                     upright = PIL.Image.alpha_composite(
                         PIL.Image.new("RGBA", upright.size, "white"), upright.convert("RGBA")
                     )
-                return np.array(upright.convert("RGB"), dtype=np.uint8)
+                return as_rgb(upright)
     except PIL.Image.DecompressionBombError as error:
         raise MediaUnreadable(f"{path.name}: refused, too many pixels: {error}") from error
     except (OSError, ValueError, SyntaxError, EOFError, OverflowError, MemoryError) as error:
         raise BadQuery(
             f"{path.name}: not a picture that can be decoded ({error})", hint=f"known formats: {', '.join(_FORMATS)}"
         ) from error
+
+
+def as_rgb(picture: PictureFile) -> Image:
+    """A Pillow picture as (H, W, 3) uint8 RGB; grey of 16 bits, which Pillow cuts off at 255, is scaled."""
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.getextrema()[1] > 255):  # "I": 16-bit PGM
+        grey = (np.asarray(picture).astype(np.float32) / 257).round().clip(0, 255).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.array(picture.convert("RGB"), dtype=np.uint8)
 
 
 def jpeg(rgb: Image, settings: ThumbnailSettings) -> bytes:
