@@ -244,6 +244,7 @@ class DenseChannelSearch(ChannelSearch):
             self._scale, self._null = collection.scale, collection.null
         else:
             self._scale, self._null = collection.for_query(query.vector, alike=self._by_cohort)
+        self._near: dict[str, float] = {}  # clip id -> what ordinary queries get from it, of clips in `exact`
         self._shown = tools.curves.shown_in(query.channel) if self._bank is not None else None
         if self._shown is not None:
             self._far = self._shown.level(self._vector)
@@ -275,6 +276,7 @@ class DenseChannelSearch(ChannelSearch):
         segments, starts = segment_matrix([self._rows[clip_id] for clip_id in held])
         scores = pool_scores((segments @ self._vector)[None], starts, self._tools.settings.segment_score)[0]
         level = self._levels(held)
+        self._near.update(zip(held, level[:, 1].tolist()))
         value = self._value(scores, level)
         z = self._scale.z(value)
         match_z = self._match_z(scores, level, z)
@@ -324,7 +326,7 @@ class DenseChannelSearch(ChannelSearch):
         if self._shown is not None and hits:
             # The best part of a clip that the span has, and its clip's own level.
             best, _ = max(hits, key=lambda one: one[0].value)
-            near = float(self._levels([best.clip_id])[0, 1])
+            near = self._near[best.clip_id]
             cosine = min(best.score, self._scale.score(top, near))
             return self._shown.of(cosine, near, self._far, known=known)
         z = self._matched(top, hits, known)
