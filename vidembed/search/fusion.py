@@ -185,9 +185,9 @@ def confidence_of(odds: Mapping[str, float], channels: Sequence[ChannelSearch]) 
     """
     sure = max((_share(odds[c.name]) for c in channels if not c.guesses and c.name in odds), default=0.0)
     first_hand = {c.name for c in channels if c.guesses and not c.told and c.name in odds}
-    guessing = [c for c in channels if c.guesses and (not c.told or not first_hand) and c.name in odds]
-    most = max((c.weight for c in channels), default=1.0)
-    none = math.prod(1 - c.weight / most * c.heard * _share(odds[c.name]) for c in guessing)
+    held = {c.name: c.weight * c.heard for c in channels if c.guesses and (not c.told or not first_hand)}
+    most = max(held.values(), default=1.0)  # a channel of sound that is asked alone is believed
+    none = math.prod(1 - held[name] / most * _share(odds[name]) for name in held if name in odds)
     return max(sure, 1 - none)
 
 

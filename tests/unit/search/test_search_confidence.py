@@ -75,6 +75,7 @@ def test_each_channel_may_be_the_one_that_has_it() -> None:
     assert sure({"s": 0.0, "h": 0.0}, seen, heard) == pytest.approx(3 / 4)  # 1 - 1/2 x 1/2
     # What is asked is hardly to be heard: a sure sound adds at most a tenth of what is left.
     assert sure({"s": 0.0, "h": 50.0}, seen, ToySearch("h", heard=0.1)) == pytest.approx(1 - 0.5 * 0.9)
+    assert sure({"h": 0.0}, ToySearch("h", heard=0.1)) == pytest.approx(1 / 2)  # asked alone
     # Weights count against the highest.
     light, heavy = ToySearch("s"), ToySearch("h")
     light.weight, heavy.weight = 0.5, 2.0
