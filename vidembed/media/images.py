@@ -62,7 +62,7 @@ def load_image(path: str | Path, *, limits: LimitSettings | None = None) -> Imag
 
 def as_rgb(picture: PictureFile) -> Image:
     """A Pillow picture as (H, W, 3) uint8 RGB; grey of 16 bits, which Pillow cuts off at 255, is scaled."""
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.getextrema()[1] > 255):  # "I": 16-bit PGM
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and np.asarray(picture).max() > 255):  # "I": 16-bit PGM
         grey = (np.asarray(picture).astype(np.float32) / 257).round().clip(0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
     return np.array(picture.convert("RGB"), dtype=np.uint8)
