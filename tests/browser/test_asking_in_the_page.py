@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +15,12 @@ pytest.importorskip("gradio")
 pytest.importorskip("playwright")
 from browsing import MARKS, SHOWN, begin, open_tab, playing, search
 from playwright.sync_api import Page, expect
+
+from vidembed.web.asking import Ask, run
+
+if TYPE_CHECKING:
+    from vidembed.web.searches import Answer
+    from vidembed.web.site import Site
 
 pytestmark = MARKS
 
@@ -99,6 +107,32 @@ def test_the_last_of_two_quick_clicks_counts(filled: Page, address: str) -> None
     )
     expect(filled.locator("#ve-results")).to_contain_text("“green”")
     filled.wait_for_url(re.compile(r"\?q=green$"))
+
+
+def test_a_slow_answer_does_not_replace_the_one_asked_for_after_it(
+    filled: Page, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vidembed.web import search_tab
+
+    answered = threading.Event()
+
+    def slow(site: Site, ask: Ask) -> Answer:
+        if ask.text == "red":
+            assert answered.wait(20)
+        found = run(site, ask)
+        if ask.text == "green":
+            answered.set()
+        return found
+
+    begin(filled, address)
+    monkeypatch.setattr(search_tab, "run", slow)
+    with filled.expect_response(lambda response: "?q=red" in (response.request.post_data or "")) as late:
+        filled.evaluate("""() => { const told = window.vidembed.parts.get("ve-address");
+            told("select", { action: "address", search: "?q=red" });
+            setTimeout(() => told("select", { action: "address", search: "?q=green" }), 50); }""")
+    late.value.finished()
+    filled.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    expect(filled.locator("#ve-results")).to_contain_text("“green”")
 
 
 def test_the_sign_and_an_emptied_box_lead_back_to_the_library(filled: Page, address: str) -> None:

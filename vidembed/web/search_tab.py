@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -37,8 +38,25 @@ _PAGE = 12
 _MEDIA, _THEN, _FILTERS = "Picture, sound, video", "What comes next", "Filters"
 
 
+class Turns:
+    """What one visitor asked, counted: of two answers under way the one asked for last is shown."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> int:
+        """A question begins; its number."""
+        self._last += 1
+        return self._last
+
+    def is_last(self, turn: int) -> bool:
+        """Whether nothing was asked since."""
+        return turn == self._last
+
+
 def search_tab(site: Site, blocks: gr.Blocks) -> None:
     """Build the tab inside the Blocks that are open."""
+    turns = gr.State(Turns())
     examples = gr.State(Examples())
     count = gr.State(_PAGE)
     only = gr.State("")  # the one video that is searched
@@ -84,10 +102,22 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
     usual = {name: part.value or "" if name in ADDRESS_FIELDS else part.value for name, part in options.items()}
     fields: dict[str, Any] = {"text": text, "image": image, "audio": audio, "video": video, **options}
     states = {"examples": examples, "only": only, "region": region, "wrong": wrong, "dates": dates}
-    inputs: set[Any] = {count, *states.values(), *fields.values()}
+    inputs: set[Any] = {count, turns, *states.values(), *fields.values()}
     # Gradio makes each output that an answer leaves as it is again, thrice the work of the search: most have few.
     answers = [found, terms, count, *states.values()]
     outputs = [*answers, said, hints, *fields.values()]
+
+    def in_turn(handler: Callable[..., dict[Any, Any]]) -> Callable[..., dict[Any, Any]]:
+        """The handler, whose answer changes nothing where another was asked for meanwhile; what was done is told."""
+
+        @wraps(handler)
+        def handled(data: Mapping[Any, Any], *rest: Any) -> dict[Any, Any]:
+            turn = data[turns].next()
+            told = handler(data, *rest)
+            late: dict[Any, Any] = {part: value for part, value in told.items() if part is said}
+            return told if data[turns].is_last(turn) else late or {count: gr.skip()}
+
+        return handled
 
     def filled(data: Mapping[Any, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
         """Fields of the form and of `states`, by name."""
@@ -162,6 +192,7 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
         ready = {hints: html.suggestions(cards.suggested(site))}
         return ready if request is not None and request.query_params else {**answer(data, {}), **ready}
 
+    @in_turn
     def searched(data: dict[Any, Any]) -> dict[Any, Any]:
         return answer(data, {})
 
@@ -173,12 +204,14 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
     def asked(data: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
         yield from questioned(data, {})
 
+    @in_turn
     def moved(data: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
         if event._data.get("action") == "region":
             nothing = {"text": "", "examples": Examples(), **dict.fromkeys(MEDIA_FIELDS.values())}
             return answer(data, {**nothing, "region": str(event._data.get("region", ""))})
         return at_address(data, str(event._data.get("search", "")))
 
+    @in_turn
     def clicked(data: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
         action, clip_id = str(event._data.get("action", "")), str(event._data.get("clip", ""))
         if action == "welcome":  # the library changed while nobody had asked anything
@@ -206,6 +239,7 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
             chosen = chosen.with_(action, one)
         return answer(data, {"examples": chosen})
 
+    @in_turn
     def suggest(data: dict[Any, Any], event: gr.EventData) -> dict[Any, Any]:
         return answer(data, {"text": str(event._data.get("text", ""))})
 
