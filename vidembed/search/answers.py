@@ -21,11 +21,7 @@ _GLANCE_S = 0.3  # what frames say of so short a span counts half; chosen on the
 
 
 def candidates(
-    sheet: Sheet,
-    seeds: Mapping[str, Sequence[Clip]],
-    channels: Sequence[ChannelSearch],
-    settings: SearchSettings,
-    curve: Curve,
+    sheet: Sheet, seeds: Mapping[str, Sequence[Clip]], channels: Sequence[ChannelSearch], settings: SearchSettings
 ) -> list[Candidate]:
     """Spans that overlap a found clip, scored in each channel of the sheet.
 
@@ -34,18 +30,15 @@ def candidates(
         seeds: Video id -> its clips found.
         channels: The channels, ranked and weighed.
         settings: Of the search.
-        curve: Of confidence.
     """
     found = list(_spans(sheet, seeds, channels, settings.moments))
     if not found:
         return []
     windows, spans = [candidate.window for candidate in found], [candidate.span for candidate in found]
     worth = score_spans(sheet.axis, sheet.z, windows, spans, settings.moments).round(9).T.tolist()
-    highest = sheet.highest(windows, spans).T.tolist()
-    for candidate, worths, tops in zip(found, worth, highest, strict=True):
-        _judge(candidate, worths, tops, channels, settings)
-        if candidate.odds:
-            candidate.confidence = curve.of(confidence_of(candidate.odds, channels))
+    for candidate, worths, tops in zip(found, worth, sheet.highest(windows, spans).T.tolist(), strict=True):
+        candidate.highest = tops
+        _value(candidate, worths, channels, settings.clip_share)
     return [candidate for candidate in found if candidate.values]
 
 
@@ -79,35 +72,37 @@ def _spans(
 
 
 def _overlapping(clips: Sequence[Clip], span: Span) -> list[Clip]:
-    return [clip for clip in clips if clip.span.overlap_s(span) > 0]
+    start_s, end_s = span.start_s, span.end_s
+    return [clip for clip in clips if clip.span.start_s < end_s and start_s < clip.span.end_s]
 
 
-def _judge(
-    candidate: Candidate,
-    worths: Sequence[float],
-    highest: Sequence[float],
-    channels: Sequence[ChannelSearch],
-    settings: SearchSettings,
-) -> None:
-    """Fill in values, odds and phrase. worths, highest: each channel's span score and highest z in it."""
-    odds: dict[str, float] = {}
-    for channel, worth, top in zip(channels, worths, highest, strict=True):
+def _value(candidate: Candidate, worths: Sequence[float], channels: Sequence[ChannelSearch], share: float) -> None:
+    """Fill in values and phrase. worths: each channel's span score; share: of the clip's score in it."""
+    ids = [clip.clip_id for clip in candidate.seeds]
+    for channel, worth, top in zip(channels, worths, candidate.highest, strict=True):
         if top == -math.inf:
             continue
-        known = _known(candidate.span, channel)
-        places = [channel.places[clip.clip_id] for clip in candidate.seeds if clip.clip_id in channel.places]
-        if places or top > 0:
-            clip_z = max((channel.found[place].z for place in places), default=top)
-            share = settings.clip_share
+        places = channel.places
+        found = [channel.found[places[clip_id]].z for clip_id in ids if clip_id in places]
+        if found or top > 0:
+            clip_z = max(found) if found else top
+            known = _known(candidate.span, channel)
             candidate.values[channel.name] = share * known * min(clip_z, top + 1) + (1 - share) * worth
+        if top >= 6:
+            candidate.phrase |= any(channel.exact[clip_id].phrase for clip_id in ids if clip_id in channel.exact)
+
+
+def _odds(candidate: Candidate, channels: Sequence[ChannelSearch]) -> dict[str, float]:
+    """Channel -> log-odds that the candidate is an answer, by this channel alone."""
+    odds: dict[str, float] = {}
+    for channel, top in zip(channels, candidate.highest, strict=True):
         here = [clip for clip in candidate.seeds if clip.clip_id in channel.exact]
         hits = [channel.exact[clip.clip_id] for clip in here]
-        if top <= 0 and not hits:
+        if top == -math.inf or (top <= 0 and not hits):
             continue
         held = [(hit, _known(clip.span, channel)) for clip, hit in zip(here, hits, strict=True)]
-        odds[channel.name] = channel.believed(top, held, known=known)
-        candidate.phrase |= any(hit.phrase for hit in hits) and top >= 6
-    candidate.odds = odds
+        odds[channel.name] = channel.believed(top, held, known=_known(candidate.span, channel))
+    return odds
 
 
 def _known(span: Span, channel: ChannelSearch) -> float:
@@ -117,7 +112,7 @@ def _known(span: Span, channel: ChannelSearch) -> float:
 
 def ranked(
     found: Sequence[Candidate], channels: Sequence[ChannelSearch], settings: SearchSettings, *, phrase_first: bool
-) -> list[Candidate]:
+) -> Iterator[Candidate]:
     """Candidates by fused score down, then video and time, without those that mostly repeat a better one."""
     by_key = {candidate.key: candidate for candidate in found}
     rankings = {}
@@ -130,12 +125,10 @@ def ranked(
         fused = [(key, score + lift * by_key[key].phrase) for key, score in fused]
         fused.sort(key=lambda pair: (-pair[1], pair[0]))
     better = Deduplicator()
-    kept = []
     for key, score in fused:
         by_key[key].score = score
         if better.add(by_key[key]):
-            kept.append(by_key[key])
-    return kept
+            yield by_key[key]
 
 
 class Deduplicator:
@@ -162,8 +155,11 @@ def _same(a: Span, b: Span) -> bool:
     return a.iou(b) > 0.5 or a.overlap_s(b) > 0.8 * min(a.duration_s, b.duration_s)
 
 
-def moment_of(candidate: Candidate, sheet: Sheet, channels: Sequence[ChannelSearch], path: Path) -> Moment:
-    """The answer for a candidate, with the best hit and the best line of text of each channel."""
+def moment_of(
+    candidate: Candidate, sheet: Sheet, channels: Sequence[ChannelSearch], path: Path, curve: Curve
+) -> Moment:
+    """The answer for a candidate, with the best hit and line of text of each channel. curve: of confidence."""
+    odds = _odds(candidate, channels)
     hits: list[Hit] = []
     words: dict[str, str] = {}
     for channel in channels:
@@ -181,11 +177,11 @@ def moment_of(candidate: Candidate, sheet: Sheet, channels: Sequence[ChannelSear
         span=candidate.span,
         best_s=looked_at_s if candidate.span.contains(looked_at_s) else candidate.best_s,
         score=candidate.score,
-        confidence=candidate.confidence,
+        confidence=curve.of(confidence_of(odds, channels)) if odds else 0.0,
         clip_id=_origin(candidate, hits).clip_id,
         hits=tuple(hits),
         texts=words,
-        matched_by=_helped(candidate.odds),
+        matched_by=_helped(odds),
     )
 
 

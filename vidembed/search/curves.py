@@ -32,13 +32,16 @@ def windows(
     So the work does not grow with the length of videos. clips_of: video id -> its clips.
     """
     answer: list[list[Clip]] = []
-    for video_id in dict.fromkeys(seed.video_id for seed in seeds):
+    found: dict[str, list[Clip]] = {}
+    for seed in seeds:
+        found.setdefault(seed.video_id, []).append(seed)
+    for video_id, own in found.items():
         ordered = sorted(clips_of[video_id], key=lambda clip: (clip.span, clip.clip_id))
         place = {clip.clip_id: i for i, clip in enumerate(ordered)}
         wanted: set[int] = set()
-        for seed in seeds:
+        for seed in own:
             at = place.get(seed.clip_id)
-            if seed.video_id != video_id or at is None:
+            if at is None:
                 continue
             for i in range(max(0, at - around), min(len(ordered), at + around + 1)):
                 near = ordered[i].span
@@ -223,13 +226,15 @@ class Sheet:
         """(L, S) each channel's highest z in each span of these windows; -inf without a piece."""
         z = np.where(self.cover > 0, self.z, -np.inf)
         starts, ends = self.axis.starts.tolist(), self.axis.ends.tolist()
-        columns = []
+        bounds = self.axis.bounds.tolist()
+        cells: list[int] = []
         for number, span in zip(windows, spans, strict=True):
-            cells = self.axis.cells(number)
-            first = bisect_right(ends, span.start_s, cells.start, cells.stop)
-            last = bisect_right(starts, span.end_s - 1e-9, first, cells.stop)
-            columns.append(z[:, first:last].max(axis=1, initial=-np.inf))
-        return np.stack(columns, axis=1)
+            first = bisect_right(ends, span.start_s, bounds[number], bounds[number + 1])
+            cells += [first, bisect_right(starts, span.end_s - 1e-9, first, bounds[number + 1])]
+        none = np.full((len(z), 1), -np.inf)  # so that the last cell's end is a place, too
+        highest = np.maximum.reduceat(np.concatenate([z, none], axis=1), cells, axis=1)[:, ::2]
+        empty = np.equal(cells[::2], cells[1::2])
+        return np.where(empty, -np.inf, highest)
 
 
 def _over(

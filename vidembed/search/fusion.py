@@ -36,7 +36,7 @@ def reciprocal_rank_fusion(
     """
     if k < 1:
         raise ConfigError(f"rrf_k must be at least 1, got {k}")
-    return _weighted_sum(rankings, weights, lambda scores: 1.0 / (k + np.arange(1, len(scores) + 1)))
+    return _weighted_sum(rankings, weights, lambda _, scores: 1.0 / (k + np.arange(1, len(scores) + 1)))
 
 
 def zscore_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | None = None) -> list[tuple[str, float]]:
@@ -45,7 +45,7 @@ def zscore_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | None = 
     Shifted so that the last item of a ranking counts like one that is not in it: otherwise an item below the mean would
     lose by having been found. A ranking of equal scores gives 0.5 each.
     """
-    return _weighted_sum(rankings, weights, _standard_scores)
+    return _weighted_sum(rankings, weights, lambda _, scores: _standard_scores(scores))
 
 
 def distribution_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | None = None) -> list[tuple[str, float]]:
@@ -54,7 +54,7 @@ def distribution_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | N
     Source: Mazzeschi 2023, as in Qdrant's DBSF: sample deviation (n - 1), not clipped, 0.5 for a single item or equal
     scores.
     """
-    return _weighted_sum(rankings, weights, _distribution_scores)
+    return _weighted_sum(rankings, weights, lambda _, scores: _distribution_scores(scores))
 
 
 def evidence_fusion(
@@ -66,12 +66,7 @@ def evidence_fusion(
     outvote one that has it, and being in many rankings is worth nothing by itself. The `main` ranking, the one that
     covers most, adds its scores as they are: they order what no channel is sure of, and 0 is worth as much as absence.
     """
-    total: dict[str, float] = {}
-    for name in sorted(rankings):
-        step = (lambda scores: scores) if name == main else (lambda scores: np.logaddexp(0.0, scores))
-        for item, part in _weighted_sum({name: rankings[name]}, weights, step):
-            total[item] = total.get(item, 0.0) + part
-    return _ordered(total)
+    return _weighted_sum(rankings, weights, lambda name, scores: scores if name == main else np.logaddexp(0.0, scores))
 
 
 def fuse(
@@ -109,7 +104,7 @@ _Scores: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float64]]"
 
 
 def _weighted_sum(
-    rankings: Mapping[str, Ranking], weights: Weights | None, normalise: Callable[[_Scores], _Scores]
+    rankings: Mapping[str, Ranking], weights: Weights | None, normalise: Callable[[str, _Scores], _Scores]
 ) -> list[tuple[str, float]]:
     total: dict[str, float] = {}
     for name in sorted(rankings):  # a fixed order of summing: floats do not add up the same in every order
@@ -119,8 +114,9 @@ def _weighted_sum(
         ranking = rankings[name]
         if weight == 0 or not ranking:
             continue
-        for (item, _), part in zip(ranking, normalise(np.array([score for _, score in ranking], dtype=np.float64))):
-            total[item] = total.get(item, 0.0) + weight * float(part)
+        parts = weight * normalise(name, np.array([score for _, score in ranking], dtype=np.float64))
+        for (item, _), part in zip(ranking, parts.tolist()):
+            total[item] = total.get(item, 0.0) + part
     return _ordered(total)
 
 

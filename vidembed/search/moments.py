@@ -41,8 +41,7 @@ class Candidate:
         score: What it is ranked by: on its curve, lowered where better spans overlap it; after fusion, the fused score.
         seeds: Clips found that it overlaps.
         values: Channel -> score, for the fusion.
-        confidence: 0..1.
-        odds: Channel -> log-odds that it is an answer, by this channel alone.
+        highest: Each channel's highest z in it, -inf where it has none.
         phrase: It has the query's exact words.
     """
 
@@ -52,8 +51,7 @@ class Candidate:
     score: float
     seeds: Sequence[Clip] = ()
     values: dict[str, float] = field(default_factory=dict)
-    confidence: float = 0.0
-    odds: dict[str, float] = field(default_factory=dict)
+    highest: Sequence[float] = ()
     phrase: bool = False
 
     @property

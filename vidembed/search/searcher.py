@@ -159,16 +159,17 @@ class Search:
         options = self._options
         answers: list[Moment] = []
         shown = Deduplicator()
+        curve = self._searcher.curves.of(self._query)
         for sheet, order in self._rounds():
             last = answers[-1].score if answers and not options.diversity else math.inf
-            paths = self._catalog.paths_of(sorted({candidate.video_id for candidate in order}), self._wanted)
+            paths = self._catalog.paths_of(sorted({clips[0].video_id for clips in sheet.windows}), self._wanted)
             for candidate in order:
                 if len(answers) == self._need:
                     break
                 path, repeated = paths.get(candidate.video_id), options.group_by_video and candidate.video_id in shown
                 if path is None or repeated or not shown.add(candidate):
                     continue
-                answer = moment_of(candidate, sheet, self.channels, path)
+                answer = moment_of(candidate, sheet, self.channels, path, curve)
                 # Later rounds start from weaker clips: their scores stay below those before. Confidence is their own.
                 answers.append(replace(answer, score=min(answer.score, last)))
             if len(answers) == self._need:
@@ -233,7 +234,7 @@ class Search:
             return LateChannelSearch(query, tools, stored=stored, weight=weight)
         return DenseChannelSearch(query, tools, stored=stored, weight=weight)
 
-    def _rounds(self) -> Iterator[tuple[Sheet, list[Candidate]]]:
+    def _rounds(self) -> Iterator[tuple[Sheet, Iterable[Candidate]]]:
         """Ranked candidates of each round of `seeds` clips, so that a further page does not change those before."""
         by_z = self._settings.fusion == "evidence"
         rankings = {c.name: [(hit.clip_id, hit.z if by_z else hit.value) for hit in c.found] for c in self.channels}
@@ -245,7 +246,7 @@ class Search:
             if sheet is not None:
                 yield sheet, order
 
-    def _round(self, seeds: Sequence[Clip]) -> tuple[Sheet | None, list[Candidate]]:
+    def _round(self, seeds: Sequence[Clip]) -> tuple[Sheet | None, Iterable[Candidate]]:
         """Candidates made from these clips, ranked over all channels; no sheet if the filter leaves nothing."""
         settings, diversity = self._settings, self._options.diversity
         per_video: dict[str, list[Clip]] = {}
@@ -262,9 +263,9 @@ class Search:
         for channel in self.channels:
             channel.measure([seed.clip_id for seed in chosen])
         verbatim = bool(quoted(self._text)) or len(self._text.split()) >= 3
-        found = candidates(sheet, per_video, self.channels, settings, self._searcher.curves.of(self._query))
+        found = candidates(sheet, per_video, self.channels, settings)
         order = ranked(found, self.channels, settings, phrase_first=verbatim)
-        return sheet, diverse(order, self.channels, diversity) if diversity else order
+        return sheet, diverse(list(order), self.channels, diversity) if diversity else order
 
     def _sheet(self, groups: Sequence[Sequence[Clip]]) -> Sheet | None:
         """Windows of these clips with each channel's scores."""
