@@ -7,7 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import fsspec
@@ -192,7 +192,9 @@ def test_folders_and_globs_and_what_is_no_address(bucket: Any, tmp_path: Path) -
         find_videos("ftp://host/a.mp4", base=tmp_path)
     assert "addresses begin with s3, gs" in caught.value.hint
     assert remote.address("s3:/bucket/a.mp4") == remote.address("s3://bucket/a.mp4") == "s3://bucket/a.mp4"
+    assert remote.address(PureWindowsPath("s3://bucket/a.mp4")) == "s3://bucket/a.mp4"
     assert not remote.is_remote(r"C:/films/a.mp4")
+    assert remote.address(PureWindowsPath("C:/films/a.mp4")) == r"C:\films\a.mp4"
 
 
 def test_moments_of_a_bucket_are_cut_and_joined_from_one_copy_each(
@@ -228,13 +230,24 @@ def test_commands_take_addresses(tmp_path: Path, site: tuple[str, list[str]], co
     assert list(copies.iterdir()) == []
 
 
+def test_a_video_of_a_bucket_is_hidden_and_comes_back(tmp_path: Path, bucket: Any) -> None:
+    with open_index(tmp_path / "index", profile="toy", overrides=FAST) as index:
+        index.add("memory://films/green.mp4")
+        index.hide("memory://films/green.mp4")
+        assert index.search("green") == []
+        index.hide("memory://films/green.mp4", hidden=False)
+        assert [moment.path.name for moment in index.search("green", k=1)] == ["green.mp4"]
+
+
 def test_the_page_plays_a_copy_and_keeps_it(tmp_path: Path, videos: Path, bucket: Any, copies: Path) -> None:
     kept = tmp_path / "pieces"
     with open_index(tmp_path / "index", profile="toy", overrides=FAST) as index:
         index.add("memory://films/")
         ids = {record.info.path.name: record.info.video_id for record in index.videos()}
         files = MediaFiles(index, kept, max_bytes=1)
-        original = files.original(ids["green.mp4"])
+        with remote.COPIES.local(Path("memory:/films/green.mp4"), LimitSettings()) as read_by_another:
+            original = files.original(ids["green.mp4"])
+            assert read_by_another.exists()
         assert original.read_bytes() == (videos / "green.mp4").read_bytes()
         assert files.plays(ids["green.mp4"])
         assert files.piece(ids["green.mp4"], 0.0)[0].name == f"{ids['green.mp4']}-0.mp4"

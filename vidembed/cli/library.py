@@ -1,4 +1,7 @@
-"""What is in an index, and its care: `vidembed info`, `tag`, `remove`, `relocate`, `cut`, `sheet`, `duplicates`."""
+"""What is in an index, and its care.
+
+`vidembed info`, `tag`, `remove`, `relocate`, `cut`, `sheet`, `duplicates` and `store`.
+"""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from vidembed.index.questions import Questions
 from vidembed.index.watching import watch
 from vidembed.index.whereabouts import relocate
 from vidembed.media.files import Paths, as_list
+from vidembed.media.remote import exists
 from vidembed.types import RunReport
 
 
@@ -186,7 +187,7 @@ class VideoIndex(Questions):
             given = {str(item) for item in as_list(videos)}
             under = lies_under(given, globs=True)
             rows = [row for row in self.catalog.videos.paths().values() if row.video_id in given or under(row.path)]
-            present = [row.path for row in rows if hidden or Path(row.path).exists()]
+            present = [row.path for row in rows if hidden or exists(row.path)]
             self.catalog.videos.mark_missing(present, missing=hidden)
             self.parts.invalidate()
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from vidembed.config.schema import LimitSettings
@@ -28,14 +28,18 @@ _BLOCK_BYTES = 8 << 20
 _SPARE_BYTES = 1 << 30  # of the disk, for others
 
 
-def is_remote(path: str | Path) -> bool:
+def is_remote(path: str | PurePath) -> bool:
     """Whether it is an address, or the path of one."""
-    return _ADDRESS.match(os.fspath(path)) is not None
+    return _ADDRESS.match(_text(path)) is not None
 
 
-def address(path: str | Path) -> str:
+def address(path: str | PurePath) -> str:
     """The address of a path, "s3://bucket/film.mp4"; other paths as they are."""
-    return _ADDRESS.sub(r"\1://", os.fspath(path), count=1)
+    return _ADDRESS.sub(r"\1://", _text(path), count=1) if is_remote(path) else os.fspath(path)
+
+
+def _text(path: str | PurePath) -> str:
+    return path.as_posix() if isinstance(path, PurePath) else path  # Windows has backslashes in its paths
 
 
 def exists(path: str | Path) -> bool:

@@ -12,6 +12,7 @@ import shutil
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -109,7 +110,7 @@ class MediaFiles:
         with self._lock(target.name):
             if not target.exists():
                 with COPIES.local(path, self._index.config.media.limits) as copy, replacing(target) as part:
-                    shutil.move(copy, part)
+                    _shared(copy, part)
                 tidy(self._folder, _KEPT, self._max_bytes, keep=target)
         return target
 
@@ -146,13 +147,26 @@ class MediaFiles:
 
 
 def tidy(folder: Path, pattern: str, max_bytes: int, *, keep: Path) -> None:
-    """Drop the files that were used longest ago until the rest fits."""
-    kept = sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
+    """Drop the files that were used longest ago until the rest fits. Others may do the same meanwhile."""
+    kept: list[tuple[float, int, Path]] = []
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):
+            stat = path.stat()
+            kept.append((stat.st_mtime, stat.st_size, path))
     total = 0
-    for path in kept:
-        total += path.stat().st_size
+    for _, size, path in sorted(kept, reverse=True):
+        total += size
         if total > max_bytes and path != keep:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # on Windows, one that is being sent stays until the next time
+                path.unlink()
+
+
+def _shared(source: Path, target: Path) -> None:
+    """A file under a second name, without a copy where one disk holds both: others may still read the first."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 @lru_cache(maxsize=4096)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import threading
 from pathlib import Path
@@ -168,6 +169,20 @@ def test_originals_that_are_gone_are_said(site: Site, library: Path) -> None:
     (library / "green.mp4").unlink()
     with pytest.raises(MediaNotFound):
         site.media.original(video)
+
+
+def test_tidying_goes_on_where_another_was_first(tmp_path: Path) -> None:
+    """A link that leads nowhere is as a file that went between the listing and the look."""
+    from vidembed.web.media import tidy
+
+    (tmp_path / "gone.jpg").symlink_to(tmp_path / "nowhere")
+    for age, name in enumerate(["new.jpg", "old.jpg", "older.jpg"]):
+        (tmp_path / name).write_bytes(bytes(100))
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    tidy(tmp_path, "*.jpg", 200, keep=tmp_path / "older.jpg")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.exists()) == ["new.jpg", "old.jpg", "older.jpg"]
+    tidy(tmp_path, "*.jpg", 200, keep=tmp_path / "new.jpg")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.exists()) == ["new.jpg", "old.jpg"]
 
 
 def test_pieces_are_made_once_and_tidied(index: VideoIndex, tmp_path: Path) -> None:

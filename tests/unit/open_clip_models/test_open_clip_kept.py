@@ -87,6 +87,15 @@ def test_two_at_once_keep_one_copy_and_leave_nothing_else(folder: Path, cache: P
     assert [path.name for path in found.folder.iterdir()] == ["text"]
 
 
+def test_a_part_that_cannot_get_its_name_is_an_error(folder: Path, cache: Path) -> None:
+    found = kept.Kept([folder / "open_clip_model.safetensors"], {})
+    found.folder.mkdir(parents=True)
+    found.part("text").write_text("a file has the name")
+    with pytest.raises(OSError, match="text"), found.adding("text"):
+        pass
+    assert [path.name for path in found.folder.iterdir()] == ["text"]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
 def test_a_full_disk_leaves_no_half_model(folder: Path, cache: Path, tmp_path: Path) -> None:
     """No file may get as long as the words or the picture tower's weights are."""

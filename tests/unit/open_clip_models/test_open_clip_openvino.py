@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,16 @@ def test_openvino_agrees_and_is_converted_once(folder: Path, tmp_path: Path, mon
     monkeypatch.setattr(_conversion, "convert_pictures", lambda *_: pytest.fail("converted again"))
     fast = encoder_of(folder, engine="openvino")
     assert (fast.encode("image", images) * expected).sum(axis=1).min() >= 0.998
+
+
+def test_a_model_that_has_computed_goes_when_nobody_holds_it() -> None:
+    """On Windows, files that it has mapped cannot be renamed before."""
+    _needs_openvino()
+    model = _engines.Compiled(_engines.built(lambda x: [_engines.package().opset13.relu(x)], (2,)))
+    np.testing.assert_array_equal(model(np.array([[-1, 2]], np.float32))[0], [[0, 2]])
+    held = weakref.ref(model)
+    del model
+    assert held() is None
 
 
 def test_openvino_gives_torchs_numbers_for_convolutions_with_several_outputs_a_channel(tmp_path: Path) -> None:

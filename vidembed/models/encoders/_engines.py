@@ -106,15 +106,15 @@ class Compiled:
         self._lock = threading.Lock()  # the queue's requests and their memory are there once
 
     def __call__(self, *inputs: NDArray[Any]) -> list[Floats]:
-        queue, count = self._queue, len(inputs[0])
+        queue, count, outputs = self._queue, len(inputs[0]), self._outputs
         # As many for each core, and of one size: 12 items on two cores are 4 times 3, not 3 times 4.
         rounds = -(-count // (self._piece * len(queue)))
         parts = max(1, min(rounds * len(queue), count))
         pieces = list(zip(*(np.array_split(np.ascontiguousarray(x), parts) for x in inputs), strict=True))
         answers: list[list[Floats]] = [[] for _ in pieces]
 
-        def keep(request: Any, place: int) -> None:
-            found = (request.get_output_tensor(i).data for i in range(self._outputs))
+        def keep(request: Any, place: int) -> None:  # without `self`: the queue holds it, and would never go
+            found = (request.get_output_tensor(i).data for i in range(outputs))
             answers[place] = [np.array(one, dtype=np.float32) for one in found]
 
         with self._lock:

@@ -61,8 +61,11 @@ class Kept:
         filling.mkdir()
         try:
             yield filling
-            with suppress(OSError):  # another process was first
+            try:
                 filling.rename(self.part(name))
+            except OSError:
+                if not self.part(name).is_dir():  # else another process was first
+                    raise
         finally:
             shutil.rmtree(filling, ignore_errors=True)
 
