@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from vidembed.config.schema import MomentSettings, SearchSettings
 from vidembed.search.channels import ChannelSearch, Pieces
-from vidembed.search.confidence import Curve
+from vidembed.search.confidence import Curve, confidence_from
 from vidembed.search.curves import Sheet
 from vidembed.search.fusion import confidence_of, fuse_channels
 from vidembed.search.moments import Candidate, propose_each, score_spans, whole_spans
@@ -187,7 +187,7 @@ def moment_of(
 
 def _helped(odds: Mapping[str, float]) -> dict[str, float]:
     """Channels at least half as sure as the surest one, surest first. odds: channel -> log-odds."""
-    sure = {name: 1 / (1 + math.exp(-min(max(one, -60.0), 60.0))) for name, one in odds.items()}
+    sure = {name: confidence_from(one) for name, one in odds.items()}
     least = max(sure.values(), default=0.0) / 2
     return {name: sure[name] for name in sorted(sure, key=lambda name: -sure[name]) if sure[name] >= least}
 

@@ -9,7 +9,6 @@ not grow with the index.
 from __future__ import annotations
 
 import hashlib
-import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from vidembed import files
 from vidembed.protocols import Channel
+from vidembed.search.confidence import confidence_from
 from vidembed.search.query import text_key
 from vidembed.types import Floats
 
@@ -191,7 +191,7 @@ class Null:
 
     def confidence(self, best: float) -> float:
         """0..1, rising with the score; 0.5 two scales above the location."""
-        return float(1 / (1 + math.exp(-max(-60.0, min(60.0, self.odds(best))))))
+        return float(confidence_from(self.odds(best)))
 
 
 def null_of_bank(best_z: NDArray[np.floating], *, sampled: int, indexed: int) -> Null:

@@ -34,6 +34,11 @@ def log_odds(confidence: float) -> float:
     return math.log(held / (1 - held))
 
 
+def confidence_from(odds: float) -> float:
+    """Confidence, 0..1, from log-odds."""
+    return 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))
+
+
 @dataclass(frozen=True)
 class Curve:
     """Moves log-odds along a straight line. slope: above 0."""
@@ -47,11 +52,11 @@ class Curve:
 
     def of(self, confidence: float) -> float:
         """A confidence, 0..1, moved by the curve."""
-        return _share(self.odds(log_odds(confidence))) if self != _PLAIN else confidence
+        return confidence_from(self.odds(log_odds(confidence))) if self != _PLAIN else confidence
 
     def before(self, confidence: float) -> float:
         """The confidence that the curve moved to this one."""
-        return _share((log_odds(confidence) - self.offset) / self.slope)
+        return confidence_from((log_odds(confidence) - self.offset) / self.slope)
 
 
 _PLAIN = Curve()
@@ -120,10 +125,6 @@ class Shown:
         """
         mean, deviation = far
         return self.near * known * (cosine - near) + self.far * known * (cosine - mean) / deviation + self.offset
-
-
-def _share(odds: float) -> float:
-    return 1 / (1 + math.exp(-max(-60.0, min(60.0, odds))))
 
 
 @dataclass(frozen=True)

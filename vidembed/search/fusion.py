@@ -16,6 +16,7 @@ import numpy as np
 from vidembed.config.schema import Fusion, SearchSettings
 from vidembed.errors import ConfigError
 from vidembed.search.channels import ChannelSearch
+from vidembed.search.confidence import confidence_from
 from vidembed.search.query import FUSIONS
 
 Ranking: TypeAlias = Sequence[tuple[str, float]]
@@ -179,13 +180,9 @@ def confidence_of(odds: Mapping[str, float], channels: Sequence[ChannelSearch]) 
     little by its sound. How many clips they hold plays no part, and captions, which tell the same again, count only
     where nothing else does.
     """
-    sure = max((_share(odds[c.name]) for c in channels if not c.guesses and c.name in odds), default=0.0)
+    sure = max((confidence_from(odds[c.name]) for c in channels if not c.guesses and c.name in odds), default=0.0)
     first_hand = {c.name for c in channels if c.guesses and not c.told and c.name in odds}
     held = {c.name: c.weight * c.heard for c in channels if c.guesses and (not c.told or not first_hand)}
     most = max(held.values(), default=1.0)  # a channel of sound that is asked alone is believed
-    none = math.prod(1 - held[name] / most * _share(odds[name]) for name in held if name in odds)
+    none = math.prod(1 - held[name] / most * confidence_from(odds[name]) for name in held if name in odds)
     return max(sure, 1 - none)
-
-
-def _share(odds: float) -> float:
-    return 1 / (1 + math.exp(-min(max(odds, -60.0), 60.0)))

@@ -17,10 +17,11 @@ from vidembed.errors import BadQuery
 from vidembed.protocols import Channel, Store
 from vidembed.search.answers import Deduplicator, candidates, diverse, moment_of, ranked
 from vidembed.search.calibration import Bank
-from vidembed.search.channels import ChannelSearch, ChannelTools, DenseChannelSearch, Texts
+from vidembed.search.channels import ChannelSearch, ChannelTools, Texts
 from vidembed.search.collection import BackgroundCache, Collections
 from vidembed.search.confidence import Curves
 from vidembed.search.curves import Sheet, windows
+from vidembed.search.dense import DenseChannelSearch
 from vidembed.search.fusion import fuse_channels, weigh
 from vidembed.search.late import LateChannelSearch
 from vidembed.search.moments import Candidate

@@ -17,6 +17,7 @@ import qdrant_edge as edge
 import vidembed.index.stores._points as _points
 from vidembed.errors import StoreUnavailable
 from vidembed.files import sync_folder
+from vidembed.index.stores._answers import answers
 from vidembed.index.stores._edge_building import built_apart, worth_a_process
 from vidembed.index.stores._edge_engine import (
     CollectionTable,
@@ -176,7 +177,7 @@ class QdrantEdgeStore(_points.LockedStore):
                     )
                 )
 
-        return _points.answers(ask, lambda: shard.count(edge.CountRequest()), checked, k=k, where=where)
+        return answers(ask, lambda: shard.count(edge.CountRequest()), checked, k=k, where=where)
 
     def rows(self, collection: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
         name, space, shard = self._find(collection)

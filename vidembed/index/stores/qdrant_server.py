@@ -16,6 +16,7 @@ from qdrant_client import QdrantClient, models
 
 import vidembed.index.stores._points as _points
 from vidembed.errors import ConfigError, StoreError
+from vidembed.index.stores._answers import answers
 from vidembed.index.stores._points import DENSE, UNITS, WORDS
 from vidembed.index.stores._sending import fitting, point_of, upload
 from vidembed.index.stores._server import (
@@ -238,7 +239,7 @@ class QdrantServerStore:
                 ),
             ).points
 
-        return _points.answers(ask, lambda: self.count(collection), checked, k=k, where=where)
+        return answers(ask, lambda: self.count(collection), checked, k=k, where=where)
 
     def rows(self, collection: str, clip_ids: Sequence[str], *, segments: bool = True) -> dict[str, Row]:
         space = self._space(collection)
