@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -34,22 +36,43 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | ValueError]]:
         yield from enumerate(read_rows(path), start=1)
         return
     try:
-        with path.open(encoding="utf-8-sig", newline="") as lines:
-            if path.suffix.lower() == ".csv":
-                yield from _csv_rows(lines)
-            else:
-                yield from ((n, _json_row(n, line)) for n, line in enumerate(lines, start=1) if line.strip())
+        if path.suffix.lower() == ".csv":
+            yield from _csv_rows(path)
+            return
+        with path.open(encoding="utf-8-sig") as lines:
+            yield from ((n, _json_row(n, line)) for n, line in enumerate(lines, start=1) if line.strip())
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 text: {error}") from error
 
 
-def _csv_rows(lines: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    table = csv.DictReader(lines)
-    try:
-        for row in table:
-            yield table.line_num, {name: cell for name, cell in row.items() if name}
-    except csv.Error as error:
-        raise ValueError(f"line {table.line_num} is not valid CSV: {error}") from error
+def csv_cells(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of a CSV file, parted by commas, or as its header is by semicolons or tabs.
+
+    Raises ValueError for what is no UTF-8 text or no CSV.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        first = lines.readline()
+        lines.seek(0)
+        table = csv.reader(lines, delimiter=_mark(first))
+        try:
+            yield from ((table.line_num, cells) for cells in table)
+        except csv.Error as error:
+            raise ValueError(
+                f"line {table.line_num} is not valid CSV, or a quote before it is not closed: {error}"
+            ) from error
+
+
+def _mark(first: str) -> str:
+    """What parts the cells: spreadsheets take ";" where numbers have a decimal comma. A file's name may hold one."""
+    return next((mark for mark in ";\t" if mark in first and re.fullmatch(rf'[\w "{mark}]+', first.rstrip())), ",")
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    table = csv_cells(path)
+    _, header = next(table, (0, list[str]()))
+    for line, cells in table:
+        if cells:
+            yield line, {name: cell for name, cell in zip_longest(header, cells[: len(header)]) if name}
 
 
 def _json_row(number: int, line: str) -> dict[str, Any] | ValueError:

@@ -69,8 +69,8 @@ def site(videos: Path) -> Iterator[tuple[str, list[str]]]:
 
         def do_GET(self) -> None:
             file = videos / self.path.partition("?")[0].lstrip("/")
-            if not file.is_file():
-                self.send_error(404)
+            if not file.is_file() or "expired" in self.path:
+                self.send_error(403 if file.is_file() else 404)
                 return
             body = file.read_bytes()
             part = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
@@ -237,6 +237,57 @@ def test_a_video_of_a_bucket_is_hidden_and_comes_back(tmp_path: Path, bucket: An
         assert index.search("green") == []
         index.hide("memory://films/green.mp4", hidden=False)
         assert [moment.path.name for moment in index.search("green", k=1)] == ["green.mp4"]
+
+
+def test_what_signs_an_address_is_no_part_of_its_files_name(
+    tmp_path: Path, site: tuple[str, list[str]], copies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url, place = f"{site[0]}/green.mp4?key=me/2026&name=other.x", str(tmp_path / "index")
+    assert main(["index", url, "--index", place, "--profile", "toy"]) == 0
+    capsys.readouterr()
+    assert main(["search", "green", "--index", place, "--cut", str(tmp_path / "cuts")]) == 0
+    assert url in capsys.readouterr().out
+    assert [file.name for file in (tmp_path / "cuts").iterdir()] == ["01_green_0.0s.mp4"]
+    with open_index(place) as index:
+        files = MediaFiles(index, tmp_path / "pieces", max_bytes=1 << 20)
+        assert files.original(index.videos()[0].info.video_id).suffix == ".mp4"
+        assert files.plays(index.videos()[0].info.video_id)
+        assert b"FROM CLIP NAME: green.mp4\r\n" in index.export(index.search("green", k=1), "edl")
+    assert list(copies.glob("vidembed-*")) == []
+
+
+def test_a_server_that_refuses_is_not_said_to_have_no_such_file(site: tuple[str, list[str]]) -> None:
+    with pytest.raises(MediaNotFound, match="no such file"):
+        remote.status(f"{site[0]}/nowhere.mp4")
+    with pytest.raises(MediaUnreadable, match=r"expired: cannot be read: the server answers 403") as caught:
+        remote.status(f"{site[0]}/green.mp4?expired")
+    assert "still valid" in caught.value.hint
+    with pytest.raises(MediaUnreadable, match="cannot be read: Cannot connect") as caught:
+        remote.status("http://127.0.0.1:1/green.mp4")
+    assert "reachable" in caught.value.hint
+
+
+def test_the_page_takes_no_copy_from_who_reads_it_and_fetches_none_for_a_piece_it_keeps(
+    tmp_path: Path, videos: Path, bucket: Any, copies: Path
+) -> None:
+    film, kept = Path("memory:/films/green.mp4"), tmp_path / "pieces"
+    with open_index(tmp_path / "index", profile="toy", overrides=FAST) as index:
+        index.add(film)
+        video = index.videos()[0].info.video_id
+        files = MediaFiles(index, kept, max_bytes=1)
+        with remote.COPIES.local(film, LimitSettings()) as copy:
+            files.original(video)
+            assert copy.read_bytes() == (videos / "green.mp4").read_bytes()
+        piece = files.piece(video, 0.0)[0]
+        assert list(kept.iterdir()) == [piece]  # no room for the film
+        assert files.piece(video, 0.0)[0] == piece
+        assert list(kept.iterdir()) == [piece]
+        bucket.pipe_file("/films/green.mp4", (videos / "red_blue.mp4").read_bytes())
+        with pytest.raises(MediaNotFound, match="changed or gone"):
+            files.original(video)
+        bucket.pipe_file("/films/green.mp4", (videos / "green.mp4").read_bytes())
+        assert files.original(video).read_bytes() == (videos / "green.mp4").read_bytes()
+    assert list(copies.iterdir()) == []
 
 
 def test_the_page_plays_a_copy_and_keeps_it(tmp_path: Path, videos: Path, bucket: Any, copies: Path) -> None:

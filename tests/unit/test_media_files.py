@@ -13,7 +13,7 @@ from media_factory import TEXT_FILES, Media
 
 from vidembed.config.schema import LimitSettings, MediaSettings
 from vidembed.errors import InputError, MediaNotFound, MediaUnreadable
-from vidembed.media.files import find_videos, natural_key, video_id
+from vidembed.media.files import find_videos, natural_key, survey, video_id
 from vidembed.media.reading.probe import probe
 from vidembed.media.reading.reader import open_video
 
@@ -64,6 +64,21 @@ def test_list_files(folder: Path) -> None:
     (folder / "list.csv").write_text('path,label\n"b\'q"".mkv",cat\nsub,dog\n', encoding="utf-8-sig")
     assert names(find_videos(folder / "list.txt"), folder) == ["clip 10.mp4", "日本.webm"]
     assert names(find_videos(folder / "list.csv"), folder) == ["b'q\".mkv", "sub/deep.mov"]
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_lists_of_spreadsheets_with_a_decimal_comma(folder: Path, mark: str) -> None:
+    (folder / "list.csv").write_text(f"path{mark}speed\nclip 10.mp4{mark}1,5\n", encoding="utf-8-sig")
+    assert survey(folder / "list.csv").files == {folder / "clip 10.mp4": {"speed": "1,5"}}
+    (folder / "a;b.mp4").write_bytes(b"x")
+    (folder / "plain.csv").write_text("a;b.mp4\n")
+    assert names(find_videos(folder / "plain.csv"), folder) == ["a;b.mp4"], "a file's name, no header"
+
+
+def test_a_quote_that_is_not_closed_is_said(folder: Path) -> None:
+    (folder / "list.csv").write_text('path,label\n"clip 10.mp4,cat\n' + "sub,dog\n" * 20_000)
+    with pytest.raises(MediaNotFound, match="is not valid CSV, or a quote before it is not closed"):
+        find_videos(folder / "list.csv")
 
 
 def test_links_do_not_lead_out_of_the_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

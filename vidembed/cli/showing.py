@@ -13,6 +13,7 @@ import typer
 
 from vidembed.cli.terminal import clock, shown_path, width
 from vidembed.config.schema import Config
+from vidembed.media.remote import address, url
 from vidembed.search.sequence import Chain
 from vidembed.types import Moment, Span
 
@@ -73,7 +74,7 @@ def _show(rows: Sequence[_Row]) -> None:
     columns = width()
     if columns is None:
         for number, sure, times, path, reason, _ in rows:
-            typer.echo("\t".join((number, sure, times, str(path), reason)))
+            typer.echo("\t".join((number, sure, times, address(path), reason)))
         return
     from rich.cells import cell_len, set_cell_size
     from rich.console import Console
@@ -93,7 +94,7 @@ def _show(rows: Sequence[_Row]) -> None:
     console.print(Text(_GAP.join((*head, heads[3].ljust(wide), heads[4])), "bold"), soft_wrap=True)
     for row, file, start in zip(rows, files, starts, strict=True):
         line = Text(_GAP.join(cell.rjust(size) for cell, size in zip(start, first, strict=True)) + _GAP)
-        line.append(file, style=f"link {row[3].absolute().as_uri()}")
+        line.append(file, style=f"link {url(row[3])}")
         reason = row[4] if cell_len(row[4]) <= room else set_cell_size(row[4], room - 1).rstrip() + "…"
         told = Text(" " * (wide - cell_len(file)) + _GAP + reason if reason else "")
         told.highlight_words(row[5], "bold underline")

@@ -9,7 +9,7 @@ from vidembed.errors import MediaNotFound
 from vidembed.files import fitting, refuse_existing, writing
 from vidembed.index.contents import IndexContents
 from vidembed.media.editing.cut import cut, reel
-from vidembed.media.remote import COPIES, exists
+from vidembed.media.remote import COPIES, exists, unsigned
 from vidembed.search.sequence import Chain
 from vidembed.types import Moment
 
@@ -34,7 +34,7 @@ class MomentFiles(IndexContents):
         _refuse_lost(moments)
         folder = Path(folder).expanduser()
         targets = [
-            folder / fitting(f"{place:02d}_{moment.path.stem}", f"_{moment.span.start_s:.1f}s.mp4")
+            folder / fitting(f"{place:02d}_{unsigned(moment.path).stem}", f"_{moment.span.start_s:.1f}s.mp4")
             for place, moment in enumerate(moments, start=1)
         ]
         for target in targets:

@@ -253,19 +253,17 @@ def _rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise row
             yield number, row
         return
+    if kind == ".csv":
+        yield from _csv_rows(path)
+        return
     with open(path, encoding="utf-8-sig", newline="") as file:
-        if kind == ".csv":
-            yield from _csv_rows(file)
-        else:
-            yield from ((number, {"path": line}) for number, line in enumerate(file, start=1))
+        yield from ((number, {"path": line}) for number, line in enumerate(file, start=1))
 
 
-def _csv_rows(file: Iterable[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _csv_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Without a header that names the path, it is in the first column."""
-    import csv
-
     header = ["path"]
-    for number, row in enumerate(csv.reader(file), start=1):
+    for number, (_, row) in enumerate(tables.csv_cells(path), start=1):
         cells = [cell.strip() for cell in row]
         if number == 1 and any(cell.lower() in _PATH_COLUMNS for cell in cells):
             header = cells

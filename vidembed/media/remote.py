@@ -42,6 +42,16 @@ def _text(path: str | PurePath) -> str:
     return path.as_posix() if isinstance(path, PurePath) else path  # Windows has backslashes in its paths
 
 
+def url(path: Path) -> str:
+    """What opens it elsewhere: its address, or file://."""
+    return address(path) if is_remote(path) else path.absolute().as_uri()
+
+
+def unsigned(path: Path) -> Path:
+    """The path without what signs its address on the web, so that its name is that of the file; others as they are."""
+    return Path(path.as_posix().partition("?")[0]) if path.as_posix().startswith("http") and is_remote(path) else path
+
+
 def exists(path: str | Path) -> bool:
     """Whether a file is there; of one that is elsewhere only listing its folder tells that it is not."""
     return is_remote(path) or os.path.lexists(path)
@@ -204,7 +214,7 @@ def _fetched(path: Path, limits: LimitSettings) -> str:
 
 
 def _copy(folder: str, path: Path) -> Path:
-    return Path(folder, path.name.partition("?")[0])  # without what signs an address
+    return Path(folder, unsigned(path).name)
 
 
 def _opened(url: str) -> tuple[Any, str]:
@@ -229,13 +239,23 @@ def _said(path: str | Path) -> Iterator[None]:
     except VidembedError:
         raise
     except FileNotFoundError as error:
+        why = error.__cause__  # on the web they raise it for whatever goes wrong
+        if why is not None and getattr(why, "status", None) not in (404, 410):
+            raise _unreadable(path, why) from error
         raise MediaNotFound(f"{address(path)}: no such file", hint="check the address") from error
     except PermissionError as error:
         raise MediaUnreadable(
             f"{address(path)}: no permission to read it", hint="check the credentials in the environment"
         ) from error
     except Exception as error:
-        text = " ".join(str(error).split())[:200] or type(error).__name__
-        raise MediaUnreadable(
-            f"{address(path)}: cannot be read: {text}", hint="is the address reachable from here?"
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | Path, why: BaseException) -> MediaUnreadable:
+    text = " ".join(str(why).split())[:200] or type(why).__name__
+    status = getattr(why, "status", None)
+    refused = status in (401, 403)
+    return MediaUnreadable(
+        f"{address(path)}: cannot be read: {f'the server answers {status}' if isinstance(status, int) else text}",
+        hint="is the address signed, and still valid?" if refused else "is the address reachable from here?",
+    )

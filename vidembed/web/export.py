@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from vidembed.errors import InputError
 from vidembed.index.contents import ExportKind
+from vidembed.media.remote import unsigned
 from vidembed.types import Moment, Span
 from vidembed.web.arrivals import safe_name
 
@@ -86,7 +87,7 @@ def _zip(site: Site, answer: Answer, moments: Sequence[Moment], progress: Callab
     out = io.BytesIO()
     with tempfile.TemporaryDirectory(prefix="vidembed-cut-") as folder, zipfile.ZipFile(out, "w") as archive:
         for number, moment in enumerate(moments, start=1):
-            name = safe_name(f"{number:02d}_{moment.path.stem}_{moment.span.start_s:.1f}s.mp4")
+            name = safe_name(f"{number:02d}_{unsigned(moment.path).stem}_{moment.span.start_s:.1f}s.mp4")
             made = cut(site.media.original(moment.video_id), _bounded(moment.span), Path(folder) / name, exact=True,
                        timeout_s=_CUT_TIMEOUT_S)  # fmt: skip
             archive.write(made.path, name)

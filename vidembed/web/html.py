@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.errors import VidembedError
-from vidembed.media.remote import is_remote
+from vidembed.media.remote import is_remote, unsigned
 from vidembed.types import Moment, Span, VideoInfo, format_time
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def play_attributes(site: Site, info: VideoInfo, span: Span, **more: object) -> 
         "start": f"{span.start_s:.3f}",
         "end": f"{span.end_s:.3f}",
         "span": times(span),
-        "src": site.url(f"media/{info.video_id}") if plays_in_browsers(info.path, info.codec) else "",
+        "src": site.url(f"media/{info.video_id}") if plays_in_browsers(unsigned(info.path), info.codec) else "",
         "piece": site.url(f"piece/{info.video_id}"),
         "playable": site.url(f"playable/{info.video_id}"),
         "transcript": site.url(f"transcript/{info.video_id}"),

@@ -23,7 +23,8 @@ import numpy as np
 from vidembed.config.schema import LimitSettings
 from vidembed.errors import BadQuery, InputError, MediaNotFound, MediaUnreadable, NoSuchStream
 from vidembed.files import replacing, write_bytes
-from vidembed.media.remote import COPIES, is_remote
+from vidembed.media.files import video_id as content_id
+from vidembed.media.remote import COPIES, is_remote, unsigned
 from vidembed.types import Image, Span
 from vidembed.web.searches import step_back
 
@@ -105,10 +106,12 @@ class MediaFiles:
         raise MediaNotFound("this video is not in the library, or its file has changed or gone")
 
     def _copy(self, path: Path, video_id: str) -> Path:
-        """A remote file here, fetched now if it is not kept."""
-        target = self._folder / f"{video_id}{path.suffix.partition('?')[0]}"
+        """A remote file here, fetched now if it is not kept. Raises MediaNotFound for what has changed."""
+        target = self._folder / f"{video_id}{unsigned(path).suffix}"
         with self._lock(target.name):
             if not target.exists():
+                if content_id(path) != video_id:
+                    raise MediaNotFound(f"{path}: it has changed")
                 with COPIES.local(path, self._index.config.media.limits) as copy, replacing(target) as part:
                     _shared(copy, part)
                 tidy(self._folder, _KEPT, self._max_bytes, keep=target)
@@ -121,7 +124,6 @@ class MediaFiles:
 
     def piece(self, video_id: str, start_s: float) -> tuple[Path, Span]:
         """A small MP4 around this time, made now if it is not kept, and the stretch it covers."""
-        source = self.original(video_id)
         row = self._index.catalog.videos.get(video_id)
         if row is None:
             raise MediaNotFound("this video is not in the library")
@@ -129,6 +131,7 @@ class MediaFiles:
         target = self._folder / f"{video_id}-{round(span.start_s)}.mp4"
         with self._lock(target.name):
             if not target.exists():
+                source = self.original(video_id)
                 with self._slots:
                     self._make(source, span, target)
         os.utime(target)  # the least recently used go first
@@ -187,9 +190,7 @@ def _plays(path: Path, limits: LimitSettings, *state: int) -> bool:
 @lru_cache(maxsize=4096)
 def _content_id(path: str, *state: int) -> str:
     """The id of the content, read again only when the file changed."""
-    from vidembed.media.files import video_id
-
-    return video_id(path)
+    return content_id(path)
 
 
 FILM_FRAMES = 8

@@ -19,7 +19,7 @@ from vidembed.media.editing.timecode import (
     nominal_rate,
     own_timecode,
 )
-from vidembed.media.remote import address, is_remote
+from vidembed.media.remote import unsigned, url
 from vidembed.types import Moment, VideoInfo
 
 _REEL_CHARS = 8  # of CMX 3600
@@ -80,10 +80,6 @@ def rate_of(cuts: Sequence[Cut]) -> Fraction:
     return list_rate(next((cut.rate for cut in cuts if cut.has_video), DEFAULT_RATE))
 
 
-def _url(path: Path) -> str:
-    return address(path) if is_remote(path) else path.absolute().as_uri()
-
-
 def _cut(
     moment: Moment,
     info: VideoInfo | None,
@@ -94,8 +90,8 @@ def _cut(
     path = moment.path
     return Cut(
         moment=moment,
-        name=path.name,
-        url=_url(path) if show_paths else quote(path.name),
+        name=unsigned(path).name,
+        url=url(path) if show_paths else quote(unsigned(path).name),
         reel=reels[path],
         rate=nominal_rate(info.fps) if info is not None else DEFAULT_RATE,
         duration_s=info.duration_s if info is not None else moment.span.end_s,
@@ -110,7 +106,7 @@ def _reels(paths: Iterable[Path]) -> dict[Path, str]:
     reels: dict[Path, str] = {}
     taken = set(_NOT_REELS)
     for path in dict.fromkeys(paths):
-        name = stem = re.sub(r"[^A-Z0-9]", "", path.stem.upper())[:_REEL_CHARS] or "FILE"
+        name = stem = re.sub(r"[^A-Z0-9]", "", unsigned(path).stem.upper())[:_REEL_CHARS] or "FILE"
         number = 1
         while name in taken:
             number += 1
