@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +14,7 @@ import tiny_models_vlm
 import torch
 from PIL import Image
 
-from vidembed.errors import BadQuery, ConfigError
+from vidembed.errors import BadQuery, ConfigError, WeightsMissing
 from vidembed.models import registry
 from vidembed.models.encoders.late import LateClipEncoder, LateEncoder
 from vidembed.types import Clip, Failure, Floats, FrameBatch, Span
@@ -88,3 +90,11 @@ def test_a_query_is_a_vector_a_word_and_text_alone(folder: Path) -> None:
         clips.encode_query("text", " ")
     with pytest.raises(ConfigError, match="pool_factor must be at least 1, got 0"):
         loaded(folder, pool_factor=0)
+
+
+def test_a_folder_that_does_not_say_what_it_holds_is_named(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "model")
+    config = tmp_path / "model" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "architectures": None}))
+    with pytest.raises(WeightsMissing, match="colmodernvbert.*do not load"):
+        loaded(tmp_path / "model")

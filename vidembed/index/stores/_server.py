@@ -20,9 +20,10 @@ from qdrant_client import QdrantClient, models
 from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 
+import vidembed.index.stores._points as _points
 from vidembed.errors import ConfigError, StoreError, StoreUnavailable
 from vidembed.index.stores._points import DENSE, OVERSAMPLING, UNITS, WORDS, uuids
-from vidembed.types import Space, Where
+from vidembed.types import Row, Space, Where
 
 _log = logging.getLogger(__name__)
 
@@ -217,3 +218,9 @@ def _short(error: Exception) -> str:
     details = getattr(error, "details", None)
     text = str(details() if callable(details) else error) or type(error).__name__
     return " ".join(text.split())[:300]
+
+
+def row_of(record: models.Record) -> Row:
+    """The row of a point that was read."""
+    vectors: Any = record.vector or {}
+    return _points.row_of(str(record.id), record.payload or {}, vectors)

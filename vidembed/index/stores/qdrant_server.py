@@ -25,6 +25,7 @@ from vidembed.index.stores._server import (
     connect,
     filter_of,
     quantization_config,
+    row_of,
     search_params,
     space_of,
     vector_settings,
@@ -221,9 +222,8 @@ class QdrantServerStore:
             query, using, params = checked.tolist(), UNITS, models.SearchParams(exact=True)
         else:
             query, using = checked.tolist(), DENSE
-            params = (
-                search_params(self._quantization, hnsw_ef=_points.breadth(self._hnsw_ef, k)) if self._real else None
-            )
+            wide = _points.breadth(self._hnsw_ef, k)
+            params = search_params(self._quantization, hnsw_ef=wide) if self._real else None
 
         def ask(limit: int, listed: bool) -> list[models.ScoredPoint]:
             return self._call(
@@ -249,7 +249,7 @@ class QdrantServerStore:
             "reading",
             lambda: self._client.retrieve(self._full(collection), ids, with_payload=True, with_vectors=names),
         )
-        found = {str(r.id): _row(r) for r in records}
+        found = {str(r.id): row_of(r) for r in records}
         return {clip_id: found[clip_id] for clip_id in clip_ids if clip_id in found}
 
     def scan(self, collection: str, *, segments: bool = False, batch: int = 1000) -> Iterator[list[Row]]:
@@ -257,7 +257,7 @@ class QdrantServerStore:
         offset: Any = None
         while True:
             records, offset = self._page(collection, batch, offset, names)
-            rows = [_row(record) for record in records]
+            rows = [row_of(record) for record in records]
             sizes = [len((record.payload or {}).get("unit_times_s", ())) for record in records]
             if segments and any(sizes):  # an answer of unknown size otherwise
                 for ids in _points.reads([row.clip.clip_id for row in rows], sizes, rows[0].vector):
@@ -348,8 +348,3 @@ class QdrantServerStore:
         if (connected := next(self._patience, None)) is not None:
             self._replaced.append(self._client)
             self._client = connected()
-
-
-def _row(record: models.Record) -> Row:
-    vectors: Any = record.vector or {}
-    return _points.row_of(str(record.id), record.payload or {}, vectors)

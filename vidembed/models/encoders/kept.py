@@ -72,7 +72,8 @@ class Kept:
     def add_facts(self, facts: Mapping[str, Any]) -> None:
         """Keep what opens the model without its weights. Older conversions of the same go, and older forms."""
         for left in cache_folder().glob("*.*"):
-            left.unlink(missing_ok=True)
+            with suppress(OSError):
+                left.unlink()
         shutil.rmtree(cache_folder() / "compiled", ignore_errors=True)
         made_from = {"weights": str(self._files[0].resolve()), "settings": self._settings}
         for older, found in _all_facts():

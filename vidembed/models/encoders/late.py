@@ -129,9 +129,8 @@ def load(
     if importlib.util.find_spec("sentence_transformers") is None:
         raise missing_dependency("sentence-transformers", extra="sentence", purpose=spec.name)
     at = place(spec, device=device, dtype=dtype, weights_dir=weights_dir, offline=offline)
-    config = weights.read_json(at.folder / "config.json", spec)
-    (kind,) = config["architectures"]
     with weights.loading(spec, at.folder):
+        (kind,) = weights.read_json(at.folder / "config.json", spec)["architectures"]
         processor: Any = transformers.AutoProcessor.from_pretrained(at.folder, local_files_only=True)  # type: ignore[no-untyped-call]
         model = load_transformers(getattr(transformers, kind), at.folder)
     model = settle(model, at.device, at.dtype)
