@@ -60,3 +60,9 @@ def test_modalities_are_a_list(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_unknown_name_says_close_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "startr"]) == 4
     assert "starter" in capsys.readouterr().err
+
+
+def test_what_comes_with_the_package_is_not_deleted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "rm", "toy"]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said == [f"{name} comes with vidembed: there is nothing to delete" for name in ("toy", "toy-captioner")]

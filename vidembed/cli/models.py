@@ -151,6 +151,9 @@ def rm(names: NamesArgument) -> None:
     folders = {spec.repo: hub.cache_folder(spec.repo) for spec in specs if spec.repo is not None}
     folders |= {spec.name: hub.file_folder(spec) for spec in specs if spec.url is not None}
     own = {spec.name: spec.path for spec in specs if spec.path is not None}
+    for spec in specs:
+        if spec.repo is None and spec.url is None and spec.path is None:
+            plain(err(), f"{spec.name} comes with vidembed: there is nothing to delete")
     for name, folder in {**folders, **own}.items():
         if converted := kept.forget(folder):
             plain(err(), f"deleted what was converted from {name}: {converted / 1e9:.2f} GB")

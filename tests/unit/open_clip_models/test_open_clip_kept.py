@@ -130,6 +130,17 @@ def test_what_is_damaged_is_made_anew_with_a_word(folder: Path, cache: Path, cap
     assert model.stat().st_size == whole
 
 
+@pytest.mark.parametrize("content", ["", "[]", '{"dim": 3}'])
+def test_facts_that_are_damaged_are_written_again(folder: Path, cache: Path, content: str) -> None:
+    encoder_of(folder, engine="auto").encode("image", PICTURES)
+    (facts,) = cache.rglob("facts.json")
+    whole = facts.read_text()
+    facts.write_text(content)
+    assert kept.forget(folder.parent / "other") == 0
+    encoder_of(folder, engine="auto")
+    assert facts.read_text() == whole
+
+
 def test_other_weights_are_another_model_and_the_older_conversion_goes(copy: Path, cache: Path) -> None:
     from safetensors.torch import load, save_file
 

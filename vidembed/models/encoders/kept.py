@@ -44,8 +44,7 @@ class Kept:
     def facts(self) -> dict[str, Any] | None:
         """What `add_facts` was given; None where nothing is kept."""
         try:
-            found: dict[str, Any] = json.loads((self.part("facts") / _FACTS).read_text(encoding="utf-8"))
-            return found
+            return _read(self.part("facts") / _FACTS)
         except (OSError, ValueError):
             return None
 
@@ -75,6 +74,7 @@ class Kept:
             with suppress(OSError):
                 left.unlink()
         shutil.rmtree(cache_folder() / "compiled", ignore_errors=True)
+        shutil.rmtree(self.part("facts"), ignore_errors=True)  # damaged ones, or it would not be asked for them
         made_from = {"weights": str(self._files[0].resolve()), "settings": self._settings}
         for older, found in _all_facts():
             if older != self.folder and made_from.items() <= found.items():
@@ -97,7 +97,15 @@ def _all_facts() -> Iterator[tuple[Path, dict[str, Any]]]:
     """The models that are kept: folder and facts."""
     for path in cache_folder().glob(f"*/facts/{_FACTS}"):
         with suppress(OSError, ValueError):
-            yield path.parents[1], json.loads(path.read_text(encoding="utf-8"))
+            yield path.parents[1], _read(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The facts of a file. Raises OSError, ValueError."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict) or not {"weights", "settings", "dim", "prepare"} <= found.keys():
+        raise ValueError(f"{path} is damaged")
+    return found
 
 
 def noted(question: str, ask: Callable[[], str]) -> str:
