@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import toy_videos
 
-from vidembed import VideoIndex, open_index
+from vidembed import VideoIndex, open_index, web
 from vidembed.cli import main
 from vidembed.config.schema import LimitSettings
 from vidembed.errors import MediaNotFound, MediaUnreadable
+from vidembed.index.evidence import Evidence
 from vidembed.media import remote
 from vidembed.media.files import find_videos, video_id
 from vidembed.media.reading.probe import probe
@@ -253,7 +254,14 @@ def test_what_signs_an_address_is_no_part_of_its_files_name(
         assert files.original(index.videos()[0].info.video_id).suffix == ".mp4"
         assert files.plays(index.videos()[0].info.video_id)
         assert b"FROM CLIP NAME: green.mp4\r\n" in index.export(index.search("green", k=1), "edl")
+        assert Evidence(1, index.search("green", k=1)[0]).record()["video"] == "green.mp4"
     assert list(copies.glob("vidembed-*")) == []
+
+
+def test_the_page_shows_no_signature() -> None:
+    assert remote.name_of(Path("https:/host/a/green.mp4?key=me/2026&name=other.x")) == "green.mp4"
+    pages = Path(web.__file__).parent.glob("*.py")
+    assert [page.name for page in pages if re.search(r"path\.(name|stem)\b", page.read_text("utf-8"))] == []
 
 
 def test_a_server_that_refuses_is_not_said_to_have_no_such_file(site: tuple[str, list[str]]) -> None:

@@ -15,6 +15,7 @@ from vidembed.errors import BadQuery, ConfigError
 from vidembed.index.evidence import Answer, Evidence, Sentence, evidence_of
 from vidembed.index.parts import IndexParts
 from vidembed.index.phrasing import phrased, pictures_of
+from vidembed.media.remote import name_of
 from vidembed.models.encoders.words import stem, words
 from vidembed.search.calibration import encode_texts
 from vidembed.search.query import SearchOptions
@@ -150,4 +151,4 @@ def _content(text: str) -> set[str]:
 
 def _description(e: Evidence) -> str:
     what = e.caption.rstrip(". ") or "Seen or heard"
-    return f"{what}, in {e.moment.path.name} at {format_time(e.moment.span.start_s)}."
+    return f"{what}, in {name_of(e.moment.path)} at {format_time(e.moment.span.start_s)}."

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vidembed.index.parts import IndexParts
+from vidembed.media.remote import name_of
 from vidembed.types import Moment, Span, TextLine
 
 AROUND_S = 3.0  # a line this near a moment belongs to it
@@ -25,7 +26,7 @@ class Evidence:
         """What a model is told of it, as plain JSON values."""
         return {
             "number": self.number,
-            "video": self.moment.path.name,
+            "video": name_of(self.moment.path),
             **self.moment.span.to_dict(),
             **({"said": [line.text for line in self.said]} if self.said else {}),
             **({"written": [line.text for line in self.written]} if self.written else {}),

@@ -52,6 +52,11 @@ def unsigned(path: Path) -> Path:
     return Path(path.as_posix().partition("?")[0]) if path.as_posix().startswith("http") and is_remote(path) else path
 
 
+def name_of(path: Path) -> str:
+    """The file's name as people are shown it: without what signs an address."""
+    return unsigned(path).name
+
+
 def exists(path: str | Path) -> bool:
     """Whether a file is there; of one that is elsewhere only listing its folder tells that it is not."""
     return is_remote(path) or os.path.lexists(path)
@@ -214,7 +219,7 @@ def _fetched(path: Path, limits: LimitSettings) -> str:
 
 
 def _copy(folder: str, path: Path) -> Path:
-    return Path(folder, unsigned(path).name)
+    return Path(folder, name_of(path))
 
 
 def _opened(url: str) -> tuple[Any, str]:

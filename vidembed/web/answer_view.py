@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from vidembed.index.answering import ask
 from vidembed.index.evidence import Evidence, Sentence
+from vidembed.media.remote import name_of
 from vidembed.types import Query, Span
 from vidembed.web import cards
 from vidembed.web.asking import Ask, filter_of, query_of
@@ -67,9 +68,10 @@ def _citation(site: Site, sentence: Sentence, cited: Evidence) -> str:
     row = site.index.catalog.videos.get(moment.video_id)
     when = e(times(span))
     if row is None:  # taken out meanwhile
-        return f"<span>{e(moment.path.name)}, {when}</span>"
+        return f"<span>{e(name_of(moment.path))}, {when}</span>"
     shown = Span(span.start_s, max(span.end_s, span.start_s + 0.1))
+    name = name_of(moment.path)
     return (
         f'<button type="button" class="ve-btn ve-cite" {play_attributes(site, row.info, shown)} '
-        f'aria-label="{e(f"Play {moment.path.name} from {times(span)}")}">▶ {e(moment.path.name)} {when}</button>'
+        f'aria-label="{e(f"Play {name} from {times(span)}")}">▶ {e(name)} {when}</button>'
     )

@@ -15,6 +15,7 @@ from vidembed.captions.subtitles import srt, to_cues, vtt
 from vidembed.errors import BadQuery, InputError
 from vidembed.index.pipeline.run import Progress, ProgressCallback
 from vidembed.index.transcripts import TextKind
+from vidembed.media.remote import name_of
 from vidembed.types import Caption, Failure, Span, TimedText
 from vidembed.web.html import clock, e
 
@@ -83,7 +84,7 @@ def subtitles(site: Site, video_id: str, kind: str) -> tuple[str, str]:
         uncertain = site.index.config.caption.use_uncertain
         cues = to_cues(one for one in captions if uncertain or one.confident)
         text = srt(cues) if kind == "srt" else vtt(cues)
-    return text, f"{path.stem}.{kind}"
+    return text, f"{Path(name_of(path)).stem}.{kind}"
 
 
 _HEADS = {"speech": "Said", "ocr": "Written"}

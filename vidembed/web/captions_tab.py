@@ -9,6 +9,7 @@ import gradio as gr
 
 from vidembed.captions.by_hand import MAX_CHARACTERS
 from vidembed.errors import VidembedError
+from vidembed.media.remote import name_of
 from vidembed.types import Caption, Clip, VideoInfo
 from vidembed.web import html
 from vidembed.web.captioning import SUBTITLES, caption_videos, edit
@@ -104,7 +105,7 @@ def lines_html(site: Site, videos: list[str], told: Mapping[str, str] | None = N
 
 
 def _video(site: Site, info: VideoInfo, told: Mapping[str, str]) -> str:
-    video_id, name = info.video_id, info.path.name
+    video_id, name = info.video_id, name_of(info.path)
     clips = site.index.clips(video_id)
     captions = {caption.clip.clip_id: caption for caption in site.index.captions(video_id)}
     captions |= {clip: caption for clip, caption in site.edits.waiting().items() if caption.clip.video_id == video_id}
@@ -126,7 +127,7 @@ def _video(site: Site, info: VideoInfo, told: Mapping[str, str]) -> str:
 
 
 def _line(site: Site, clip: Clip, info: VideoInfo, caption: Caption | None, told: str) -> str:
-    name, span = info.path.name, times(clip.span)
+    name, span = name_of(info.path), times(clip.span)
     if caption is None:
         origin = '<span class="ve-pill ve-absent">no caption yet</span>'
     elif caption.human:
@@ -163,7 +164,9 @@ def _takes_style(model: str | None) -> bool:
 
 
 def _choices(site: Site) -> list[tuple[str, str]]:
-    return [(record.info.path.name, record.info.video_id) for record in site.index.videos() if record.state != "gone"]
+    return [
+        (name_of(record.info.path), record.info.video_id) for record in site.index.videos() if record.state != "gone"
+    ]
 
 
 def _models(site: Site) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from vidembed.demo import DEMO_MEDIA, DEMO_QUERIES
+from vidembed.media.remote import name_of
 from vidembed.search.sentences import marked
 from vidembed.types import Clip, Filter, Moment, Span, TimedText, VideoInfo
 from vidembed.web.changes import facets
@@ -146,7 +147,7 @@ def _card(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo]
     """The moment at a place, or the sequence that begins there. floor: what is called sure; None = nothing is known."""
     steps = answer.moments[place : place + len(answer.queries)]
     moment = steps[0]
-    name = moment.path.name
+    name = name_of(moment.path)
     parts = "".join(_step(site, answer, place + number, infos, floor) for number in range(len(steps)))
     kind, texts = "", ""
     if len(steps) > 1:
@@ -173,7 +174,7 @@ def _step(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo]
                          badge=_badge(moment, floor), curve=site.url(f"curve/{answer.token}/{place}"))
     )  # fmt: skip
     ticked = " checked" if floor is not None and moment.confidence >= floor else ""
-    label = e(f"Select {moment.path.name} at {times(moment.span)}")
+    label = e(f"Select {name_of(moment.path)} at {times(moment.span)}")
     pick = (
         f'<label class="ve-pick"><input type="checkbox" data-place="{place}" data-clip="{e(moment.clip_id)}" '
         f'data-video="{e(moment.video_id)}"{ticked} aria-label="{label}"></label>'
@@ -205,7 +206,7 @@ def video_page(site: Site, video_id: str, *, alone: bool = True) -> str:
         inside = button("Search in this video", "open-video", video=video_id)
     return (
         f'<div class="ve-bar" data-address="{e(address)}"><span role="status">'
-        f'<b class="ve-name">{e(info.path.name)}</b> {e(facts)}</span>{inside}</div>{_tags(site, info)}'
+        f'<b class="ve-name">{e(name_of(info.path))}</b> {e(facts)}</span>{inside}</div>{_tags(site, info)}'
         f"{_grid(cards, 've-small')}"
     )
 
@@ -219,7 +220,9 @@ def _tags(site: Site, info: VideoInfo) -> str:
         drop = "" if site.readonly else button("×", "untag", video=info.video_id, tag=key, title=f"Take off: {said}")
         chips += f'<span class="ve-chip ve-given"><span>{e(said)}</span>{drop}</span>'
     if not site.readonly:
-        chips += f'<input class="ve-tag" aria-label="{e(f"A tag for {info.path.name}")}" placeholder="camera=front">'
+        chips += (
+            f'<input class="ve-tag" aria-label="{e(f"A tag for {name_of(info.path)}")}" placeholder="camera=front">'
+        )
         chips += button("Add tag", "tag", kind="ve-quiet", video=info.video_id, reads=".ve-tag")
     return f'<div class="ve-terms" data-record>{chips}</div>' if chips else ""
 
@@ -297,7 +300,7 @@ def empty_library(site: Site) -> str:
 
 
 def _video_card(site: Site, info: VideoInfo, clip_id: str) -> str:
-    name = info.path.name
+    name = name_of(info.path)
     more = button("More like this", "like", kind="ve-quiet", clip=clip_id, title=f"More like {name}")
     return f"""<article class="ve-card" role="listitem">{play_button(site, info, Span(0.0, info.duration_s), clip_id)}
 <div class="ve-body"><div class="ve-file" title="{e(name)}">{e(middle(name))}</div>

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from vidembed.errors import VidembedError
+from vidembed.media.remote import name_of
 from vidembed.types import Span, VideoInfo
 from vidembed.web import html
 from vidembed.web.cards import empty_library
@@ -88,11 +89,11 @@ def _named(site: Site, path: Path, info: VideoInfo | None) -> str:
     """The name of a copy, with what can be done about it."""
     actions = ""
     if info is not None:
-        actions = html.button("Open", "open-video", kind="ve-quiet", video=info.video_id, title=f"Open {path.name}")
+        actions = html.button("Open", "open-video", kind="ve-quiet", video=info.video_id, title=f"Open {name_of(path)}")
         if not site.readonly:
             actions += html.button("Remove", "remove", kind="ve-danger ve-quiet", video=info.video_id,
-                                   title=f"Remove {path.name}")  # fmt: skip
-    return f'<div><div class="ve-file">{e(path.name)}</div><div class="ve-actions">{actions}</div></div>'
+                                   title=f"Remove {name_of(path)}")  # fmt: skip
+    return f'<div><div class="ve-file">{e(name_of(path))}</div><div class="ve-actions">{actions}</div></div>'
 
 
 def _side(site: Site, info: VideoInfo | None, span: Span) -> str:
@@ -125,7 +126,8 @@ def _similar_clips(site: Site, pairs: Sequence[Pair], infos: dict[str, VideoInfo
             f'<article class="ve-card" role="listitem"><div class="ve-body"><div class="ve-pair">'
             f"{html.play_button(site, one, pair.one.span, pair.one.clip_id)}"
             f"{html.play_button(site, other, pair.other.span, pair.other.clip_id)}"
-            f'<div class="ve-file">{e(one.path.name)}</div><div class="ve-file">{e(other.path.name)}</div></div>'
+            f'<div class="ve-file">{e(name_of(one.path))}</div>'
+            f'<div class="ve-file">{e(name_of(other.path))}</div></div>'
             f'<p class="ve-why">alike {pair.cosine:.2f}</p></div></article>'
         )
     return cards
@@ -219,11 +221,11 @@ def map_html(site: Site, made: ClipMap, by: str) -> str:
         picture = site.url(f"thumb/{clip.clip_id}")
         dots.append(
             f'<circle cx="{cx:.1f}" cy="{cy:.1f}" r="8" fill="{paint}" role="button" tabindex="0" '
-            f'aria-label="{e(f"{info.path.name} at {clock(clip.span.start_s)}")}" '
+            f'aria-label="{e(f"{name_of(info.path)} at {clock(clip.span.start_s)}")}" '
             f'{html.play_attributes(site, info, clip.span)} data-thumb="{e(picture)}"/>'
         )
     names = "".join(
-        f'<span><i style="background:{COLOURS[i % len(COLOURS)]}"></i>{e(infos[v].path.name)}</span>'
+        f'<span><i style="background:{COLOURS[i % len(COLOURS)]}"></i>{e(name_of(infos[v].path))}</span>'
         for v, i in list(order.items())[: len(COLOURS)]
         if v in infos
     )

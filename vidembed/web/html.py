@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.errors import VidembedError
-from vidembed.media.remote import is_remote, unsigned
+from vidembed.media.remote import is_remote, name_of, unsigned
 from vidembed.types import Moment, Span, VideoInfo, format_time
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def play_attributes(site: Site, info: VideoInfo, span: Span, **more: object) -> 
 
     data = {
         "video": info.video_id,
-        "name": info.path.name,
+        "name": name_of(info.path),
         "start": f"{span.start_s:.3f}",
         "end": f"{span.end_s:.3f}",
         "span": times(span),
@@ -164,7 +164,7 @@ def play_button(
             picture = f'<img loading="lazy" decoding="async" alt="" src="{e(address)}">'
     return (
         f'<button type="button" class="ve-thumb" {play_attributes(site, info, span, **more)} '
-        f'aria-label="{e(f"Play {info.path.name} from {times(span)}")}">{picture}'
+        f'aria-label="{e(f"Play {name_of(info.path)} from {times(span)}")}">{picture}'
         f'<span class="ve-span">{e(times(span))}</span>{badge}</button>'
     )
 

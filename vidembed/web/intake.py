@@ -63,10 +63,10 @@ def take_uploads(site: Site, files: Sequence[str | Path]) -> tuple[list[Path], l
 def _known(site: Site, file: Path) -> str:
     """The name under which the library has this content; "" where it has not. A copy must not rename it."""
     from vidembed.media.files import video_id
-    from vidembed.media.remote import exists
+    from vidembed.media.remote import exists, name_of
 
     row = site.index.catalog.videos.get(video_id(file))
-    return "" if row is None or row.missing or not exists(row.info.path) else row.info.path.name
+    return "" if row is None or row.missing or not exists(row.info.path) else name_of(row.info.path)
 
 
 def _take(site: Site, file: Path) -> Path:

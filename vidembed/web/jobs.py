@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from vidembed.errors import InputError, VidembedError
 from vidembed.files import write_text
 from vidembed.index.pipeline.run import Progress, ProgressCallback
+from vidembed.media.remote import name_of
 from vidembed.types import Caption
 from vidembed.web.searches import Courtesy, step_back
 
@@ -242,7 +243,7 @@ class Bin:
     def remove(self, record: VideoRecord) -> Removed:
         """Take the video out now, or after what runs."""
         info = record.info
-        gone = Removed(info.video_id, info.path.name, time.time() + KEEP_REMOVED_S)
+        gone = Removed(info.video_id, name_of(info.path), time.time() + KEEP_REMOVED_S)
         self._jobs.soon(f"Removing {gone.name}", "taken out of the library", lambda: self._index.hide([info.video_id]))
         with self._lock:
             self._write({**self._read(), info.video_id: gone})

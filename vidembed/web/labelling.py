@@ -10,6 +10,7 @@ import gradio as gr
 
 from vidembed.errors import InputError, VidembedError
 from vidembed.index.classifying import LabelExample, Labelled
+from vidembed.media.remote import name_of
 from vidembed.web import html
 from vidembed.web.html import count, e, html_part
 
@@ -122,7 +123,7 @@ def _card(site: Site, one: Labelled, said: dict[tuple[str, str], bool]) -> str:
     badge = f'<span class="ve-conf">{one.confidence:.0%}</span>'
     verdict = next((said[key] for key in ((one.label, each) for each in one.clip_ids) if key in said), None)
     mark = {True: " ve-accepted", False: " ve-rejected", None: ""}[verdict]
-    name = one.path.name
+    name = name_of(one.path)
     buttons = "".join(
         html.button(sign, action, kind="ve-quiet", tag=one.label, clip=clip_id,
                     title=f"{action.capitalize()}: {name} as {one.label}")

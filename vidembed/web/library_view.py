@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidembed.media.remote import name_of
 from vidembed.types import Failure
 from vidembed.web import html
 from vidembed.web.cards import empty_library, middle_clips
@@ -28,10 +29,10 @@ _STATE_WORDS = {
 }
 
 ORDERS: Mapping[str, Callable[[VideoRecord], Any]] = {
-    "Name": lambda record: (record.info.path.name.casefold(), record.info.video_id),
+    "Name": lambda record: (name_of(record.info.path).casefold(), record.info.video_id),
     "Newest": lambda record: (-record.info.mtime_ns, record.info.video_id),
     "Longest": lambda record: (-record.info.duration_s, record.info.video_id),
-    "To be done": lambda record: (record.state == "ready", record.info.path.name.casefold()),
+    "To be done": lambda record: (record.state == "ready", name_of(record.info.path).casefold()),
 }
 
 
@@ -114,7 +115,7 @@ def table_html(site: Site, wanted: str, order: str = "Name") -> str:
     """Files that failed, then the videos whose name has `wanted` in it, in one of ORDERS."""
     name = wanted.strip().casefold()
     everything = site.videos()
-    records = sorted((r for r in everything if name in r.info.path.name.casefold()), key=ORDERS[order])
+    records = sorted((r for r in everything if name in name_of(r.info.path).casefold()), key=ORDERS[order])
     inside = {failure for record in everything for failure in record.failures}
     failed = [f for f in site.index.failures() if f not in inside and name in Path(f.item).name.casefold()]
     removed = "" if name else _removed(site)
@@ -175,7 +176,7 @@ def _facts(site: Site) -> str:
 def _video_row(site: Site, record: VideoRecord, clip_id: str | None) -> str:
     from vidembed.types import Span
 
-    info, name = record.info, record.info.path.name
+    info, name = record.info, name_of(record.info.path)
     picture = (
         html.play_button(site, info, Span(0.0, info.duration_s), clip_id)
         if clip_id and record.state != "gone"

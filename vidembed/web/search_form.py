@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from vidembed.errors import VidembedError
+from vidembed.media.remote import name_of
 from vidembed.web.asking import Ask, check_query
 
 if TYPE_CHECKING:
@@ -133,5 +134,5 @@ def filled_in(site: Site, given: Mapping[str, Any], chosen: Examples, k: int, on
 def limits_of(site: Site, ask: Ask, only: str) -> list[tuple[str, str]]:
     """(field, what it says) of each filter, for the chips."""
     row = site.index.catalog.videos.get(only) if only else None
-    said = [("only", f"in {row.info.path.name}")] if row is not None else []
+    said = [("only", f"in {name_of(row.info.path)}")] if row is not None else []
     return said + ([("region", "This part of a picture")] if ask.region else []) + ask.filters

@@ -14,6 +14,7 @@ from cachetools import LRUCache
 
 from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.index.phrasing import load_writer
+from vidembed.media.remote import name_of
 from vidembed.web.arrivals import Arrivals
 from vidembed.web.jobs import Bin, Edits, Jobs, sweep_uploads
 from vidembed.web.media import MediaFiles, Pictures
@@ -117,7 +118,7 @@ class Site:
 
     def shown(self, path: Path) -> str:
         """A file as people see it: its whole path only to those who sit at this machine."""
-        return str(path) if self.settings.show_paths else path.name
+        return str(path) if self.settings.show_paths else name_of(path)
 
     def warm(self) -> threading.Thread:
         """Load in the background what the first search would have to wait for."""

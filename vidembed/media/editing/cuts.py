@@ -19,7 +19,7 @@ from vidembed.media.editing.timecode import (
     nominal_rate,
     own_timecode,
 )
-from vidembed.media.remote import unsigned, url
+from vidembed.media.remote import name_of, unsigned, url
 from vidembed.types import Moment, VideoInfo
 
 _REEL_CHARS = 8  # of CMX 3600
@@ -90,8 +90,8 @@ def _cut(
     path = moment.path
     return Cut(
         moment=moment,
-        name=unsigned(path).name,
-        url=url(path) if show_paths else quote(unsigned(path).name),
+        name=name_of(path),
+        url=url(path) if show_paths else quote(name_of(path)),
         reel=reels[path],
         rate=nominal_rate(info.fps) if info is not None else DEFAULT_RATE,
         duration_s=info.duration_s if info is not None else moment.span.end_s,
