@@ -120,6 +120,19 @@ def test_who_stops_a_run_stops_what_decodes(monkeypatch: pytest.MonkeyPatch, num
     assert supervising.supervise(["index"]) == 128 + number
 
 
+@POSIX
+def test_a_run_that_is_stopped_before_it_has_begun_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    popen = subprocess.Popen
+
+    def slow(_: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+        child = popen([sys.executable, "-c", "import signal; signal.pause()"], stdin=subprocess.DEVNULL)
+        signal.raise_signal(signal.SIGTERM)  # while the child is being made
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", slow)
+    assert supervising.supervise(["index"]) == 128 + signal.SIGTERM
+
+
 def test_which_commands_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     assert supervising.wanted(["index", "videos"])
     assert supervising.wanted(["caption"])

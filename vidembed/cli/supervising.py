@@ -49,19 +49,26 @@ def die_with_parent() -> None:
 
 
 def _run(argv: Sequence[str]) -> int:
-    child = subprocess.Popen([sys.executable, "-m", "vidembed", *argv], env={**os.environ, _CHILD: "1"})
+    started: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []  # signals that came before there was a child to pass them on to
 
     def pass_on(number: int, _: object) -> None:
-        if number != signal.SIGINT or not _told_by_terminal():
-            child.send_signal(number)
+        if not started:
+            early.append(number)
+        elif number != signal.SIGINT or not _told_by_terminal():
+            started[0].send_signal(number)
 
     numbers = [number for number in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, pass_on) for number in numbers}
     try:
+        child = subprocess.Popen([sys.executable, "-m", "vidembed", *argv], env={**os.environ, _CHILD: "1"})
+        started.append(child)
+        for number in early:
+            child.send_signal(number)
         return child.wait()
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for known, handler in before.items():
+            signal.signal(known, handler)
 
 
 def _told_by_terminal() -> bool:
