@@ -106,31 +106,43 @@ def test_only_crashes_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(starts) == supervising.MOST_CRASHES + 1
 
 
+def stopped(popen: str, number: int) -> int:
+    """Exit code of a supervised run, in a process of its own: signals would end the one that tests."""
+    script = f"""
+import signal, subprocess, sys
+from vidembed.cli import supervising
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
+number, real = {number}, subprocess.Popen
+def start(code):
+    return real([sys.executable, "-c", code], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+{popen}
+subprocess.Popen = popen
+supervising._told_by_terminal = lambda: False
+sys.exit(supervising.supervise(["index"]))
+"""
+    return subprocess.run([sys.executable, "-c", script], timeout=60, check=False).returncode
+
+
 @POSIX
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_who_stops_a_run_stops_what_decodes(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+def test_who_stops_a_run_stops_what_decodes(number: int) -> None:
     """The child asks for the signal itself once it is ready, so that nobody waits for it."""
-    script = f"import os, signal; os.kill(os.getppid(), {int(number)}); signal.pause()"
-    popen = subprocess.Popen
-    command = [sys.executable, "-c", script]
-    monkeypatch.setattr(
-        subprocess, "Popen", lambda _, env: popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    )
-    monkeypatch.setattr(supervising, "_told_by_terminal", lambda: False)
-    assert supervising.supervise(["index"]) == 128 + number
+    popen = """
+def popen(_, env):
+    return start(f"import os, signal; os.kill(os.getppid(), {number}); signal.pause()")
+"""
+    assert stopped(popen, number) == 128 + number
 
 
 @POSIX
-def test_a_run_that_is_stopped_before_it_has_begun_stops(monkeypatch: pytest.MonkeyPatch) -> None:
-    popen = subprocess.Popen
-
-    def slow(_: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
-        child = popen([sys.executable, "-c", "import signal; signal.pause()"], stdin=subprocess.DEVNULL)
-        signal.raise_signal(signal.SIGTERM)  # while the child is being made
-        return child
-
-    monkeypatch.setattr(subprocess, "Popen", slow)
-    assert supervising.supervise(["index"]) == 128 + signal.SIGTERM
+def test_a_run_that_is_stopped_before_it_has_begun_stops() -> None:
+    popen = """
+def popen(_, env):
+    child = start("import signal; signal.pause()")
+    signal.raise_signal(number)  # while the child is being made
+    return child
+"""
+    assert stopped(popen, signal.SIGTERM) == 128 + signal.SIGTERM
 
 
 def test_which_commands_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
