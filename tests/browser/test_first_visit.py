@@ -132,7 +132,30 @@ def test_words_typed_before_the_page_stands_are_searched(filled: Page, address: 
     early.unroute("**/assets/index-*.js", hold)
     expect(early.locator("#ve-results")).to_contain_text("“green”")
     expect(early.locator("#ve-opening")).to_have_count(0)
+    expect(early.locator("#ve-text textarea")).to_have_value("green")
     early.close()
+
+
+def test_the_library_comes_too_late_for_who_has_searched(filled: Page, address: str) -> None:
+    """On a busy server what the page shows first may come after the answer to a quick question."""
+    quick = filled.context.new_page()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        first = not held
+        held.append(route)
+        if not first:
+            route.continue_()
+
+    quick.route("**/gradio_api/run/predict*", hold)
+    quick.goto(address)
+    search(quick, "green")
+    with quick.expect_response("**/gradio_api/run/predict*") as late:
+        held[0].continue_()
+    assert late.value.ok
+    expect(quick.locator("#ve-suggested button").first).to_be_attached()  # it came
+    expect(quick.locator("#ve-results")).to_contain_text("“green”")
+    quick.close()
 
 
 @pytest.mark.parametrize("tab", ["Search", "Library", "Captions", "Explore", "About"])

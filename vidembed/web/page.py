@@ -67,16 +67,17 @@ _SCRIPT = """
 (() => {
   const opening = document.getElementById("ve-opening");
   const input = opening.querySelector("input");
-  let asked = false;
   input.focus();
   opening.querySelector("form").addEventListener("submit", (event) => {
     event.preventDefault();
-    asked = true;
+    if (!input.value.trim()) return;
+    const asked = new URLSearchParams({ q: input.value });
+    history.replaceState(null, "", `?${asked}`); // what an address asks for is searched once the page stands
     opening.querySelector("p").textContent = "Searching as soon as the page is ready…";
   });
   const look = () => {
     const text = document.querySelector("#ve-text textarea");
-    if (!text || !document.querySelector("#ve-go")) return;
+    if (!text) return;
     watch.disconnect();
     if (input.value) {
       text.value = input.value;
@@ -84,7 +85,6 @@ _SCRIPT = """
     }
     opening.remove();
     text.focus();
-    if (asked) setTimeout(() => document.querySelector("#ve-go").click(), 50);
   };
   const watch = new MutationObserver(look);
   watch.observe(document.body, { childList: true, subtree: true });

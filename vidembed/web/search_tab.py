@@ -44,6 +44,11 @@ class Turns:
     def __init__(self) -> None:
         self._last = 0
 
+    @property
+    def asked(self) -> bool:
+        """Whether anything was asked yet."""
+        return self._last > 0
+
     def next(self) -> int:
         """A question begins; its number."""
         self._last += 1
@@ -188,9 +193,12 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
         return {**told, found: told[found] + cards.opener(site, opened, at_s)}
 
     def first(data: dict[Any, Any], request: gr.Request) -> dict[Any, Any]:
-        """The library; an address with a search in it is asked for by the script."""
+        """The library, unless something was asked meanwhile; an address with a search is asked for by the script."""
         ready = {hints: html.suggestions(cards.suggested(site))}
-        return ready if request is not None and request.query_params else {**answer(data, {}), **ready}
+        if data[turns].asked or (request is not None and request.query_params):
+            return ready
+        told = answer(data, {})
+        return ready if data[turns].asked else {**told, **ready}
 
     @in_turn
     def searched(data: dict[Any, Any]) -> dict[Any, Any]:
