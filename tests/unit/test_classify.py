@@ -14,9 +14,8 @@ import vidembed
 from vidembed.cli.app import command_tree
 from vidembed.errors import InputError
 from vidembed.index.classifying import LabelExample
-from vidembed.search.calibration import sounds_of_bank
+from vidembed.search.calibration import Listeners, hearable, sounds_of_bank
 from vidembed.search.classify import confidences, shift_of_examples
-from vidembed.search.hearing import Listeners, hearable
 from vidembed.search.labels import Label, LabelGroup, label_groups
 from vidembed.types import Filter
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vidembed.index.transcripts import joined_writing
-from vidembed.search.sentences import joined_speech, marks, whole_sentence
+from vidembed.search.answers import joined_speech, marks, whole_sentence
 from vidembed.types import Span, TextLine
 
 

@@ -12,9 +12,8 @@ import numpy as np
 from vidembed.errors import BadQuery, InputError, did_you_mean
 from vidembed.index.parts import IndexParts
 from vidembed.protocols import Channel
-from vidembed.search.calibration import encode_texts
+from vidembed.search.calibration import encode_texts, hearable
 from vidembed.search.classify import Doubles, LabelView, confidences, curves, shift_of_examples
-from vidembed.search.hearing import hearable
 from vidembed.search.labels import LabelGroup
 from vidembed.types import Clip, Floats, Row, Span
 from vidembed.types.query import TAG_SEPARATOR

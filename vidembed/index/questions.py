@@ -70,7 +70,7 @@ class Questions(CaptionedIndex):
             k=k, offset=offset, channels=channels, weights=weights, where=where, group_by_video=group_by_video,
             diversity=diversity, fusion=fusion,
         )  # fmt: skip
-        claim, model = positive_text(checked(query)), self.config.search.rerank
+        claim, model = positive_text(checked(query)), self.parts.config.search.rerank
         if model is None or not claim or offset >= RERANKED:
             return self.parts.searcher.search(query, options)
         found = self.parts.searcher.search(query, replace(options, k=max(offset + k, RERANKED), offset=0))

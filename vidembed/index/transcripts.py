@@ -17,7 +17,7 @@ from vidembed.errors import BadQuery, ConfigError, InputError
 from vidembed.index.catalog import Catalog
 from vidembed.index.channels import speech_source
 from vidembed.media.reading.reader import open_video
-from vidembed.search.sentences import JOIN_S, joined_speech
+from vidembed.search.answers import JOIN_S, joined_speech
 from vidembed.types import Floats, Span, TextLine, TimedText
 from vidembed.vectors import unit_rows
 

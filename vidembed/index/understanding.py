@@ -10,8 +10,8 @@ from datetime import datetime
 
 from vidembed.index.parts import IndexParts
 from vidembed.media.captured import SHOT
-from vidembed.search.exclusion import said
 from vidembed.search.plain_filters import PlainFilter, plain_filters
+from vidembed.search.query import said
 from vidembed.types import Filter, Query
 
 

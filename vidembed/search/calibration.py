@@ -28,9 +28,13 @@ from vidembed.types import Floats
 
 Doubles = NDArray[np.float64]
 Bank = Callable[[Channel], Floats | None]  # vectors of ordinary queries in a channel's space
+Listener = Callable[[Floats], Doubles]
 
 _NORMAL = NormalDist()
 USUAL = 64  # clips among which an answer is usual by chance: confidence does not depend on how many there are
+_RIDGE = 1.0
+_SHARP = 6.0  # of the logistic curve over the regression, whose targets are 0 and 1
+_LEAST_SOUNDS = 5  # in the bank, below which nothing can be told
 NEAR = 10  # of the bank's queries, how many a query is compared with; 30 does nearly as well
 
 
@@ -227,3 +231,45 @@ def null_of_sample(scores: NDArray[np.floating], *, indexed: int) -> Null | None
 def expected_largest(n: int) -> float:
     """Expected largest of n standard normal values, by Blom's approximation (1958); 0 for n <= 1."""
     return _NORMAL.inv_cdf((n - 0.375) / (n + 0.25)) if n > 1 else 0.0
+
+
+def hearable(texts: Floats, bank: Floats, sounds: NDArray[np.bool_]) -> Doubles:
+    """(N,) 0..1: how surely each text names something to hear, by `listener`."""
+    return listener(bank, sounds)(texts)
+
+
+def listener(bank: Floats, sounds: NDArray[np.bool_]) -> Listener:
+    """What tells of texts, (N, D) vectors, how surely each names something to hear, (N,) 0..1.
+
+    A ridge regression from the bank's vectors to whether a line names a sound, both kinds counting the same.
+
+    Args:
+        bank: (B, D) vectors of the query bank.
+        sounds: (B,) which of its lines name sounds; with too few of them everything can be heard.
+    """
+    heard, rest = int(sounds.sum()), int((~sounds).sum())
+    if heard < _LEAST_SOUNDS or rest < _LEAST_SOUNDS:
+        return lambda texts: np.ones(len(texts))
+    share = np.where(sounds, 0.5 / heard, 0.5 / rest) * len(bank)
+    centre = (bank * share[:, None]).sum(axis=0) / share.sum()
+    rows = (bank - centre).astype(np.float64)
+    gram = rows.T @ (rows * share[:, None]) + _RIDGE * np.eye(rows.shape[1])
+    weights = np.linalg.solve(gram, rows.T @ (share * (sounds - 0.5)))
+    return lambda texts: np.asarray(1 / (1 + np.exp(-_SHARP * ((texts - centre) @ weights))))
+
+
+class Listeners:
+    """A `listener` for each bank, made once: the same vectors come with every search. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._made: list[tuple[Floats, Listener]] = []  # of each sound channel
+        self._lock = threading.Lock()
+
+    def of(self, bank: Floats, sounds: NDArray[np.bool_]) -> Listener:
+        """The one for these very vectors."""
+        with self._lock:
+            made = next((one for rows, one in self._made if rows is bank), None)
+            if made is None:
+                made = listener(bank, sounds)
+                self._made = [*self._made[-7:], (bank, made)]
+            return made

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from vidembed.config.schema import SearchSettings
 from vidembed.protocols import Store
-from vidembed.search.calibration import Bank
+from vidembed.search.calibration import Bank, Listeners
 from vidembed.search.collection import BackgroundCache, Collections
 from vidembed.search.confidence import Curves
-from vidembed.search.hearing import Listeners
 from vidembed.search.query import ChannelQuery
 from vidembed.types import Clip, Floats, Row, TimedText, Where
 

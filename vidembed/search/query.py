@@ -1,4 +1,4 @@
-"""Search options, and a query's terms as one vector per channel: weights, negatives, examples from the index."""
+"""Search options, what a query's sentence excludes, and its terms as one vector per channel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import numpy as np
@@ -16,8 +16,8 @@ from cachetools import LRUCache, cachedmethod
 from vidembed.config.schema import Fusion
 from vidembed.errors import BadQuery, EncodingError, did_you_mean
 from vidembed.protocols import Channel, Store
-from vidembed.search.exclusion import with_exclusions
 from vidembed.types import Filter, Floats, Item, Modality, Query, SparseVector, Term
+from vidembed.types.query import EXCLUDED
 from vidembed.vectors import combine
 
 FUSIONS: tuple[str, ...] = get_args(Fusion)
@@ -25,6 +25,22 @@ Load = Callable[[Term], Item]  # opens files, decodes pictures
 _QUOTE = re.compile(r'["“”„«»]')  # for phrases; encoders are not to see them
 _LETTER = re.compile(r"[\W_]*[a-zA-Z][\W_]*")
 _QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
+ANYTHING = "a scene"  # looked for when only an exclusion is said
+_IDIOMS = (
+    r"(?:a |any )?(?:doubt|doubts|exception|exceptions|fail|warning|question|end|stopping|a trace|hesitation|you|me|us|"
+    r"him|her|them|it|borders|limits|\w+ing)\b"
+)
+_NO_THING = r"(?:one|longer|matter|more|only|yet|just|even|sure|so|too|all|always|quite|very|\w+ly)\b"
+_EXCLUDED = re.compile(
+    rf"(?:^|(?P<before>[\s,;(]))(?:but\s+|and\s+)?(?:(?:that|which|who)\s+(?:is|are)\s+)?"
+    rf"(?:(?:without|with\s+no|except(?:\s+for)?|excluding)\s+(?!{_IDIOMS})"
+    r"|not\s+(?=(?:an?|the|any|wearing|holding|carrying|with|in|on|at)\s)"
+    rf"|(?:(?<=[,;]\s)|(?<=\bbut\s))not?\s+(?!{_NO_THING}))"
+    r"(?P<what>[^,;.()]+?)(?=\s+(?:in|on|at|near|by|during|next|beside|under|over|while|but)\s|[,;.()]|\s*$)",
+    re.IGNORECASE,
+)
+_DENIED = re.compile(r"\b(?:is|are|was|were|do|does|did|can|will|has|have|had|would|should|could|or|if|why)\s*$", re.I)
+_NEVER = re.compile(r"\b(?:do|does|did|never|cannot)\b|n't\b", re.I)  # "do not work without pay" is said, not seen
 
 
 @dataclass(frozen=True)
@@ -284,3 +300,50 @@ def chosen_channels(
     if not chosen:
         raise BadQuery("no channel is left to search", hint="give at least one channel a weight above 0")
     return chosen
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence taken apart: what to look for, and what must not be there."""
+
+    wanted: str
+    excluded: tuple[str, ...]
+
+
+def said(text: str) -> Said:
+    """Take a sentence apart; one in quotation marks is taken at its word, and so is "knot" and "without doubt"."""
+    if _QUOTE.search(text):
+        return Said(text, ())
+    excluded: list[str] = []
+
+    def taken(found: re.Match[str]) -> str:
+        before = text[: found.start()]
+        part = found["what"].strip()
+        rest = text[found.end("what") :]
+        if _DENIED.search(before) or _NEVER.search(before) or not part:
+            return found[0]
+        excluded.append(part)
+        return "" if not rest.strip() or rest.lstrip()[:1] in ",;." else " "
+
+    wanted = _EXCLUDED.sub(taken, text)
+    if not excluded:
+        return Said(text, ())
+    wanted = re.sub(r"\s+", " ", re.sub(r"\s*[,;]\s*(?=[,;.]|$)", "", wanted)).strip(" ,;")
+    return Said(wanted or ANYTHING, tuple(excluded))
+
+
+def with_exclusions(query: Query) -> Query:
+    """The query with what its texts exclude as terms of their own; terms marked literal stay as they are."""
+    terms: list[Term] = []
+    for term in query.terms:
+        apart = said(term.value) if _spoken(term) else None
+        if apart is None or not apart.excluded:
+            terms.append(term)
+            continue
+        terms.append(replace(term, value=apart.wanted))
+        terms += [Term("text", part, EXCLUDED * term.weight) for part in apart.excluded]
+    return replace(query, terms=tuple(terms))
+
+
+def _spoken(term: Term) -> bool:
+    return term.modality == "text" and term.weight > 0 and not term.literal and isinstance(term.value, str)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vidembed.config.schema import SearchSettings
 from vidembed.errors import BadQuery
 from vidembed.protocols import Channel, Store
-from vidembed.search.answers import Deduplicator, candidates, diverse, moment_of, ranked
+from vidembed.search.answers import Deduplicator, candidates, diverse, marks, moment_of, ranked, whole_sentence
 from vidembed.search.calibration import Bank
 from vidembed.search.channels import ChannelSearch, ChannelTools, Texts
 from vidembed.search.collection import BackgroundCache, Collections
@@ -36,7 +36,6 @@ from vidembed.search.query import (
     positive_text,
     quoted,
 )
-from vidembed.search.sentences import marks, whole_sentence
 from vidembed.search.words import WordChannelSearch
 from vidembed.types import Clip, Filter, Moment, Query, Span, SparseVector, TimedText, Where
 

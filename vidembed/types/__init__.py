@@ -14,6 +14,10 @@ from vidembed.types.media import (
     Image,
     Item,
     Modality,
+    Row,
+    Space,
+    SpaceKind,
+    SparseVector,
     SubtitleKind,
     SubtitleTrack,
     TextLine,
@@ -37,12 +41,6 @@ from vidembed.types.results import (
     Hit,
     Moment,
     RunReport,
-)
-from vidembed.types.space import (
-    Row,
-    Space,
-    SpaceKind,
-    SparseVector,
 )
 from vidembed.types.time import (
     Span,

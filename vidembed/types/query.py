@@ -11,6 +11,7 @@ from vidembed.types.media import Clip
 from vidembed.types.time import Span
 
 TAG_SEPARATOR = "; "  # between several values of one tag
+EXCLUDED = -0.5  # the weight of what is not to be there: what is wanted leads
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class Query:
             raise BadQuery("nothing to look for", hint="give words, an image, a sound, a video or a clip")
         parts += [-cls.clip(clip_id) for clip_id in unlike]
         if without:
-            parts.append(cls.text(without) * -0.5)
+            parts.append(cls.text(without) * EXCLUDED)
         return cls(tuple(term for part in parts for term in part.terms))
 
     def __mul__(self, weight: float) -> Query:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from vidembed.demo import DEMO_MEDIA, DEMO_QUERIES
 from vidembed.media.remote import name_of
-from vidembed.search.sentences import marked
+from vidembed.search.answers import marked
 from vidembed.types import Clip, Filter, Moment, Span, TimedText, VideoInfo
 from vidembed.web.changes import facets
 from vidembed.web.html import button, clock, count, e, empty, middle, notice, play_attributes, play_button, times, wait

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from vidembed.search.exclusion import ANYTHING, said, with_exclusions
-from vidembed.search.query import checked
+from vidembed.search.query import ANYTHING, checked, said, with_exclusions
 from vidembed.types import Query, Term
 
 
