@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -64,25 +64,7 @@ def fitting(stem: str, ending: str) -> str:
     whole = stem.encode(errors="surrogateescape")
     if len(whole) <= room:
         return stem + ending
-    return f"{whole[: room - 9].decode(errors='ignore')}-{_digest(whole)}{ending}"
-
-
-def distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
-    """A name for what is made of each file, different from the others' on any file system.
-
-    Returns:
-        Its stem where no other has it, else its name, with a digest of its folder where others have that, too.
-    """
-    shared: dict[str, list[Path]] = {}
-    for path in sorted(set(paths)):
-        shared.setdefault(folded(path.stem), []).append(path)
-    names: dict[Path, str] = {}
-    for same in shared.values():
-        whole = [folded(path.name) for path in same]
-        for path, name in zip(same, whole, strict=True):
-            place = f"-{_digest(os.fsencode(path.parent))[:6]}" if whole.count(name) > 1 else ""
-            names[path] = path.stem if len(same) == 1 else f"{path.name}{place}"
-    return names
+    return f"{whole[: room - 9].decode(errors='ignore')}-{digest(whole)}{ending}"
 
 
 def folded(name: str) -> str:
@@ -95,7 +77,8 @@ def composed(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
-def _digest(content: bytes) -> str:
+def digest(content: bytes) -> str:
+    """Eight hex digits that tell names apart."""
     return hashlib.blake2b(content, digest_size=4).hexdigest()
 
 

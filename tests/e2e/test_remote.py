@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 import threading
@@ -14,6 +15,7 @@ import fsspec
 import numpy as np
 import pytest
 import toy_videos
+from media_factory import Media
 
 from vidembed import VideoIndex, open_index, web
 from vidembed.cli import main
@@ -25,7 +27,7 @@ from vidembed.media.files import find_videos, video_id
 from vidembed.media.reading.probe import probe
 from vidembed.media.reading.reader import open_video
 from vidembed.types import RunReport
-from vidembed.web.media import MediaFiles
+from vidembed.web.media import MediaFiles, tidy
 
 FAST = {"store.kind": "memory"}
 
@@ -318,3 +320,36 @@ def test_the_page_plays_a_copy_and_keeps_it(tmp_path: Path, videos: Path, bucket
         with pytest.raises(MediaNotFound, match="its file has changed or gone"):
             files.original(ids["green.mp4"])
     assert list(copies.iterdir()) == []
+
+
+def test_the_copy_that_was_used_last_stays(tmp_path: Path, bucket: Any, copies: Path) -> None:
+    with open_index(tmp_path / "index", profile="toy", overrides=FAST) as index:
+        index.add("memory://films/")
+        ids = {record.info.path.name: record.info.video_id for record in index.videos()}
+        files = MediaFiles(index, tmp_path / "pieces", max_bytes=1 << 30)
+        green, red_blue = (files.original(ids[name]) for name in ("green.mp4", "red_blue.mp4"))
+        fetched_ns = green.stat().st_mtime_ns
+        os.utime(green, ns=(1, fetched_ns))
+        os.utime(red_blue, ns=(2, red_blue.stat().st_mtime_ns))
+        assert files.original(ids["green.mp4"]) == green
+    tidy(tmp_path / "pieces", "*", green.stat().st_size, keep=tmp_path)
+    assert (green.exists(), red_blue.exists()) == (True, False)
+    assert green.stat().st_mtime_ns == fetched_ns
+
+
+def test_what_is_said_at_an_address_is_written_out_without_an_index(
+    tmp_path: Path, media: Media, bucket: Any, copies: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bucket.pipe_file("/films/inside.mkv", media.path("subtitled.mkv").read_bytes())
+    given = ["transcript", "memory://films/inside.mkv", "--index", str(tmp_path / "none")]
+    assert main(given) == 0
+    assert capsys.readouterr().out == main_text(media, capsys)
+    assert main([*given, "--out", str(tmp_path / "texts"), "--format", "srt"]) == 0
+    assert [file.name for file in (tmp_path / "texts").iterdir()] == ["inside.srt"]
+    assert list(copies.iterdir()) == []
+
+
+def main_text(media: Media, capsys: pytest.CaptureFixture[str]) -> str:
+    """What the same file says when it is here."""
+    assert main(["transcript", str(media.path("subtitled.mkv")), "--index", "none"]) == 0
+    return capsys.readouterr().out

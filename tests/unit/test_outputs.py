@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import pytest
 from vidembed.captions.export import Outputs
 from vidembed.captions.run import CaptionedVideo
 from vidembed.captions.subtitles import Cue
-from vidembed.files import distinct_names, fitting
+from vidembed.files import fitting
+from vidembed.media.remote import distinct_names
 from vidembed.types import Caption, Clip, Span
 
 
@@ -95,6 +97,19 @@ def test_a_dash_is_the_standard_output(capsys: pytest.CaptureFixture[str], tmp_p
 def test_accents_do_not_tell_names_apart() -> None:
     composed, decomposed = Path("a/caf\u00e9.mp4"), Path("b/cafe\u0301.mov")
     assert distinct_names([composed, decomposed]) == {composed: composed.name, decomposed: decomposed.name}
+
+
+def test_what_signs_an_address_gets_into_no_name_of_a_file(tmp_path: Path) -> None:
+    one, other = Path("https:/host/a/green.mp4?key=me/1&name=x.y"), Path("https:/host/a/green.mp4?key=me/2&name=x.z")
+    assert distinct_names([one, Path("b/red.mp4")]) == {one: "green", Path("b/red.mp4"): "red"}
+    names = distinct_names([one, other])
+    assert [re.fullmatch(r"green\.mp4-[0-9a-f]{6}", name) is not None for name in names.values()] == [True, True]
+    assert names[one] != names[other]
+    with Outputs(srt=tmp_path / "srt", vtt=tmp_path / "vtt", sidecar=True) as outputs:
+        outputs.expect([one])
+        (failed,) = outputs.write(captioned(one, "green"))
+    assert failed.message == "no subtitles can be written beside a video at an address"
+    assert sorted(file.name for file in tmp_path.rglob("*.*")) == ["green.srt", "green.vtt"]
 
 
 def test_names_that_are_too_long_are_cut_and_stay_different() -> None:

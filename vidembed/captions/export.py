@@ -24,8 +24,9 @@ from vidembed.captions.run import CaptionedVideo
 from vidembed.captions.subtitles import Cue, srt, vtt
 from vidembed.captions.summarise import VideoSummary
 from vidembed.errors import InputError
-from vidembed.files import distinct_names, fitting, folded, refuse_existing, write_text, writing
+from vidembed.files import fitting, folded, refuse_existing, write_text, writing
 from vidembed.media.kinds import MEDIA_EXTENSIONS
+from vidembed.media.remote import distinct_names, is_remote
 from vidembed.tables import TableWriter, safe_cell
 from vidembed.types import Caption, Failure, Span
 
@@ -235,11 +236,14 @@ class Outputs:
             files[self._vtt / fitting(name, ".vtt")] = vtt(cues)
             if video.summary is not None:
                 files[self._vtt / fitting(name, ".chapters.vtt")] = vtt(video.summary.chapters, chapters=True)
-        if self._sidecar:
+        failed: list[Failure] = []
+        if self._sidecar and is_remote(video.path):
+            why, hint = "no subtitles can be written beside a video at an address", "--srt FOLDER writes them here"
+            failed.append(Failure(str(video.path), "write", "InputError", why, hint))
+        elif self._sidecar:
             # Players offer it like VIDEO.srt, which may be there already and hold what people say.
             own = video.path.name if _has_namesake(video.path) else video.path.stem
             files[video.path.with_name(fitting(own, ".captions.srt"))] = srt(cues)
-        failed = []
         for path, text in files.items():
             try:
                 self._put(path, text)

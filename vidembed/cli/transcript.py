@@ -15,6 +15,7 @@ import typer
 from vidembed.cli.common import DEFAULT_INDEX, IndexOption, ProfileOption, SetOption, counted, err, opened, plain
 from vidembed.config.load import load_config
 from vidembed.errors import InputError, MediaNotFound
+from vidembed.media.remote import distinct_names, is_remote, name_of
 from vidembed.types import TextLine, TimedText, format_time
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def transcript(
                 config = open_index.config if open_index else load_config(profile=profile, overrides=settings)
                 text = _spoken(text, path, config.media, speakers or None, speaker)
             known += [(path, text)] if text is not None else []
-            silent += [path.name] if text is None else []
+            silent += [name_of(path)] if text is None else []
     if silent:
         names = ", ".join(silent[:5]) + ", ..." * (len(silent) > 5)
         plain(err(), f"nothing {'written' if written else 'said'} in {counted(len(silent), 'video')}: {names}")
@@ -88,11 +89,11 @@ def _texts(
     settings: Sequence[str] | None,
 ) -> Iterator[tuple[Path, TimedText | None]]:
     """Each video with its text: from the index where it is known there."""
-    files = [Path(video) for video in videos or () if Path(video).is_file()]
+    files = [Path(video) for video in videos or () if is_remote(video) or Path(video).is_file()]
     new, asked = files, list(videos or ())
     if open_index is not None:
-        own = {path.resolve() for path in indexed}
-        new = [file for file in files if file.resolve() not in own]
+        own = {_whole(path) for path in indexed}
+        new = [file for file in files if _whole(file) not in own]
         asked = [video for video in asked if Path(video) not in new]
         if asked or not videos:
             yield from open_index.transcripts(asked or None, kind=kind)
@@ -108,9 +109,13 @@ def _texts(
         yield file, transcribe(file, load_config(profile=profile, overrides=settings))
 
 
+def _whole(path: Path) -> Path:
+    return path if is_remote(path) else path.resolve()
+
+
 def _write(found: Sequence[Found], name: str, target: Path, indexed: Collection[Path], *, overwrite: bool) -> None:
     """One file for all where the target names a file, else one per video in that folder."""
-    from vidembed.files import distinct_names, fitting, replacing, writing
+    from vidembed.files import fitting, replacing, writing
 
     if target.suffix.lstrip(".").lower() not in FORMATS or target.is_dir():
         with writing(target):

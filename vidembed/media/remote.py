@@ -12,7 +12,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +21,7 @@ from typing import Any
 
 from vidembed.config.schema import LimitSettings
 from vidembed.errors import MediaNotFound, MediaUnreadable, VidembedError, missing_dependency
+from vidembed.files import digest, folded
 
 PROTOCOLS = ("s3", "gs", "abfs", "https", "http", "memory")
 _ADDRESS = re.compile(rf"({'|'.join(PROTOCOLS)}):/+(?=[^/])")
@@ -55,6 +56,25 @@ def unsigned(path: Path) -> Path:
 def name_of(path: Path) -> str:
     """The file's name as people are shown it: without what signs an address."""
     return unsigned(path).name
+
+
+def distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
+    """A name for what is made of each file, different from the others' on any file system, without what signs it.
+
+    Returns:
+        Its stem where no other has it, else its name, with a digest of its folder where others have that, too.
+    """
+    shared: dict[str, list[Path]] = {}
+    for path in sorted(set(paths)):
+        shared.setdefault(folded(unsigned(path).stem), []).append(path)
+    names: dict[Path, str] = {}
+    for same in shared.values():
+        whole = [folded(name_of(path)) for path in same]
+        for path, name in zip(same, whole, strict=True):
+            place = path.parent if unsigned(path) == path else path  # two addresses may differ by what signs them alone
+            mark = f"-{digest(os.fsencode(place))[:6]}" if whole.count(name) > 1 else ""
+            names[path] = unsigned(path).stem if len(same) == 1 else f"{name_of(path)}{mark}"
+    return names
 
 
 def exists(path: str | Path) -> bool:

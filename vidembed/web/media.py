@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -115,6 +116,7 @@ class MediaFiles:
                 with COPIES.local(path, self._index.config.media.limits) as copy, replacing(target) as part:
                     _shared(copy, part)
                 tidy(self._folder, _KEPT, self._max_bytes, keep=target)
+            _use(target)
         return target
 
     def plays(self, video_id: str) -> bool:
@@ -134,7 +136,7 @@ class MediaFiles:
                 source = self.original(video_id)
                 with self._slots:
                     self._make(source, span, target)
-        os.utime(target)  # the least recently used go first
+        _use(target)
         return target, span
 
     def _make(self, source: Path, span: Span, target: Path) -> None:
@@ -149,13 +151,18 @@ class MediaFiles:
             return self._locks.setdefault(name, threading.Lock())
 
 
+def _use(path: Path) -> None:
+    """Note that a file is used now, for `tidy`; when it was written stays, since its content is known by that."""
+    os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+
+
 def tidy(folder: Path, pattern: str, max_bytes: int, *, keep: Path) -> None:
     """Drop the files that were used longest ago until the rest fits. Others may do the same meanwhile."""
     kept: list[tuple[float, int, Path]] = []
     for path in folder.glob(pattern):
         with suppress(FileNotFoundError):
             stat = path.stat()
-            kept.append((stat.st_mtime, stat.st_size, path))
+            kept.append((stat.st_atime, stat.st_size, path))
     total = 0
     for _, size, path in sorted(kept, reverse=True):
         total += size
