@@ -39,11 +39,13 @@ test-slow: $(STAMP) ## Run the long tests at full length: 300 damaged files, 200
 test-fast: $(STAMP) ## Run the tests that take under ten seconds each
 	$(BIN)/python -m pytest -q -m 'not slow and not browser'
 
-LOWEST = tests/unit/hub tests/unit/app tests/unit/test_dual.py tests/unit/test_vlm.py tests/unit/test_pe_av.py \
-	tests/unit/test_late.py tests/unit/test_rerankers.py tests/unit/test_sentence_multimodal.py tests/unit/test_mteb.py \
-	tests/unit/test_ocr.py tests/unit/test_speech.py tests/unit/test_speakers.py tests/unit/test_media_transnet.py \
-	tests/unit/test_parquet.py tests/unit/test_subtitle_files.py tests/contracts tests/e2e/test_hub_models.py \
-	tests/e2e/test_remote.py tests/e2e/test_writers.py tests/e2e/test_agents.py tests/e2e/test_cli.py
+LOWEST = tests/unit/hub tests/unit/app tests/unit/open_clip_models tests/unit/test_dual.py tests/unit/test_clap.py \
+	tests/unit/test_vlm.py tests/unit/test_pe_av.py tests/unit/test_videoprism.py tests/unit/test_xclip.py \
+	tests/unit/test_late.py tests/unit/test_rerankers.py tests/unit/test_sentence_multimodal.py tests/unit/test_numerics.py \
+	tests/unit/test_mteb.py tests/unit/test_ocr.py tests/unit/test_speech.py tests/unit/test_speakers.py \
+	tests/unit/test_media_transnet.py tests/unit/test_tables.py tests/unit/test_subtitle_files.py tests/contracts \
+	tests/e2e/test_clip_tables.py tests/e2e/test_hub_models.py tests/e2e/test_remote.py tests/e2e/test_writers.py \
+	tests/e2e/test_agents.py tests/e2e/test_cli.py
 
 lowest: ## Run tests of what leans on other packages with the lowest versions that pyproject.toml allows (nightly; 8 GB)
 	$(PYTHON) -m venv .venv-lowest

@@ -127,7 +127,8 @@ class _ErrorKeeper(logging.Handler):
         self.records: list[logging.LogRecord] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
+        if not record.name.startswith("libav."):  # FFmpeg's own words, which torchvision before 0.22 turns on
+            self.records.append(record)
 
 
 @pytest.fixture(autouse=True)

@@ -109,3 +109,9 @@ def test_public_functions_describe_their_arguments(function: Callable[..., Any])
     assert told
     if len(names) >= 3:
         assert [name for name in names if not re.search(rf"^    \*{{0,2}}{name}: \S", told, re.MULTILINE)] == []
+
+
+def test_the_makefile_names_tests_that_are_there() -> None:
+    named = re.findall(r"tests/[\w/.]+", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists()] == []

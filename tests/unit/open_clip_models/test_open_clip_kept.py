@@ -153,6 +153,34 @@ def test_other_weights_are_another_model_and_the_older_conversion_goes(copy: Pat
     assert len(list(cache.glob("openvino/*/facts"))) == 1
 
 
+def test_environments_that_share_the_folder_keep_their_copies(
+    folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three versions by turns: the newest of the others stays, so that two do not convert for ever."""
+    places = []
+    for number in range(3):
+        monkeypatch.setattr(kept, "version_of", lambda _, version=str(number): version)
+        ours = kept.Kept([folder / "open_clip_model.safetensors"], {"arch": None})
+        ours.add_facts({"dim": 3, "prepare": {}})
+        os.utime(ours.part("facts"), (number, number))
+        places.append(ours.folder)
+        if number == 1:
+            assert all(place.exists() for place in places)
+    assert [place.exists() for place in places] == [False, True, True]
+
+
+def test_what_a_killed_conversion_left_goes_after_a_day(folder: Path, cache: Path) -> None:
+    ours = kept.Kept([folder / "open_clip_model.safetensors"], {})
+    old, new = (ours.folder / f".image.{name}.part" for name in ("old", "new"))
+    for left in (old, new):
+        left.mkdir(parents=True)
+        (left / "model.bin").write_bytes(b"half")
+    os.utime(old, (0, 0))
+    with ours.adding("text"):
+        pass
+    assert sorted(path.name for path in ours.folder.iterdir()) == [".image.new.part", "text"]
+
+
 def test_weights_are_hashed_once(folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = folder / "open_clip_model.safetensors"
     first = kept.Kept([file], {"arch": None}).folder

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -22,6 +23,7 @@ from vidembed.files import part_of, write_bytes
 _FORM = 3  # of what is kept; raised when that changes, so that models kept before are converted anew
 _FACTS = "facts.json"
 _PACKAGES = ("openvino", "open_clip_torch", "torch")
+_LEFT_AFTER_S = 86_400  # what is being filled for a day is what a killed run left
 
 
 def cache_folder() -> Path:
@@ -37,7 +39,8 @@ class Kept:
     def __init__(self, files: Sequence[Path], settings: Mapping[str, Any]) -> None:
         """files: all that the model is made from; their content is read once. settings: what else its making uses."""
         self._files, self._settings = files, dict(settings)
-        made = {"form": _FORM, "settings": settings, **{name: version_of(name) for name in _PACKAGES}}
+        self._made_by = {name: version_of(name) for name in _PACKAGES}
+        made = {"form": _FORM, "settings": settings, **self._made_by}
         name = hashlib.blake2b(f"{_content(files)} {json.dumps(made, sort_keys=True)}".encode(), digest_size=16)
         self.folder = cache_folder() / name.hexdigest()
 
@@ -55,6 +58,10 @@ class Kept:
     @contextmanager
     def adding(self, name: str) -> Iterator[Path]:
         """A folder to fill, which becomes the part when the block ends without an error. One that is there stays."""
+        for left in cache_folder().glob("*/.*.part"):
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > _LEFT_AFTER_S:
+                    shutil.rmtree(left)
         self.folder.mkdir(parents=True, exist_ok=True)
         filling = part_of(self.part(name))
         filling.mkdir()
@@ -69,18 +76,25 @@ class Kept:
             shutil.rmtree(filling, ignore_errors=True)
 
     def add_facts(self, facts: Mapping[str, Any]) -> None:
-        """Keep what opens the model without its weights. Older conversions of the same go, and older forms."""
+        """Keep what opens the model without its weights. Older conversions of the same go, and older forms.
+
+        Of those by other versions of the packages, as environments that share the folder have, the newest stays.
+        """
         for left in cache_folder().glob("*.*"):
             with suppress(OSError):
                 left.unlink()
         shutil.rmtree(cache_folder() / "compiled", ignore_errors=True)
         shutil.rmtree(self.part("facts"), ignore_errors=True)  # damaged ones, or it would not be asked for them
         made_from = {"weights": str(self._files[0].resolve()), "settings": self._settings}
-        for older, found in _all_facts():
-            if older != self.folder and made_from.items() <= found.items():
+        same = [(at, found) for at, found in _all_facts() if at != self.folder and made_from.items() <= found.items()]
+        others = [at for at, found in same if found.get("made_by", self._made_by) != self._made_by]
+        newest = max(others, key=lambda at: (at / "facts").stat().st_mtime, default=None)
+        for older, _ in same:
+            if older != newest:
                 shutil.rmtree(older, ignore_errors=True)
         with self.adding("facts") as folder:
-            (folder / _FACTS).write_text(json.dumps({**made_from, **facts}), encoding="utf-8")
+            whole = {**made_from, "made_by": self._made_by, **facts}
+            (folder / _FACTS).write_text(json.dumps(whole), encoding="utf-8")
 
 
 def forget(at: Path) -> int:
