@@ -1,7 +1,9 @@
 """Generate labelled sounds: instruments by fluidsynth, speech by espeak-ng, noises, tones and beeps by numpy.
 
     python training/make_sounds.py --out /data/made --soundfont FluidR3_GM.sf2 --soundfont TimGM6mb.sf2
+    python training/make_sounds.py --effects /data/effects --soundfont FluidR3_GM.sf2 --soundfont FluidR3_GS.sf2
 
+The second plays what sound fonts have besides instruments: rain, dogs, sirens. Whether it sounds so, the teacher says.
 Needs the programs `fluidsynth` and `espeak-ng`. Writes WAV files (16 kHz mono 16 bit) named LABEL__what.wav, where
 LABEL uses "_" for a space; `sound_bank.py` reads the label back from the name.
 """
@@ -9,11 +11,12 @@ LABEL uses "_" for a space; `sound_bank.py` reads the label back from the name.
 from __future__ import annotations
 
 import argparse
+import struct
 import subprocess
-import sys
 import tempfile
 import wave
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +71,39 @@ DRUM_KEYS: dict[str, tuple[int, ...]] = {
     "tambourine": (54,),
     "maracas": (70, 69, 82),
     "whistle": (71, 72),
+}
+# Sound effects by label: (bank, program) of Roland's GS; bank 0 is General MIDI.
+EFFECTS: dict[str, tuple[tuple[int, int], ...]] = {
+    "sea waves": ((0, 122),),
+    "rain": ((1, 122),),
+    "thunder": ((2, 122),),
+    "wind": ((3, 122),),
+    "running water": ((4, 122),),
+    "bubbles": ((5, 122),),
+    "bird singing": ((0, 123), (3, 123)),
+    "dog barking": ((1, 123),),
+    "horse galloping": ((2, 123),),
+    "phone ringing": ((0, 124), (1, 124)),
+    "door": ((2, 124), (3, 124)),
+    "wind chime": ((5, 124),),
+    "helicopter": ((0, 125),),
+    "car engine": ((1, 125),),
+    "skidding tires": ((2, 125),),
+    "car passing": ((3, 125),),
+    "crash": ((4, 125),),
+    "siren": ((5, 125),),
+    "train": ((6, 125),),
+    "airplane": ((7, 125),),
+    "applause": ((0, 126),),
+    "laughter": ((1, 126),),
+    "screaming": ((2, 126),),
+    "thud": ((3, 126),),
+    "heartbeat": ((4, 126),),
+    "footsteps": ((5, 126),),
+    "gunshot": ((0, 127),),
+    "machine gun": ((1, 127),),
+    "laser": ((2, 127), (8, 125)),
+    "explosion": ((3, 127),),
 }
 SENTENCES = (
     "Good morning everybody, and welcome to the show. Today we are going to talk about the weather and the news.",
@@ -195,6 +231,30 @@ def make_music(out: Path, soundfonts: list[Path], takes: int, rng: np.random.Gen
                 _render(events, font, out / f"music__{stem}-{band}.wav")
 
 
+def presets(soundfont: Path) -> set[tuple[int, int]]:
+    """The (bank, program) that a sound font has: its chunk "phdr", rows of 38 bytes (SoundFont 2.04, section 7.2)."""
+    content = soundfont.read_bytes()
+    at = content.index(b"phdr")
+    (size,) = struct.unpack_from("<I", content, at + 4)
+    rows = (struct.unpack_from("<HH", content, at + 8 + row + 20) for row in range(0, size, 38))
+    return {(bank, program) for program, bank in rows}
+
+
+def make_effects(out: Path, soundfonts: list[Path], takes: int, rng: np.random.Generator) -> None:
+    """Each effect that a font has, at other pitches, once or several times."""
+    for font in soundfonts:
+        there = presets(font)
+        for label, places in EFFECTS.items():
+            for (bank, program), take in product([place for place in places if place in there], range(takes)):
+                events, now = [(0, bytes([0xB0, 0, bank])), (0, bytes([0xC0, program]))], 0
+                while now < 6000:
+                    held, pitch = int(rng.integers(400, 6000)), int(60 + rng.integers(-6, 7))
+                    events += [(now, bytes([0x90, pitch, 110])), (now + held, bytes([0x80, pitch, 0]))]
+                    now += held + int(rng.integers(0, 800))
+                name = f"{label.replace(' ', '_')}__{font.stem}-{bank}-{program}-{take}.wav"
+                _render(events, font, out / name)
+
+
 def make_speech(out: Path, rng: np.random.Generator) -> None:
     for voice in VOICES:
         for i, sentence in enumerate(SENTENCES):
@@ -235,17 +295,21 @@ def make_noises(out: Path, rng: np.random.Generator, takes: int) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="folder for instruments, speech and noises")
+    parser.add_argument("--effects", type=Path, help="folder for the effects of the sound fonts")
     parser.add_argument("--soundfont", type=Path, action="append", default=[])
     parser.add_argument("--takes", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
-    args.out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(args.seed)
-    make_noises(args.out, rng, 4 * args.takes)
-    make_speech(args.out, rng)
-    make_music(args.out, args.soundfont, args.takes, rng)
-    print(f"{len(list(args.out.glob('*.wav')))} files in {args.out}", file=sys.stderr)
+    for folder in filter(None, (args.out, args.effects)):
+        folder.mkdir(parents=True, exist_ok=True)
+    if args.out:
+        make_noises(args.out, rng, 4 * args.takes)
+        make_speech(args.out, rng)
+        make_music(args.out, args.soundfont, args.takes, rng)
+    if args.effects:
+        make_effects(args.effects, args.soundfont, 4 * args.takes, rng)
     return 0
 
 

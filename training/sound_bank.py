@@ -5,7 +5,8 @@
 
 `--labelled DIR` has labels.csv (file, label, source, fold); rows of the held-out fold get split "held-out" and are
 never trained on. `--sounds DIR` is searched for audio files, labelled by `sound_classes.labels_of(path)`; a label
-counts only where the teacher agrees, except under a folder named "made". Needs PyAV, ai-edge-litert.
+counts only where the teacher agrees, except under a folder named "made". --free leaves out the rows of labels.csv whose
+licence is not CC0 or CC BY. Needs PyAV, ai-edge-litert.
 
 Writes bank.npy (int16 samples at 16 kHz, end to end), bank.jsonl (one row per file) and teacher.npz
 (scores (F, 521) float16, embeddings (F, 1024) float16, one frame every 0.48 s; `frames` in each row points in).
@@ -29,6 +30,7 @@ from sound_classes import ESC10, SOUNDS, labels_of
 RATE_HZ = 16_000
 FRAME, HOP = 15_600, 7_680  # the teacher's window (0.975 s) and step (0.48 s)
 SUFFIXES = {".ogg", ".wav", ".mp3", ".flac", ".oga", ".opus", ".g722"}
+FREE = {"CC0", "CC-BY", "Freesound: Attribution", "Freesound: Creative Commons 0"}  # the column "licence"
 CAP_S = 20.0
 CONFIRM = 0.04  # the teacher's score above which it is taken to agree with the file's name
 
@@ -81,11 +83,13 @@ class Teacher:
         return np.array(scores, np.float16), np.array(embeddings, np.float16)
 
 
-def listing(labelled: list[Path], sounds: list[Path], held_out: str) -> list[dict[str, Any]]:
+def listing(labelled: list[Path], sounds: list[Path], held_out: str, *, free: bool) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for root in labelled:
         with (root / "labels.csv").open(newline="") as table:
             for row in csv.DictReader(table):
+                if free and row["licence"] not in FREE:
+                    continue
                 known = ESC10.get(row["label"])
                 labels = [known] if known else labels_of(f"{row['label'].replace(' ', '_')}/{row['file']}")
                 split = "held-out" if row["fold"] == held_out else "train"
@@ -99,7 +103,9 @@ def listing(labelled: list[Path], sounds: list[Path], held_out: str) -> list[dic
             # Thousands of spoken words in forty languages: one in fifteen is enough.
             if "_desc" in path.name and zlib.crc32(name.encode()) % 15:
                 continue
-            rows.append({"path": str(path), "name": name, "labels": labels_of(name), "split": "train", "fold": "",
+            said = path.stem.partition("__")[0].replace("_", " ")  # by make_sounds.py
+            labels = [said] if said in SOUNDS else labels_of(name)
+            rows.append({"path": str(path), "name": name, "labels": labels, "split": "train", "fold": "",
                          "sure": root.name == "made"})  # fmt: skip
     return rows
 
@@ -112,6 +118,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--labelled", type=Path, action="append", default=[])
     parser.add_argument("--sounds", type=Path, action="append", default=[])
     parser.add_argument("--held-out-fold", default="4")
+    parser.add_argument("--free", action="store_true", help="of the labelled sounds only those under CC0 and CC BY")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
     teacher = Teacher(args.yamnet, args.classes)
@@ -123,7 +130,7 @@ def main(argv: list[str] | None = None) -> int:
     kept: list[dict[str, Any]] = []
     bank, scores, embeddings = [], [], []
     at, frames, bad, seen = 0, 0, 0, set()
-    for row in listing(args.labelled, args.sounds, args.held_out_fold):
+    for row in listing(args.labelled, args.sounds, args.held_out_fold, free=args.free):
         try:
             samples = decode(Path(row["path"]))
         except (av.FFmpegError, ValueError, IndexError) as error:
