@@ -47,6 +47,16 @@ def test_a_model_that_has_computed_goes_when_nobody_holds_it() -> None:
     assert held() is None
 
 
+def test_all_cores_compute_the_forms_of_a_query_together() -> None:
+    """One request at a time, of at most a piece; the rows come back in order."""
+    _needs_openvino()
+    rows = np.arange(-4, 5, dtype=np.float32)[:, None]
+    model = _engines.built(lambda x: [_engines.package().opset13.relu(x)], (1,))
+    together = _engines.Compiled(model, piece=2, together=True)
+    np.testing.assert_array_equal(together(rows)[0], [[0], [0], [0], [0], [0], [1], [2], [3], [4]])
+    assert len(together._queue) == 1
+
+
 def test_openvino_gives_torchs_numbers_for_convolutions_with_several_outputs_a_channel(tmp_path: Path) -> None:
     """They are taken apart for OpenVINO; and a batch longer than a piece comes back in order."""
     _needs_openvino()

@@ -89,15 +89,16 @@ class Compiled:
     decoding has taken.
     """
 
-    def __init__(self, model: Any, *, dtype: str = "float32", piece: int = 1) -> None:
+    def __init__(self, model: Any, *, dtype: str = "float32", piece: int = 1, together: bool = False) -> None:
         """dtype: of the computation. Raises ConfigError for an unknown dtype.
 
         piece: items computed at once on each core, at most. For the starter's towers one takes 85 MB less than four and
-        no more time.
+        no more time. together: all cores compute one piece, for few items that somebody waits for.
         """
         if dtype not in PRECISIONS:
             raise ConfigError(f"unknown dtype {dtype!r}; allowed: {', '.join(PRECISIONS)}")
-        properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": PRECISIONS[dtype], "PERFORMANCE_HINT": "THROUGHPUT"}
+        hint = "LATENCY" if together else "THROUGHPUT"
+        properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": PRECISIONS[dtype], "PERFORMANCE_HINT": hint}
         if threads := os.environ.get("OMP_NUM_THREADS", ""):  # as clusters set it
             properties["INFERENCE_NUM_THREADS"] = int(threads)
         compiled = package().Core().compile_model(model, "CPU", properties)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PIECE = 4  # pictures of a batch computed at once, at most: their intermediate values stay small, and near the core
 AGREEMENT = 0.999  # smallest cosine with torch float32 at which a faster precision may be used by default
-_TEXTS = 32  # as PIECE
+_TEXTS = 8  # as PIECE; each is computed by all cores, since somebody waits for the few forms of a query
 MODEL, WORDS, REFERENCE, ABOUT = "model.xml", "words.npy", "reference.npy", "about.json"
 # What towers are compared on: short, long, and with what a tokenizer must treat as training did.
 TEXTS = ("a red car", "Two dogs, running!", "", "été 2024: l'homme & 3 €", "a word " * 90)
@@ -69,7 +69,7 @@ class TextTower:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         self._tokens, self._ends_early = Tokens(folder, about), about["ends_early"]
         self._words = np.load(folder / WORDS, mmap_mode="r") if about["words"] else None
-        self._compiled = Compiled(folder / MODEL, piece=_TEXTS)
+        self._compiled = Compiled(folder / MODEL, piece=_TEXTS, together=True)
 
     def __call__(self, texts: Sequence[str]) -> Floats:
         ids = self._tokens(texts)
