@@ -289,18 +289,8 @@ def test_truncated_audio_only_and_one_frame_are_indexed(cli: Any, media: Media) 
 
 
 def test_missing_weights_name_the_way_out(cli: Any, media: Media) -> None:
-    code, _, err = cli(
-        "index",
-        str(media.path("tone.mp4")),
-        "-i",
-        "x",
-        "-p",
-        "laptop",
-        "--set",
-        "offline=true",
-        "--set",
-        "weights_dir=w",
-    )
+    away = ("--set", "offline=true", "--set", "weights_dir=w")
+    code, _, err = cli("index", str(media.path("tone.mp4")), "-i", "x", "-p", "laptop", *away)
     assert code == 4
     assert "hint:" in err
     assert "weights" in err.lower()
@@ -356,8 +346,3 @@ def test_the_demo_is_not_made_in_an_index_of_ones_own(cli: Any, indexed: Path, m
     before = json.loads(cli("info", "--json")[1])["videos"]
     assert cli("demo", "--profile", "toy", "--query", "red")[0] in (0, 2), "2: without the extra demo"
     assert json.loads(cli("info", "--json")[1])["videos"] == before
-
-
-def test_encoding_anew_means_the_whole_index(cli: Any, indexed: Path) -> None:
-    code, _, said = cli("index", "--reencode", "vision", "videos", "-i", str(indexed))
-    assert (code, "means the whole index" in said) == (2, True)

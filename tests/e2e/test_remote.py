@@ -343,13 +343,9 @@ def test_what_is_said_at_an_address_is_written_out_without_an_index(
     bucket.pipe_file("/films/inside.mkv", media.path("subtitled.mkv").read_bytes())
     given = ["transcript", "memory://films/inside.mkv", "--index", str(tmp_path / "none")]
     assert main(given) == 0
-    assert capsys.readouterr().out == main_text(media, capsys)
+    there = capsys.readouterr().out
+    assert main(["transcript", str(media.path("subtitled.mkv")), "--index", str(tmp_path / "none")]) == 0
+    assert there == capsys.readouterr().out != ""
     assert main([*given, "--out", str(tmp_path / "texts"), "--format", "srt"]) == 0
     assert [file.name for file in (tmp_path / "texts").iterdir()] == ["inside.srt"]
     assert list(copies.iterdir()) == []
-
-
-def main_text(media: Media, capsys: pytest.CaptureFixture[str]) -> str:
-    """What the same file says when it is here."""
-    assert main(["transcript", str(media.path("subtitled.mkv")), "--index", "none"]) == 0
-    return capsys.readouterr().out
