@@ -51,12 +51,12 @@ def late_score(query: Floats, segments: NDArray[Any]) -> float:
     return float((query @ np.asarray(segments, np.float32).T).max(axis=1).mean())
 
 
-def pool(segments: NDArray[Any], how: Pooling = "mean", *, k: int = 4, temperature: float = 0.1) -> Floats:
+def pool(segments: NDArray[Any], how: Pooling = "mean") -> Floats:
     """One (D,) unit row from (U, D) unit rows, U >= 1.
 
     mean: their centre (CLIP4Clip's meanP, Luo et al. 2021). max: the largest value per dimension.
-    topk: centre of the k segments nearest to the common centre. attention: a softmax of each segment's cosine with the
-    centre, divided by `temperature`, weighs it, so that outliers (blurred, black frames) count less.
+    topk: centre of the four segments nearest to the common centre. attention: a softmax of each segment's cosine with
+    the centre, divided by 0.1, weighs it, so that outliers (blurred, black frames) count less.
     """
     segments = np.asarray(segments, dtype=np.float32)
     if segments.ndim != 2 or not len(segments):
@@ -67,10 +67,10 @@ def pool(segments: NDArray[Any], how: Pooling = "mean", *, k: int = 4, temperatu
     if len(segments) > 1 and how in ("topk", "attention"):
         agreement = segments @ centre / max(float(np.linalg.norm(centre)), 1e-12)
         if how == "topk":
-            best = np.argsort(-agreement, kind="stable")[:k]
+            best = np.argsort(-agreement, kind="stable")[:4]
             centre = segments[best].mean(axis=0)
         else:
-            weights = np.exp((agreement - agreement.max()) / temperature)
+            weights = np.exp((agreement - agreement.max()) / 0.1)
             centre = (weights / weights.sum()) @ segments
     elif how not in POOLINGS:
         raise ConfigError(f"unknown pooling {how!r}; allowed: {', '.join(POOLINGS)}")

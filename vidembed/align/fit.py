@@ -139,20 +139,19 @@ def fit(
     steps_per_epoch: int,
     settings: FitSettings,
     validate: Callable[[], float] | None = None,
-    rates: Mapping[str, float] | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[Epoch], None] | None = None,
 ) -> Fit:
     """Train the networks in place and leave the best epoch's weights (the last one's without `validate`) in them.
 
     batches(epoch) gives that epoch's batches and must depend on nothing but the epoch, so that a resumed run equals an
-    uninterrupted one. rates: learning-rate factors for parameters whose name starts with the key. checkpoint: a
-    file to write after every epoch and to go on from. progress is called once per epoch.
+    uninterrupted one. checkpoint: a file to write after every epoch and to go on from. progress is called
+    once per epoch.
     """
     modules = nn.ModuleDict(dict(networks))
     scale = nn.Parameter(torch.tensor(math.log(1 / settings.temperature)))
     bias = nn.Parameter(torch.tensor(-10.0 if settings.loss == "sigmoid" else 0.0))  # SigLIP's start
-    optimizer, schedule = _optimizer(modules, [scale, bias], settings, steps_per_epoch, rates or {})
+    optimizer, schedule = _optimizer(modules, [scale, bias], settings, steps_per_epoch)
     average = _Average(modules, settings.average)
     result, best = Fit(), _trained(modules)
     state = _State(modules, average, optimizer, schedule, [scale, bias], result)
@@ -215,20 +214,14 @@ def _loss(modules: nn.ModuleDict, batch: Batch, scale: Tensor, bias: Tensor, los
 
 
 def _optimizer(
-    modules: nn.ModuleDict, scalars: list[nn.Parameter], settings: FitSettings, steps: int, rates: Mapping[str, float]
+    modules: nn.ModuleDict, scalars: list[nn.Parameter], settings: FitSettings, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {(1.0, 0.0): list(scalars)}
-    for name, parameter in modules.named_parameters():
-        if parameter.requires_grad:
-            rate = next((r for prefix, r in rates.items() if name.startswith(prefix)), 1.0)
-            decay = settings.weight_decay if parameter.ndim > 1 else 0.0
-            groups.setdefault((rate, decay), []).append(parameter)
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": parameters, "lr": settings.learning_rate * rate, "weight_decay": decay}
-            for (rate, decay), parameters in groups.items()
-        ]
-    )
+    trained = [parameter for parameter in modules.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [*scalars, *(p for p in trained if p.ndim <= 1)], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate)
     total = settings.epochs * steps
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warm_cosine(step, total))
 

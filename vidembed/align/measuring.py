@@ -112,7 +112,6 @@ def evaluate(
     load_media: MediaLoader,
     modality: Modality | None = None,
     splits: Sequence[str] | None = None,
-    batch_size: int = 32,
     cache: Path | None = None,
     progress: Progress | None = None,
 ) -> EvalReport:
@@ -124,7 +123,7 @@ def evaluate(
     """
     known = pairs if isinstance(pairs, Pairs) else read_pairs(pairs, modality=modality)
     items = known.items if splits is None else known.split(*splits)
-    store = FeatureCache(cache, batch_size=batch_size)
+    store = FeatureCache(cache)
     directions: dict[str, Direction] = {}
     failures: list[Failure] = []
     kinds: tuple[Modality, ...] = ("image", "audio", "video")

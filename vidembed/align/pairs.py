@@ -71,12 +71,10 @@ class Pairs:
         return tuple(item for item in self.items if item.split in names)
 
 
-def read_pairs(
-    paths: Path | str | Sequence[Path | str], *, modality: Modality | None = None, root: Path | None = None
-) -> Pairs:
+def read_pairs(paths: Path | str | Sequence[Path | str], *, modality: Modality | None = None) -> Pairs:
     """Read one or more pairs files (.csv, .jsonl, .parquet).
 
-    Columns or keys: `media` (also path, file), relative to `root` or to the pairs file; `text` (also caption), or in
+    Columns or keys: `media` (also path, file), relative to the pairs file; `text` (also caption), or in
     JSON Lines and Parquet `texts`, a list; optional `start_s` and `end_s`, `modality` and `split`. Rows of the same
     media, span and modality are one item with several texts. `modality` is for rows that do not name one.
     Raises MediaNotFound (no pairs file), MissingDependency (.parquet without pyarrow), InputError (unknown format, no
@@ -90,7 +88,7 @@ def read_pairs(
             try:
                 if isinstance(row, ValueError):
                     raise row
-                pair = _pair(row, base=root or file.parent, modality=modality, source=file.name, line=line)
+                pair = _pair(row, base=file.parent, modality=modality, source=file.name, line=line)
                 known = merged.get(pair.key)
                 if known is not None and known.split != pair.split:
                     raise ValueError(f"the same media stands in split {known.split!r} and in {pair.split!r}")

@@ -24,7 +24,9 @@ Embed = Callable[[Sequence[str]], Floats]  # texts -> (N, D) unit rows
 T = TypeVar("T")
 MAX_SHOWN = 60  # cues, and as many lines, in the prompt
 MAX_CHARS = 200  # of one line of the answer
-MAX_WORDS = 12  # of a title
+MAX_WORDS = 12  # of a title that a model writes
+_TITLE_WORDS = 9  # of one made of a caption
+_MOST_CHAPTERS, _LEAST_CHAPTER_S = 12, 20.0
 _PART = re.compile(r"^\W*(title|summary|chapter\s+(\d+))\W*[:：]\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 # Where a long title may end: before words that begin a place or a further thing. English only; others get "…".
 _JOINTS = re.compile(
@@ -54,8 +56,6 @@ def summarise(
     *,
     embed: Embed,
     extra: Sequence[str] = (),
-    max_chapters: int = 12,
-    min_chapter_s: float = 20.0,
 ) -> VideoSummary | None:
     """Extract a summary from a video's captions.
 
@@ -63,8 +63,6 @@ def summarise(
         captions: Of its clips.
         embed: Texts -> (N, D) unit rows.
         extra: Transcript or on-screen lines; a short one close to the centre may become the title.
-        max_chapters: Most chapters.
-        min_chapter_s: Shortest chapter.
 
     Returns:
         The sentence is the caption closest to the centre, weighted by duration and score. None without captions.
@@ -84,14 +82,14 @@ def summarise(
         best = int(np.argmax(scores))
         if float(scores[best]) >= float(np.quantile(vectors @ centre, 0.75)):
             title = lines[best]
-    return VideoSummary(title, sentence, tuple(chapters(ordered, vectors, max_chapters, min_chapter_s)))
+    return VideoSummary(title, sentence, tuple(chapters(ordered, vectors)))
 
 
-def chapters(captions: Sequence[Caption], vectors: Floats, most: int, min_s: float) -> list[Cue]:
+def chapters(captions: Sequence[Caption], vectors: Floats) -> list[Cue]:
     """Merge the most similar neighbouring captions into chapters (agglomerative clustering, in order of time).
 
-    Stops when at most `most` chapters are left, each at least `min_s` long, and no two neighbours are similar (cosine
-    of their centres at or above 0.8). Each is named by the caption closest to its centre.
+    Stops when at most twelve chapters are left, each at least 20 seconds long, and no two neighbours are similar
+    (cosine of their centres at or above 0.8). Each is named by the caption closest to its centre.
     """
     edges = list(range(len(captions) + 1))  # group g is captions[edges[g] : edges[g + 1]]
     sums = np.concatenate([np.zeros((1, vectors.shape[1])), np.cumsum(vectors, axis=0, dtype=np.float64)])
@@ -108,10 +106,10 @@ def chapters(captions: Sequence[Caption], vectors: Floats, most: int, min_s: flo
 
     alike = [likeness(group) for group in range(len(captions) - 1)]  # each group and the next
     while alike:
-        if len(edges) - 1 > most or max(alike) >= 0.8:
+        if len(edges) - 1 > _MOST_CHAPTERS or max(alike) >= 0.8:
             at = alike.index(max(alike))
         else:
-            short = next((group for group in range(len(edges) - 1) if length_s(group) < min_s), None)
+            short = next((group for group in range(len(edges) - 1) if length_s(group) < _LEAST_CHAPTER_S), None)
             if short is None:
                 break
             left = alike[short - 1] if short > 0 else -2.0
@@ -129,23 +127,23 @@ def chapters(captions: Sequence[Caption], vectors: Floats, most: int, min_s: flo
     return cues
 
 
-def title_of(sentence: str, *, max_words: int = 9) -> str:
+def title_of(sentence: str) -> str:
     """Shorten a sentence to a title: no leading article, no "is" before a participle, no full stop, capitalised.
 
-    A long one ends before the last phrase that does not fit, else after `max_words` words with "…".
+    A long one ends before the last phrase that does not fit, else after nine words with "…".
     """
     text = re.sub(r"^(a|an|the)\s+", "", sentence.rstrip(" .!"), flags=re.IGNORECASE)
     text = re.sub(r"\b(?:is|are)\s+(?=\w+ing\b)", "", text, count=1)
     parts = _JOINTS.split(text)
     short = parts.pop(0)
     for part in parts:
-        if len(short.split()) + len(part.split()) > max_words:
+        if len(short.split()) + len(part.split()) > _TITLE_WORDS:
             break
         short += f" {part}"
     words = short.split()
-    if len(words) > max_words or (len(words) < 3 and short != text):
+    if len(words) > _TITLE_WORDS or (len(words) < 3 and short != text):
         words = text.split()
-        short = " ".join(words[:max_words]) + ("…" if len(words) > max_words else "")
+        short = " ".join(words[:_TITLE_WORDS]) + ("…" if len(words) > _TITLE_WORDS else "")
     return short[:1].upper() + short[1:]
 
 
@@ -222,11 +220,11 @@ def request(extracted: VideoSummary, cues: Sequence[Cue], lines: Sequence[str]) 
     return "\n".join(parts)
 
 
-def thinned(items: Sequence[T], most: int = MAX_SHOWN) -> list[T]:
-    """At most so many items, evenly spaced."""
-    if len(items) <= most:
+def thinned(items: Sequence[T]) -> list[T]:
+    """At most MAX_SHOWN items, evenly spaced."""
+    if len(items) <= MAX_SHOWN:
         return list(items)
-    return [items[i] for i in evenly_spaced(len(items), most, ends=False)]
+    return [items[i] for i in evenly_spaced(len(items), MAX_SHOWN, ends=False)]
 
 
 def _headline(text: str) -> str:

@@ -11,12 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with the bounds that hold it at `level`."""
+    """A figure with the bounds that hold it at 95 %."""
 
     value: float
     low: float
     high: float
-    level: float = 0.95
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -37,9 +36,7 @@ def interval(
     values: ArrayLike,
     *,
     groups: Sequence[Hashable] | None = None,
-    level: float = 0.95,
     resamples: int = 2000,
-    seed: int = 0,
 ) -> Interval:
     """Percentile bootstrap interval of the mean of per-query values (Efron 1979). NaN without values.
 
@@ -47,42 +44,35 @@ def interval(
     are not independent (the interval would be too narrow).
     """
     data = np.asarray(values, dtype=np.float64)
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1, got {level}")
     if not len(data):
-        return Interval(float("nan"), float("nan"), float("nan"), level)
+        return Interval(float("nan"), float("nan"), float("nan"))
     if groups is not None and len(groups) != len(data):
         raise ValueError(f"need one group per value, got {len(groups)} for {len(data)}")
     owners = range(len(data)) if groups is None else groups
-    return interval_of(lambda at: float(data[at].mean()), owners, level=level, resamples=resamples, seed=seed)
+    return interval_of(lambda at: float(data[at].mean()), owners, resamples=resamples)
 
 
 def interval_of(
     figure: Callable[[NDArray[np.int64]], float],
     groups: Sequence[Hashable],
     *,
-    level: float = 0.95,
     resamples: int = 500,
-    seed: int = 0,
 ) -> Interval:
     """Percentile bootstrap interval of a figure that is no mean, such as an area under a curve.
 
     Args:
         figure: Of the values at these places; draws for which it is NaN are left out.
         groups: One label per value; whole groups are drawn.
-        level: Of the bounds.
         resamples: Draws.
-        seed: Of the draws.
     """
     members = _members(groups)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     draws = (rng.integers(0, len(members), len(members)) for _ in range(resamples))
     if len(members) < len(groups):
         draws = (np.concatenate([members[j] for j in draw]) for draw in draws)
     drawn = [figure(draw) for draw in draws]
-    tail = (1 - level) / 2
-    low, high = np.nanquantile(drawn, [tail, 1 - tail])
-    return Interval(figure(np.arange(len(groups))), float(low), float(high), level)
+    low, high = np.nanquantile(drawn, [0.025, 0.975])
+    return Interval(figure(np.arange(len(groups))), float(low), float(high))
 
 
 def compare(
@@ -90,9 +80,7 @@ def compare(
     b: ArrayLike,
     *,
     groups: Sequence[Hashable] | None = None,
-    level: float = 0.95,
     resamples: int = 2000,
-    seed: int = 0,
 ) -> Comparison:
     """Paired comparison of per-query values, higher is better: bootstrap of the difference, randomisation test.
 
@@ -103,9 +91,9 @@ def compare(
     if first.shape != second.shape or first.ndim != 1:
         raise ValueError(f"the runs must answer the same queries, got {first.shape} and {second.shape}")
     gain = second - first
-    spread = interval(gain, groups=groups, level=level, resamples=resamples, seed=seed)
+    spread = interval(gain, groups=groups, resamples=resamples)
     sums = gain if groups is None else np.array([gain[m].sum() for m in _members(groups)])
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     extreme = 0
     for _ in range(resamples):
         flipped = float(sums @ rng.choice([-1.0, 1.0], len(sums)))

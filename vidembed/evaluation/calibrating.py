@@ -117,13 +117,12 @@ class Fitted:
     after: float
 
 
-def calibrate(results: Sequence[QueryResult], used: Mapping[str, Curve], *, seed: int = 0) -> dict[str, Fitted]:
+def calibrate(results: Sequence[QueryResult], used: Mapping[str, Curve]) -> dict[str, Fitted]:
     """A curve for each kind of query with enough answers, right and wrong ones; kinds with too few are left out.
 
     Args:
         results: What was asked and answered.
         used: Kind -> the curve that moved these confidences; it is taken off first.
-        seed: Of the halves. Answers for the same truth are in one half.
     """
     made: dict[str, Fitted] = {}
     for kind in KINDS:
@@ -136,7 +135,7 @@ def calibrate(results: Sequence[QueryResult], used: Mapping[str, Curve], *, seed
             sure = np.array([used[kind].before(float(one)) for one in sure])
         owners = [str(r.right) if r.has_answer else r.query_id for r in shown]
         number = {owner: i for i, owner in enumerate(dict.fromkeys(owners))}
-        half = np.random.default_rng(seed).permutation(len(number)) % 2
+        half = np.random.default_rng(0).permutation(len(number)) % 2  # answers for the same truth are in one half
         side = np.array([half[number[owner]] for owner in owners])
         moved = sure.copy()
         for one in (0, 1):

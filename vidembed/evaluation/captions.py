@@ -47,24 +47,23 @@ def tokens(text: str) -> list[str]:
     return [word.replace("ʼ", "'") for word in re.findall(rf"nʼt|ʼ\w+|{_TOKEN.pattern}", text)]
 
 
-def bleu(candidates: Sequence[Words], references: Sequence[Sequence[Words]], *, n: int = 4) -> list[float]:
-    """Corpus BLEU-1 to BLEU-n (Papineni et al., ACL 2002), against the reference closest in length.
+def bleu(candidates: Sequence[Words], references: Sequence[Sequence[Words]]) -> list[float]:
+    """Corpus BLEU-1 to BLEU-4 (Papineni et al., ACL 2002), against the reference closest in length.
 
     Args:
         candidates: N captions as words.
         references: N lists of one or more texts as words.
-        n: Longest n-gram.
 
     Returns:
-        n scores, 0..1. An order without any match gives almost 0, not 0: the COCO scripts count 1e-15 matches then.
+        Four scores, 0..1. An order without any match gives almost 0, not 0: the COCO scripts count 1e-15 matches then.
 
     Raises:
         ValueError: The lengths differ, or an item has no reference.
         MissingDependency: The extra "evaluate" is not installed.
     """
     truth, result = _as_coco(candidates, references)
-    scorer = _scorer("bleu.bleu", "Bleu")(n)
-    return [float(score) for score in scorer.compute_score(truth, result, verbose=0)[0]] if truth else [math.nan] * n
+    scorer = _scorer("bleu.bleu", "Bleu")(4)
+    return [float(score) for score in scorer.compute_score(truth, result, verbose=0)[0]] if truth else [math.nan] * 4
 
 
 def rouge_l(candidates: Sequence[Words], references: Sequence[Sequence[Words]]) -> Doubles:
@@ -113,19 +112,19 @@ def variety(candidates: Sequence[Words]) -> dict[str, float]:
     return report
 
 
-def clip_scores(media: Floats, texts: Floats, *, weight: float = 2.5) -> Doubles:
-    """(N,) weight x max(cosine, 0) of each caption with its clip, both (N, D) unit rows: no reference needed.
+def clip_scores(media: Floats, texts: Floats) -> Doubles:
+    """(N,) 2.5 x max(cosine, 0) of each caption with its clip, both (N, D) unit rows: no reference needed.
 
     CLIPScore, Hessel et al., EMNLP 2021, weight as there. Figures of different models do not compare.
     """
     if media.shape != texts.shape:
         raise ValueError(f"need one caption vector per clip vector, got {texts.shape} for {media.shape}")
-    return weight * np.maximum(np.einsum("nd,nd->n", media.astype(np.float64), texts.astype(np.float64)), 0.0)
+    return 2.5 * np.maximum(np.einsum("nd,nd->n", media.astype(np.float64), texts.astype(np.float64)), 0.0)
 
 
-def ref_clip_scores(media: Floats, texts: Floats, references: Sequence[Floats], *, weight: float = 2.5) -> Doubles:
+def ref_clip_scores(media: Floats, texts: Floats, references: Sequence[Floats]) -> Doubles:
     """(N,) harmonic mean of CLIPScore and the best cosine with a reference's vector. references[i]: (R, D)."""
-    own = clip_scores(media, texts, weight=weight)
+    own = clip_scores(media, texts)
     best = np.array([max(float((refs @ text).max()), 0.0) for text, refs in zip(texts, references, strict=True)])
     both = own + best
     return np.where(both > 0, 2 * own * best / np.where(both > 0, both, 1), 0.0)

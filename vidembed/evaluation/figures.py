@@ -49,7 +49,7 @@ class QueryResult:
     ndcg: float | None = None  # of the first ten videos; None without graded ones
 
 
-def figures_of(results: Sequence[QueryResult], *, seed: int) -> tuple[Figures, Intervals]:
+def figures_of(results: Sequence[QueryResult]) -> tuple[Figures, Intervals]:
     """Group ("all", a channel) -> figures and their 95 % intervals. Ranks are of videos, where any was looked for."""
     groups: dict[str, list[QueryResult]] = {"all": [r for r in results if r.has_answer]}
     for result in groups["all"]:
@@ -63,7 +63,7 @@ def figures_of(results: Sequence[QueryResult], *, seed: int) -> tuple[Figures, I
             figures[name], values = _of_group(part)
             owners = [str(r.right) for r in part]  # queries for the same answer are not independent
             for metric, data in values.items():
-                found = interval(np.asarray(data, dtype=np.float64), groups=owners, seed=seed)
+                found = interval(np.asarray(data, dtype=np.float64), groups=owners)
                 intervals.setdefault(name, {})[metric] = (found.value, found.low, found.high)
     return figures, intervals
 

@@ -2,8 +2,8 @@
 
 Ranks count from 1; what is not found has rank inf.
 
-Ties: an answer that scores the same as a wrong one counts as ranked behind it ("pessimistic", the default), so that a
-model which gives everything the same score gets the worst figures, not the best.
+Ties: an answer that scores the same as a wrong one counts as ranked behind it, so that a model which gives everything
+the same score gets the worst figures, not the best.
 
 A stretch is (video, start_s, end_s), plain values, because what is measured may be wrong: an empty stretch
 (start_s == end_s), as merging single hits gives, has IoU 0 with everything.
@@ -12,26 +12,23 @@ A stretch is (video, start_s, end_s), plain values, because what is measured may
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Doubles = NDArray[np.float64]
-Ties = Literal["pessimistic", "average", "optimistic"]
 CUTS = (1, 5, 10, 50)
 
 
-def ranks_from_scores(scores: ArrayLike, relevant: Sequence[Collection[int]], *, ties: Ties = "pessimistic") -> Doubles:
+def ranks_from_scores(scores: ArrayLike, relevant: Sequence[Collection[int]]) -> Doubles:
     """(Q,) rank of each query's best relevant item. scores: (Q, N); relevant: column numbers of each query.
 
     A query without a relevant item, or whose relevant scores are all NaN, has rank inf; other NaN rank last.
-    ties: the best relevant item goes behind, in the middle of, or before the wrong ones of the same score.
     """
     table = np.asarray(scores, dtype=np.float64)
     if table.ndim != 2 or len(table) != len(relevant):
         raise ValueError(f"need one row of scores per query, got {table.shape} for {len(relevant)} queries")
-    share = {"pessimistic": 1.0, "average": 0.5, "optimistic": 0.0}[ties]
     ranks = np.full(len(table), np.inf)
     for i, columns in enumerate(relevant):
         right = np.zeros(table.shape[1], dtype=bool)
@@ -41,7 +38,7 @@ def ranks_from_scores(scores: ArrayLike, relevant: Sequence[Collection[int]], *,
             continue
         best = np.nanmax(own)
         wrong = table[i][~right]
-        ranks[i] = 1 + np.count_nonzero(wrong > best) + share * np.count_nonzero(wrong == best)
+        ranks[i] = 1 + np.count_nonzero(wrong >= best)
     return ranks
 
 
@@ -118,6 +115,7 @@ def mean_of(values: Sequence[float] | NDArray[Any]) -> float:
 
 IOUS = (0.3, 0.5, 0.7)
 MAP_IOUS = tuple(round(0.5 + 0.05 * i, 2) for i in range(10))  # 0.5 to 0.95, as in QVHighlights
+_COUNTED = 10  # of a query's answers, as in QVHighlights
 _EPS = 1e-9  # 0.3 seconds of 0.6 is an IoU of 0.5, whatever the last bit says
 
 
@@ -157,7 +155,7 @@ def recalls(
     return np.array([best_iou(f, t, n=n) >= iou - _EPS for f, t in zip(found, true)], dtype=bool)
 
 
-def average_precision_at(found: Sequence[Stretch], true: Sequence[Stretch], *, iou: float, limit: int = 10) -> float:
+def average_precision_at(found: Sequence[Stretch], true: Sequence[Stretch], *, iou: float) -> float:
     """AP of one query's answers, best first, at one IoU: each true stretch is taken by the first answer that fits.
 
     An answer takes the free true stretch it overlaps most; precision is interpolated over recall at all points.
@@ -165,7 +163,7 @@ def average_precision_at(found: Sequence[Stretch], true: Sequence[Stretch], *, i
     """
     if not true:
         return 0.0
-    table = iou_table(found[:limit], true)
+    table = iou_table(found[:_COUNTED], true)
     free = np.ones(len(true), dtype=bool)
     hits: list[bool] = []
     for row in table:
@@ -190,10 +188,6 @@ def _interpolated(hits: Sequence[bool], positives: int) -> float:
 def moment_report(
     found: Sequence[Sequence[Stretch]],
     true: Sequence[Sequence[Stretch]],
-    *,
-    cuts: Sequence[int] = (1, 5),
-    ious: Sequence[float] = IOUS,
-    limit: int = 10,
 ) -> dict[str, float]:
     """R@n,IoU=t for each n and t, mIoU of the first answer, mAP at 0.5, 0.75 and over 0.5:0.95, empty answers.
 
@@ -204,11 +198,11 @@ def moment_report(
     asked = [f for f, _ in pairs]
     right = [t for _, t in pairs]
     report: dict[str, float] = {}
-    for n in cuts:
-        for iou in ious:
+    for n in (1, 5):
+        for iou in IOUS:
             report[f"R@{n},IoU={iou:g}"] = mean_of(recalls(asked, right, n=n, iou=iou))
     report["mIoU"] = mean_of([best_iou(f, t) for f, t in pairs])
-    per_iou = {iou: mean_of([average_precision_at(f, t, iou=iou, limit=limit) for f, t in pairs]) for iou in MAP_IOUS}
+    per_iou = {iou: mean_of([average_precision_at(f, t, iou=iou) for f, t in pairs]) for iou in MAP_IOUS}
     report["mAP@0.5"], report["mAP@0.75"] = per_iou[0.5], per_iou[0.75]
     report["mAP"] = mean_of(list(per_iou.values()))
     shown = [stretch for f in asked for stretch in f]

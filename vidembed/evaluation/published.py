@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from vidembed.evaluation.metrics import Doubles, mean_of
 
+_VERY_GOOD = 4.0
 CLIP_S = 2.0  # QVHighlights rates clips of this length
 SEGMENT_S = 5.0  # DiDeMo cuts videos into segments of this length
 _SEGMENTS = 6
@@ -28,18 +29,15 @@ def saliency_of(times_s: ArrayLike, scores: ArrayLike, clips: int) -> Doubles:
     return made
 
 
-def highlight_report(
-    predicted: Sequence[ArrayLike], rated: Sequence[ArrayLike], *, level: float = 4.0
-) -> dict[str, float]:
+def highlight_report(predicted: Sequence[ArrayLike], rated: Sequence[ArrayLike]) -> dict[str, float]:
     """HIT@1 and HL-mAP as QVHighlights' own script computes them (Lei et al. 2021, standalone_eval/eval.py).
 
-    HIT@1: whether any person rated the clip of the highest saliency at least `level` ("very good"). HL-mAP: the mean
+    HIT@1: whether any person rated the clip of the highest saliency 4, "very good". HL-mAP: the mean
     over queries and people of `highlight_precision`.
 
     Args:
         predicted: (clips,) saliency per query.
         rated: (clips, people) ratings 0..4 per query.
-        level: From which rating on a clip is good.
 
     Raises:
         ValueError: The two do not fit each other.
@@ -49,7 +47,7 @@ def highlight_report(
     hits: list[float] = []
     precisions: list[float] = []
     for saliency, ratings in zip(predicted, rated):
-        score, good = np.asarray(saliency, dtype=np.float64), np.asarray(ratings, dtype=np.float64) >= level
+        score, good = np.asarray(saliency, dtype=np.float64), np.asarray(ratings, dtype=np.float64) >= _VERY_GOOD
         if good.ndim != 2 or len(good) != len(score) or not len(score):
             raise ValueError(f"need (clips, people) ratings for {score.shape} clips, got {good.shape}")
         hits.append(float(good[int(np.argmax(score))].any()))

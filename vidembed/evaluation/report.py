@@ -71,7 +71,7 @@ def read_report(path: Path) -> Report:
         raise record.wrong(f"a field of the report is missing or unknown: {error}") from error
 
 
-def compare_reports(a: Report, b: Report, *, seed: int = 0) -> dict[str, Comparison]:
+def compare_reports(a: Report, b: Report) -> dict[str, Comparison]:
     """Paired comparison of two reports over the queries both have: reciprocal rank, and R@1 at IoU 0.5 with spans.
 
     Raises InputError when they share no query.
@@ -87,7 +87,7 @@ def compare_reports(a: Report, b: Report, *, seed: int = 0) -> dict[str, Compari
     if all(first[key].iou is not None and second[key].iou is not None for key in shared):
         pairs["R@1,IoU=0.5"] = lambda r: float((r.iou or 0.0) >= 0.5)
     return {
-        name: compare([of(first[k]) for k in shared], [of(second[k]) for k in shared], groups=groups, seed=seed)
+        name: compare([of(first[k]) for k in shared], [of(second[k]) for k in shared], groups=groups)
         for name, of in pairs.items()
     }
 

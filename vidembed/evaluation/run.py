@@ -85,7 +85,6 @@ def evaluate(
     *,
     channels: Sequence[str] | None = None,
     vectors: Searcher | None = None,
-    seed: int = 0,
 ) -> Report:
     """Ask every query whose media the index has. Media that are not in the index count as missing and are listed.
 
@@ -94,7 +93,6 @@ def evaluate(
         dataset: What to ask, and the truth.
         channels: Channels to search; None = all.
         vectors: The index's searcher, to rank captioned media by their vectors as well: text to medium and back.
-        seed: Of the intervals.
 
     Raises:
         InputError: Nothing is left to ask.
@@ -116,13 +114,13 @@ def evaluate(
     began = time.perf_counter()
     results = tuple(asker.ask(query) for query in asked.queries)
     took_s = time.perf_counter() - began
-    figures, intervals = figures_of(results, seed=seed)
+    figures, intervals = figures_of(results)
     if asked.task == "video":
         figures["all"].update(published_figures(results, asked.queries, asker.saliency(asked.queries)))
     if vectors is not None and asked.references:
         figures.update(vector_figures(vectors, asked, ids, channels))
     answered = [r for r in results if r.has_answer]
-    areas = trust_intervals(results, seed=seed)
+    areas = trust_intervals(results)
     return Report(
         name=dataset.name,
         protocol=dataset.protocol,
@@ -152,9 +150,9 @@ def evaluate(
     )
 
 
-def evaluate_pictures(index: Index, dataset: DataSet, directions: Directions, *, seed: int = 0) -> Report:
+def evaluate_pictures(index: Index, dataset: DataSet, directions: Directions) -> Report:
     """A report on pictures ranked by their vectors (`directions.of_pictures`); the index gives models and settings."""
-    figures, intervals = figures_of(directions.results, seed=seed)
+    figures, intervals = figures_of(directions.results)
     media = {key: path if key in directions.ranked else None for key, path in dataset.media.items()}
     there = replace(dataset, media=media)
     return Report(

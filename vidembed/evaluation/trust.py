@@ -18,6 +18,7 @@ from vidembed.evaluation.metrics import mean_of, roc_auc
 
 Doubles = NDArray[np.float64]
 RIGHT_IOU = 0.3
+_BINS = 10
 _DRAWS = 200
 _Z = 1.96
 
@@ -50,16 +51,16 @@ def _is_right(result: QueryResult) -> bool:
     return result.rank == 1 if result.iou is None else result.iou >= RIGHT_IOU
 
 
-def reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = 10) -> list[Bin]:
-    """The answers in `bins` equal bins of confidence, empty ones left out; 1 belongs to the last."""
+def reliability(confidence: ArrayLike, right: ArrayLike) -> list[Bin]:
+    """The answers in ten equal bins of confidence, empty ones left out; 1 belongs to the last."""
     sure, truth = np.asarray(confidence, dtype=np.float64), np.asarray(right, dtype=bool)
-    owner = np.minimum((sure * bins).astype(int), bins - 1)
+    owner = np.minimum((sure * _BINS).astype(int), _BINS - 1)
     made = []
-    for i in range(bins):
+    for i in range(_BINS):
         here = owner == i
         if here.any():
             count, share = int(here.sum()), float(truth[here].mean())
-            made.append(Bin(i / bins, (i + 1) / bins, count, float(sure[here].mean()), share, *wilson(share, count)))
+            made.append(Bin(i / _BINS, (i + 1) / _BINS, count, float(sure[here].mean()), share, *wilson(share, count)))
     return made
 
 
@@ -71,24 +72,24 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def calibration_error(confidence: ArrayLike, right: ArrayLike, *, bins: int = 10) -> float:
+def calibration_error(confidence: ArrayLike, right: ArrayLike) -> float:
     """Expected calibration error, 0..1: by how much confidence and share of right answers differ, in the mean.
 
     Source: Naeini, Cooper, Hauskrecht, AAAI 2015, with equal bins. NaN without answers.
     """
-    found = reliability(confidence, right, bins=bins)
+    found = reliability(confidence, right)
     total = sum(one.count for one in found)
     return sum(one.count * abs(one.confidence - one.right) for one in found) / total if total else float("nan")
 
 
-def chance_error(confidence: ArrayLike, *, seed: int = 0) -> tuple[float, float]:
+def chance_error(confidence: ArrayLike) -> tuple[float, float]:
     """The calibration error that these confidences would have if each meant just what it says.
 
     Returns:
         In the mean, and the one that 95 % of such answers stay below: an error under it can be chance.
     """
     sure = np.asarray(confidence, dtype=np.float64)
-    drawn = np.random.default_rng(seed).random((_DRAWS, len(sure))) < sure
+    drawn = np.random.default_rng(0).random((_DRAWS, len(sure))) < sure
     errors = [calibration_error(sure, right) for right in drawn]
     return float(np.mean(errors)), float(np.quantile(errors, 0.95))
 
@@ -111,7 +112,7 @@ def trust_figures(results: Sequence[QueryResult], *, threshold: float) -> dict[s
     }
 
 
-def trust_intervals(results: Sequence[QueryResult], *, seed: int = 0) -> dict[str, tuple[float, float, float]]:
+def trust_intervals(results: Sequence[QueryResult]) -> dict[str, tuple[float, float, float]]:
     """The areas under the curve with their 95 % bounds; queries for the same answer are drawn together."""
     shown = [result for result in results if result.answers]
     sure, right = judged(shown)
@@ -120,7 +121,7 @@ def trust_intervals(results: Sequence[QueryResult], *, seed: int = 0) -> dict[st
     made = {}
     for name, truth in (("ROC AUC, right or wrong", right), ("ROC AUC, answer or none", answer)):
         if truth.any() and not truth.all():
-            found = interval_of(_area(sure, truth), owners, seed=seed)
+            found = interval_of(_area(sure, truth), owners)
             made[name] = (found.value, found.low, found.high)
     return made
 

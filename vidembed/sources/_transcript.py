@@ -127,6 +127,7 @@ _BOILERPLATE = re.compile(
     r"for watching|see you (guys )?(in the |)next|subscribe|subtitles? by|amara\.org|transcri(bed|ption) by|this video",
     re.IGNORECASE,
 )
+_PAUSE_S = 1.0
 _SENTENCE_END = re.compile(r"[.!?。！？…][\"'”’)]*$")
 
 
@@ -155,12 +156,12 @@ def without_echoes(utterances: Sequence[Utterance]) -> list[Utterance]:
     return kept
 
 
-def sentences(words: Iterable[Word], language: str | None, *, pause_s: float = 1.0) -> Iterator[Utterance]:
+def sentences(words: Iterable[Word], language: str | None) -> Iterator[Utterance]:
     """Utterances that end with a sentence (of three words or more) or before a pause."""
     current: list[Word] = []
     for word in words:
         ended = current and (
-            word.start_s - current[-1].end_s >= pause_s
+            word.start_s - current[-1].end_s >= _PAUSE_S
             or (len(current) >= 3 and _SENTENCE_END.search(current[-1].text.strip()))
         )
         if ended:

@@ -23,6 +23,8 @@ MAX_COMPARED = 20_000
 _FIT_ROWS = 5000
 _BLOCK = 1024
 _PER_VIDEOS = 2
+_MOST_PAIRS = 50
+_ROUNDS = 20  # of k-means
 _TICKS = 8  # days that are named along the axis
 
 
@@ -143,7 +145,7 @@ def _umap(rows: Floats) -> Floats | None:
     return made
 
 
-def cluster(rows: Floats, count: int, *, rounds: int = 20) -> NDArray[np.int64]:
+def cluster(rows: Floats, count: int) -> NDArray[np.int64]:
     """(N,) group of each row by spherical k-means; the seeds are the rows farthest from those before (maximin)."""
     count = min(count, len(rows))
     if count == 0:
@@ -155,9 +157,9 @@ def cluster(rows: Floats, count: int, *, rounds: int = 20) -> NDArray[np.int64]:
         nearest = np.maximum(nearest, rows @ rows[chosen[-1]])
     centres = rows[chosen].copy()
     groups = np.zeros(len(rows), np.int64)
-    for _ in range(rounds):
+    for turn in range(_ROUNDS):
         found = (rows @ centres.T).argmax(axis=1)
-        if np.array_equal(found, groups) and _:
+        if np.array_equal(found, groups) and turn:
             break
         groups = found
         for group in range(count):
@@ -168,7 +170,7 @@ def cluster(rows: Floats, count: int, *, rounds: int = 20) -> NDArray[np.int64]:
     return groups
 
 
-def near_duplicates(clips: Sequence[Clip], rows: Floats, *, above: float, most: int = 50) -> list[Pair]:
+def near_duplicates(clips: Sequence[Clip], rows: Floats, *, above: float) -> list[Pair]:
     """The most alike pairs, best first; of two videos, or of one with itself, the best `_PER_VIDEOS` stand for all.
 
     Neighbours in one video are alike by nature and do not count.
@@ -182,7 +184,7 @@ def near_duplicates(clips: Sequence[Clip], rows: Floats, *, above: float, most: 
                 continue
             pairs.append(Pair(one, other, float(alike[i, j])))
         pairs = _best(pairs)
-    return pairs[:most]
+    return pairs[:_MOST_PAIRS]
 
 
 def _best(pairs: list[Pair]) -> list[Pair]:
