@@ -37,60 +37,11 @@ if TYPE_CHECKING:
 _TABS = ("Search", "Library", "Captions", "Explore", "About")
 
 _ASSETS = "/assets/"  # gradio's scripts and styles; their names change with what is in them
-# The same measures as in app.css, so that nothing jumps when the page takes over.
-_STYLE = """
-#ve-opening{position:fixed;inset:0;z-index:999;background:#fff;color:#1e293b;
-font:16px system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-#ve-opening>div{max-width:1680px;margin:0 auto;padding:0 clamp(14px,2.6vw,24px)}
-#ve-opening .t{display:flex;align-items:center;gap:10px;padding:16px 2px 6px}
-#ve-opening .t svg{width:26px;height:26px}#ve-opening b{font-size:20px;font-weight:650;letter-spacing:-.01em}
-#ve-opening .n{display:flex;border-bottom:1px solid #e2e8f0;margin-bottom:16px;font-size:14px;color:#475569}
-#ve-opening .n span{padding:12px 12px}#ve-opening .n span:first-child{color:#4f46e5;border-bottom:2px solid #4f46e5}
-#ve-opening form{display:flex;gap:8px}
-#ve-opening input{flex:1;min-width:0;height:46px;box-sizing:border-box;font:inherit;padding:0 14px;border-radius:10px;
-border:1px solid #cbd5e1;background:#fff;color:inherit}
-#ve-opening button{height:46px;min-width:96px;font:inherit;font-weight:600;border:0;border-radius:10px;
-background:#4f46e5;color:#fff}
-#ve-opening p{color:#475569;font-size:14px;margin:18px 2px}
-@media (max-width:900px){#ve-opening .n span{padding:12px 8px;font-size:.86rem}}
-@media (prefers-color-scheme:dark){#ve-opening{background:#0b0f19;color:#f1f5f9}#ve-opening .n{border-color:#334155;
-color:#cbd5e1}#ve-opening .n span:first-child{color:#a5b4fc;border-color:#818cf8}
-#ve-opening input{background:#1e293b;border-color:#475569}#ve-opening p{color:#cbd5e1}}
-"""
 
 # What gradio tells those who make previews of links: its own name and picture.
 _SECONDS = re.compile(r"\d{1,7}(\.\d+)?")
 _PREVIEWS = re.compile(rb'<meta\s+(?:property|name)="(?:og|twitter):[^>]*>')
 DESCRIPTION = "Find the moment in your videos: by words, by a picture, by a sound."
-
-_SCRIPT = """
-(() => {
-  const opening = document.getElementById("ve-opening");
-  const input = opening.querySelector("input");
-  input.focus();
-  opening.querySelector("form").addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (!input.value.trim()) return;
-    const asked = new URLSearchParams({ q: input.value });
-    history.replaceState(null, "", `?${asked}`); // what an address asks for is searched once the page stands
-    opening.querySelector("p").textContent = "Searching as soon as the page is ready…";
-  });
-  const look = () => {
-    const text = document.querySelector("#ve-text textarea");
-    if (!text) return;
-    watch.disconnect();
-    if (input.value) {
-      text.value = input.value;
-      text.dispatchEvent(new Event("input", { bubbles: true }));
-    }
-    opening.remove();
-    text.focus();
-  };
-  const watch = new MutationObserver(look);
-  watch.observe(document.body, { childList: true, subtree: true });
-  look();
-})();
-"""
 
 
 class Opening:
@@ -103,11 +54,11 @@ class Opening:
         tabs = "".join(f"<span>{tab}</span>" for tab in _TABS)
         self._app = app
         self._root = root_path
-        about = e(DESCRIPTION)
+        about, style, script = e(DESCRIPTION), _static("opening.css"), _static("opening.js")
         self._head = (
             f'<meta name="description" content="{about}"><meta property="og:title" content="{e(title)}">'
             f'<meta property="og:type" content="website"><meta property="og:description" content="{about}">'
-            f'<link rel="icon" type="image/svg+xml" href="{e(root_path)}/icon.svg"><style>{_STYLE}</style>'.encode()
+            f'<link rel="icon" type="image/svg+xml" href="{e(root_path)}/icon.svg"><style>{style}</style>'.encode()
         )
         self._body = (
             f'<div id="ve-opening" role="main"><div><div class="t">{LOGO}<b>{e(title)}</b></div>'
@@ -116,7 +67,7 @@ class Opening:
             "<button>Search</button></form>"
             '<p role="status">Opening the library…</p></div>'
             "<noscript><p>This page needs JavaScript.</p></noscript></div>"
-            f"<script>{_SCRIPT}</script>"
+            f"<script>{script}</script>"
         ).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -237,6 +188,10 @@ def top(site: Site) -> str:
     )
 
 
+def _static(name: str) -> str:
+    return (resources.files("vidembed.web") / "static" / name).read_text(encoding="utf-8")
+
+
 def looks() -> dict[str, Any]:
     """theme, css and head, as `launch` and `mount_gradio_app` take them."""
     theme = gr.themes.Default(
@@ -256,10 +211,7 @@ def looks() -> dict[str, Any]:
         button_primary_background_fill_dark="*primary_600",
         button_primary_background_fill_hover_dark="*primary_500",
     )
-    static = resources.files("vidembed.web") / "static"
-    script, css = (
-        "\n".join((static / name).read_text(encoding="utf-8") for name in names) for names in (_SCRIPTS, _STYLES)
-    )
+    script, css = ("\n".join(map(_static, names)) for names in (_SCRIPTS, _STYLES))
     script = f"(() => {{\nif (window.vidembed) return;\n{script}\n}})();"  # one scope; gradio may put the head in twice
     head = f'<meta name="viewport" content="width=device-width, initial-scale=1"><script>{script}</script>'
     return {"theme": theme, "css": css, "head": head}
