@@ -7,7 +7,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from vidembed import Query, VideoIndex
-from vidembed.web.searches import Answer
+from vidembed.web.searches import SearchAnswer
 from vidembed.web.security import Guard
 
 HERE = "http://127.0.0.1"
@@ -23,7 +23,7 @@ def toy_videos_path(index: VideoIndex) -> str:
 
 def red_answer(guard: Guard) -> Any:
     moments = guard.site.index.search("red", k=1)
-    return guard.site.answers.keep(Answer((Query.text("red"),), "red", tuple(moments)))
+    return guard.site.answers.keep(SearchAnswer((Query.text("red"),), "red", tuple(moments)))
 
 
 def search(web: TestClient, given: dict[str, Any], *, part: str = "ve-go", event: str = "click") -> dict[str, Any]:

@@ -19,7 +19,7 @@ from playwright.sync_api import Page, expect
 from vidembed.web.asking import Ask, run
 
 if TYPE_CHECKING:
-    from vidembed.web.searches import Answer
+    from vidembed.web.searches import SearchAnswer
     from vidembed.web.site import Site
 
 pytestmark = MARKS
@@ -116,7 +116,7 @@ def test_a_slow_answer_does_not_replace_the_one_asked_for_after_it(
 
     answered = threading.Event()
 
-    def slow(site: Site, ask: Ask) -> Answer:
+    def slow(site: Site, ask: Ask) -> SearchAnswer:
         if ask.text == "red":
             assert answered.wait(20)
         found = run(site, ask)

@@ -8,8 +8,8 @@ import pytest
 
 from vidembed.media.reading.gops import (
     Gop,
+    GopPlan,
     Jumps,
-    Plan,
     StreamRequest,
     group,
     jumps,
@@ -151,9 +151,9 @@ def test_a_jump_is_told_by_the_size_of_its_packet() -> None:
 
 def test_watching_takes_the_way_to_a_cut_and_serves_nothing_of_it() -> None:
     gop = sized("K0:900 1:100 2:100 3:100 4:100 5:600 6:100 7:100 8:100 9:100")
-    chosen = watched(gop, Plan((0, 1), frozenset({1}), {0: 0.04}), mode="adaptive")
+    chosen = watched(gop, GopPlan((0, 1), frozenset({1}), {0: 0.04}), mode="adaptive")
     assert chosen.feed == (0, 1, 2, 3, 4, 5)
     assert 0.04 <= chosen.served_until_s < 0.08
     calm = sized("K0:900 " + " ".join(f"{n}:100" for n in range(1, 10)))
-    assert watched(calm, Plan((0, 1), frozenset({1}), {0: 0.04}), mode="adaptive").feed == (0, 1)
-    assert watched(gop, Plan((), frozenset(), {}), mode="adaptive").feed == (), "only where it is needed"
+    assert watched(calm, GopPlan((0, 1), frozenset({1}), {0: 0.04}), mode="adaptive").feed == (0, 1)
+    assert watched(gop, GopPlan((), frozenset(), {}), mode="adaptive").feed == (), "only where it is needed"

@@ -15,7 +15,7 @@ from seen_media import KNOWN_TIMES
 from vidembed.errors import MediaUnreadable
 from vidembed.media.reading import forward
 from vidembed.media.reading.forward import DecodedGop, GopDecoders
-from vidembed.media.reading.gops import Gop, Plan, StreamRequest
+from vidembed.media.reading.gops import Gop, GopPlan, StreamRequest
 from vidembed.media.reading.picture_stream import PictureStream
 from vidembed.media.reading.pyav_reader import PyavReader
 from vidembed.protocols import StreamMode, VideoReader
@@ -77,13 +77,13 @@ def test_a_span_and_single_times_between_passes(media: Media) -> None:
         assert same(one, other, rate_hz=1) == 3
 
 
-def given_away(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+def given_away(monkeypatch: pytest.MonkeyPatch) -> list[GopPlan]:
     """The plans that other threads get from now on."""
-    plans: list[Plan] = []
+    plans: list[GopPlan] = []
     submit = GopDecoders.submit
 
     def noted(
-        self: GopDecoders, gop: Gop, chosen: Plan, request: StreamRequest, before: Gop | None = None
+        self: GopDecoders, gop: Gop, chosen: GopPlan, request: StreamRequest, before: Gop | None = None
     ) -> Future[DecodedGop]:
         plans.append(chosen)
         return submit(self, gop, chosen, request, before)
@@ -141,7 +141,7 @@ def test_the_error_of_a_helper_is_raised_here_and_the_next_pass_works(
     with PyavReader(path, threads=2) as video:
         with monkeypatch.context() as patch:
 
-            def broken(self: PictureStream, gop: Gop, chosen: Plan) -> Iterator[object]:
+            def broken(self: PictureStream, gop: Gop, chosen: GopPlan) -> Iterator[object]:
                 yield next(decode(self, gop, chosen))
                 raise MediaUnreadable("three_shots.mp4: broken here")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from vidembed.config.schema import MomentSettings
 from vidembed.search.channels import Pieces
 from vidembed.search.curves import Axis, Seconds, Sheet, merge_pieces, smooth_rows
-from vidembed.search.moments import Candidate, propose_each, score_spans, soft_nms
+from vidembed.search.moments import MomentCandidate, propose_each, score_spans, soft_nms
 from vidembed.types import Clip, Span
 
 PLAIN = MomentSettings(smooth_s=0)
@@ -48,7 +48,9 @@ def steps(*parts: tuple[float, float]) -> Curve:
     return Curve(np.arange(len(scores) + 1.0), scores)
 
 
-def propose(curve: Curve, *, shots: Sequence[Span] = (), settings: MomentSettings | None = None) -> list[Candidate]:
+def propose(
+    curve: Curve, *, shots: Sequence[Span] = (), settings: MomentSettings | None = None
+) -> list[MomentCandidate]:
     """The spans of one curve, smoothed all through."""
     settings = settings or MomentSettings()
     smoothed = smooth(curve, settings.smooth_s).scores

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from vidembed.align.pairs import BadRow, Pair, Pairs, read_pairs
 
 if TYPE_CHECKING:
-    from vidembed.align.aligned import AlignedEncoder, Manifest, load
+    from vidembed.align.aligned import AlignedEncoder, HeadsManifest, load
     from vidembed.align.fit import Epoch, FitSettings
     from vidembed.align.measuring import Direction, EvalReport, evaluate, export
     from vidembed.align.training import AlignSettings, TrainReport, train
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 # No module has the name of a function: importing it would put the module in the function's place.
 _WHERE = {
     "AlignSettings": "training", "AlignedEncoder": "aligned", "Direction": "measuring", "Epoch": "fit",
-    "EvalReport": "measuring", "FitSettings": "fit", "Manifest": "aligned", "TrainReport": "training",
+    "EvalReport": "measuring", "FitSettings": "fit", "HeadsManifest": "aligned", "TrainReport": "training",
     "evaluate": "measuring", "export": "measuring", "load": "aligned", "train": "training",
 }  # fmt: skip
 
 __all__ = [
-    "AlignSettings", "AlignedEncoder", "BadRow", "Direction", "Epoch", "EvalReport", "FitSettings", "Manifest", "Pair",
-    "Pairs", "TrainReport", "evaluate", "export", "load", "read_pairs", "train",
+    "AlignSettings", "AlignedEncoder", "BadRow", "Direction", "Epoch", "EvalReport", "FitSettings", "HeadsManifest",
+    "Pair", "Pairs", "TrainReport", "evaluate", "export", "load", "read_pairs", "train",
 ]  # fmt: skip
 
 

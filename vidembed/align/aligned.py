@@ -23,7 +23,7 @@ MANIFEST, HEADS, CARD = "align.json", "heads.safetensors", "MODEL_CARD.md"
 
 
 @dataclass(frozen=True)
-class Tower:
+class FrozenTower:
     """One modality of an alignment: the base model by name, the space its features come from, the head's making."""
 
     model: str
@@ -37,12 +37,12 @@ class Tower:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class HeadsManifest:
     """What a model folder says of itself; read without loading anything heavy."""
 
     name: str
     dim: int
-    towers: Mapping[Modality, Tower]
+    towers: Mapping[Modality, FrozenTower]
     sha256: Mapping[str, str]  # file -> hash
     about: Mapping[str, Any] = field(default_factory=dict)  # data, licence, seed, figures
 
@@ -62,18 +62,18 @@ class Manifest:
         (folder / MANIFEST).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
-    def read(cls, folder: Path) -> Manifest:
+    def read(cls, folder: Path) -> HeadsManifest:
         """Raises WeightsMissing when there is none, or it is damaged or of a newer format."""
         path = folder / MANIFEST
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content["format"] != FORMAT:
                 raise WeightsMissing(f"{path} has format {content['format']!r}, this version reads {FORMAT}")
-            towers: dict[Modality, Tower] = {}
+            towers: dict[Modality, FrozenTower] = {}
             for modality, t in content["towers"].items():
                 if modality not in MODALITIES:
                     raise ValueError(f"modality {modality!r}")
-                towers[modality] = Tower(t["model"], Space(t["space"]["name"], int(t["space"]["dim"])), t["head"])
+                towers[modality] = FrozenTower(t["model"], Space(t["space"]["name"], int(t["space"]["dim"])), t["head"])
             return cls(content["name"], int(content["dim"]), towers, content["sha256"], content.get("about", {}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise WeightsMissing(
@@ -120,7 +120,7 @@ def load(
     Raises WeightsMissing, ConfigError (a tower of another space), and what loading a base model raises.
     """
     folder = Path(folder)
-    manifest = Manifest.read(folder)
+    manifest = HeadsManifest.read(folder)
     heads = _load_heads(folder, manifest)
     given, by_name = dict(towers or {}), dict[str, Encoder]()
     bases: dict[Modality, Encoder] = {}
@@ -159,7 +159,7 @@ def _registry(name: str) -> Encoder:
     return found
 
 
-def _load_heads(folder: Path, manifest: Manifest) -> dict[Modality, Head]:
+def _load_heads(folder: Path, manifest: HeadsManifest) -> dict[Modality, Head]:
     path = folder / HEADS
     if not path.is_file():
         raise WeightsMissing(f"no {HEADS} in {folder}")

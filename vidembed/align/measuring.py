@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.align.aligned import CARD, HEADS, MANIFEST, Manifest, Tower, sha256_of
+from vidembed.align.aligned import CARD, HEADS, MANIFEST, FrozenTower, HeadsManifest, sha256_of
 from vidembed.align.features import FeatureCache, MediaLoader, Progress
 from vidembed.align.pairs import BadRow, Pair, Pairs, read_pairs
 from vidembed.errors import InputError
@@ -154,7 +154,7 @@ def write_model(
     *,
     name: str,
     heads: Mapping[Modality, TrainableHead],
-    towers: Mapping[Modality, Tower],
+    towers: Mapping[Modality, FrozenTower],
     about: Mapping[str, Any],
 ) -> Path:
     """Write the model folder: heads.safetensors (float32), align.json, MODEL_CARD.md. Returns the folder."""
@@ -166,7 +166,7 @@ def write_model(
     }
     save_file(tensors, folder / HEADS)
     dim = next(iter(heads.values())).spec.out_dim
-    manifest = Manifest(name, dim, dict(towers), {HEADS: sha256_of(folder / HEADS)}, about)
+    manifest = HeadsManifest(name, dim, dict(towers), {HEADS: sha256_of(folder / HEADS)}, about)
     manifest.write(folder)
     (folder / CARD).write_text(card(manifest), encoding="utf-8")
     return folder
@@ -193,7 +193,7 @@ def export(
     model, out = Path(model), Path(out)
     if not (model / MANIFEST).is_file() and (model / "model" / MANIFEST).is_file():
         model = model / "model"
-    manifest = Manifest.read(model)
+    manifest = HeadsManifest.read(model)
     if out.exists() and any(out.iterdir()):
         raise InputError(f"{out} exists and is not empty", hint="choose a new folder")
     out.mkdir(parents=True, exist_ok=True)
@@ -207,7 +207,7 @@ def export(
     return out
 
 
-def card(manifest: Manifest) -> str:
+def card(manifest: HeadsManifest) -> str:
     """The model card in Markdown, from what the manifest knows."""
     about = manifest.about
     lines = [f"# {manifest.name}", ""]

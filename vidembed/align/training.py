@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.align.aligned import Tower
+from vidembed.align.aligned import FrozenTower
 from vidembed.align.features import FeatureCache, MediaLoader, Progress
 from vidembed.align.fit import Batch, Epoch, Fit, FitSettings, fit
 from vidembed.align.heads import TrainableHead
@@ -153,7 +153,9 @@ def train(
         out / "model",
         name=settings.name,
         heads={m: head for m, (_, _, head) in modules.items()},
-        towers={m: Tower(name, encoder.space, head.spec.as_dict()) for m, (name, encoder, head) in modules.items()},
+        towers={
+            m: FrozenTower(name, encoder.space, head.spec.as_dict()) for m, (name, encoder, head) in modules.items()
+        },
         about=about,
     )
     return TrainReport(

@@ -27,7 +27,7 @@ class BrokenSpan(InputError):
     """A row whose span cannot be: official files have a few, which readers leave out and count."""
 
 
-class Record:
+class Annotation:
     """One entry of an annotation file. Asking for a field that is missing or wrong raises InputError."""
 
     def __init__(self, fields: Mapping[str, Any], file: Path, line: Line) -> None:
@@ -43,9 +43,9 @@ class Record:
         """The error for a span of this record that cannot be, to be raised by the caller."""
         return BrokenSpan(f"{self._file}:{self._line()}: {message}")
 
-    def renamed(self, fields: Mapping[str, Any]) -> Record:
+    def renamed(self, fields: Mapping[str, Any]) -> Annotation:
         """The record at the same place with other fields."""
-        return Record(fields, self._file, self._line)
+        return Annotation(fields, self._file, self._line)
 
     def __contains__(self, name: str) -> bool:
         return self.fields.get(name) not in (None, "")
@@ -129,7 +129,7 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}:{line}: not UTF-8: {error.reason}", hint="save the file as UTF-8") from error
 
 
-def read_json(path: Path) -> tuple[Any, Callable[[Any, Sequence[str | int]], Record]]:
+def read_json(path: Path) -> tuple[Any, Callable[[Any, Sequence[str | int]], Annotation]]:
     """The parsed file and `record(fields, trail)`, which wraps the object that lies at `trail` in it."""
     text = read_text(path)
 
@@ -147,16 +147,16 @@ def read_json(path: Path) -> tuple[Any, Callable[[Any, Sequence[str | int]], Rec
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
 
-    def record(fields: Any, trail: Sequence[str | int]) -> Record:
+    def record(fields: Any, trail: Sequence[str | int]) -> Annotation:
         if not isinstance(fields, dict):
             line = _line_of(text, trail[:-1]) if trail else 1
             raise InputError(f"{path}:{line}: expected an object at {_dotted(trail)}, got {str(fields)[:60]!r}")
-        return Record(fields, path, lambda: _line_of(text, trail))
+        return Annotation(fields, path, lambda: _line_of(text, trail))
 
     return data, record
 
 
-def json_records(path: Path, *trail: str) -> Iterator[Record]:
+def json_records(path: Path, *trail: str) -> Iterator[Annotation]:
     """The objects of the list at `trail` ("sentences") of a JSON file; no trail: the file is the list."""
     data, record = read_json(path)
     for i, name in enumerate(trail):
@@ -167,7 +167,7 @@ def json_records(path: Path, *trail: str) -> Iterator[Record]:
         yield record(fields, (*trail, i))
 
 
-def jsonl_records(path: Path) -> Iterator[Record]:
+def jsonl_records(path: Path) -> Iterator[Annotation]:
     """One JSON object a line; blank lines are skipped."""
     for number, line in enumerate(read_text(path).splitlines(), start=1):
         if not line.strip():
@@ -178,10 +178,10 @@ def jsonl_records(path: Path) -> Iterator[Record]:
             raise InputError(f"{path}:{number}: not JSON: {error.msg}") from error
         if not isinstance(fields, dict):
             raise InputError(f"{path}:{number}: expected an object, got {str(fields)[:60]!r}")
-        yield Record(fields, path, lambda number=number: number)  # type: ignore[misc]
+        yield Annotation(fields, path, lambda number=number: number)  # type: ignore[misc]
 
 
-def csv_records(path: Path, *, delimiter: str = ",") -> Iterator[Record]:
+def csv_records(path: Path, *, delimiter: str = ",") -> Iterator[Annotation]:
     """Rows of a CSV file with a header line; names and values without blanks around them."""
     rows = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, skipinitialspace=True)
     try:
@@ -191,7 +191,7 @@ def csv_records(path: Path, *, delimiter: str = ",") -> Iterator[Record]:
                 continue
             number = rows.line_num
             fields = {name: cell.strip() for name, cell in zip(header, row)}
-            record = Record(fields, path, lambda number=number: number)  # type: ignore[misc]
+            record = Annotation(fields, path, lambda number=number: number)  # type: ignore[misc]
             if len(row) > len(header):
                 raise record.wrong(f"{len(row)} cells for {len(header)} columns", hint="quote texts that have commas")
             yield record
@@ -199,7 +199,7 @@ def csv_records(path: Path, *, delimiter: str = ",") -> Iterator[Record]:
         raise InputError(f"{path}:{rows.line_num}: not CSV: {error}") from error
 
 
-def line_records(path: Path, split: Callable[[str], Mapping[str, Any] | None]) -> Iterator[Record]:
+def line_records(path: Path, split: Callable[[str], Mapping[str, Any] | None]) -> Iterator[Annotation]:
     """Lines of a text file, each split into fields; "#" comments and blank lines are skipped.
 
     `split` returns None for a line it cannot understand.
@@ -210,7 +210,7 @@ def line_records(path: Path, split: Callable[[str], Mapping[str, Any] | None]) -
         fields = split(line)
         if fields is None:
             raise InputError(f"{path}:{number}: cannot understand the line {line[:80]!r}")
-        yield Record(fields, path, lambda number=number: number)  # type: ignore[misc]
+        yield Annotation(fields, path, lambda number=number: number)  # type: ignore[misc]
 
 
 def _dotted(trail: Sequence[str | int]) -> str:

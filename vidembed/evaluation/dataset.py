@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.errors import InputError
-from vidembed.evaluation.annotations import Record, jsonl_records
+from vidembed.evaluation.annotations import Annotation, jsonl_records
 from vidembed.evaluation.metrics import Stretch
 from vidembed.media.kinds import MEDIA_EXTENSIONS
 from vidembed.types import Span
@@ -187,7 +187,7 @@ def read_queries(file: Path, media: Path | None = None, *, known: Iterable[str] 
     return DataSet(file.stem, "own queries", tuple(queries), videos)
 
 
-def _asked(record: Record, folder: Path) -> tuple[QueryModality, str | Path]:
+def _asked(record: Annotation, folder: Path) -> tuple[QueryModality, str | Path]:
     given: list[QueryModality] = [name for name in ("text", "image", "audio") if name in record.fields]  # type: ignore[misc]
     if len(given) != 1:
         raise record.wrong(f"a query has exactly one of text, image, audio; got {', '.join(given) or 'none'}")
@@ -201,7 +201,7 @@ def _asked(record: Record, folder: Path) -> tuple[QueryModality, str | Path]:
     return modality, path
 
 
-def _answers(record: Record) -> Sequence[tuple[str, tuple[Span, ...]]]:
+def _answers(record: Annotation) -> Sequence[tuple[str, tuple[Span, ...]]]:
     given = [name for name in ("video", "answers", "no_answer") if name in record.fields]
     if len(given) != 1:
         raise record.wrong(f"a query has exactly one of video, answers, no_answer; got {', '.join(given) or 'none'}")
@@ -217,7 +217,7 @@ def _answers(record: Record) -> Sequence[tuple[str, tuple[Span, ...]]]:
     return [_answer(answer, record) for answer in answers]
 
 
-def _answer(fields: Any, record: Record) -> tuple[str, tuple[Span, ...]]:
+def _answer(fields: Any, record: Annotation) -> tuple[str, tuple[Span, ...]]:
     if not isinstance(fields, Mapping) or not isinstance(fields.get("video"), str) or not fields["video"].strip():
         raise record.wrong(f"an answer needs the field 'video', got {str(fields)[:60]!r}")
     bounds = [name in fields for name in ("start_s", "end_s")]
@@ -233,7 +233,7 @@ def _place(
     folder: MediaFolder,
     indexed: Mapping[str, str] | None,
     beside: Path,
-    record: Record,
+    record: Annotation,
     videos: dict[str, Path | None],
 ) -> str:
     """The key of a video; its file is noted in `videos`."""
@@ -262,7 +262,7 @@ def _by_name(known: Iterable[str]) -> dict[str, str]:
     return {**{n: e for n, e in names.items() if n not in twice}, **{entry: entry for entry in given}}
 
 
-def unique(key: str, seen: dict[str, None], record: Record, what: str) -> None:
+def unique(key: str, seen: dict[str, None], record: Annotation, what: str) -> None:
     """Notes the key; raises InputError when it was there before."""
     if key in seen:
         raise record.wrong(f"duplicate {what} {key!r}")

@@ -19,9 +19,10 @@ from pathlib import Path
 import yaml
 
 from vidembed.errors import InputError, did_you_mean
-from vidembed.evaluation import readers_captions, readers_moments
 from vidembed.evaluation.annotations import BrokenSpan
 from vidembed.evaluation.dataset import DataSet, MediaFolder, Task
+from vidembed.evaluation.readers_captions import audiocaps, clotho, coco, flickr, msrvtt, msvd, multivent, vatex
+from vidembed.evaluation.readers_moments import activitynet, charades, didemo, longvale, momentseeker, qvhighlights, tvr
 
 Read = Callable[[Path, MediaFolder, str], DataSet]
 
@@ -51,12 +52,15 @@ def _known() -> Iterator[Reader]:
     known = yaml.safe_load(text)
     phrases = known.pop("phrases")
     for name, facts in known.items():
-        module, _, function = facts.pop("reader").partition(".")
         splits = {split: protocol.format(**phrases) for split, protocol in facts.pop("splits").items()}
-        yield Reader(name, read=getattr(_MODULES[module], function), splits=splits, **facts)
+        yield Reader(name, read=_READ[facts.pop("reader")], splits=splits, **facts)
 
 
-_MODULES = {"readers_captions": readers_captions, "readers_moments": readers_moments}
+_FUNCTIONS: tuple[Read, ...] = (
+    msrvtt, msvd, vatex, multivent, audiocaps, clotho, flickr, coco,
+    didemo, activitynet, qvhighlights, charades, tvr, longvale, momentseeker,
+)  # fmt: skip
+_READ = {read.__name__: read for read in _FUNCTIONS}
 READERS: dict[str, Reader] = {reader.name: reader for reader in _known()}
 
 

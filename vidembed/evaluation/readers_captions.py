@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from vidembed.errors import InputError
-from vidembed.evaluation.annotations import Record, csv_records, json_records, jsonl_records, line_records, read_json
+from vidembed.evaluation.annotations import (
+    Annotation,
+    csv_records,
+    json_records,
+    jsonl_records,
+    line_records,
+    read_json,
+)
 from vidembed.evaluation.dataset import Answer, DataSet, EvalQuery, MediaFolder, unique
 
 
@@ -60,7 +67,7 @@ def msrvtt(file: Path, media: MediaFolder, split: str) -> DataSet:
     return captioned(pairs(), media)
 
 
-def _one_each(records: Iterable[Record]) -> Iterable[tuple[str, str]]:
+def _one_each(records: Iterable[Annotation]) -> Iterable[tuple[str, str]]:
     seen: dict[str, None] = {}
     for record in records:
         key = record.key("video_id")
@@ -150,7 +157,7 @@ def flickr(file: Path, media: MediaFolder, split: str) -> DataSet:
     return captioned(pairs, media)
 
 
-def _flickr_records(file: Path) -> Iterable[Record]:
+def _flickr_records(file: Path) -> Iterable[Annotation]:
     if file.suffix == ".csv":  # Flickr30k from Kaggle: image_name| comment_number| comment
         for record in csv_records(file, delimiter="|"):
             fields = {new: record.fields.get(old) for old, new in _COLUMNS.items() if old in record.fields}

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.evaluation.annotations import (
+    Annotation,
     BrokenSpan,
-    Record,
     json_records,
     jsonl_records,
     line_records,
@@ -68,7 +68,7 @@ def paragraphs(moments: Iterable[Described], media: MediaFolder) -> DataSet:
     return captioned(((video, " ".join(parts)) for video, parts in texts.items()), media, names=_names)
 
 
-def _spans(record: Record, pairs: Iterable[Any]) -> tuple[Span, ...] | BrokenSpan:
+def _spans(record: Annotation, pairs: Iterable[Any]) -> tuple[Span, ...] | BrokenSpan:
     try:
         return tuple(record.pair(pair) for pair in pairs)
     except BrokenSpan as error:
@@ -105,7 +105,7 @@ def didemo(file: Path, media: MediaFolder, split: str) -> DataSet:
     return paragraphs(moments(), media) if split == "paragraph" else described(moments(), media)
 
 
-def _segments(pair: Any, record: Record) -> tuple[int, int]:
+def _segments(pair: Any, record: Annotation) -> tuple[int, int]:
     whole = isinstance(pair, list) and len(pair) == 2 and all(isinstance(n, int) and 0 <= n <= 5 for n in pair)
     if not whole:
         raise record.wrong(f"times are pairs of segment numbers from 0 to 5, got {str(pair)[:40]!r}")
@@ -152,7 +152,7 @@ def qvhighlights(file: Path, media: MediaFolder, split: str) -> DataSet:
     return described(moments(), media)
 
 
-def _saliency(record: Record) -> NDArray[np.float64] | None:
+def _saliency(record: Annotation) -> NDArray[np.float64] | None:
     """(clips, 3) ratings of all whole 2-second clips of the video, 0 where nobody marked one."""
     if "saliency_scores" not in record:
         return None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vidembed.errors import InputError
-from vidembed.evaluation.annotations import Record, read_json
+from vidembed.evaluation.annotations import Annotation, read_json
 from vidembed.evaluation.bootstrap import Comparison, compare
 from vidembed.evaluation.figures import QueryResult
 
@@ -50,7 +50,7 @@ class Report:
 def read_report(path: Path) -> Report:
     """A report that was saved as JSON. Raises InputError, naming the file, for anything else."""
     data, record_at = read_json(path)
-    record: Record = record_at(data, ())
+    record: Annotation = record_at(data, ())
     if record.fields.get("schema") != SCHEMA or "queries" not in record:
         raise record.wrong(f"not a report of vidembed evaluate (schema {SCHEMA})")
     try:

@@ -16,7 +16,7 @@ from vidembed.search.channels import ChannelSearch, Pieces
 from vidembed.search.confidence import Curve, confidence_from
 from vidembed.search.curves import Sheet
 from vidembed.search.fusion import confidence_of, fuse_channels
-from vidembed.search.moments import Candidate, propose_each, score_spans, whole_spans
+from vidembed.search.moments import MomentCandidate, propose_each, score_spans, whole_spans
 from vidembed.types import Clip, Floats, Hit, Moment, Span, TextLine
 
 _GLANCE_S = 0.3  # what frames say of so short a span counts half; chosen on the tuning half of benchmarks/moments.py
@@ -26,7 +26,7 @@ _ENDS = (".", "!", "?", "…", "。", "！", "？", ":", ";")
 
 def candidates(
     sheet: Sheet, seeds: Mapping[str, Sequence[Clip]], channels: Sequence[ChannelSearch], settings: SearchSettings
-) -> list[Candidate]:
+) -> list[MomentCandidate]:
     """Spans that overlap a found clip, scored in each channel of the sheet.
 
     Args:
@@ -48,7 +48,7 @@ def candidates(
 
 def _spans(
     sheet: Sheet, seeds: Mapping[str, Sequence[Clip]], channels: Sequence[ChannelSearch], settings: MomentSettings
-) -> Iterator[Candidate]:
+) -> Iterator[MomentCandidate]:
     """Candidates with their seeds; last, each seed that no candidate overlaps, as a span of its own."""
     trust = {channel.name: channel.trust for channel in channels}
     curve, smoothed = sheet.joined(trust), sheet.joined(trust, smooth_s=settings.smooth_s)
@@ -80,7 +80,9 @@ def _overlapping(clips: Sequence[Clip], span: Span) -> list[Clip]:
     return [clip for clip in clips if clip.span.start_s < end_s and start_s < clip.span.end_s]
 
 
-def _value(candidate: Candidate, worths: Sequence[float], channels: Sequence[ChannelSearch], share: float) -> None:
+def _value(
+    candidate: MomentCandidate, worths: Sequence[float], channels: Sequence[ChannelSearch], share: float
+) -> None:
     """Fill in values and phrase. worths: each channel's span score; share: of the clip's score in it."""
     ids = [clip.clip_id for clip in candidate.seeds]
     for channel, worth, top in zip(channels, worths, candidate.highest, strict=True):
@@ -96,7 +98,7 @@ def _value(candidate: Candidate, worths: Sequence[float], channels: Sequence[Cha
             candidate.phrase |= any(channel.exact[clip_id].phrase for clip_id in ids if clip_id in channel.exact)
 
 
-def _odds(candidate: Candidate, channels: Sequence[ChannelSearch]) -> dict[str, float]:
+def _odds(candidate: MomentCandidate, channels: Sequence[ChannelSearch]) -> dict[str, float]:
     """Channel -> log-odds that the candidate is an answer, by this channel alone."""
     odds: dict[str, float] = {}
     for channel, top in zip(channels, candidate.highest, strict=True):
@@ -115,8 +117,8 @@ def _known(span: Span, channel: ChannelSearch) -> float:
 
 
 def ranked(
-    found: Sequence[Candidate], channels: Sequence[ChannelSearch], settings: SearchSettings, *, phrase_first: bool
-) -> Iterator[Candidate]:
+    found: Sequence[MomentCandidate], channels: Sequence[ChannelSearch], settings: SearchSettings, *, phrase_first: bool
+) -> Iterator[MomentCandidate]:
     """Candidates by fused score down, then video and time, without those that mostly repeat a better one."""
     by_key = {candidate.key: candidate for candidate in found}
     rankings = {}
@@ -145,7 +147,7 @@ class Deduplicator:
         """Whether the video has an answer already."""
         return video_id in self._spans
 
-    def add(self, candidate: Candidate) -> bool:
+    def add(self, candidate: MomentCandidate) -> bool:
         """Whether the candidate is new; if so, it is added."""
         earlier = self._spans.get(candidate.video_id, [])
         if any(_same(candidate.span, other) for other in earlier):
@@ -160,7 +162,7 @@ def _same(a: Span, b: Span) -> bool:
 
 
 def moment_of(
-    candidate: Candidate, sheet: Sheet, channels: Sequence[ChannelSearch], path: Path, curve: Curve
+    candidate: MomentCandidate, sheet: Sheet, channels: Sequence[ChannelSearch], path: Path, curve: Curve
 ) -> Moment:
     """The answer for a candidate, with the best hit and line of text of each channel. curve: of confidence."""
     odds = _odds(candidate, channels)
@@ -196,14 +198,14 @@ def _helped(odds: Mapping[str, float]) -> dict[str, float]:
     return {name: sure[name] for name in sorted(sure, key=lambda name: -sure[name]) if sure[name] >= least}
 
 
-def _origin(candidate: Candidate, hits: Sequence[Hit]) -> Clip:
+def _origin(candidate: MomentCandidate, hits: Sequence[Hit]) -> Clip:
     """The seed that has the best time; of several, or if none has, the best ranked one."""
     ranks = {hit.clip_id: hit.rank for hit in sorted(hits, key=lambda hit: -hit.rank)}
     shown = [clip for clip in candidate.seeds if clip.span.contains(candidate.best_s)]
     return min(shown or candidate.seeds, key=lambda clip: (ranks.get(clip.clip_id, 1 << 30), clip.span, clip.clip_id))
 
 
-def _best_text(pieces: Pieces, candidate: Candidate) -> str:
+def _best_text(pieces: Pieces, candidate: MomentCandidate) -> str:
     """The line of a text channel with the highest z in the span, above 0.5."""
     best, text, span = 0.5, "", candidate.span
     first, last = pieces.window.searchsorted([candidate.window, candidate.window + 1]).tolist()
@@ -213,7 +215,9 @@ def _best_text(pieces: Pieces, candidate: Candidate) -> str:
     return text
 
 
-def diverse(order: Sequence[Candidate], channels: Sequence[ChannelSearch], diversity: float) -> list[Candidate]:
+def diverse(
+    order: Sequence[MomentCandidate], channels: Sequence[ChannelSearch], diversity: float
+) -> list[MomentCandidate]:
     """Reorder candidates by maximal marginal relevance over the vectors of the first dense channel."""
     for channel in channels:
         vectors = [_vector(candidate, channel) for candidate in order]
@@ -226,7 +230,7 @@ def diverse(order: Sequence[Candidate], channels: Sequence[ChannelSearch], diver
     return list(order)
 
 
-def _vector(candidate: Candidate, channel: ChannelSearch) -> Floats | None:
+def _vector(candidate: MomentCandidate, channel: ChannelSearch) -> Floats | None:
     for clip in sorted(candidate.seeds, key=lambda clip: not clip.span.contains(candidate.best_s)):
         vector = channel.vector_of(clip.clip_id)
         if vector is not None:

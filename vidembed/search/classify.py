@@ -27,7 +27,7 @@ _HEARD = 0.5  # how surely a text names a sound before a channel of sound has a 
 
 
 @dataclass(frozen=True)
-class Curve:
+class LabelCurve:
     """The logarithm of the odds as a straight line over the evidence."""
 
     slope: float
@@ -35,11 +35,11 @@ class Curve:
 
 
 @cache
-def curves() -> Mapping[str, Curve]:
+def curves() -> Mapping[str, LabelCurve]:
     """The fitted curve of each kind of source; that of frames where there is no other."""
     file = resources.files("vidembed.search") / "label_calibration.json"
     data = json.loads(file.read_text(encoding="utf-8"))
-    return {name: Curve(**data[name]) for name in ("frames", "audio")}
+    return {name: LabelCurve(**data[name]) for name in ("frames", "audio")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +57,7 @@ class LabelView:
     texts: Floats
     bank: Floats
     heard: Doubles
-    curve: Curve
+    curve: LabelCurve
     pooling: SegmentScore
 
     def odds(self, rows: Sequence[Row]) -> Doubles:

@@ -31,7 +31,7 @@ _ROUNDED_S = 1e-6  # sums of seconds are no more exact
 
 
 @dataclass(eq=False)
-class Candidate:
+class MomentCandidate:
     """A span of a score curve that may become an answer; a search fills in the fields with defaults.
 
     Attributes:
@@ -72,7 +72,7 @@ def propose_each(
     shots: Sequence[Sequence[Span]],
     *,
     settings: MomentSettings,
-) -> list[list[Candidate]]:
+) -> list[list[MomentCandidate]]:
     """Find the best spans of each of W curves.
 
     Candidates are the stretches above each of `levels` thresholds (a watershed, as in Zhao et al., TAG, ICCV 2017), and
@@ -143,10 +143,10 @@ def soft_nms(
     return kept, decayed
 
 
-def whole_spans(axis: Axis, scores: NDArray[np.float64], chosen: Sequence[tuple[int, Span]]) -> list[Candidate]:
+def whole_spans(axis: Axis, scores: NDArray[np.float64], chosen: Sequence[tuple[int, Span]]) -> list[MomentCandidate]:
     """Candidates of given (stretch, span), with score 0: after all others."""
     spans = _Spans(axis, scores, scores, min_s=0.0)
-    return [Candidate(stretch, span, spans.best_time(stretch, span), 0.0) for stretch, span in chosen]
+    return [MomentCandidate(stretch, span, spans.best_time(stretch, span), 0.0) for stretch, span in chosen]
 
 
 def _cells(
@@ -253,9 +253,9 @@ class _Spans:
         self._starts, self._ends, self._times = axis.starts.tolist(), axis.ends.tolist(), axis.times_s.tolist()
         self._scores, self._smoothed, self._min_s = scores.tolist(), smoothed.tolist(), min_s
 
-    def candidate(self, stretch: int, first: int, last: int, score: float) -> Candidate:
+    def candidate(self, stretch: int, first: int, last: int, score: float) -> MomentCandidate:
         span = self._span(stretch, first, last)
-        return Candidate(stretch, span, self.best_time(stretch, span), score)
+        return MomentCandidate(stretch, span, self.best_time(stretch, span), score)
 
     def _span(self, stretch: int, first: int, last: int) -> Span:
         """The cells' span, widened to min_s around its best cell if the curve is long enough."""

@@ -24,7 +24,7 @@ from vidembed.search.curves import Sheet, windows
 from vidembed.search.dense import DenseChannelSearch
 from vidembed.search.fusion import fuse_channels, weigh
 from vidembed.search.late import LateChannelSearch
-from vidembed.search.moments import Candidate
+from vidembed.search.moments import MomentCandidate
 from vidembed.search.query import (
     ChannelQuery,
     Load,
@@ -234,7 +234,7 @@ class Search:
             return LateChannelSearch(query, tools, stored=stored, weight=weight)
         return DenseChannelSearch(query, tools, stored=stored, weight=weight)
 
-    def _rounds(self) -> Iterator[tuple[Sheet, Iterable[Candidate]]]:
+    def _rounds(self) -> Iterator[tuple[Sheet, Iterable[MomentCandidate]]]:
         """Ranked candidates of each round of `seeds` clips, so that a further page does not change those before."""
         by_z = self._settings.fusion == "evidence"
         rankings = {c.name: [(hit.clip_id, hit.z if by_z else hit.value) for hit in c.found] for c in self.channels}
@@ -246,7 +246,7 @@ class Search:
             if sheet is not None:
                 yield sheet, order
 
-    def _round(self, seeds: Sequence[Clip]) -> tuple[Sheet | None, Iterable[Candidate]]:
+    def _round(self, seeds: Sequence[Clip]) -> tuple[Sheet | None, Iterable[MomentCandidate]]:
         """Candidates made from these clips, ranked over all channels; no sheet if the filter leaves nothing."""
         settings, diversity = self._settings, self._options.diversity
         per_video: dict[str, list[Clip]] = {}

@@ -13,7 +13,7 @@ from vidembed.types import Query, Span
 from vidembed.web import cards
 from vidembed.web.asking import Ask, filter_of, query_of
 from vidembed.web.html import e, notice, play_attributes, times
-from vidembed.web.searches import Answer as Found
+from vidembed.web.searches import SearchAnswer
 
 if TYPE_CHECKING:
     from vidembed.index.evidence import Answer
@@ -35,7 +35,7 @@ def answered(site: Site, asked: Ask) -> Iterator[str]:
         return
     moments = [one.moment for one in answer.evidence]
     address = f"{asked.address}&{urlencode({'ask': 1})}"
-    kept = site.answers.keep(Found((Query.text(question),), f"“{question}”", tuple(moments), address=address))
+    kept = site.answers.keep(SearchAnswer((Query.text(question),), f"“{question}”", tuple(moments), address=address))
     yield _answer_html(site, answer) + cards.results(site, kept, floor=site.index.config.search.min_confidence)
 
 

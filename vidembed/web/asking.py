@@ -15,7 +15,7 @@ from vidembed.search.filters import check_tags
 from vidembed.types import Filter, Moment, Query, parse_date, parse_span, parse_time
 from vidembed.web.intake import check_media
 from vidembed.web.media import Region
-from vidembed.web.searches import Answer
+from vidembed.web.searches import SearchAnswer
 
 if TYPE_CHECKING:
     from vidembed.web.site import Site
@@ -162,7 +162,7 @@ def filter_of(ask: Ask) -> Filter:
     )
 
 
-def run(site: Site, ask: Ask) -> Answer:
+def run(site: Site, ask: Ask) -> SearchAnswer:
     """Search and remember the answer. Raises what `VideoIndex.search` raises, and InputError."""
     if not 1 <= ask.k <= site.settings.max_results:
         raise InputError(f"between 1 and {site.settings.max_results} moments can be asked for, got {ask.k}")
@@ -172,7 +172,7 @@ def run(site: Site, ask: Ask) -> Answer:
         if file:
             check_query(site, name, Path(file))
     scope: dict[str, Any] = {"channels": list(ask.channels) or None, "weights": dict(ask.weights) or None}
-    answer = Answer((query, *map(Query.text, ask.steps)), ask.label, (), scope, ask.address, tags=ask.tags)
+    answer = SearchAnswer((query, *map(Query.text, ask.steps)), ask.label, (), scope, ask.address, tags=ask.tags)
     where = filter_of(ask)
     text = ask.text.strip()
     if text and not ask.steps:
@@ -190,12 +190,12 @@ def run(site: Site, ask: Ask) -> Answer:
     return site.answers.keep(answer)
 
 
-def _searched(site: Site, ask: Ask, answer: Answer, where: Filter) -> tuple[Moment, ...]:
+def _searched(site: Site, ask: Ask, answer: SearchAnswer, where: Filter) -> tuple[Moment, ...]:
     with site.searching:
         return tuple(_found(site, ask, answer, where))
 
 
-def _found(site: Site, ask: Ask, answer: Answer, where: Filter) -> Iterator[Moment]:
+def _found(site: Site, ask: Ask, answer: SearchAnswer, where: Filter) -> Iterator[Moment]:
     options: dict[str, Any] = {**answer.options, "where": where, "k": ask.k}
     if not ask.steps:
         yield from site.index.search(answer.queries[0], group_by_video=ask.by_video, diversity=ask.diversity, **options)

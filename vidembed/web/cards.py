@@ -17,7 +17,7 @@ from vidembed.web.html import button, clock, count, e, empty, middle, notice, pl
 
 if TYPE_CHECKING:
     from vidembed.index.video_index import VideoIndex
-    from vidembed.web.searches import Answer
+    from vidembed.web.searches import SearchAnswer
     from vidembed.web.site import Site
 
 UNKNOWN = 0.5  # the confidence of a search that nothing calibrates: by examples, pictures or sounds alone
@@ -32,7 +32,7 @@ _EVIDENCE = {
 }  # fmt: skip
 
 
-def results(site: Site, answer: Answer, *, floor: float) -> str:
+def results(site: Site, answer: SearchAnswer, *, floor: float) -> str:
     """All cards of one answer: the convincing ones first, the others under a heading of their own."""
     if not answer.moments:
         if not site.index.info().clips:
@@ -79,7 +79,7 @@ def _infos(index: VideoIndex, moments: Sequence[Moment]) -> dict[str, VideoInfo]
     return {video_id: row.info for video_id, row in rows.items() if row is not None}
 
 
-def _exports(site: Site, answer: Answer) -> str:
+def _exports(site: Site, answer: SearchAnswer) -> str:
     """What can be done with the ticked moments; the script puts their places into the links."""
     from vidembed.web.export import FORMATS
 
@@ -111,7 +111,7 @@ def strength(confidence: float, floor: float) -> str:
     return "Strong" if confidence >= (1 + floor) / 2 else "Possible"
 
 
-def evidence(site: Site, answer: Answer, moment: Moment) -> str:
+def evidence(site: Site, answer: SearchAnswer, moment: Moment) -> str:
     """What speaks for a moment: "seen", "heard", 'said "..."'. Channels far below their best answer do not."""
     best: dict[str, float] = {}
     for other in answer.moments:
@@ -143,7 +143,7 @@ def _badge(moment: Moment, floor: float | None) -> str:
     return f'<span class="ve-conf ve-{word.lower()}" title="{moment.confidence:.0%} sure">{word}</span>'
 
 
-def _card(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo], floor: float | None) -> str:
+def _card(site: Site, answer: SearchAnswer, place: int, infos: Mapping[str, VideoInfo], floor: float | None) -> str:
     """The moment at a place, or the sequence that begins there. floor: what is called sure; None = nothing is known."""
     steps = answer.moments[place : place + len(answer.queries)]
     moment = steps[0]
@@ -163,7 +163,7 @@ def _card(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo]
 <div class="ve-actions">{actions if len(steps) == 1 else ""}</div></div></article>"""
 
 
-def _step(site: Site, answer: Answer, place: int, infos: Mapping[str, VideoInfo], floor: float | None) -> str:
+def _step(site: Site, answer: SearchAnswer, place: int, infos: Mapping[str, VideoInfo], floor: float | None) -> str:
     """The picture of one moment, with its tick box."""
     moment = answer.moments[place]
     info = infos.get(moment.video_id)

@@ -19,7 +19,7 @@ from vidembed.web.library_tab import act
 from vidembed.web.mapping import (
     MAX_COMPARED,
     ClipMap,
-    Pair,
+    NearDuplicate,
     clip_map,
     date_map,
     dense_channels,
@@ -118,7 +118,7 @@ def similar_clips_html(site: Site, channel: str, above: float) -> str:
     return f'{head} <span>{len(shown)}</span></h2><div class="ve-duplicates" role="list">{cards}</div>'
 
 
-def _similar_clips(site: Site, pairs: Sequence[Pair], infos: dict[str, VideoInfo]) -> str:
+def _similar_clips(site: Site, pairs: Sequence[NearDuplicate], infos: dict[str, VideoInfo]) -> str:
     cards = ""
     for pair in pairs:
         one, other = infos[pair.one.video_id], infos[pair.other.video_id]

@@ -16,7 +16,7 @@ from vidembed.types import Moment, Span
 from vidembed.web.arrivals import safe_name
 
 if TYPE_CHECKING:
-    from vidembed.web.searches import Answer
+    from vidembed.web.searches import SearchAnswer
     from vidembed.web.site import Site
 
 Progress = Callable[[int, int], object]  # of cutting: moments that are cut, and all of them
@@ -49,7 +49,7 @@ def record(site: Site, moment: Moment) -> dict[str, Any]:
 
 
 def written(
-    site: Site, answer: Answer, kind: str, only: Sequence[int] = (), *, progress: Progress | None = None
+    site: Site, answer: SearchAnswer, kind: str, only: Sequence[int] = (), *, progress: Progress | None = None
 ) -> bytes:
     """The answer as a file.
 
@@ -80,7 +80,7 @@ def written(
     return _reel(site, moments, cut_so_far) if kind == "mp4" else _zip(site, answer, moments, cut_so_far)
 
 
-def _zip(site: Site, answer: Answer, moments: Sequence[Moment], progress: Callable[[int], object]) -> bytes:
+def _zip(site: Site, answer: SearchAnswer, moments: Sequence[Moment], progress: Callable[[int], object]) -> bytes:
     """Every moment cut to the frame, as MP4, with the JSON beside."""
     from vidembed.media.editing.cut import cut
 

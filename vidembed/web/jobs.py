@@ -223,7 +223,7 @@ class Removed:
     until_s: float
 
 
-class Bin:
+class Trash:
     """Videos that were taken out: left out of everything at once, forgotten for good after a day.
 
     Until then all that is known of them stays, so that putting one back takes no time and loses nothing. Kept in a

@@ -50,7 +50,7 @@ class ClipMap:
 
 
 @dataclass(frozen=True)
-class Pair:
+class NearDuplicate:
     """Two clips that are nearly the same. cosine: of their vectors."""
 
     one: Clip
@@ -170,25 +170,25 @@ def cluster(rows: Floats, count: int) -> NDArray[np.int64]:
     return groups
 
 
-def near_duplicates(clips: Sequence[Clip], rows: Floats, *, above: float) -> list[Pair]:
+def near_duplicates(clips: Sequence[Clip], rows: Floats, *, above: float) -> list[NearDuplicate]:
     """The most alike pairs, best first; of two videos, or of one with itself, the best `_PER_VIDEOS` stand for all.
 
     Neighbours in one video are alike by nature and do not count.
     """
-    pairs: list[Pair] = []
+    pairs: list[NearDuplicate] = []
     for start in range(0, len(rows), _BLOCK):
         alike = rows[start : start + _BLOCK] @ rows[start:].T
         for i, j in np.argwhere(np.triu(alike, 1) >= above).tolist():
             one, other = clips[start + i], clips[start + j]
             if one.video_id == other.video_id and abs(one.index - other.index) <= 1:
                 continue
-            pairs.append(Pair(one, other, float(alike[i, j])))
+            pairs.append(NearDuplicate(one, other, float(alike[i, j])))
         pairs = _best(pairs)
     return pairs[:_MOST_PAIRS]
 
 
-def _best(pairs: list[Pair]) -> list[Pair]:
-    kept: list[Pair] = []
+def _best(pairs: list[NearDuplicate]) -> list[NearDuplicate]:
+    kept: list[NearDuplicate] = []
     seen: Counter[frozenset[str]] = Counter()
     for pair in sorted(pairs, key=_order):
         videos = frozenset((pair.one.video_id, pair.other.video_id))
@@ -198,5 +198,5 @@ def _best(pairs: list[Pair]) -> list[Pair]:
     return kept
 
 
-def _order(pair: Pair) -> tuple[float, str, str]:
+def _order(pair: NearDuplicate) -> tuple[float, str, str]:
     return -pair.cosine, pair.one.clip_id, pair.other.clip_id

@@ -22,7 +22,7 @@ from vidembed.types import Moment, Query
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class SearchAnswer:
     """One finished search.
 
     queries: of each step, one where nothing follows. name: what was asked, for people. moments: best first; of a
@@ -55,16 +55,16 @@ class Answers:
     """The last searches; those not used for longest are forgotten."""
 
     def __init__(self, keep: int = 500) -> None:
-        self._known: LRUCache[str, Answer] = LRUCache(keep)
+        self._known: LRUCache[str, SearchAnswer] = LRUCache(keep)
         self._lock = threading.Lock()
 
-    def keep(self, answer: Answer) -> Answer:
+    def keep(self, answer: SearchAnswer) -> SearchAnswer:
         """Remember an answer by its token."""
         with self._lock:
             self._known[answer.token] = answer
         return answer
 
-    def get(self, token: str) -> Answer | None:
+    def get(self, token: str) -> SearchAnswer | None:
         """The answer of a token; None when it is forgotten or never was."""
         with self._lock:
             return self._known.get(token)

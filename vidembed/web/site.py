@@ -16,7 +16,7 @@ from vidembed.errors import ConfigError, InputError, VidembedError
 from vidembed.index.phrasing import load_writer
 from vidembed.media.remote import name_of
 from vidembed.web.arrivals import Arrivals
-from vidembed.web.jobs import Bin, Edits, Jobs, sweep_uploads
+from vidembed.web.jobs import Edits, Jobs, Trash, sweep_uploads
 from vidembed.web.media import MediaFiles, Pictures
 from vidembed.web.searches import Answers, Courtesy, Recent
 
@@ -86,7 +86,7 @@ class Site:
         self.pictures = Pictures(index, self.media, index.path / "cache" / "frames", max_bytes=_PICTURES_BYTES)
         limit = self.settings.max_upload_mb << 20
         self.arrivals = Arrivals(self.uploads / "arriving", max_bytes=limit, at_once=4 * self.settings.max_uploads)
-        self.bin = Bin(index, self.jobs, self.uploads)
+        self.bin = Trash(index, self.jobs, self.uploads)
         self.edits = Edits(index, self.jobs)
         if not self.readonly:
             self.bin.forget()

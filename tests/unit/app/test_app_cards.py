@@ -15,7 +15,7 @@ from vidembed.types import Clip, Hit, Moment, Query, Span, VideoInfo
 from vidembed.web import cards, html
 from vidembed.web import html as timeline
 from vidembed.web.media import plays_in_browsers
-from vidembed.web.searches import Answer
+from vidembed.web.searches import SearchAnswer
 from vidembed.web.site import AppSettings
 
 VIDEO = "0" * 31 + "1"
@@ -50,8 +50,8 @@ def site(*, show_paths: bool = True, fps: int = 25, has_audio: bool = True) -> A
     )
 
 
-def answer(*moments: Moment) -> Answer:
-    return Answer((Query.text("a dog"),), "“a dog”", moments, token="token")
+def answer(*moments: Moment) -> SearchAnswer:
+    return SearchAnswer((Query.text("a dog"),), "“a dog”", moments, token="token")
 
 
 class TestCards:
@@ -98,7 +98,7 @@ class TestCards:
     def test_a_sequence_is_one_card_of_its_steps(self) -> None:
         steps = (moment(), moment(start=4, end=6), moment(start=1, end=2, confidence=0.9),
                  moment(start=7, end=8, confidence=0.1))  # fmt: skip
-        two = Answer((Query.text("a dog"), Query.text("a cat")), "“a dog”, then “a cat”", steps, token="token")
+        two = SearchAnswer((Query.text("a dog"), Query.text("a cat")), "“a dog”, then “a cat”", steps, token="token")
         text = cards.results(site(), two, floor=0.5)
         sure, _, rest = text.partition("Less likely")
         assert text.count("<article") == 2
@@ -113,7 +113,7 @@ class TestCards:
 
     def test_names_captions_and_queries_are_text(self) -> None:
         nasty = moment(NASTY, caption=NASTY, texts={NASTY: NASTY})
-        text = cards.results(site(), Answer((Query.text("x"),), NASTY, (nasty,)), floor=0.5)
+        text = cards.results(site(), SearchAnswer((Query.text("x"),), NASTY, (nasty,)), floor=0.5)
         assert "<img src=x" not in text
         assert "${" not in text
         assert "{{" not in text

@@ -21,7 +21,7 @@ from vidembed.errors import MediaNotFound
 from vidembed.media.reading.reader import open_video
 from vidembed.types import Span
 from vidembed.web import Site
-from vidembed.web.searches import Answer
+from vidembed.web.searches import SearchAnswer
 from vidembed.web.security import Guard
 
 
@@ -45,7 +45,7 @@ class TestExports:
 
     def test_only_the_chosen_moments(self, web: TestClient, guard: Guard) -> None:
         moments = guard.site.index.search("red", k=3)
-        token = guard.site.answers.keep(Answer((Query.text("red"),), "red", tuple(moments))).token
+        token = guard.site.answers.keep(SearchAnswer((Query.text("red"),), "red", tuple(moments))).token
         chosen = web.get(f"/export/{token}.json?only=0,2").json()["moments"]
         assert [one["clip_id"] for one in chosen] == [moments[0].clip_id, moments[2].clip_id]
         assert web.get(f"/export/{token}.json?only=9").status_code == 404

@@ -23,7 +23,7 @@ import numpy as np
 from vidembed.media.reading.gops import (
     EPSILON_S,
     Gop,
-    Plan,
+    GopPlan,
     StreamRequest,
     everything,
     first_look,
@@ -126,7 +126,7 @@ class ForwardPass:
             for part in given:
                 part.cancel()
 
-    def _planned(self) -> Iterator[tuple[Gop, Plan]]:
+    def _planned(self) -> Iterator[tuple[Gop, GopPlan]]:
         """The groups that hold something wanted, and what of them to decode."""
         request, stream = self._request, self._stream
         last = self._last_slot
@@ -149,10 +149,10 @@ class ForwardPass:
         if unseen is not None and request.cuts:
             yield unseen, first_look()
 
-    def _for_decoders(self, chosen: Plan) -> bool:
+    def _for_decoders(self, chosen: GopPlan) -> bool:
         return chosen.independent and len(chosen.wanted) * self._picture_bytes <= _MAX_PART_BYTES
 
-    def _here(self, gop: Gop, chosen: Plan) -> Iterator[tuple[Any, float]]:
+    def _here(self, gop: Gop, chosen: GopPlan) -> Iterator[tuple[Any, float]]:
         self._due.update(chosen.wanted_s)
         decoded = self._stream.decode_gop(gop, chosen)
         if len(chosen.feed) < len(gop.packets) or chosen.served_until_s < math.inf:
@@ -160,7 +160,7 @@ class ForwardPass:
             decoded = chain(decoded, self._stream.drain())
         return ((found, time_s) for found, time_s in decoded if time_s <= chosen.served_until_s)
 
-    def _elsewhere(self, part: Future[DecodedGop], chosen: Plan) -> Iterator[tuple[Any, float]]:
+    def _elsewhere(self, part: Future[DecodedGop], chosen: GopPlan) -> Iterator[tuple[Any, float]]:
         self._due.update(chosen.wanted_s)
         answer = part.result()
         for name, count in answer.counts.items():
@@ -181,7 +181,7 @@ class DecodedGop:
 @dataclass(frozen=True)
 class _Task:
     gop: Gop
-    chosen: Plan
+    chosen: GopPlan
     request: StreamRequest
     before: Gop | None
 
@@ -200,8 +200,10 @@ class GopDecoders:
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
 
-    def submit(self, gop: Gop, chosen: Plan, request: StreamRequest, before: Gop | None = None) -> Future[DecodedGop]:
-        """Decode a group that needs no other (`Plan.independent`); where it seems to be damaged, behind `before`."""
+    def submit(
+        self, gop: Gop, chosen: GopPlan, request: StreamRequest, before: Gop | None = None
+    ) -> Future[DecodedGop]:
+        """Decode a group that needs no other (`GopPlan.independent`); where it seems to be damaged, behind `before`."""
         answer: Future[DecodedGop] = Future()
         self._tasks.put((answer, _Task(gop, chosen, request, before)))
         if len(self._threads) < self.count:

@@ -79,7 +79,7 @@ class Gop:
 
 
 @dataclass(frozen=True)
-class Plan:
+class GopPlan:
     """feed: positions of the packets to decode, in order; wanted: those whose frames are asked for, slot -> time.
 
     near: those beside a jump (see `jumps`); they, and what is shown after served_until_s, are only looked at.
@@ -94,10 +94,10 @@ class Plan:
     served_until_s: float = math.inf
 
 
-def everything(gop: Gop) -> Plan:
+def everything(gop: Gop) -> GopPlan:
     """Decode all of it: for GOPs whose packets do not say enough."""
     positions = range(len(gop.packets))
-    return Plan(tuple(positions), frozenset(positions), {})
+    return GopPlan(tuple(positions), frozenset(positions), {})
 
 
 def flagged(packet: Any) -> bool:
@@ -146,7 +146,7 @@ def group(
         yield gop
 
 
-def plan(gop: Gop, request: StreamRequest, *, last_slot: int) -> Plan:
+def plan(gop: Gop, request: StreamRequest, *, last_slot: int) -> GopPlan:
     """Choose the packets of one planned GOP. last_slot: the last one served before."""
     mode, rate_hz, from_s, until_s = request.mode, request.rate_hz, request.from_s, request.until_s
     best: dict[int, tuple[float, int]] = {}
@@ -173,10 +173,10 @@ def plan(gop: Gop, request: StreamRequest, *, last_slot: int) -> Plan:
     end = len(gop.packets) if needed_next else max(wanted, default=-1) + 1
     feed = tuple(n for n in range(end) if mode == "fixed" or not gop.is_leading(n))
     independent = not needed_next and not any(gop.is_leading(n) for n in feed)
-    return Plan(feed, wanted, {slot: time_s for slot, (time_s, _) in best.items()}, independent)
+    return GopPlan(feed, wanted, {slot: time_s for slot, (time_s, _) in best.items()}, independent)
 
 
-def watched(gop: Gop, chosen: Plan, *, mode: StreamMode) -> Plan:
+def watched(gop: Gop, chosen: GopPlan, *, mode: StreamMode) -> GopPlan:
     """The same, with what it takes to see where shots change.
 
     That is the group up to the last packet that looks like a cut, and of what no other picture refers to, what lies
@@ -192,9 +192,9 @@ def watched(gop: Gop, chosen: Plan, *, mode: StreamMode) -> Plan:
     return replace(chosen, feed=feed, near=seen.near, served_until_s=until_s)
 
 
-def first_look() -> Plan:
+def first_look() -> GopPlan:
     """Decode a group's first picture, only to look at it: where no later one is looked at, a shot may begin unseen."""
-    return Plan((0,), frozenset(), {}, near=frozenset({0}), served_until_s=-math.inf)
+    return GopPlan((0,), frozenset(), {}, near=frozenset({0}), served_until_s=-math.inf)
 
 
 class Jumps(NamedTuple):

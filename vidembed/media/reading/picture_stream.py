@@ -13,7 +13,7 @@ from typing import Any
 from vidembed.config.schema import LimitSettings
 from vidembed.media.reading.bitstream import begins_group, fields_joined, unreferenced
 from vidembed.media.reading.container import discard_others, only_decoding_times, open_container, packets
-from vidembed.media.reading.gops import EPSILON_S, Gop, Plan
+from vidembed.media.reading.gops import EPSILON_S, Gop, GopPlan
 from vidembed.media.reading.probe import Headers
 from vidembed.media.segmenting.cuts import Look, Looker
 
@@ -200,7 +200,7 @@ class PictureStream:
                 self._looks.append(Look(time_s, self._looker.stamp(frame)))
             yield frame, time_s
 
-    def decode_gop(self, gop: Gop, chosen: Plan) -> Iterator[Decoded]:
+    def decode_gop(self, gop: Gop, chosen: GopPlan) -> Iterator[Decoded]:
         """What a plan asks for and what it needs; the decoder may hold some of it back until it is drained.
 
         Raises:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from vidembed.media.reading.gops import EPSILON_S, Gop, Plan, jumps
+from vidembed.media.reading.gops import EPSILON_S, Gop, GopPlan, jumps
 from vidembed.media.reading.picture_stream import PictureStream
 from vidembed.media.segmenting.cuts import CUT, SLIGHT_CUT, Look, Seen, near_s, see
 
@@ -115,7 +115,7 @@ class Skipped:
             feed = tuple(n for n in range(end) if stream is not None or not gop.is_leading(n))
             near = inside if until_s - from_s <= self._near_s else jumps(gop).near & inside
             stream = self._decoder()
-            deque(stream.decode_gop(gop, Plan(feed, frozenset(), {}, near=near)), maxlen=0)
+            deque(stream.decode_gop(gop, GopPlan(feed, frozenset(), {}, near=near)), maxlen=0)
         if stream is None:
             return []
         deque(stream.drain(), maxlen=0)
