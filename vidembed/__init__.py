@@ -53,72 +53,41 @@ _PUBLIC = {
     "write_vtt": "vidembed.captions.subtitles",
 }
 
-__all__ = [
-    "AudioSamples",
-    "AudioVisual",
-    "Caption",
-    "CaptionedVideo",
-    "Clip",
-    "Config",
-    "Duplicate",
-    "Failure",
-    "Filter",
-    "FrameBatch",
-    "Hit",
-    "Imported",
-    "IndexInfo",
-    "Moment",
-    "Progress",
-    "Query",
-    "RunReport",
-    "Span",
-    "TextLine",
-    "Tile",
-    "TimedText",
-    "VidembedError",
-    "VideoIndex",
-    "VideoInfo",
-    "VideoRecord",
-    "__version__",
-    "caption",
-    "contact_sheet",
-    "load_config",
-    "open_index",
-    "to_cues",
-    "write_srt",
-    "write_vtt",
-]
+__all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
-    from vidembed.captions.by_hand import Imported
-    from vidembed.captions.run import CaptionedVideo
-    from vidembed.captions.subtitles import to_cues, write_srt, write_vtt
-    from vidembed.config.load import Config, load_config
-    from vidembed.errors import VidembedError
-    from vidembed.index.contents import VideoRecord
-    from vidembed.index.counts import IndexInfo
-    from vidembed.index.opening import caption, open_index
-    from vidembed.index.pipeline.run import Progress
-    from vidembed.index.video_index import VideoIndex
-    from vidembed.media.editing.sheet import Tile, contact_sheet
-    from vidembed.search.duplicates import Duplicate
-    from vidembed.types import (
-        AudioSamples,
-        AudioVisual,
-        Caption,
-        Clip,
-        Failure,
-        Filter,
-        FrameBatch,
-        Hit,
-        Moment,
-        Query,
-        RunReport,
-        Span,
-        TextLine,
-        TimedText,
-        VideoInfo,
-    )
+    from vidembed.captions.by_hand import Imported as Imported
+    from vidembed.captions.run import CaptionedVideo as CaptionedVideo
+    from vidembed.captions.subtitles import to_cues as to_cues
+    from vidembed.captions.subtitles import write_srt as write_srt
+    from vidembed.captions.subtitles import write_vtt as write_vtt
+    from vidembed.config.load import Config as Config
+    from vidembed.config.load import load_config as load_config
+    from vidembed.errors import VidembedError as VidembedError
+    from vidembed.index.contents import VideoRecord as VideoRecord
+    from vidembed.index.counts import IndexInfo as IndexInfo
+    from vidembed.index.opening import caption as caption
+    from vidembed.index.opening import open_index as open_index
+    from vidembed.index.pipeline.run import Progress as Progress
+    from vidembed.index.video_index import VideoIndex as VideoIndex
+    from vidembed.media.editing.sheet import Tile as Tile
+    from vidembed.media.editing.sheet import contact_sheet as contact_sheet
+    from vidembed.search.duplicates import Duplicate as Duplicate
+    from vidembed.types import AudioSamples as AudioSamples
+    from vidembed.types import AudioVisual as AudioVisual
+    from vidembed.types import Caption as Caption
+    from vidembed.types import Clip as Clip
+    from vidembed.types import Failure as Failure
+    from vidembed.types import Filter as Filter
+    from vidembed.types import FrameBatch as FrameBatch
+    from vidembed.types import Hit as Hit
+    from vidembed.types import Moment as Moment
+    from vidembed.types import Query as Query
+    from vidembed.types import RunReport as RunReport
+    from vidembed.types import Span as Span
+    from vidembed.types import TextLine as TextLine
+    from vidembed.types import TimedText as TimedText
+    from vidembed.types import VideoInfo as VideoInfo
 
 
 def __getattr__(name: str) -> Any:

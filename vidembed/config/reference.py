@@ -16,7 +16,7 @@ from vidembed.files import write_text
 _COMMENT_AT = 32  # column
 _HEADER = """\
 # All settings with their defaults. Every profile starts from these.
-# Generated from vidembed/config/schema.py: change that, then run `make settings`.
+# Generated from the schema in vidembed/config/: change that, then run `make settings`.
 """
 
 
