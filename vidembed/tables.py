@@ -14,7 +14,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from vidembed.errors import missing_dependency
+from vidembed.errors import needs
 from vidembed.files import part_of, writing
 
 PARQUET = frozenset({".parquet", ".pq"})
@@ -168,9 +168,7 @@ def _type(arrow: Any, kind: Any) -> Any:
 
 
 def _packages(purpose: str) -> tuple[Any, Any]:
-    try:
+    with needs("pyarrow", extra="parquet", purpose=purpose):
         import pyarrow
         from pyarrow import parquet
-    except ImportError as error:
-        raise missing_dependency("pyarrow", extra="parquet", purpose=purpose) from error
     return pyarrow, parquet

@@ -13,7 +13,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from vidembed.errors import missing_dependency
+from vidembed.errors import missing_dependency, needs
 from vidembed.evaluation.assemble import Assembled, Piece, assemble, deal, placed
 from vidembed.evaluation.dataset import Answer, DataSet, EvalQuery
 from vidembed.files import replacing
@@ -223,10 +223,8 @@ def _piece(scene: Scene, cache: Path) -> Piece:
 
 def _shipped(distribution: str, name: str) -> Path:
     """A file of an installed package, found by the package's metadata; the package is not imported."""
-    try:
+    with needs(distribution, extra="demo", purpose="the built-in benchmark"):
         files = metadata.files(distribution) or []
-    except metadata.PackageNotFoundError as error:
-        raise missing_dependency(distribution, extra="demo", purpose="the built-in benchmark") from error
     found = next((Path(str(file.locate())).resolve() for file in files if str(file) == name), None)
     if found is None or not found.is_file():
         raise missing_dependency(distribution, extra="demo", purpose=f"the built-in benchmark ({name})")

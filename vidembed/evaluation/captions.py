@@ -24,7 +24,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.errors import InputError, missing_dependency
+from vidembed.errors import InputError, needs
 from vidembed.evaluation.annotations import jsonl_records
 from vidembed.evaluation.dataset import MediaFolder
 from vidembed.index.judging import embed_texts, judging_weights
@@ -136,10 +136,8 @@ def _ngrams(words: Words, order: int) -> Counter[tuple[str, ...]]:
 
 def _scorer(module: str, name: str) -> Any:
     """A scorer of pycocoevalcap; those that need Java are not used."""
-    try:
+    with needs("pycocoevalcap", extra="evaluate", purpose="caption metrics"):
         return getattr(importlib.import_module(f"pycocoevalcap.{module}"), name)
-    except ModuleNotFoundError as error:
-        raise missing_dependency("pycocoevalcap", extra="evaluate", purpose="caption metrics") from error
 
 
 def _as_coco(

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from vidembed.errors import InputError, missing_dependency
+from vidembed.errors import InputError, needs
 from vidembed.files import refuse_existing
 from vidembed.index.channels import ChannelSpec
 from vidembed.index.parts import IndexParts
@@ -100,10 +100,8 @@ def _samples(parts: IndexParts, video_id: str, path: Path, specs: Mapping[str, C
 
 
 def _shards(folder: Path, *, overwrite: bool) -> Any:
-    try:
+    with needs("webdataset", extra="webdataset", purpose="writing WebDataset shards"):
         from webdataset import ShardWriter
-    except ImportError as error:
-        raise missing_dependency("webdataset", extra="webdataset", purpose="writing WebDataset shards") from error
     for there in sorted(folder.glob("clips-*.tar")):
         refuse_existing(there, overwrite=overwrite)
         there.unlink()

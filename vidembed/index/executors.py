@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from vidembed.batching import failure_of
-from vidembed.errors import FATAL, ConfigError, VidembedError, missing_dependency
+from vidembed.errors import FATAL, ConfigError, VidembedError, needs
 from vidembed.types import Failure
 
 T = TypeVar("T")
@@ -139,10 +139,8 @@ def _package() -> Any:
     if not {"RAY_ADDRESS", "RAY_AUTH_MODE"} & os.environ.keys() and "ray" not in sys.modules:
         # Ray would make a token, too, but keep it in the home folder, where it turns on tokens for later clusters.
         os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
-    try:
+    with needs("ray", extra="ray", purpose="run.executor ray"):
         return importlib.import_module("ray")
-    except ImportError as error:
-        raise missing_dependency("ray", extra="ray", purpose="run.executor ray") from error
 
 
 def _connect(ray: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vidembed.captions.summarise import Writer
-from vidembed.errors import ConfigError, InputError, missing_dependency
+from vidembed.errors import ConfigError, InputError, needs
 from vidembed.index.evidence import evidence_of
 from vidembed.index.parts import IndexParts
 from vidembed.models.captioners import spoken
@@ -54,11 +54,9 @@ class Schema:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         """Check it. Raises InputError for a schema that is none, or whose choices leave no way out."""
-        try:
+        with needs("jsonschema", extra="extract", purpose="records by a JSON Schema"):
             import jsonschema
             import referencing
-        except ImportError as error:
-            raise missing_dependency("jsonschema", extra="extract", purpose="records by a JSON Schema") from error
         kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
         try:
             kind.check_schema(schema)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import regex
 
-from vidembed.errors import ConfigError, ModelError, missing_dependency
+from vidembed.errors import ConfigError, ModelError, missing_dependency, needs
 from vidembed.models import registry, weights
 from vidembed.sources.scripts import SCRIPTS, ScriptTeller
 from vidembed.types import Floats, Image
@@ -209,10 +209,8 @@ def _arabic() -> dict[str, Any]:
 
 
 def _load_rapidocr(threads: int, params: dict[str, Any]) -> Any:
-    try:
+    with needs("rapidocr", extra="ocr", purpose="reading on-screen text"):
         from rapidocr import RapidOCR
-    except ImportError as error:
-        raise missing_dependency("rapidocr", extra="ocr", purpose="reading on-screen text") from error
     return RapidOCR(
         params={
             "Global.log_level": "error",

@@ -14,14 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from cachetools import LRUCache, cached
 
-from vidembed.errors import (
-    ConfigError,
-    MediaUnreadable,
-    ModelError,
-    NoSuchStream,
-    VidembedError,
-    missing_dependency,
-)
+from vidembed.errors import ConfigError, MediaUnreadable, ModelError, NoSuchStream, VidembedError, needs
 from vidembed.protocols import ClipMedia, VideoReader
 from vidembed.sources._subtitles import best, choose, subtitled, with_words
 from vidembed.sources._transcript import (
@@ -272,10 +265,8 @@ def _voices(sound: AudioSamples) -> list[Span]:
     """Where voices are detected."""
     if sound.rms < SILENCE_RMS:
         return []
-    try:
+    with needs("faster-whisper", extra="speech", purpose="speech recognition"):
         from faster_whisper.vad import get_speech_timestamps
-    except ImportError as error:
-        raise missing_dependency("faster-whisper", extra="speech", purpose="speech recognition") from error
     return [
         Span(sound.start_s + voice["start"] / RATE_HZ, sound.start_s + voice["end"] / RATE_HZ)
         for voice in get_speech_timestamps(sound.samples, **_PAUSES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vidembed.errors import UnknownModel, WeightsMissing, did_you_mean, missing_dependency
+from vidembed.errors import UnknownModel, WeightsMissing, did_you_mean, missing_dependency, needs
 from vidembed.models import registry, weights
 
 if TYPE_CHECKING:
@@ -24,11 +24,9 @@ def load_whisper(
         WeightsMissing: The weights are not here and cannot be fetched, or do not load.
         MissingDependency: Without the extra `speech`.
     """
-    try:
+    with needs("faster-whisper", extra="speech", purpose="speech recognition"):
         import ctranslate2
         from faster_whisper import WhisperModel
-    except ImportError as error:
-        raise missing_dependency("faster-whisper", extra="speech", purpose="speech recognition") from error
     where = _whisper_folder(model, weights_dir, offline)
     if device == "auto":
         device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidembed.config.schema import MediaSettings
-from vidembed.errors import MediaUnreadable, missing_dependency
+from vidembed.errors import MediaUnreadable, needs
 from vidembed.media.reading.audio import OpenFile
 from vidembed.media.reading.bitstream import begins_group
 from vidembed.media.reading.container import open_container, packets
@@ -144,10 +144,8 @@ class DecordReader(OpenFile):
         size = (height, width) if geometry.turns % 2 else (width, height)
         if self._reader is not None and size == self._size:
             return
-        try:
+        with needs("decord", extra="all", purpose="the decord reader"):
             import decord
-        except ImportError as error:
-            raise missing_dependency("decord", extra="all", purpose="the decord reader") from error
         if not len(self._times_s):
             self._times_s = self._scan()
         decord.logging.set_level(decord.logging.QUIET)
