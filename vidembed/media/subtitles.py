@@ -9,11 +9,11 @@ import codecs
 import html
 import logging
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vidembed.errors import InputError
+from vidembed.files import folded
 from vidembed.media.kinds import MEDIA_EXTENSIONS
 from vidembed.types import Span, SubtitleKind, SubtitleTrack, TextLine
 
@@ -66,10 +66,7 @@ def beside(video: Path) -> list[Path]:
             inside = _files(folder)
             found += [path for path in inside if _is_of(path, video)] or (inside if _stands_alone(video) else [])
             found += [
-                path
-                for own in _children(folder)
-                if _plain_name(own.name) == _plain_name(video.stem)
-                for path in _files(own)
+                path for own in _children(folder) if folded(own.name) == folded(video.stem) for path in _files(own)
             ]
     return sorted(found)
 
@@ -241,8 +238,8 @@ def _ass(rows: Sequence[str]) -> Iterator[tuple[float, float, str]]:
 
 def _is_of(path: Path, video: Path) -> bool:
     """Whether the file's name is the video's, followed by nothing but a language and kinds."""
-    name, stem = _plain_name(path.stem), _plain_name(video.stem)
-    if name in (stem, _plain_name(video.name)):
+    name, stem = folded(path.stem), folded(video.stem)
+    if name in (stem, folded(video.name)):
         return True
     words = _words_of(path, video) if name.startswith((f"{stem}.", f"{stem}_", f"{stem}-")) else []
     return bool(words) and all(
@@ -252,13 +249,9 @@ def _is_of(path: Path, video: Path) -> bool:
 
 def _words_of(path: Path, video: Path) -> list[str]:
     """What a subtitle's name adds to the video's: "talk.en.forced" -> ["en", "forced"], "2_English" -> ["English"]."""
-    name, stem = _plain_name(path.stem), _plain_name(video.stem)
+    name, stem = folded(path.stem), folded(video.stem)
     rest = name[len(stem) :] if name.startswith(stem) else name
     return [part for part in re.split(r"[._\s]+", rest.lstrip("-")) if part and not part.isdecimal()]
-
-
-def _plain_name(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _files(folder: Path) -> list[Path]:
