@@ -118,6 +118,8 @@ def test_sweeps_reuse_the_vectors(folder: Path, index: VideoIndex) -> None:
     assert [report.figures["vision"]["R@1,IoU=0.5"] for _, report in tried] == pytest.approx([2 / 3, 2 / 3])
     assert [report.settings["search.fusion"] for _, report in tried] == ["rrf", "evidence"]
     assert len(list(sweep_settings(index, dataset, grid(["pool=mean,max"])))) == 2
+    with pytest.raises(ConfigError, match="toy-captioner does not answer questions"):  # `search.rerank` is tried, too
+        list(sweep_settings(index, dataset, grid(["search.rerank=toy-captioner"])))
     with pytest.raises(ConfigError, match="'segment.kind' cannot be tried on stored vectors"):
         list(sweep_settings(index, dataset, grid(["segment.kind=whole"])))
     with pytest.raises(ConfigError, match="unknown pooling 'median'"):

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,8 @@ from vidembed.evaluation.annotations import jsonl_records
 from vidembed.evaluation.dataset import MediaFolder
 from vidembed.index.judging import embed_texts, judging_weights
 from vidembed.index.parts import IndexParts
-from vidembed.types import Caption, Floats, Span
+from vidembed.index.video_index import VideoIndex
+from vidembed.types import Floats, Span
 
 Doubles = NDArray[np.float64]
 Words = Sequence[str]
@@ -153,18 +154,6 @@ def _as_coco(
     return truth, {i: [" ".join(words)] for i, words in enumerate(candidates)}
 
 
-class CaptionedIndex(Protocol):
-    """What is measured: `vidembed.VideoIndex`."""
-
-    def videos(self) -> Sequence[Any]:
-        """Records of the videos."""
-        ...
-
-    def captions(self, video_id: str | None = None) -> list[Caption]:
-        """Captions of one video, or of all."""
-        ...
-
-
 @dataclass(frozen=True)
 class View:
     """A channel that compares clips with text. embed: texts -> (N, D) unit rows; vectors: clip ids -> their (D,)."""
@@ -211,7 +200,7 @@ def read_references(file: Path, media: Path | None = None) -> list[Reference]:
 
 
 def evaluate_captions(
-    index: CaptionedIndex, references: Sequence[Reference], views: Mapping[str, View] | None = None
+    index: VideoIndex, references: Sequence[Reference], views: Mapping[str, View] | None = None
 ) -> dict[str, Any]:
     """{"figures": metric -> value, "missing": videos without a caption, "captions": count}.
 

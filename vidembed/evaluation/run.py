@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,50 +37,15 @@ from vidembed.search.searcher import Searcher
 from vidembed.types import Filter, Moment, Query
 
 if TYPE_CHECKING:
-    from vidembed.config.schema import Config
+    from vidembed.index.video_index import VideoIndex
 
 DEPTH = 50  # videos a query is answered with, for R@50
 SPANS = 10  # moments a query is answered with, as QVHighlights' mAP counts
 _BEYOND_S = 0.1  # by how much a true span may pass the video's end before it is counted
 
 
-class Index(Protocol):
-    """What is measured: `vidembed.VideoIndex`, or a double of it."""
-
-    @property
-    def config(self) -> Config:
-        """The settings that hold."""
-        ...
-
-    def search(
-        self,
-        query: str | Query,
-        *,
-        k: int = 10,
-        channels: Sequence[str] | None = None,
-        where: Filter | None = None,
-        group_by_video: bool = False,
-    ) -> list[Moment]:
-        """The k best moments, best first."""
-        ...
-
-    def curve(
-        self, query: str | Query, video: str | Path, *, channels: Sequence[str] | None = None
-    ) -> tuple[Doubles, Doubles]:
-        """Times in seconds and scores over one video."""
-        ...
-
-    def videos(self) -> Sequence[Any]:
-        """Records of the videos."""
-        ...
-
-    def info(self) -> Any:
-        """What is in the index."""
-        ...
-
-
 def evaluate(
-    index: Index,
+    index: VideoIndex,
     dataset: DataSet,
     *,
     channels: Sequence[str] | None = None,
@@ -150,7 +115,7 @@ def evaluate(
     )
 
 
-def evaluate_pictures(index: Index, dataset: DataSet, directions: Directions) -> Report:
+def evaluate_pictures(index: VideoIndex, dataset: DataSet, directions: Directions) -> Report:
     """A report on pictures ranked by their vectors (`directions.of_pictures`); the index gives models and settings."""
     figures, intervals = figures_of(directions.results)
     media = {key: path if key in directions.ranked else None for key, path in dataset.media.items()}
@@ -178,17 +143,17 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _settings(index: Index, channels: Sequence[str] | None) -> dict[str, Any]:
+def _settings(index: VideoIndex, channels: Sequence[str] | None) -> dict[str, Any]:
     return {**dict(index.config.flat()), "evaluate.channels": list(channels) if channels else None}
 
 
-def _beyond(index: Index, asked: DataSet, ids: Mapping[str, str]) -> int:
+def _beyond(index: VideoIndex, asked: DataSet, ids: Mapping[str, str]) -> int:
     """True spans that end after their video does."""
     ends = {record.info.video_id: record.info.duration_s + _BEYOND_S for record in index.videos()}
     return sum(s.end_s > ends[ids[s.video]] for query in asked.queries for s in query.stretches)
 
 
-def models_of(index: Index, channels: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
+def models_of(index: VideoIndex, channels: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
     """Channel -> model, revision, licence, fingerprint of its vectors, clips stored; of those with clips or named."""
     from vidembed.models.registry import find
 
@@ -212,7 +177,7 @@ class _Files:
     by_name: Mapping[str, str]  # file names that only one of them has
 
 
-def _files(index: Index) -> _Files:
+def _files(index: VideoIndex) -> _Files:
     by_path = {str(path): record.info.video_id for record in index.videos() for path in record.paths}
     names: dict[str, set[str]] = {}
     for path, video_id in by_path.items():
@@ -234,7 +199,7 @@ def _id_of(key: str, path: Path | None, files: _Files) -> str | None:
 class _Asker:
     """Asks an index the queries of a data set. ids: key -> video id; paths: video id -> file."""
 
-    index: Index
+    index: VideoIndex
     ids: Mapping[str, str]
     paths: Mapping[str, str]
     channels: Sequence[str] | None

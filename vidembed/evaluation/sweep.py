@@ -13,41 +13,26 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from vidembed.config.schema import Config
 from vidembed.errors import ConfigError, InputError, did_you_mean
 from vidembed.evaluation.dataset import DataSet
-from vidembed.evaluation.metrics import Doubles
 from vidembed.evaluation.report import Report
-from vidembed.evaluation.run import Index, evaluate
-from vidembed.index.parts import IndexParts
+from vidembed.evaluation.run import evaluate
 from vidembed.index.stores.memory import MemoryStore
+from vidembed.index.video_index import VideoIndex
 from vidembed.protocols import Channel, Store
-from vidembed.search.query import SearchOptions
 from vidembed.search.searcher import Catalog
-from vidembed.types import Clip, Filter, Moment, Query, Row, Span, TimedText, Where
+from vidembed.types import Clip, Filter, Row, Span, TimedText, Where
 from vidembed.vectors import Pooling, pool
 
 Settings = Mapping[str, Any]
 _MADE_ANEW = ("pool", "window_s")
 _OTHERS = (*_MADE_ANEW, "prompt")
 _OWN_PROMPT = "model"
-
-
-class OpenIndex(Index, Protocol):
-    """What a sweep needs of `vidembed.VideoIndex` besides."""
-
-    @property
-    def parts(self) -> IndexParts:
-        """What the index is made of."""
-        ...
-
-    def clips(self, video_id: str | None = None) -> list[Clip]:
-        """Clips of one video, or of all."""
-        ...
 
 
 def grid(values: Sequence[str]) -> list[dict[str, Any]]:
@@ -63,7 +48,7 @@ def grid(values: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def sweep_settings(
-    index: OpenIndex, dataset: DataSet, combinations: Sequence[Settings], *, channels: Sequence[str] | None = None
+    index: VideoIndex, dataset: DataSet, combinations: Sequence[Settings], *, channels: Sequence[str] | None = None
 ) -> Iterator[tuple[Settings, Report]]:
     """Each combination with its report. Raises ConfigError for an unknown setting or a value out of bounds."""
     configs = [_config(index.config, combination) for combination in combinations]  # all are checked before any runs
@@ -73,52 +58,17 @@ def sweep_settings(
         if key not in made:
             made[key] = None if key == (None, None) else _made_again(index, *key)
         asked = _prompted(index.parts.channels, str(combination.get("prompt", _OWN_PROMPT)))
-        yield combination, evaluate(Variant(index, config, made[key], asked), dataset, channels=channels)
+        yield combination, evaluate(_variant(index, config, made[key], asked), dataset, channels=channels)
 
 
-class Variant:
+def _variant(
+    index: VideoIndex, config: Config, vectors: tuple[Store, Catalog] | None, channels: Mapping[str, Channel]
+) -> VideoIndex:
     """The index with other settings, on its own vectors or on some made of them, its texts put into other prompts."""
-
-    def __init__(
-        self,
-        index: OpenIndex,
-        config: Config,
-        vectors: tuple[Store, Catalog] | None = None,
-        channels: Mapping[str, Channel] | None = None,
-    ) -> None:
-        self.config = config
-        self._index = index
-        own = index.parts.searcher
-        store, catalog = vectors or (own.store, own.catalog)
-        channels = channels or own.channels
-        self._searcher = replace(own, settings=config.search, store=store, catalog=catalog, channels=channels)
-
-    def search(
-        self,
-        query: str | Query,
-        *,
-        k: int = 10,
-        channels: Sequence[str] | None = None,
-        where: Filter | None = None,
-        group_by_video: bool = False,
-    ) -> list[Moment]:
-        """Search with the variant's settings."""
-        options = SearchOptions(k=k, channels=channels, where=where, group_by_video=group_by_video)
-        return self._searcher.search(query, options)
-
-    def curve(
-        self, query: str | Query, video: str | Path, *, channels: Sequence[str] | None = None
-    ) -> tuple[Doubles, Doubles]:
-        """Times in seconds and scores over one video, with the variant's settings."""
-        return self._searcher.curve(query, str(video), channels=channels)
-
-    def videos(self) -> Sequence[Any]:
-        """Records of the videos."""
-        return self._index.videos()
-
-    def info(self) -> Any:
-        """What is in the index."""
-        return self._index.info()
+    own = index.parts.searcher
+    store, catalog = vectors or (own.store, own.catalog)
+    searcher = replace(own, settings=config.search, store=store, catalog=catalog, channels=channels)
+    return VideoIndex(index.parts.searched_by(searcher, config))
 
 
 class Recut:
@@ -150,7 +100,7 @@ class Recut:
         return {}
 
 
-def _made_again(index: OpenIndex, how: Pooling | None, window_s: float | None) -> tuple[Store, Catalog]:
+def _made_again(index: VideoIndex, how: Pooling | None, window_s: float | None) -> tuple[Store, Catalog]:
     """Rows of the dense channels pooled again, in the old clips or in windows of `window_s`."""
     old = {clip.clip_id: clip for clip in index.clips()}
     cut = _windows(list(old.values()), window_s) if window_s else old

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -153,6 +154,12 @@ class IndexParts:
                     curves=curves_of(self.path, self.config.profile),
                 )
             return self._searcher
+
+    def searched_by(self, searcher: Searcher, config: Config) -> IndexParts:
+        """The same parts with other settings and a searcher of its own; to be asked, not to be changed or closed."""
+        made = copy(self)
+        made.config, made._searcher = config, searcher
+        return made
 
     def invalidate(self) -> None:
         """Tell searches that the index has changed."""
