@@ -80,7 +80,9 @@ def items_of(work: Work, spec: Any, clips: int) -> list[Any]:
     sounds = [AudioSamples(rng.normal(0, 0.1, CLIP_S * rate_hz).astype(np.float32), rate_hz, 0.0) for _ in range(clips)]
     if work.modality == "audio":
         return sounds
-    count = min(spec.input.frames or CLIP_S, CLIP_S) if spec.factory.endswith("sentence:load") else spec.input.frames
+    count = (
+        min(spec.input.frames or CLIP_S, CLIP_S) if spec.factory.endswith("lean:load_sentence") else spec.input.frames
+    )
     clip = FrameBatch(frames[:count], np.linspace(0, CLIP_S - 1, count))
     return [AudioVisual(clip, sound) for sound in sounds]
 

@@ -35,12 +35,12 @@ _BY_REPOSITORY: dict[str, Callable[..., Path]] = {
 }
 _BY_FACTORY: dict[str, Callable[..., Path]] = {
     "open_clip:load": lambda folder, dim: pictures.open_clip_folder(folder, dim=dim),
-    "dual:load_clap": lambda folder, dim: av.clap_folder(folder, dim=dim),
+    "lean:load_clap": lambda folder, dim: av.clap_folder(folder, dim=dim),
     "dual:load_videoprism": lambda folder, dim: av.videoprism_folder(folder, dim=dim),
     "dual:load_xclip": lambda folder, dim: av.xclip_folder(folder, dim=dim),
     "pe_av:load": lambda folder, dim: av.pe_av_folder(folder),
     "pe_av:load_frames": lambda folder, dim: av.pe_a_frame_folder(folder),
-    "sentence:load": lambda folder, dim: av.sentence_folder(folder, dim=dim),
+    "lean:load_sentence": lambda folder, dim: av.sentence_folder(folder, dim=dim),
     "whisper:load_whisper": lambda folder, dim: _bundled_whisper(),
 }
 

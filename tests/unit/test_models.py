@@ -100,7 +100,7 @@ def test_a_weights_file_needs_an_architecture(tmp_path: Path) -> None:
         ("open_clip_config.json", {}, "vidembed.models.encoders.open_clip:load"),
         ("align.json", {}, "vidembed.align.aligned:load_spec"),
         ("config.json", {"model_type": "siglip2"}, "vidembed.models.encoders.dual:load"),
-        ("config.json", {"model_type": "clap"}, "vidembed.models.encoders.dual:load_clap"),
+        ("config.json", {"model_type": "clap"}, "vidembed.models.encoders.lean:load_clap"),
     ],
 )
 def test_a_folder_is_known_by_its_files(tmp_path: Path, file: str, content: dict[str, str], factory: str) -> None:

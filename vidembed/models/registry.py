@@ -41,7 +41,7 @@ FAMILIES = {
     "siglip2": "vidembed.models.encoders.dual:load",
     "metaclip_2": "vidembed.models.encoders.dual:load",
     "chinese_clip": "vidembed.models.encoders.dual:load",
-    "clap": "vidembed.models.encoders.dual:load_clap",
+    "clap": "vidembed.models.encoders.lean:load_clap",
     "xclip": "vidembed.models.encoders.dual:load_xclip",
     "videoprism": "vidembed.models.encoders.dual:load_videoprism",
     "pe_audio_video": "vidembed.models.encoders.pe_av:load",
@@ -224,7 +224,7 @@ def _family(path: Path) -> str:
     if (path / "align.json").is_file():
         return ALIGNED
     if (path / "modules.json").is_file():
-        return "vidembed.models.encoders.sentence:load"
+        return "vidembed.models.encoders.lean:load_sentence"
     kind = _config(path / "config.json").get("model_type")
     if kind in FAMILIES:
         return FAMILIES[str(kind)]

@@ -57,11 +57,11 @@ def convert_pictures(model: TorchModel, folder: Path) -> None:
 def convert_tower(tower: nn.Module, size: tuple[int, int], folder: Path) -> None:
     """Write a module of torch, (N, 3, *size) -> (N, D). As `convert_pictures`."""
     pixels = probe_pictures(size)
-    with _tracing():
+    with tracing():
         example = torch.from_numpy(pixels[:2])
         converted = package().convert_model(_depthwise(tower), example_input=example, input=[-1, 3, *size])
         reference = tower(torch.from_numpy(pixels)).numpy()
-    _write(converted, folder, [pixels], reference)
+    write(converted, folder, [pixels], reference)
 
 
 def convert_texts(model: TorchModel, folder: Path) -> None:
@@ -88,10 +88,10 @@ def convert_texts(model: TorchModel, folder: Path) -> None:
     example = tuple(torch.from_numpy(part[:2]) for part in given)
     length = -1 if model.ends_early else tokens.shape[1]
     shapes = [([-1, length, *part.shape[2:]], package().Type(part.dtype)) for part in given]
-    with _tracing():
+    with tracing():
         reference = model.model.encode_text(tokens).numpy()
         converted = package().convert_model(wrapped, example_input=example, input=shapes)
-    _write(converted, folder, given, reference)
+    write(converted, folder, given, reference)
     (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
     if agreement(TextTower(folder)(TEXTS), reference) < EXACT:
         raise Disagreement("texts without what pads them have other vectors")
@@ -121,7 +121,7 @@ class _TextTower(torch.nn.Module):
         owner, length = self._owner, ids.shape[1]
         whole = dict(owner._modules), dict(owner._parameters), dict(owner._buffers)
         if rows is not None:
-            owner._modules["token_embedding"] = _Given(rows)
+            owner._modules["token_embedding"] = Given(rows)
         if self._shorten:
             owner._parameters["positional_embedding"] = owner.positional_embedding[:length]
             owner._buffers["attn_mask"] = owner.attn_mask[:length, :length]
@@ -132,7 +132,7 @@ class _TextTower(torch.nn.Module):
         return output
 
 
-class _Given(torch.nn.Module):
+class Given(torch.nn.Module):
     """The words' vectors that are given, in place of a table."""
 
     def __init__(self, rows: Tensor) -> None:
@@ -144,14 +144,14 @@ class _Given(torch.nn.Module):
 
 
 @contextmanager
-def _tracing() -> Iterator[None]:
+def tracing() -> Iterator[None]:
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)  # it still traces with torch.jit
         warnings.filterwarnings("ignore", category=_TRACED)  # sizes are fixed: what it traced once holds
         yield
 
 
-def _write(model: Any, folder: Path, probe: Sequence[Any], reference: Any) -> None:
+def write(model: Any, folder: Path, probe: Sequence[Any], reference: Any) -> None:
     """The model and torch's answers to the probe; weights in float16 where they agree so. Raises Disagreement."""
     np.save(folder / REFERENCE, reference)
     for half in (True, False):

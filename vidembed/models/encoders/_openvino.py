@@ -62,25 +62,42 @@ class PictureTower:
 class TextTower:
     """Texts -> (N, D) features, in float32: the words' vectors are read from a mapped file, the rest is OpenVINO's.
 
-    folder: a part that `_conversion` made.
+    folder: a part that `_conversion` or `_text_conversion` made.
     """
 
     def __init__(self, folder: Path) -> None:
         about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
         self._tokens, self._ends_early = Tokens(folder, about), about["ends_early"]
+        self._masked = about.get("masked", False)
         self._words = np.load(folder / WORDS, mmap_mode="r") if about["words"] else None
         self._compiled = Compiled(folder / MODEL, piece=_TEXTS, together=True)
 
     def __call__(self, texts: Sequence[str]) -> Floats:
-        ids = self._tokens(texts)
+        ids, mask = self._tokens.with_mask(texts)
+        if self._masked:
+            return self._by_length(ids, mask)
         if self._ends_early:
             ids = ids[:, : int(ids.argmax(axis=1).max()) + 1]
         return self._compiled(*text_inputs(ids, self._words))[0]
 
+    def _by_length(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> Floats:
+        """Texts of like lengths go together, so that little is computed that only pads."""
+        lengths = mask.sum(axis=1)
+        order = np.argsort(lengths, kind="stable")
+        found = []
+        for i in range(0, len(order), _TEXTS):
+            piece = order[i : i + _TEXTS]
+            here = piece, slice(0, int(lengths[piece].max()))
+            found += self._compiled(*text_inputs(ids[here], self._words, mask[here]))
+        return np.concatenate(found)[np.argsort(order)]
 
-def text_inputs(ids: NDArray[np.int64], words: NDArray[Any] | None) -> list[NDArray[Any]]:
-    """What a converted text tower takes: token ids, and their vectors where they are kept apart."""
-    return [ids] if words is None else [ids, words[ids].astype(np.float32)]
+
+def text_inputs(
+    ids: NDArray[np.int64], words: NDArray[Any] | None, mask: NDArray[np.int64] | None = None
+) -> list[NDArray[Any]]:
+    """What a converted text tower takes: token ids, their vectors where these are kept apart, a mask if it has one."""
+    rows = [] if words is None else [words[ids].astype(np.float32)]
+    return [ids, *rows, *([] if mask is None else [mask])]
 
 
 def agreement(output: Floats, reference: Floats) -> float:

@@ -34,13 +34,18 @@ class Tokens:
         self._clean = CLEANING[about["clean"]]
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        return self.with_mask(texts)[0]
+
+    def with_mask(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The ids, and (N, length) 1 where they are the text's own, 0 where they pad it."""
         ids = np.full((len(texts), self._length), self._pad, np.int64)
-        for row, text in zip(ids, texts, strict=True):
+        mask = np.zeros_like(ids)
+        for row, own, text in zip(ids, mask, texts, strict=True):
             found = self._tokenizer.encode(self._clean(text)).ids
-            row[: len(found)] = found
+            row[: len(found)], own[: len(found)] = found, 1
         if self._strip is not None:
             ids[ids == self._strip] = 0
-        return ids
+        return ids, mask
 
 
 def texts_of(items: Sequence[Item]) -> list[str]:
@@ -69,9 +74,9 @@ def _canonical(text: str) -> str:
     return " ".join(_fixed(text).replace("_", " ").translate(_NO_PUNCTUATION).lower().split())
 
 
-# By open_clip's own names.
+# By open_clip's own names; those of transformers clean texts themselves.
 CLEANING: Mapping[str, Callable[[str], str]] = {
-    "lower": _lower, "whitespace": _whitespace, "canonicalize": _canonical
+    "lower": _lower, "whitespace": _whitespace, "canonicalize": _canonical, "": str
 }  # fmt: skip
 
 

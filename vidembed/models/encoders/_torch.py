@@ -293,6 +293,15 @@ class TransformersTower(Tower):
         )  # fmt: skip
         return pooled(self._model.get_text_features(**self._placed(inputs)))
 
+    def text_network(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """(N, L) token ids, and 1 where they are tokens -> (N, D) features: what `_text_conversion` converts."""
+        return pooled(self._model.get_text_features(input_ids=ids, attention_mask=mask))
+
+    @property
+    def text_tokenizer(self) -> tuple[Any, int]:
+        """The tokenizer of transformers, and the tokens that it gives at most."""
+        return self._tokenizer, self._max_tokens
+
     def _wording(self, text: str) -> str:
         """The text in the form that the model was trained on."""
         return text

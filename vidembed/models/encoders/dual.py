@@ -104,9 +104,6 @@ class ClapEncoder(TransformersTower):
         return np.asarray(features["input_features"][0], dtype=np.float32)
 
 
-load_clap = ClapEncoder.load
-
-
 _SPACES = str.maketrans(string.punctuation, " " * len(string.punctuation))
 
 

@@ -22,7 +22,7 @@ from vidembed.files import part_of, write_bytes
 
 _FORM = 3  # of what is kept; raised when that changes, so that models kept before are converted anew
 _FACTS = "facts.json"
-_PACKAGES = ("openvino", "open_clip_torch", "torch")
+_PACKAGES = ("openvino", "open_clip_torch", "torch", "transformers", "sentence-transformers")
 _LEFT_AFTER_S = 86_400  # what is being filled for a day is what a killed run left
 
 

@@ -99,13 +99,13 @@ def load(
         ConfigError: For an unknown engine, device or dtype.
         MissingDependency: For engine "openvino" without the package.
     """
-    on_openvino = _on_openvino(engine, device)
+    converted = on_openvino(engine, device)
     if spec.path is None and spec.repo is None:
         asked = f"repository of {arch}/{tag} in open_clip {kept.version_of('open_clip_torch')}"
         spec = replace(spec, repo=kept.noted(asked, partial(_repository, arch, tag)))
     at = weights.folder(spec, weights_dir=weights_dir, offline=offline)
     made: _Converted | TorchModel
-    if on_openvino and (files := _files(at)):
+    if converted and (files := _files(at)):
         ours = kept.Kept(files, {"arch": arch, "tag": tag})
         made = _Converted(spec, at, ours, dtype=dtype, arch=arch, tag=tag, needed=engine == "openvino")
     else:
@@ -136,7 +136,7 @@ def _files(at: Path) -> list[Path]:
     return named and [*named, *sorted(path for pattern in _SMALL for path in folder.glob(pattern) if path.is_file())]
 
 
-def _on_openvino(engine: str, device: str) -> bool:
+def on_openvino(engine: str, device: str) -> bool:
     """Whether the towers are to run there. Raises ConfigError, MissingDependency."""
     if engine not in ENGINES:
         raise ConfigError(f"unknown engine {engine!r}; allowed: {', '.join(ENGINES)}")

@@ -55,6 +55,16 @@ class SentenceEncoder(Tower):
         )  # fmt: skip
         return found[:, : self.space.dim]
 
+    def text_network(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """(N, L) token ids, and 1 where they are tokens -> (N, D) features: what `_text_conversion` converts."""
+        found: Tensor = self._model({"input_ids": ids, "attention_mask": mask})["sentence_embedding"]
+        return found[:, : self.space.dim]
+
+    @property
+    def text_tokenizer(self) -> tuple[Any, int]:
+        """The tokenizer of transformers, and the tokens that it gives at most."""
+        return self._model.tokenizer, int(self._model.max_seq_length)
+
     def _input(self, modality: Modality, item: Item) -> dict[str, Any]:
         """The item with its modality named: the library opens bare strings that look like a file or an address."""
         if modality == "text":
