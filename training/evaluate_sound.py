@@ -23,9 +23,9 @@ import torch
 from numpy.typing import NDArray
 from sound_classes import ESC10, SOUNDS
 
-from vidembed.evaluation.metrics import average_precision, ranks_from_scores, recall_at
+from vidembed.evaluation.metrics import ranks_from_scores, recall_at
 from vidembed.models.encoders.segments import SILENCE_RMS
-from vidembed.models.encoders.starter import FOLDER, StarterEncoder
+from vidembed.models.encoders.starter import FOLDER, FREE_SPACE, SPACE, StarterEncoder
 from vidembed.models.encoders.starter_sound import RATE_HZ
 from vidembed.types import AudioSamples
 
@@ -41,6 +41,12 @@ def decode(path: Path) -> AudioSamples | None:
         parts = [o.to_ndarray()[0] for f in container.decode(audio=0) for o in resampler.resample(f)]
         parts += [o.to_ndarray()[0] for o in resampler.resample(None)]
     return AudioSamples(np.clip(np.concatenate(parts), -1, 1).astype(np.float32), RATE_HZ) if parts else None
+
+
+def average_precision(scores: NDArray[np.float32], right: NDArray[np.bool_]) -> float:
+    """The mean, over the right ones, of the share of right ones down to each, best score first."""
+    hits = right[np.argsort(-scores, kind="stable")]
+    return float((hits.cumsum() / np.arange(1, len(hits) + 1))[hits].mean())
 
 
 def held_out(encoder: StarterEncoder, audio: Path, fold: str) -> dict[str, Any]:
@@ -59,7 +65,7 @@ def held_out(encoder: StarterEncoder, audio: Path, fold: str) -> dict[str, Any]:
         guess = scores.argmax(1)
         by_class = {n: f"{int((guess[truth == i] == i).sum())}/{int((truth == i).sum())}" for i, n in enumerate(names)}
         text_ranks = ranks_from_scores(scores.T, [set(np.flatnonzero(truth == i).tolist()) for i in range(len(names))])
-        found = [average_precision(scores[:, i], (truth == i).astype(float)) for i in range(len(names))]
+        found = [average_precision(scores[:, i], truth == i) for i in range(len(names))]
         out[prompt] = {
             "top-1": round(float((guess == truth).mean()), 4),
             "by class": by_class,
@@ -108,7 +114,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--starter", type=Path, default=FOLDER)
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
-    encoder = StarterEncoder(args.starter)
+    encoder = StarterEncoder(args.starter, space=FREE_SPACE if args.starter.name == "starter-free" else SPACE)
     report: dict[str, Any] = {}
     if args.audio:
         report["held-out sounds"] = held_out(encoder, args.audio, args.fold)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from free_heads import SCENES, read_scenes
 from numpy.typing import NDArray
 from sound_batches import LABELS
 from sound_classes import SOUNDS
@@ -39,23 +41,33 @@ def texts_of_classes(names: list[str]) -> tuple[list[list[str]], NDArray[np.floa
     return phrases, matrix[:, : len(phrases)]
 
 
-def texts_without_sound(captions: Path, count: int, rng: np.random.Generator) -> list[str]:
+def texts_without_sound(captions: Path | None, count: int, rng: np.random.Generator) -> list[str]:
     """Texts that say what is seen: captions of pictures, their beginnings, and ImageNet's names of things.
 
-    captions: CSV with the columns split and caption; rows of the split "train". `count` of them are taken whole and as
-    many cut to a few words, as people ask. Names of what is a phrase of a sound by itself are left out: "a rooster" is
-    heard as well as seen, a lion only where it roars.
+    captions: CSV with the columns split and caption; rows of the split "train"; None: sentences that this project wrote
+    (the captioner's bank, the scenes of classes), those that name what is heard left out. `count` of them are taken
+    whole and as many cut to a few words, as people ask. Names of what is a phrase of a sound by itself are left out: "a
+    rooster" is heard as well as seen, a lion only where it roars.
     """
     from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
 
-    with captions.open(newline="", encoding="utf-8") as table:
-        known = [row["caption"].strip(" .") for row in csv.DictReader(table) if row["split"] == "train"]
-    whole = [known[i] for i in rng.permutation(len(known))[:count]]
-    beginnings = [" ".join(text.split()[: int(rng.choice(_SHORT))]) for text in whole]
     bare = [_content(phrase) for sound in SOUNDS.values() for phrase in sound.phrases]
     heard = {words[0] for words in bare if len(words) == 1} | {" ".join(words) for words in bare if len(words) == 2}
+    if captions is None:
+        known = [text for text in _own_sentences() if not heard & _parts(text)]
+    else:
+        with captions.open(newline="", encoding="utf-8") as table:
+            known = [row["caption"].strip(" .") for row in csv.DictReader(table) if row["split"] == "train"]
+    whole = [known[i] for i in rng.permutation(len(known))[:count]]
+    beginnings = [" ".join(text.split()[: int(rng.choice(_SHORT))]) for text in whole]
     names = [name for name in IMAGENET_CLASSNAMES if not heard & _parts(name)]
     return list(dict.fromkeys([*whole, *beginnings, *(f"a {name}" for name in names)]))
+
+
+def _own_sentences() -> list[str]:
+    bank = (resources.files("vidembed.captions") / "bank.txt").read_text(encoding="utf-8").splitlines()
+    scenes = [scene for group in read_scenes(SCENES).values() for scene in group]
+    return list(dict.fromkeys(line.strip(" .") for line in [*bank, *scenes] if line and not line.startswith("#")))
 
 
 def _content(phrase: str) -> list[str]:

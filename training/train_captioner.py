@@ -30,8 +30,8 @@ from picture_tokens import VIEWS
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
-from vidembed.evaluation.caption_metrics import cider_d, tokens
 
+from vidembed.evaluation.captions import cider_d, tokens
 from vidembed.models.captioners._decoder import PAD, UNKNOWN, DecoderShape, Writing, beam_search
 from vidembed.models.encoders.starter import MANIFEST, add_to_manifest
 

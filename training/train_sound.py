@@ -28,7 +28,7 @@ from starter_nets import SoundHead, SoundNet, log_mel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vidembed.models.encoders.starter import FOLDER, MANIFEST, StarterEncoder, add_to_manifest
+from vidembed.models.encoders.starter import FOLDER, FREE_SPACE, MANIFEST, SPACE, StarterEncoder, add_to_manifest
 from vidembed.models.encoders.starter_sound import FEATURES, audible, windows
 
 
@@ -215,10 +215,11 @@ def train_head(args: argparse.Namespace) -> None:
     )
     phrases, matrix = texts_of_classes(drawn.names.tolist())
     flat = [p for group in phrases for p in group]
-    encoder = StarterEncoder(args.starter)
+    space = FREE_SPACE if args.free else SPACE
+    encoder = StarterEncoder(args.starter or FOLDER.with_name("starter-free" if args.free else "starter"), space=space)
     rows = torch.from_numpy(encoder.encode("text", flat))
     groups = np.split(np.arange(len(flat)), np.cumsum([len(g) for g in phrases])[:-1])
-    without = texts_without_sound(args.captions, args.unheard, rng) if args.captions else []
+    without = texts_without_sound(args.captions, args.unheard, rng) if args.captions or args.free else []
     silent = torch.from_numpy(encoder.encode("text", without))
     kept_out, silent = silent[::10], silent[torch.arange(len(silent)) % 10 != 0]
 
@@ -259,7 +260,7 @@ def train_head(args: argparse.Namespace) -> None:
     state |= {f"head.{k}": v for k, v in head.state_dict().items()}
     save_file({k: v.detach().half().contiguous() for k, v in state.items()}, args.out)
     if args.out.with_name(MANIFEST).is_file():
-        add_to_manifest(args.out.parent, args.out.name)
+        add_to_manifest(args.out.parent, args.out.name, space=space)
     print(f"{args.out} {args.out.stat().st_size / 1e6:.2f} MB")
 
 
@@ -277,7 +278,8 @@ def main(argv: list[str] | None = None) -> int:
     head = commands.add_parser("head")
     head.set_defaults(run=train_head)
     head.add_argument("--net", type=Path, required=True)
-    head.add_argument("--starter", type=Path, default=FOLDER, help="the folder with the text tower's weights")
+    head.add_argument("--starter", type=Path, help="the folder with the text tower's weights")
+    head.add_argument("--free", action="store_true", help="for starter-free, against texts that this project wrote")
     head.add_argument("--draws", type=int, default=120, help="batches of 256 windows whose features are kept")
     head.add_argument("--epochs", type=int, default=12)
     head.add_argument("--hidden", type=int, default=512)

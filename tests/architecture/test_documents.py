@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -115,3 +116,14 @@ def test_the_makefile_names_tests_that_are_there() -> None:
     named = re.findall(r"tests/[\w/.]+", (ROOT / "Makefile").read_text(encoding="utf-8"))
     assert len(named) > 20
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("room", ["training", "benchmarks"])
+def test_what_scripts_import_of_us_is_there(room: str) -> None:
+    lacking = []
+    for path in sorted((ROOT / room).glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "vidembed":
+                lacking += [f"{path.name}: {node.module}.{one.name}" for one in node.names
+                            if not exists(f"{node.module}.{one.name}")]  # fmt: skip
+    assert lacking == []

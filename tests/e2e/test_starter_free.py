@@ -12,16 +12,18 @@ from PIL import Image
 
 from vidembed.cli import main
 
+NOISE = {"china": ["-f", "lavfi", "-i", "anoisesrc=amplitude=0.3"], "flower": []}
+
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two clips of two seconds, each a photograph that scikit-learn brings."""
+    """Two clips of two seconds, each a photograph that scikit-learn brings; over the temple there is noise."""
     sklearn = pytest.importorskip("sklearn.datasets")
     folder = tmp_path_factory.mktemp("free")
     (folder / "films").mkdir()
     for name in ("china", "flower"):
         Image.fromarray(sklearn.load_sample_image(f"{name}.jpg")).resize((320, 212)).save(folder / f"{name}.png")
-        made = ["-loop", "1", "-i", folder / f"{name}.png", "-t", "2", "-r", "5", "-pix_fmt", "yuv420p"]
+        made = ["-loop", "1", "-i", folder / f"{name}.png", *NOISE[name], "-t", "2", "-r", "5", "-pix_fmt", "yuv420p"]
         subprocess.run([ffmpeg_program(), "-v", "error", *made, folder / "films" / f"{name}.mp4"], check=True)
     assert main(["index", str(folder / "films"), "--index", str(folder / "index"), "--profile", "starter-free"]) == 0
     return folder / "index"
@@ -33,6 +35,8 @@ def test_clips_are_found_and_captioned_by_models_for_work(index: Path, capsys: p
         assert main(["search", asked, "--index", str(index), "--json"]) == 0
         first = json.loads(capsys.readouterr().out.splitlines()[0])
         assert Path(first["path"]).name == name
+    assert main(["search", "white noise", "--channels", "sound", "--index", str(index), "--json"]) == 0
+    assert [Path(json.loads(line)["path"]).name for line in capsys.readouterr().out.splitlines()] == ["china.mp4"]
     captions = index.parent / "captions.jsonl"
     assert main(["caption", "--index", str(index), "--out", str(captions)]) == 0, capsys.readouterr().err
     written = [json.loads(line) for line in captions.read_text().splitlines()]

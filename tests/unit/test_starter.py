@@ -68,8 +68,8 @@ def free() -> StarterEncoder:
     return found
 
 
-def test_the_free_heads_are_a_space_of_their_own_without_sound(encoder: StarterEncoder, free: StarterEncoder) -> None:
-    assert (free.space, free.modalities) == (FREE_SPACE, {"text", "image"})
+def test_the_free_heads_are_a_space_of_their_own(encoder: StarterEncoder, free: StarterEncoder) -> None:
+    assert (free.space, free.modalities) == (FREE_SPACE, {"text", "image", "audio"})
     assert registry.find("starter-free").commercial
     assert not registry.find("starter").commercial
     assert registry.find("starter-free").revision != registry.find("starter").revision

@@ -10,7 +10,8 @@ from safetensors.numpy import save_file
 
 from vidembed.errors import WeightsMissing
 from vidembed.models.encoders import starter_sound as sound
-from vidembed.models.encoders.starter import StarterEncoder
+from vidembed.models.registry import load_encoder
+from vidembed.protocols import Encoder
 from vidembed.types import AudioSamples, Floats
 
 RATE_HZ = sound.RATE_HZ
@@ -163,9 +164,9 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
         sound.load(path)
 
 
-@pytest.fixture(scope="module")
-def encoder() -> StarterEncoder:
-    return StarterEncoder()
+@pytest.fixture(scope="module", params=["starter", "starter-free"])
+def encoder(request: pytest.FixtureRequest) -> Encoder:
+    return load_encoder(request.param, device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def encoder() -> StarterEncoder:
     ],
     ids=["noise", "beeps"],
 )
-def test_the_shipped_tower_names_made_sounds(encoder: StarterEncoder, samples: Floats, right: str) -> None:
+def test_the_shipped_towers_name_made_sounds(encoder: Encoder, samples: Floats, right: str) -> None:
     others = ["a dog is barking", "a baby is crying", "someone plays the piano", "a car engine", "a person is speaking"]
     scores = encoder.encode("text", [right, *others]) @ encoder.encode("audio", [AudioSamples(samples, RATE_HZ)])[0]
     assert int(scores.argmax()) == 0
