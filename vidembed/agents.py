@@ -218,7 +218,7 @@ class Looking:
 
         most = min(max(most, 1), 60)
         if bool(video_id) == bool(text):
-            raise BadQuery("a contact sheet is of a video or of a search", hint="give video_id or text, not both")
+            raise BadQuery("a contact sheet needs a video or a search", hint="give video_id or text, not both")
         media = self._index.config.media
         if video_id:
             shots = Tile.of_shots(self._index.path_of(video_id), media=media)

@@ -102,7 +102,7 @@ BAD: list[tuple[str, str | None, str]] = [  # file, what is in it, what is said
     ("a.jsonl", '{"text": "hi", "start_s": 3, "end_s": 1}\n', "line 1: span needs"),
     ("a.jsonl", '{"text": " ", "start_s": 0, "end_s": 1, "path": "film.mp4"}\n', "needs some words"),
     ("a.jsonl", '{"text": "hi", "start_s": 0, "end_s": 1, "path": "other.mp4"}\n', "other.mp4"),
-    ("a.csv", "start_s,end_s\n0,1\n", "no column text"),
+    ("a.csv", "start_s,end_s\n0,1\n", "no column 'text'"),
     ("a.vtt", "WEBVTT\n\n00:01.000 --> 00:02.000\nhi\n", "no video of this index has its name"),
 ]
 

@@ -170,7 +170,7 @@ def test_a_newer_format_and_a_damaged_file_are_said(tmp_path: Path) -> None:
     newer = tmp_path / "newer.sqlite"
     with sqlite3.connect(newer) as connection:
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
-    with pytest.raises(IndexMismatch, match=f"has format {len(MIGRATIONS) + 1}, this vidembed knows up to"):
+    with pytest.raises(IndexMismatch, match=f"has format {len(MIGRATIONS) + 1}, this vidembed reads up to"):
         Catalog(newer)
     damaged = tmp_path / "damaged.sqlite"
     damaged.write_bytes(b"this is no database, but long enough to be taken for one" * 100)

@@ -48,7 +48,7 @@ def test_labels_are_read_from_text_and_yaml(tmp_path: Path) -> None:
         ("animal: [dog, dog]", "a label is there twice"),
         ("animal: {several: {dog: [3]}}", "dog: a label's texts are sentences"),
         ("animal: []", "expected a list of labels"),
-        ("animal: [a=b]", "'a=b' is no name for a tag"),
+        ("animal: [a=b]", "invalid tag name 'a=b'"),
         ("{}", "no labels in it"),
         ("3", "expected groups of labels"),
     ],

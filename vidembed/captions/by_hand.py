@@ -82,7 +82,7 @@ def read_captions(path: Path) -> list[Written]:
         return [Written(line.text, f"{path}: {line.span}", line.span) for line in track.lines]
     if path.suffix.lower() not in tables.EXTENSIONS:
         known = ", ".join((*subtitles.SUFFIXES, *tables.EXTENSIONS))
-        raise InputError(f"{path}: no file of captions", hint=f"captions come from {known}")
+        raise InputError(f"{path}: not a captions file", hint=f"captions come from {known}")
     try:
         found = [
             _written(row, f"{path}:{number}") for number, row in _rows(path) if row.get("kind", "caption") == "caption"
@@ -104,7 +104,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             raise row
         if path.suffix.lower() == ".csv":
             if "text" not in row:
-                raise ValueError("its first line names no column text")
+                raise ValueError("its header has no column 'text'")
             row = {name: tables.unquoted(cell) for name, cell in row.items()}
         if row.get("text") is not None or path.suffix.lower() not in tables.PARQUET:  # clips may have no caption
             yield number, row

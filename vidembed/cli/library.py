@@ -257,7 +257,7 @@ def sheet(
             media = open_index.config.media
             tiles = Tile.of_moments(open_index.search(what, k=most))
     if not tiles:
-        raise InputError(f"nothing to show of {what!r}", hint="give a video file, or words that an index knows")
+        raise InputError(f"nothing to show for {what!r}", hint="give a video file, or words that an index knows")
     if len(tiles) > most:
         plain(err(), f"{most} of {len(tiles)} shots, evenly spaced; --tiles for more")
         tiles = [tiles[place] for place in evenly_spaced(len(tiles), most)]

@@ -48,9 +48,9 @@ def transcript(
     """Write out what is said: from the index, or, for a file that is in none, from its subtitles or its sound."""
     name = (form or (out_to.suffix.lstrip(".") if out_to is not None else "") or "txt").lower()
     if name not in FORMATS:
-        raise InputError(f"no format {name!r} of transcripts", hint=f"one of: {', '.join(FORMATS)}")
+        raise InputError(f"unknown transcript format {name!r}", hint=f"one of: {', '.join(FORMATS)}")
     if written and (speakers is not None or speaker is not None):
-        raise InputError("who wrote on the screen cannot be told", hint="--speakers without --written")
+        raise InputError("on-screen text has no speakers", hint="give --speakers without --written")
     known: list[Found] = []
     silent: list[str] = []
     there = (index / "index.json").is_file()

@@ -68,7 +68,7 @@ def classify(
     for example in examples:
         if example.label not in names:
             raise InputError(
-                f"an example of the unknown label {example.label!r}", hint=did_you_mean(example.label, names)
+                f"an example has the unknown label {example.label!r}", hint=did_you_mean(example.label, names)
             )
     clips = [clip for video_id in videos for clip in parts.catalog.videos.clips(video_id)]
     odds = _odds(parts, clips, groups, examples)

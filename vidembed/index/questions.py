@@ -151,7 +151,7 @@ class Questions(CaptionedIndex):
         spec = self.parts.spec(channel)
         if spec.model.kind != "encoder":
             raise BadQuery(
-                f"channel {channel!r} holds no vectors of frames, which duplicates are found by",
+                f"channel {channel!r} has no frame embeddings, by which duplicates are found",
                 hint="use channel vision",
             )
         records = self.videos()

@@ -36,7 +36,7 @@ def stored_transcript(catalog: Catalog, video_id: str, kind: TextKind) -> TimedT
         BadQuery: An unknown kind.
     """
     if kind not in get_args(TextKind):
-        raise BadQuery(f"no kind of transcript {kind!r}", hint=f"one of: {', '.join(get_args(TextKind))}")
+        raise BadQuery(f"unknown kind of transcript {kind!r}", hint=f"one of: {', '.join(get_args(TextKind))}")
     found = catalog.texts.of_many(clip.clip_id for clip in catalog.videos.clips(video_id))
     texts = [text for kinds in found.values() if (text := kinds.get(kind)) is not None]
     if not texts:

@@ -111,7 +111,7 @@ def _checked(groups: list[LabelGroup], where: str) -> list[LabelGroup]:
     for group in groups:
         for name in (group.name, *(label.name for label in group.labels)):
             if not any(letter.isalnum() for letter in name) or any(sign in name for sign in _SIGNS):
-                raise InputError(f"{where}: {name!r} is no name for a tag", hint=f"letters and digits, no {_SIGNS}")
+                raise InputError(f"{where}: invalid tag name {name!r}", hint=f"letters and digits, no {_SIGNS}")
     if not groups:
         raise InputError(f"{where}: no labels in it")
     return groups

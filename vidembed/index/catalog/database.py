@@ -147,7 +147,7 @@ class Database:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > len(MIGRATIONS):
             raise IndexMismatch(
-                f"the catalog {self.path} has format {version}, this vidembed knows up to {len(MIGRATIONS)}",
+                f"the catalog {self.path} has format {version}, this vidembed reads up to {len(MIGRATIONS)}",
                 hint="a newer vidembed made it: upgrade with pip install -U vidembed",
             )
         if version == len(MIGRATIONS):
