@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,18 @@ _ENDLESS_MS = 2**32 - 1
 _BRIGHT = 128
 
 
+@contextmanager
+def _sent(
+    path: Path, limits: LimitSettings, clock: Clock, codecs: Container[str]
+) -> Iterator[tuple[list[Any], Iterable[Any]]]:
+    """The subtitle streams of these codecs, in the file's order, and their packets, on the file's clock."""
+    with open_container(path, limits) as container, mapped_errors(path, "read"):
+        streams = [s for s in container.streams.subtitles if s.codec_context and s.codec_context.name in codecs]
+        if streams:
+            discard_others(container, *streams)
+        yield streams, clock.carried_on(packets(container, streams, {"corrupt": 0}, "corrupt")) if streams else ()
+
+
 def read_picture_tracks(path: Path, limits: LimitSettings, *, clock: Clock) -> list[SubtitleTrack]:
     """Every track of pictures, in the file's order; lines without text, with their pictures.
 
@@ -36,14 +49,9 @@ def read_picture_tracks(path: Path, limits: LimitSettings, *, clock: Clock) -> l
     Raises:
         MediaUnreadable: The file cannot be opened or read.
     """
-    with open_container(path, limits) as container, mapped_errors(path, "read"):
-        every = list(container.streams.subtitles)
-        streams = [s for s in every if s.codec_context and s.codec_context.name in CODECS]
-        if not streams:
-            return []
-        discard_others(container, *streams)
+    with _sent(path, limits, clock, CODECS) as (streams, sent):
         tracks = {s.index: _Track(s.codec_context.name, bytes(s.codec_context.extradata or b"")) for s in streams}
-        for packet in clock.carried_on(packets(container, streams, {"corrupt": 0}, "corrupt")):
+        for packet in sent:
             if packet.pts is not None and packet.size:
                 tracks[packet.stream.index].add(packet, float(packet.pts * packet.time_base) - clock.start_s)
         found = []
@@ -146,24 +154,11 @@ _TEXT_CODECS = frozenset({"ass", "ssa", "subrip", "srt", "mov_text", "webvtt", "
 
 
 def read_text_tracks(path: Path, limits: LimitSettings, *, clock: Clock) -> list[SubtitleTrack]:
-    """Every text track, in the file's order.
-
-    Args:
-        path: The video.
-        limits: As for pictures.
-        clock: The file's.
-
-    Raises:
-        MediaUnreadable: The file cannot be opened or read.
-    """
-    with open_container(path, limits) as container, mapped_errors(path, "read"):
-        streams = [s for s in container.streams.subtitles if s.codec_context and s.codec_context.name in _TEXT_CODECS]
-        if not streams:
-            return []
-        discard_others(container, *streams)
+    """Every text track, in the file's order; arguments and errors as of `read_picture_tracks`."""
+    with _sent(path, limits, clock, _TEXT_CODECS) as (streams, sent):
         lines: dict[int, list[TextLine]] = {stream.index: [] for stream in streams}
         broken = dict.fromkeys(lines, 0)
-        for packet in clock.carried_on(packets(container, streams, {"corrupt": 0}, "corrupt")):
+        for packet in sent:
             if packet.pts is None or packet.size == 0:
                 continue
             text = plain(_words(packet))
