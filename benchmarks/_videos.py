@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 from pathlib import Path
 
@@ -33,6 +34,26 @@ def long_video(folder: Path, *, width: int, height: int, seconds: int, piece_s: 
         _run("-stream_loop", str(loops), "-i", str(piece), "-c", "copy", "-t", str(seconds), str(part))
     piece.unlink()
     return out
+
+
+def short_clips(folder: Path, count: int, *, seconds: int = 5, kinds: int = 8) -> Path:
+    """A folder of so many H.264 files of 640 x 360 with sound, none equal to another; made once, then reused.
+
+    Their pictures and tones are of `kinds` kinds; what differs otherwise is an empty box at the end of the file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    codec = ["-c:v", "libx264", "-preset", "veryfast", "-g", "60", "-c:a", "aac", "-b:a", "64k"]
+    for kind in range(min(kinds, count)):
+        first = folder / f"{kind:05}.mp4"
+        if not first.exists():
+            picture = f"testsrc2=s=640x360:r=30:d={seconds},hue=h={360 * kind // kinds},format=yuv420p"
+            tone = f"sine=f={220 * (kind + 1)}:r=16000:d={seconds}"
+            with replacing(first) as part:
+                _run("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone, *codec, str(part))
+        for number in range(kind + kinds, count, kinds):
+            if not (clip := folder / f"{number:05}.mp4").exists():
+                clip.write_bytes(first.read_bytes() + struct.pack(">I4sI", 12, b"free", number))
+    return folder
 
 
 def plain_film(folder: Path, colour: str, *, seconds: int) -> Path:

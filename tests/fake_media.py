@@ -54,7 +54,6 @@ class World:
     def tools(self, **changes: Any) -> Tools:
         given: dict[str, Any] = {
             "identify": lambda path: hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest(),
-            "probe": self.probe,
             "open": lambda path: FakeReader(self, path, self.probe(path)),
             "segmenter": FixedWindows(SegmentSettings(window_s=2)),
             "known_spans": KnownSpans,

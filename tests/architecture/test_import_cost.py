@@ -51,6 +51,22 @@ def test_a_command_imports_no_other(words: list[str], own: set[str]) -> None:
     }  # fmt: skip
 
 
+def test_garbage_is_looked_for_again_once_a_command_begins() -> None:
+    """While modules are imported it is not; a run that decodes for hours needs it."""
+    probe = """
+import gc, sys
+from vidembed.cli import run
+from vidembed.config import load
+profiles, seen = load.profiles, []
+load.profiles = lambda: seen.append(gc.isenabled()) or profiles()
+sys.argv = ["vidembed", "config", "profiles"]
+assert run() == 0
+print(seen)
+"""
+    run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[True]"
+
+
 def test_every_public_name_exists() -> None:
     import vidembed
 

@@ -145,6 +145,22 @@ def popen(_, env):
     assert stopped(popen, signal.SIGTERM) == 128 + signal.SIGTERM
 
 
+def test_a_watched_run_shares_two_heaps_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def popen(_: object, env: dict[str, str]) -> subprocess.Popen[bytes]:
+        given.append(env["MALLOC_ARENA_MAX"])
+        return started([sys.executable, "-c", ""])
+
+    started = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    assert supervising.supervise(["index"]) == 0
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "7")
+    assert supervising.supervise(["index"]) == 0
+    assert given == ["2", "7"]
+
+
 def test_which_commands_are_watched(monkeypatch: pytest.MonkeyPatch) -> None:
     assert supervising.wanted(["index", "videos"])
     assert supervising.wanted(["caption"])

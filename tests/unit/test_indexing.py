@@ -46,6 +46,11 @@ def test_every_clip_of_every_channel_is_stored_and_counted(bench: Bench) -> None
     assert bench.vectors()[clip.clip_id] == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_run_opens_each_file_once(bench: Bench) -> None:
+    bench.run()
+    assert sorted(bench.world.opened) == ["a.mp4", "b.mp4"]
+
+
 def test_a_second_run_decodes_and_encodes_nothing_and_loads_no_model(bench: Bench) -> None:
     bench.run()
     before, encoded, decoded = bench.vectors(), len(bench.encoder.clips), len(bench.world.opened)

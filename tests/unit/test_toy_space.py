@@ -34,6 +34,17 @@ def test_colour_shares_are_the_share_of_pixels() -> None:
     assert shares.sum() == 1
 
 
+def test_a_pixel_goes_to_the_nearest_colour_and_of_two_to_the_first() -> None:
+    """Squared: (127, 63, 2) is 20102 from black, 20102 from gray, and gray is named before black."""
+    pixels = np.random.default_rng(0).integers(0, 256, (5000, 3), np.uint8)
+    pixels = np.vstack([pixels, [(127, 63, 2), (255, 223, 191), (128, 128, 128)]]).astype(np.uint8)
+    centres = np.array(list(toy_space.COLOURS.values()))
+    nearest = ((pixels[:, None].astype(int) - centres) ** 2).sum(axis=2).argmin(axis=1)
+    shares = np.bincount(nearest, minlength=toy_space.DIM) / len(pixels)
+    assert toy_space.colour_shares(pixels) == pytest.approx(shares)
+    assert share(toy_space.colour_shares(np.array([[[127, 63, 2]]], np.uint8)), "gray") == 1
+
+
 @pytest.mark.parametrize(("hz", "band"), [(200, "low"), (440, "low"), (1000, "middle"), (3000, "high")])
 def test_a_tone_is_in_its_band(hz: float, band: str) -> None:
     sound = tone(hz)

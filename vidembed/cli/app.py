@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -80,6 +81,7 @@ def _root(
     ] = False,
 ) -> None:
     """Search inside videos and caption them."""
+    gc.enable()
 
 
 def _found(place: str) -> Any:

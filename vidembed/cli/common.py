@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -127,8 +128,12 @@ def opened(index: Path, *, settings: Sequence[str] | None = None, create: bool =
     """The index, open for one command; options as for `vidembed.open_index`."""
     import vidembed
 
-    show_downloads(ask=True)
-    found = vidembed.open_index(index, overrides=settings, create=create, **options)
+    gc.disable()  # most modules are imported now, and nothing of them is garbage
+    try:
+        show_downloads(ask=True)
+        found = vidembed.open_index(index, overrides=settings, create=create, **options)
+    finally:
+        gc.enable()
     if found.config.store.kind == "memory":
         say("warning: store.kind=memory: nothing stays after this command", style="yellow")
     return found

@@ -21,7 +21,7 @@ from vidembed.media.segmenting import FrameEncoder, make_segmenter
 from vidembed.media.segmenting.sampling import distinct
 from vidembed.media.segmenting.segment import MAX_CLIP_FRAMES, KnownSpans
 from vidembed.protocols import VideoReader
-from vidembed.types import Image, VideoInfo
+from vidembed.types import Image
 
 
 def make_tools(
@@ -57,13 +57,8 @@ def make_tools(
     def settings(path: Path) -> MediaSettings:
         return config.media if in_hand is None else in_hand.media(path, config.media)
 
-    def info_of(path: Path) -> VideoInfo:
-        with open_video(path, settings(path), stop=stop) as video:
-            return video.info
-
     return Tools(
         identify=video_id,
-        probe=info_of,
         open=lambda path: open_video(path, settings(path), threads=threads, stop=stop),
         hold=hold,
         stop=stop,

@@ -48,15 +48,22 @@ SILENCE_RMS = 1e-4  # -80 dBFS
 
 _SYNONYMS = {"grey": "gray", "deep": "low", "bass": "low", "mid": "middle", "silent": "silence", "quiet": "silence"}
 _INDEX = {name: i for i, name in enumerate(NAMES)}
-_CENTRES = np.array(list(COLOURS.values()), dtype=np.float32)
+_GRAY = list(COLOURS).index("gray")
+# The other colours are the corners of the RGB cube: by the bits of red, green and blue.
+_CORNERS = np.array([list(COLOURS.values()).index((r, g, b)) for r in (0, 255) for g in (0, 255) for b in (0, 255)])
+_VALUES = np.arange(256)
+# Of one value of a pixel: how much farther gray is than the nearest corner, squared.
+_TO_GRAY = ((_VALUES - 128) ** 2 - np.minimum(_VALUES, 255 - _VALUES) ** 2).astype(np.int32)
 
 
 def colour_shares(rgb: NDArray[np.uint8]) -> Floats:
     """(..., 3) uint8 pixels -> (DIM,) share of the pixels nearest to each colour (Euclidean in RGB); sums to 1."""
-    pixels = rgb.reshape(-1, 3).astype(np.float32)
-    # |p - c|^2 without p^2, which is the same for all colours
-    distances = (_CENTRES**2).sum(axis=1) - 2 * pixels @ _CENTRES.T
-    counts = np.bincount(distances.argmin(axis=1), minlength=DIM)
+    pixels = rgb.reshape(-1, 3)
+    red, green, blue = (pixels > 127).astype(np.uint8).T
+    nearest = _CORNERS[4 * red + 2 * green + blue]
+    farther = _TO_GRAY[pixels]
+    gray = farther[:, 0] + farther[:, 1] + farther[:, 2] < (nearest > _GRAY)  # a tie goes to the first of COLOURS
+    counts = np.bincount(np.where(gray, _GRAY, nearest), minlength=DIM)
     return np.asarray(counts / len(pixels), dtype=np.float32)
 
 

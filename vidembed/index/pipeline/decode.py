@@ -45,9 +45,8 @@ def _decode(job: Job, tools: Tools, batch_size: int) -> Iterator[Chunk | Outcome
     wanted = True
     try:
         check_unchanged(job, growing=job.again)
-        info = _as_planned(tools.probe(Path(job.path)), job)
-        stage = "decode"
         with tools.open(Path(job.path)) as video, _Again(lambda: tools.open(Path(job.path))) as again:
+            stage, info = "decode", _as_planned(video.info, job)
             sources = _Sources(job, info, video, again)
             try:
                 yield from sources.chunks(_cut(job, tools, info, video, sources), tools, batch_size)

@@ -30,7 +30,6 @@ class Tools:
     """The media services of a run (`index.media.make_tools`)."""
 
     identify: Callable[[Path], str]  # file -> video id
-    probe: Callable[[Path], VideoInfo]
     open: Callable[[Path], VideoReader]
     segmenter: Segmenter
     known_spans: Callable[[Sequence[Span]], Segmenter]  # cuts where the index has cut before
