@@ -13,7 +13,8 @@ where a clip occurs is a right answer. Compared are:
 What can be seen in none of the clips is asked too (NOTHING, shared out between the halves), and all texts of the clips:
 "is there a match" gives the area under the ROC curve of the confidence and of the raw cosine, each the best among the
 answers, with the interval over clips and queries, and what share of the queries with and without an answer reach some
-confidences, `search.min_confidence` among them.
+confidences, `search.min_confidence` among them. "how sure" is of first answers, right where they overlap their clip: of
+two texts a clip, and of all, among which single clips have twenty.
 
 Prints and saves one JSON report a half. Tune on the tuning half only.
 """
@@ -37,7 +38,9 @@ import vidembed
 from vidembed.evaluation import Answer, EvalQuery, compare, interval
 from vidembed.evaluation.assemble import Assembled, Piece, assemble, deal, placed
 from vidembed.evaluation.metrics import Stretch, moment_report, recalls, roc_auc
+from vidembed.evaluation.trust import calibration_error
 from vidembed.index.video_index import VideoIndex
+from vidembed.types import Span
 
 # Seen in none of the clips, and in nothing like them: the texts of the other half's clips would not do, both have dogs.
 NOTHING = (
@@ -107,6 +110,11 @@ def measure(args: argparse.Namespace, half: str) -> dict[str, Any]:
         _, all_texts = read_clips(args.clips, half, args.seed, 0)
         matches = is_there_a_match(index, all_texts, NOTHING[HALVES.index(half) :: 2])
         names = {record.info.video_id: record.paths[0].name for record in index.videos()}
+        nothing = [(text, ()) for text in NOTHING[HALVES.index(half) :: 2]]
+        sure = {
+            which: how_sure(index, names, [*((str(one.value), one.stretches) for one in some), *nothing])
+            for which, some in (("as asked", queries), ("all texts", ask(videos, all_texts)))
+        }
         frames = Frames(index, names)
         ways = {
             "gap-merging": lambda text: frames.gap_merged(text, k=5),
@@ -136,6 +144,7 @@ def measure(args: argparse.Namespace, half: str) -> dict[str, Any]:
         "R@1,IoU=0.5 with interval": {way: str(interval(values, groups=clip_of)) for way, values in hits.items()},
         "ours against gap-merging": str(compare(hits["gap-merging"], hits["ours"], groups=clip_of)),
         "is there a match": matches,
+        "how sure": sure,
         "ms per query": timing,
         "indexing_s": round(indexing_s, 1),
         "profile": args.profile,
@@ -163,6 +172,32 @@ def is_there_a_match(index: VideoIndex, with_answer: dict[str, list[str]], witho
             for least in levels
         },
     }
+
+
+def how_sure(
+    index: VideoIndex, names: dict[str, str], asked: Sequence[tuple[str, Sequence[Stretch]]]
+) -> dict[str, float]:
+    """Of first answers. asked: texts with their places, none where nothing answers."""
+    confidence, right = [], []
+    for text, places in asked:
+        first = index.search(text, k=1, channels=["vision"])[0]
+        confidence.append(first.confidence)
+        here = [Span(place.start_s, place.end_s) for place in places if place.video == names[first.video_id]]
+        right.append(any(place.overlap_s(first.span) > 0 for place in here))
+    sure, true = np.array(confidence), np.array(right)
+    answerable, shown = np.array([bool(places) for _, places in asked]), sure >= index.config.search.min_confidence
+    figures = {
+        "answers": len(sure),
+        "right": int(true.sum()),
+        "mean confidence": sure.mean(),
+        "ECE": calibration_error(sure, true),
+        "area, right or wrong": roc_auc(sure[true], sure[~true]),
+        "area, answer or none": roc_auc(sure[answerable], sure[~answerable]),
+        "right shown as good": shown[true].mean(),
+        "wrong shown as good": shown[answerable & ~true].mean(),
+        "without answer shown as good": shown[~answerable].mean(),
+    }
+    return {name: round(float(value), 3) for name, value in figures.items()}
 
 
 def auc_with_interval(matching: list[float], other: list[float], *, counts: list[int]) -> str:
