@@ -43,12 +43,12 @@ SIZES = {"1080p": (1920, 1080), "480p": (854, 480)}
 
 def save_tower(folder: Path, *, onnx: bool) -> Path:
     """The tower with seeded random weights: a local open_clip checkpoint, and its picture side as ONNX."""
+    if (folder / ("vision.onnx" if onnx else "open_clip_model.safetensors")).exists():
+        return folder  # before torch is imported: what this process holds counts in the peak of those that it starts
     import open_clip
     import torch
     from safetensors.torch import save_model
 
-    if (folder / ("vision.onnx" if onnx else "open_clip_model.safetensors")).exists():
-        return folder
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     model = open_clip.create_model(ARCH, load_weights=False, pretrained_image=False, pretrained_text=False).eval()
