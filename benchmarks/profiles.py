@@ -127,7 +127,7 @@ def measure(work: Work, at: Path, device: str, dtype: str, reference: np.ndarray
     memory = torch.cuda.max_memory_allocated() / 1e6 if on_gpu else peak_memory_mb()
     best = min(seconds, key=lambda size: seconds[size])
     row = {
-        "engine": getattr(encoder, "engine", "torch"),
+        "engine": "openvino" if type(encoder).__name__ == "_Converted" else "torch",
         "seconds_per_minute": seconds[best],
         "cpu_seconds_per_minute": work_s[best],  # of all cores: says more where others use them too
         "times_real_time": round(60 / seconds[best], 1),
