@@ -15,7 +15,7 @@ from collections.abc import Sequence
 COMMANDS = frozenset({"index", "caption", "demo"})  # those that decode many files and go on where they stopped
 MOST_CRASHES = 100
 _CHILD = "VIDEMBED_SUPERVISED"
-# glibc keeps the memory that one of many threads frees for that thread: with two heaps for all, runs take a quarter less.
+# glibc keeps what one of many threads frees for that thread: with two heaps for all, runs take a quarter less memory.
 _HEAPS = {"MALLOC_ARENA_MAX": "2"}
 _CRASHES = frozenset(
     getattr(signal, name) for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE") if hasattr(signal, name)
