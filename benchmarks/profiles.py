@@ -95,6 +95,13 @@ def encoder_of(work: Work, at: Path, device: str, dtype: str) -> Any:
     return registry.load_encoder(spec, device=device, dtype=dtype, **more)
 
 
+def engine_of(encoder: Any, modality: str) -> str:
+    """What computes the vectors of a modality that was encoded."""
+    lean = vars(encoder).get("_made")
+    made = lean.get("texts") if lean else encoder.tower(modality) if hasattr(encoder, "tower") else None
+    return "openvino" if type(made).__module__.endswith("._openvino") else "torch"
+
+
 def measure(work: Work, at: Path, device: str, dtype: str, reference: np.ndarray | None) -> tuple[dict[str, Any], Any]:
     """One row, and the vectors of the first items."""
     import torch
@@ -127,7 +134,7 @@ def measure(work: Work, at: Path, device: str, dtype: str, reference: np.ndarray
     memory = torch.cuda.max_memory_allocated() / 1e6 if on_gpu else peak_memory_mb()
     best = min(seconds, key=lambda size: seconds[size])
     row = {
-        "engine": "openvino" if type(encoder).__name__ == "_Converted" else "torch",
+        "engine": engine_of(encoder, work.modality),
         "seconds_per_minute": seconds[best],
         "cpu_seconds_per_minute": work_s[best],  # of all cores: says more where others use them too
         "times_real_time": round(60 / seconds[best], 1),

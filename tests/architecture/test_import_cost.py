@@ -67,6 +67,20 @@ print(seen)
     assert run.stdout.splitlines()[-1] == "[True]"
 
 
+@pytest.mark.parametrize(("also", "skipped"), [("", True), ("sys.modules['torch'] = sys", False)])
+def test_garbage_is_looked_for_at_the_end_where_torch_reports_what_is_left(also: str, skipped: bool) -> None:
+    probe = f"""
+import gc, sys
+from vidembed.cli import run
+{also}
+sys.argv = ["vidembed", "config", "profiles"]
+assert run() == 0
+print(gc.get_freeze_count() > 0)
+"""
+    run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == str(skipped)
+
+
 def test_every_public_name_exists() -> None:
     import vidembed
 

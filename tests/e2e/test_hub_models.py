@@ -23,6 +23,7 @@ from vidembed.types import AudioSamples, AudioVisual, FrameBatch
 from vidembed.vectors import late_score
 
 ENCODERS = [spec for spec in registry.specs("encoder") if spec.repo]
+CAPTIONERS = [spec.name for spec in registry.specs("captioner") if spec.repo and tiny_hub.buildable(spec)]
 PROFILES = ("laptop", "gpu", "joint", "gemma")
 
 
@@ -232,7 +233,7 @@ def test_a_grounder_is_fetched_and_both_spans_are_kept(
     assert after == before, "its own span stays"
 
 
-@pytest.mark.parametrize("name", ["smolvlm2-256m", "qwen3-vl-2b", "qwen3.5-2b", "gemma-4-e2b", "blip-base"])
+@pytest.mark.parametrize("name", CAPTIONERS)
 def test_a_captioner_is_fetched_and_writes(
     hub: Hub, film: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
 ) -> None:

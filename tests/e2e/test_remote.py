@@ -341,8 +341,7 @@ def test_what_is_said_at_an_address_is_written_out_without_an_index(
     tmp_path: Path, media: Media, bucket: Any, copies: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bucket.pipe_file("/films/inside.mkv", media.path("subtitled.mkv").read_bytes())
-    given = ["transcript", "memory://films/inside.mkv", "--index", str(tmp_path / "none")]
-    assert main(given) == 0
+    assert main(given := ["transcript", "memory://films/inside.mkv", "--index", str(tmp_path / "none")]) == 0
     there = capsys.readouterr().out
     assert main(["transcript", str(media.path("subtitled.mkv")), "--index", str(tmp_path / "none")]) == 0
     assert there == capsys.readouterr().out != ""

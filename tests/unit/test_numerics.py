@@ -24,7 +24,7 @@ from vidembed.types import AudioSamples, AudioVisual, Floats, FrameBatch, Item
 from vidembed.vectors import unit_rows
 
 LEAST = {"float32": 0.9999, "bfloat16": 0.999, "float16": 0.999}
-# The draws of torch before 2.12 make tiny weights that give 0.9982; at the real size it is 1.0000 (docs/models.md).
+# With torch before 2.12 the tiny weights give 0.9982; at the real size it is 1.0000 (docs/models.md).
 LEAST_OF_VIDEOPRISM = LEAST | {"bfloat16": 0.998}
 RATE = 16_000
 TEXTS = ["a red car", "the dog jumps in the lake"]

@@ -25,13 +25,8 @@ if TYPE_CHECKING:
 
 # Any of them carries a tokenizer's words.
 VOCABULARIES = (
-    "tokenizer.json",
-    "vocab.json",
-    "vocab.txt",
-    "tokenizer.model",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-)
+    "tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
+)  # fmt: skip
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -229,8 +224,7 @@ class Tower:
 
     def _features(self, modality: Modality, items: Sequence[Item]) -> Tensor:
         """(N, D) model output."""
-        features: Tensor = getattr(self, f"_{modality}")(items)
-        return features
+        return getattr(self, f"_{modality}")(items)  # type: ignore[no-any-return]
 
     def _placed(self, inputs: Mapping[str, Any]) -> dict[str, Tensor]:
         """Tensors on the device; floating ones in the model's dtype."""
