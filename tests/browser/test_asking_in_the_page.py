@@ -103,7 +103,7 @@ def test_the_last_of_two_quick_clicks_counts(filled: Page, address: str) -> None
     filled.evaluate(
         """() => { const told = window.vidembed.parts.get("ve-address");
         told("select", { action: "address", search: "?q=red" });
-        setTimeout(() => told("select", { action: "address", search: "?q=green" }), 3); }"""
+        setTimeout(() => told("select", { action: "address", search: "?q=green" }), 50); }"""
     )
     expect(filled.locator("#ve-results")).to_contain_text("“green”")
     filled.wait_for_url(re.compile(r"\?q=green$"))
