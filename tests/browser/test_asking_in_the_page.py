@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
 from browsing import MARKS, SHOWN, begin, open_tab, playing, search
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from vidembed.web.asking import Ask, run
 
@@ -103,10 +103,29 @@ def test_the_last_of_two_quick_clicks_counts(filled: Page, address: str) -> None
     filled.evaluate(
         """() => { const told = window.vidembed.parts.get("ve-address");
         told("select", { action: "address", search: "?q=red" });
-        setTimeout(() => told("select", { action: "address", search: "?q=green" }), 50); }"""
+        told("select", { action: "address", search: "?q=green" }); }"""
     )
     expect(filled.locator("#ve-results")).to_contain_text("“green”")
     filled.wait_for_url(re.compile(r"\?q=green$"))
+
+
+def test_a_question_that_arrives_after_the_next_one_does_not_count(filled: Page, address: str) -> None:
+    begin(filled, address)
+    held: list[Route] = []
+    filled.route(
+        "**/*", lambda route: held.append(route) if "?q=red" in (route.request.post_data or "") else route.continue_()
+    )
+    filled.evaluate(
+        """() => { const told = window.vidembed.parts.get("ve-address");
+        told("select", { action: "address", search: "?q=red" });
+        told("select", { action: "address", search: "?q=green" }); }"""
+    )
+    expect(filled.locator("#ve-results")).to_contain_text("“green”")
+    with filled.expect_response(lambda response: "?q=red" in (response.request.post_data or "")) as late:
+        held[0].continue_()
+    assert "ve-card" not in late.value.text()
+    filled.unroute("**/*")
+    expect(filled.locator("#ve-results")).to_contain_text("“green”")
 
 
 def test_a_slow_answer_does_not_replace_the_one_asked_for_after_it(

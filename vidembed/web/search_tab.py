@@ -42,15 +42,22 @@ class Turns:
     """What one visitor asked, counted: of two answers under way the one asked for last is shown."""
 
     def __init__(self) -> None:
-        self._last = 0
+        self._last = self._number = 0
 
     @property
     def asked(self) -> bool:
         """Whether anything was asked yet."""
         return self._last > 0
 
-    def next(self) -> int:
-        """A question begins; its number."""
+    def next(self, number: object = None) -> int:
+        """A question begins; its turn, 0 where the page asked it before one that has begun.
+
+        number: what the page counts its clicks by; the server may take up the second of two first.
+        """
+        if isinstance(number, int):
+            if number < self._number:
+                return 0
+            self._number = number
         self._last += 1
         return self._last
 
@@ -117,7 +124,7 @@ def search_tab(site: Site, blocks: gr.Blocks) -> None:
 
         @wraps(handler)
         def handled(data: Mapping[Any, Any], *rest: Any) -> dict[Any, Any]:
-            turn = data[turns].next()
+            turn = data[turns].next(*[event._data.get("number") for event in rest])
             told = handler(data, *rest)
             late: dict[Any, Any] = {part: value for part, value in told.items() if part is said}
             return told if data[turns].is_last(turn) else late or {count: gr.skip()}

@@ -93,6 +93,7 @@ document.addEventListener("keydown", (event) => {
 
 // What runs, on every tab.
 const parts = new Map(); // id of one of our parts -> its trigger
+let asked = 0;
 let change = null;
 let timer = 0;
 async function status() {
@@ -130,8 +131,10 @@ window.vidembed = {
     if (search) parts.get("ve-address")?.("select", { action: "address", search });
   },
   ready: [], // called once the part for uploads stands
-  // Called by each of our gr.HTML parts: hands clicks on [data-action] to the server, with the button's data.
-  bridge(element, trigger) {
+  // Called by each of our gr.HTML parts: hands clicks on [data-action] to the server, with the button's data. What is
+  // asked is numbered, since of two quick questions the server may take up the second first.
+  bridge(element, send) {
+    const trigger = (name, data) => send(name, { ...data, number: ++asked });
     const id = element.closest("[id^=ve-]")?.id;
     if (id) parts.set(id, trigger);
     if (id === "ve-upload") window.vidembed.ready.splice(0).forEach((act) => act());
