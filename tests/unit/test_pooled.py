@@ -253,6 +253,19 @@ def test_native_encoder_gives_one_vector_and_no_units() -> None:
     assert named(encoded(sound).vector) == {"high": 1}
 
 
+def test_rows_that_an_encoder_keeps_are_not_made() -> None:
+    class Keeping(ToyEncoder):
+        def kept_rows(self, texts: Sequence[str]) -> Floats | None:
+            return np.eye(self.space.dim, dtype=np.float32)[3:4] if list(texts) == ["a photo of red"] else None
+
+    keeping = PooledEncoder(Keeping(), "image", templates=["a photo of {}"])
+    plain = PooledEncoder(ToyEncoder(), "image", templates=["a photo of {}"])
+    kept = keeping.encode_queries("text", ["red"])
+    assert kept is not None
+    assert kept.argmax(1).tolist() == [3]
+    assert np.array_equal(keeping.encode_queries("text", ["blue"]), plain.encode_queries("text", ["blue"]))
+
+
 def test_templates_are_averaged() -> None:
     encoder = PooledEncoder(ToyEncoder(), "image", templates=("{}", "{} on white", "{} on white"))
     # mean of (1, 0) and twice (1, 1)/sqrt(2): (2.414, 1.414) / 2.798

@@ -16,6 +16,7 @@ from vidembed.models.arrays import mapped
 from vidembed.models.encoders import _efficientnet, _engines, minilm, starter
 from vidembed.models.encoders._efficientnet import squared
 from vidembed.models.encoders.starter import (
+    BANK_FILE,
     FOLDER,
     FREE_SPACE,
     PICTURE_FILE,
@@ -25,6 +26,7 @@ from vidembed.models.encoders.starter import (
     add_to_manifest,
 )
 from vidembed.models.registry import load_encoder
+from vidembed.search.calibration import read_bank
 from vidembed.types import Span, TextLine, TimedText
 
 
@@ -219,6 +221,32 @@ def test_half_precision_is_near_where_it_is_asked_for(encoder: StarterEncoder) -
     pictures = [noise(64, 48), noise(30, 200, 1)]
     half = StarterEncoder(dtype="bfloat16").encode("image", pictures)
     assert (half * encoder.encode("image", pictures)).sum(1).min() > 0.99
+
+
+@pytest.mark.parametrize("name", ["starter", "starter-free"])
+def test_kept_rows_of_the_query_bank_are_those_that_are_made(name: str) -> None:
+    """Where this fails, the bank or a text tower has changed: run training/keep_bank.py."""
+    encoder = load_encoder(name, device="cpu")
+    assert isinstance(encoder, StarterEncoder)
+    kept, made = encoder.kept_rows(read_bank()), encoder.encode("text", read_bank())
+    assert kept is not None
+    assert kept.dtype == np.float32
+    assert (kept * made).sum(1).min() > 0.999999
+
+
+def test_other_texts_are_not_kept_nor_those_of_another_tower_nor_damaged_ones(tmp_path: Path) -> None:
+    folder, bank = copy_of(tmp_path), read_bank()
+    shutil.copy(FOLDER / BANK_FILE, folder)
+    assert StarterEncoder(folder).kept_rows(bank) is not None
+    assert StarterEncoder(folder).kept_rows(bank[1:]) is None
+    whole = (folder / BANK_FILE).read_bytes()
+    (folder / BANK_FILE).write_bytes(whole[:-2] + b"xx")
+    assert StarterEncoder(folder).kept_rows(bank) is None
+    (folder / BANK_FILE).write_bytes(whole)
+    content = json.loads((folder / "manifest.json").read_text())
+    content["files"][TEXT_FILE]["sha256"] = "0" * 64
+    (folder / "manifest.json").write_text(json.dumps(content))
+    assert StarterEncoder(folder).kept_rows(bank) is None
 
 
 def test_training_enters_a_file_without_touching_the_others(tmp_path: Path) -> None:

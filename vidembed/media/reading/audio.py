@@ -11,7 +11,7 @@ import numpy as np
 
 from vidembed.config.schema import LimitSettings, MediaSettings
 from vidembed.errors import BadQuery, ConfigError, NoSuchStream
-from vidembed.media.reading.channels import cancels, left_channel, mean_of_channels
+from vidembed.media.reading.channels import cancels, left_channel, mean_of_channels, samples_of
 from vidembed.media.reading.container import discard_others, open_container, packets
 from vidembed.media.reading.probe import Headers, read_headers
 from vidembed.media.reading.scaling import Geometry
@@ -121,7 +121,7 @@ class _Track:
         self._rate_hz, self._counts, self._clock = rate_hz, counts, headers.clock
         self._hidden = headers.hidden.get(index, ())
         self._container: Any = None
-        self._blocks: list[tuple[int, Floats]] = []  # decoded, not yet outlived: (position, samples)
+        self._blocks: list[tuple[int, Floats]] = []  # decoded, not yet outlived: (position, samples as they came out)
         self._kept_from = _BEGINNING  # what lies before is gone
         self._rewind()
 
@@ -142,6 +142,7 @@ class _Track:
             if low < high:
                 samples[low - first : high - first] = block[low - position : high - position]
                 any_sample = True
+        np.nan_to_num(np.clip(samples, -1.0, 1.0, out=samples), copy=False)
         # Later spans may overlap this one but begin no earlier; anything else seeks.
         self._blocks = [entry for entry in self._blocks if entry[0] + len(entry[1]) > first]
         self._kept_from = max(self._kept_from, first)
@@ -153,6 +154,7 @@ class _Track:
             self._container.close()
         self._container = open_container(self._path, self._limits)
         self._stream = self._container.streams[self._index]
+        self._tick = self._stream.time_base.as_integer_ratio()
         discard_others(self._container, self._stream)
         self._restart(_BEGINNING)
 
@@ -220,41 +222,41 @@ class _Track:
         return packet is not None
 
     def _is_before(self, packet: Any) -> bool:
-        return bool(
-            self._from_s > -math.inf
-            and packet.pts is not None
-            and float(packet.pts * packet.time_base) - self._clock.start_s < self._from_s
-        )
+        return bool(self._from_s > -math.inf and packet.pts is not None and self._seconds(packet.pts) < self._from_s)
+
+    def _seconds(self, stamp: int) -> float:
+        ticks, per_s = self._tick  # integers: as exact as fractions, and ten times as fast
+        return stamp * ticks / per_s - self._clock.start_s
 
     def _push(self, frame: Any) -> None:
         import av
 
         if frame.samples == 0:
             return
-        time_s = self._expected_s if frame.pts is None else float(frame.pts * frame.time_base) - self._clock.start_s
-        if any(span.contains(time_s) for span in self._hidden):
+        time_s = self._expected_s if frame.pts is None else self._seconds(frame.pts)
+        if self._hidden and any(span.contains(time_s) for span in self._hidden):
             return
         if self._resampler is None or abs(time_s - self._expected_s) > _GAP_S:
             self._begin_segment(time_s)
         self._expected_s += frame.samples / frame.sample_rate
         try:
-            resampled = self._resampler.resample(left_channel(frame) if self._one_side else frame)
-            if not self._one_side and cancels(frame, resampled):
+            mixed = samples_of(self._resampler.resample(left_channel(frame) if self._one_side else frame))
+            if not self._one_side and cancels(frame, mixed):
                 self._one_side = True
                 self._begin_segment(time_s)
                 self._expected_s += frame.samples / frame.sample_rate
-                resampled = self._resampler.resample(left_channel(frame))
+                mixed = samples_of(self._resampler.resample(left_channel(frame)))
         except (ValueError, av.error.FFmpegError):
             # The format changed on the way, or the channels have no known places: start again from this frame.
             self._begin_segment(time_s)
             self._expected_s = time_s + frame.samples / frame.sample_rate
             try:
-                resampled = self._resampler.resample(mean_of_channels(frame))
+                mixed = samples_of(self._resampler.resample(mean_of_channels(frame)))
             except (ValueError, av.error.FFmpegError):
                 self._counts["audio_corrupt"] += 1
                 self._resampler = None
                 return
-        self._keep(resampled)
+        self._keep(mixed)
 
     def _begin_segment(self, time_s: float) -> None:
         from av import AudioResampler
@@ -272,17 +274,14 @@ class _Track:
 
         if self._resampler is not None:
             try:
-                self._keep(self._resampler.resample(None))
+                self._keep(samples_of(self._resampler.resample(None)))
             except (ValueError, av.error.FFmpegError):
                 self._counts["audio_corrupt"] += 1
             self._resampler = None
 
-    def _keep(self, frames: list[Any]) -> None:
-        for frame in frames:
-            if frame is None or frame.samples == 0:
-                continue
-            block = np.nan_to_num(frame.to_ndarray().reshape(-1).astype(np.float32, copy=False))
+    def _keep(self, blocks: list[Floats]) -> None:
+        for block in blocks:
             position = self._segment_start + self._segment_out
-            self._blocks.append((position, np.clip(block, -1.0, 1.0)))
+            self._blocks.append((position, block))
             self._segment_out += len(block)
             self._reached = max(self._reached, position + len(block))

@@ -15,11 +15,17 @@ _MOST_PLANES = 8  # AV_NUM_DATA_POINTERS
 _SILENT, _HEARD = 0.002, 0.02  # of full scale
 
 
-def cancels(frame: Any, mixed: Sequence[Any]) -> bool:
+def samples_of(frames: Sequence[Any]) -> list[Floats]:
+    """The samples of mono frames of floats, as a resampler gives them, without those that are empty."""
+    given = (frame for frame in frames if frame is not None and frame.samples)
+    return [np.frombuffer(frame.planes[0], np.float32, frame.samples).copy() for frame in given]
+
+
+def cancels(frame: Any, mixed: Sequence[Floats]) -> bool:
     """Whether left and right are heard, and their mix, as far as it came out, is silent: one is wired upside down."""
-    if frame.layout.nb_channels != 2 or not any(part is not None and part.samples for part in mixed):
+    if not mixed or any(part.max() > _SILENT or part.min() < -_SILENT for part in mixed):
         return False
-    if any(np.abs(part.to_ndarray()).max() > _SILENT for part in mixed if part is not None and part.samples):
+    if frame.layout.nb_channels != 2:
         return False
     left, right = _channels(frame)
     return bool(np.abs(left).max() > _HEARD and np.abs(left + right).max() < _SILENT)

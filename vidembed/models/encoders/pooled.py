@@ -96,11 +96,16 @@ class _BatchedEncoder:
         return pool(self.query_rows("text", [template.format(text.strip()) for template in self.templates]))
 
     def encode_queries(self, modality: Modality, values: Sequence[str]) -> Floats | None:
-        """(N, D) query vectors of texts, encoded in batches: row i is `encode_query` of text i. None where not text."""
+        """(N, D) query vectors of texts, encoded in batches: row i is `encode_query` of text i. None where not text.
+
+        An encoder may keep the rows of some texts (`StarterEncoder.kept_rows`).
+        """
         if modality != "text" or "text" not in self.encoder.modalities:
             return None
         filled = [template.format(value.strip()) for value in values for template in self.templates]
-        rows = self.query_rows("text", filled).reshape(len(values), len(self.templates), -1)
+        kept = self.encoder.kept_rows(filled) if hasattr(self.encoder, "kept_rows") else None
+        rows = self.query_rows("text", filled) if kept is None else kept
+        rows = rows.reshape(len(values), len(self.templates), -1)
         return np.stack([pool(parts) for parts in rows])
 
 

@@ -35,6 +35,7 @@ SPACE, FREE_SPACE = Space("starter-v1", 384), Space("starter-free-v1", 384)
 FOLDER = Path(__file__).parents[2] / "assets" / "starter"
 MANIFEST = "manifest.json"
 PICTURE_FILE, TEXT_FILE, SOUND_FILE = "picture.safetensors", "text.safetensors", "sound.safetensors"
+BANK_FILE = "bank.npy"  # vectors of the bundled query bank, by `training/keep_bank.py`
 PICTURE_FEATURES = 1760  # 1280 means of the last map, 2 x 2 x 120 of the last one at stride 16
 TUNED_FROM = 16  # the first block of the picture tower that training changes
 SENTENCE_ENDS = (".", "!", "?")
@@ -71,6 +72,16 @@ class StarterEncoder:
         if modality == "image":
             return self.place_pictures(self.picture_features([_picture(item) for item in items]))
         return self._sound.encode([_sound(item) for item in items])
+
+    def kept_rows(self, texts: Sequence[str]) -> Floats | None:
+        """`encode` of the bundled query bank, from a file; None for any other texts, and with another text tower."""
+        made_of = {"texts": digest(texts), "tower": self._manifest[TEXT_FILE]["sha256"]}
+        if not made_of.items() <= self._manifest.get(BANK_FILE, {}).items():
+            return None
+        try:
+            return unit_rows(np.load(checked(self.folder, BANK_FILE, self._manifest)).astype(np.float32))
+        except WeightsMissing:  # damaged: they can be made
+            return None
 
     def features(self, modality: Modality, items: Sequence[Item]) -> Floats:
         """(N, 16, 1280) tokens of pictures: a 4x4 grid of the untuned EfficientNet's last map, for attention heads."""
@@ -255,6 +266,11 @@ def add_to_manifest(folder: Path, name: str, space: Space = SPACE, **about: Any)
     files[name] = {"sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest(), **about}
     content = {"space": space.name, "dim": space.dim, "files": dict(sorted(files.items()))}
     (folder / MANIFEST).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def digest(texts: Sequence[str]) -> str:
+    """Of texts in their order."""
+    return hashlib.blake2b("\n".join(texts).encode(), digest_size=16).hexdigest()
 
 
 def checked(folder: Path, name: str, manifest: Mapping[str, Mapping[str, Any]]) -> Path:
