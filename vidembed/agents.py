@@ -54,7 +54,7 @@ def server(
     Raises:
         MissingDependency: The package mcp is not installed.
     """
-    with needs("mcp", extra="mcp", purpose="tools for agents"):
+    with needs("mcp", extra="mcp", purpose="serving agents"):
         from mcp.server.fastmcp import FastMCP
     made: FastMCP[Any] = FastMCP(
         "vidembed", instructions=INSTRUCTIONS, port=port, log_level="WARNING", stateless_http=True, json_response=True

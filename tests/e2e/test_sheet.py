@@ -59,5 +59,8 @@ def test_the_command_writes_shots_and_moments(media: Media, tmp_path: Path, caps
     (colour,) = tiles_of(np.asarray(PIL.Image.open(tmp_path / "blue.jpg")), 1, 1)
     assert colour == pytest.approx(BLUE, abs=20)
     capsys.readouterr()
+    for what, told in (("flim.mp4", "flim.mp4: no such file"), (str(tmp_path), "not a folder")):  # no words
+        assert main(["sheet", what, "--out", str(tmp_path / "x.jpg"), "--index", str(tmp_path / "index")]) == 2
+        assert told in capsys.readouterr().err
     assert main(["sheet", str(film), "--out", str(tmp_path / "shots.txt")]) != 0
     assert ".jpg, .png or .webp" in capsys.readouterr().err

@@ -92,6 +92,7 @@ def test_one_file_a_video_reads_back_the_same(library: Path, capsys: pytest.Capt
         code, out, err = run(capsys, "transcript", "--index", "index", "--out", "texts", "--format", form)
         assert (code, out) == (0, "")
         assert "nothing said in 1 video: silent.mp4" in err
+        assert "no channel of" not in err
         assert {path.name for path in Path("texts").glob(f"*.{form}")} == {f"talk.{form}", f"inside.{form}"}
         cues = read(Path(f"texts/talk.{form}").read_text(encoding="utf-8"))
         assert [(cue.span, cue.text) for cue in cues] == [
@@ -186,3 +187,9 @@ def test_what_cannot_be_done_is_said(library: Path, capsys: pytest.CaptureFixtur
     code, _, err = run(capsys, "transcript", "--index", "index", "--format", "docx")
     assert code == 2
     assert "srt, vtt, txt, json" in err
+
+
+def test_what_was_never_read_is_not_called_silent(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "transcript", "--index", "index", "--written")
+    assert (code, out) == (0, "")
+    assert "no channel of ocr is filled in this index: vidembed index --channels +ocr" in err

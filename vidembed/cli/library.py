@@ -245,11 +245,12 @@ def sheet(
     from vidembed.config.load import load_config
     from vidembed.files import refuse_existing
     from vidembed.media.editing.sheet import Tile, contact_sheet
+    from vidembed.media.kinds import MEDIA_EXTENSIONS
     from vidembed.media.remote import is_remote
     from vidembed.vectors import evenly_spaced
 
     refuse_existing(out_to, overwrite=overwrite)
-    if Path(what).is_file() or is_remote(what):
+    if Path(what).exists() or is_remote(what) or Path(what).suffix.lower() in MEDIA_EXTENSIONS:
         media = load_config(overrides=settings).media
         tiles = Tile.of_shots(what, media=media)
     else:

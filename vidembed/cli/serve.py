@@ -27,7 +27,7 @@ from vidembed.cli.common import (
 )
 from vidembed.cli.showing import show_moments
 from vidembed.demo import DEMO_QUERIES, demo_channels, demo_videos
-from vidembed.errors import InputError, MissingDependency
+from vidembed.errors import InputError, missing_dependency
 
 AUTH_ENV = "VIDEMBED_AUTH"
 
@@ -65,7 +65,7 @@ def serve(
     from importlib.util import find_spec
 
     if find_spec("gradio") is None:
-        raise MissingDependency("the web page needs gradio", hint="pip install 'vidembed[app]'")
+        raise missing_dependency("gradio", extra="app", purpose="the web page")
     password = read_auth(auth, auth_file)
     from vidembed.web import AppSettings, ServerSettings
     from vidembed.web import serve as run

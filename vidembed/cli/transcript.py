@@ -65,6 +65,9 @@ def transcript(
     if silent:
         names = ", ".join(silent[:5]) + ", ..." * (len(silent) > 5)
         plain(err(), f"nothing {'written' if written else 'said'} in {counted(len(silent), 'video')}: {names}")
+        kind = "ocr" if written else "speech"
+        if open_index and not any(spec.settings.source == kind for spec in open_index.parts.specs.values()):
+            plain(err(), f"no channel of {kind} is filled in this index: vidembed index --channels +{kind}")
     if out_to is None or str(out_to) == "-":
         sys.stdout.write(_together(known, name))
     elif known:

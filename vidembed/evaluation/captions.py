@@ -137,7 +137,7 @@ def _ngrams(words: Words, order: int) -> Counter[tuple[str, ...]]:
 
 def _scorer(module: str, name: str) -> Any:
     """A scorer of pycocoevalcap; those that need Java are not used."""
-    with needs("pycocoevalcap", extra="evaluate", purpose="caption metrics"):
+    with needs("pycocoevalcap", extra="evaluate", purpose="measuring captions"):
         return getattr(importlib.import_module(f"pycocoevalcap.{module}"), name)
 
 

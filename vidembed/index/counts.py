@@ -64,8 +64,9 @@ class IndexInfo:
         on = [channel for channel in self.channels.values() if channel.enabled]
         off = [channel.name for channel in self.channels.values() if not channel.enabled]
         lines = [
-            f"{self.path}: {self.videos} videos{gone}, {self.clips} clips, {format_time(round(self.duration_s))[:-4]}",
-            f"{self.captions} captions, {self.failures} failure{'s' * (self.failures != 1)}{damaged}",
+            f"{self.path}: {_some(self.videos, 'video')}{gone}, {_some(self.clips, 'clip')}, "
+            f"{format_time(round(self.duration_s))[:-4]}",
+            f"{_some(self.captions, 'caption')}, {_some(self.failures, 'failure')}{damaged}",
             f"profile {self.profile}, store {self.store}",
             f"disk {sum(self.sizes_bytes.values()) / 1e6:.1f} MB: {', '.join(sizes)}",
             f"{'channel':14}{'clips':>8}  {'videos done':>11} {'absent':>7} {'failed':>7} {'missing':>7}  model",
@@ -97,6 +98,10 @@ class IndexInfo:
     def _hourly(self, size_bytes: int) -> str:
         """Size per hour of video, below ten minutes nothing: the least that an empty index takes would count most."""
         return f" ({size_bytes / 1e6 / (self.duration_s / 3600):.1f} an hour)" if self.duration_s >= 600 else ""
+
+
+def _some(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
 
 
 def _facets(counts: Mapping[str, int]) -> str:

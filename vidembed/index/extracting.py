@@ -18,6 +18,7 @@ from vidembed.captions.summarise import Writer
 from vidembed.errors import ConfigError, InputError, needs
 from vidembed.index.evidence import evidence_of
 from vidembed.index.parts import IndexParts
+from vidembed.media.remote import name_of
 from vidembed.models.captioners import spoken
 from vidembed.types import Clip, Moment, Span
 
@@ -54,7 +55,7 @@ class Schema:
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         """Check it. Raises InputError for a schema that is none, or whose choices leave no way out."""
-        with needs("jsonschema", extra="extract", purpose="records by a JSON Schema"):
+        with needs("jsonschema", extra="extract", purpose="checking records by a JSON Schema"):
             import jsonschema
             import referencing
         kind = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
@@ -120,7 +121,7 @@ def extract(
             if schema.others and writer is not None:
                 values, wrong = _asked(parts, schema, writer, moment, values)
             wrong = wrong or schema.wrong(values)
-            yield f"{path.name} {span}: {wrong}" if wrong else Record(video_id, path, span, values)
+            yield f"{name_of(path)} {span}: {wrong}" if wrong else Record(video_id, path, span, values)
 
 
 def _stretches(parts: IndexParts, schema: Schema, video_id: str) -> Iterator[tuple[Span, Clip, dict[str, str]]]:

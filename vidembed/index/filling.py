@@ -9,8 +9,8 @@ from functools import cache, partial
 from pathlib import Path
 
 from vidembed.config.load import Overrides, load_config
-from vidembed.config.schema import Config
-from vidembed.errors import ConfigError, MediaNotFound, VidembedError, did_you_mean
+from vidembed.config.schema import ChannelSettings, Config
+from vidembed.errors import ConfigError, InputError, MediaNotFound, ModelError, VidembedError, did_you_mean
 from vidembed.index.catalog.texts import FINISHED
 from vidembed.index.channels import ChannelSpec, channel_spec, frame_encoder, resolved
 from vidembed.index.manifest import layout_of
@@ -70,7 +70,12 @@ class Filling:
         files = [path for path in mine if path not in leave_out and path.as_posix() not in ignored]
         problems = tuple(failure for failure in found.problems if not is_ignored(failure.item))
         before = frozenset(self._catalog.videos.paths())
-        report = self._run(files, specs, config=config, prepare=self._use, progress=progress)
+        given, made = self._parts.config.channels, self._parts.manifest.channels
+        try:
+            report = self._run(files, specs, config=config, prepare=self._use, progress=progress)
+        except (InputError, ModelError):
+            self._withdraw([spec for spec in specs.values() if spec.name not in made], given)
+            raise
         self._tag(found.files)
         self._tag_captured(before, config)
         note_problems(self._catalog, problems, under)
@@ -249,6 +254,15 @@ class Filling:
             store.set_alias(spec.name, spec.collection)
         self._parts.serve(spec)
         return channel
+
+    def _withdraw(self, begun: Sequence[ChannelSpec], given: Mapping[str, ChannelSettings]) -> None:
+        """Leave out again what holds nothing, as where a package is missing: every later run would fail for it."""
+        store = self._parts.own_store
+        for spec in begun:
+            if spec.name in self._parts.manifest.channels and not store.count(spec.collection):
+                self._catalog.states.forget(spec.collection)
+                store.drop(spec.collection)
+                self._parts.withdraw(spec.name, given[spec.name])
 
     def _replace(self, spec: ChannelSpec) -> None:
         """Put the collection to use, and drop those that it replaces."""

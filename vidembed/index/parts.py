@@ -123,6 +123,15 @@ class IndexParts:
             self.manifest.write(self.path)
             self._searcher = self._lookup = None
 
+    def withdraw(self, channel: str, given: ChannelSettings) -> None:
+        """Undo `serve` of a channel that was not in use before; given: its settings of then."""
+        with self._mutex:
+            self.config = _with_channel(self.config, channel, given)
+            left = {name: entry for name, entry in self.manifest.channels.items() if name != channel}
+            self.manifest = replace(self.manifest, channels=left)
+            self.manifest.write(self.path)
+            self._searcher = self._lookup = None
+
     def vectors(self, channel: str, clip_ids: Sequence[str]) -> dict[str, Floats]:
         """clip_id -> (D,) float32 of a dense channel; clips without one are left out."""
         rows = self.store.rows(self.specs[channel].collection, clip_ids, segments=False)

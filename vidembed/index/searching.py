@@ -19,6 +19,7 @@ from vidembed.index.channels import ChannelSpec
 from vidembed.media.images import as_rgb, load_image
 from vidembed.media.reading.audio import load_audio
 from vidembed.media.reading.reader import open_video
+from vidembed.media.remote import name_of
 from vidembed.media.segmenting.sampling import distinct, distinct_frames
 from vidembed.search.filters import VideoFacts, allows_file, resolve
 from vidembed.types import (
@@ -160,7 +161,7 @@ class QueryLoader:
                 except VidembedError:
                     sound = None  # damaged or late sound: the pictures are still a query
         if frames is None and sound is None:
-            raise BadQuery(f"{path.name}: neither pictures nor sound to search with")
+            raise BadQuery(f"{name_of(path)}: neither pictures nor sound to search with")
         return AudioVisual(frames, sound)
 
     def _frames(self, video: Any) -> FrameBatch | None:

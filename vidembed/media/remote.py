@@ -58,6 +58,11 @@ def name_of(path: Path) -> str:
     return unsigned(path).name
 
 
+def shown(path: str | Path) -> str:
+    """The address or path as people are shown it: without what signs an address."""
+    return address(unsigned(Path(path)))
+
+
 def distinct_names(paths: Iterable[Path]) -> dict[Path, str]:
     """A name for what is made of each file, different from the others' on any file system, without what signs it.
 
@@ -92,11 +97,11 @@ def find(given: str, wanted: Callable[[str], bool]) -> list[Path]:
     url = address(given)
     if "@" in url.split("/")[2] or "::" in url:
         raise MediaNotFound(
-            f"{given}: an address with a name and a password, or several in one, is not taken",
+            f"{shown(given)}: an address with a name and a password, or several in one, is not taken",
             hint="the index would keep them: give credentials in the environment or the file of that service",
         )
     if "//" in url.split("://", 1)[1] or re.search(r"/\.\.?(/|$)", url):
-        raise MediaNotFound(f"{given}: an empty part, . or .. in the address", hint="rename the object")
+        raise MediaNotFound(f"{shown(given)}: an empty part, . or .. in the address", hint="rename the object")
     if url.startswith("http"):
         return [Path(url)]
     with _said(given):
@@ -109,7 +114,9 @@ def find(given: str, wanted: Callable[[str], bool]) -> list[Path]:
             return [Path(url)]
         found = [Path(system.unstrip_protocol(one)) for one in names]
     if not (files := [path for path in found if wanted(path.name)]):
-        raise MediaNotFound(f"{given}: no videos there", hint="files of the usual video and sound extensions are taken")
+        raise MediaNotFound(
+            f"{shown(given)}: no videos there", hint="files of the usual video and sound extensions are taken"
+        )
     return files
 
 
@@ -123,9 +130,9 @@ def status(path: str | Path) -> tuple[int, int]:
         system.invalidate_cache()
         info = system.info(name)
     if info.get("type") == "directory" or not isinstance(info.get("size"), int):
-        raise MediaUnreadable(f"{address(path)}: a folder, or a file of unknown size", hint="name a file")
+        raise MediaUnreadable(f"{shown(path)}: a folder, or a file of unknown size", hint="name a file")
     if info["size"] == 0:
-        raise MediaUnreadable(f"{address(path)}: the file is empty (0 bytes)", hint="copy or record it again")
+        raise MediaUnreadable(f"{shown(path)}: the file is empty (0 bytes)", hint="copy or record it again")
     facts = {key.lower(): value for key, value in info.items()}
     names = ("lastmodified", "updated", "mtime", "last_modified", "created")
     changed = next((facts[name] for name in names if name in facts), None)
@@ -213,12 +220,12 @@ def _fetched(path: Path, limits: LimitSettings) -> str:
     size, _ = status(path)
     if size > limits.max_size_bytes:
         raise MediaUnreadable(
-            f"{address(path)}: {size} bytes, more than media.limits.max_size_bytes",
+            f"{shown(path)}: {size} bytes, more than media.limits.max_size_bytes",
             hint="raise it, or leave the file out",
         )
     if shutil.disk_usage(tempfile.gettempdir()).free < size + _SPARE_BYTES:
         raise MediaUnreadable(
-            f"{address(path)}: no room for a copy of {size} bytes in {tempfile.gettempdir()}",
+            f"{shown(path)}: no room for a copy of {size} bytes in {tempfile.gettempdir()}",
             hint="free space there, or name another folder in TMPDIR",
         )
     folder = tempfile.mkdtemp(prefix="vidembed-copy-")
@@ -231,7 +238,7 @@ def _fetched(path: Path, limits: LimitSettings) -> str:
                     copy.write(block)
                     left -= len(block)
         if left:
-            raise MediaUnreadable(f"{address(path)}: it ended {left} bytes early", hint="try again")
+            raise MediaUnreadable(f"{shown(path)}: it ended {left} bytes early", hint="try again")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -248,7 +255,7 @@ def _opened(url: str) -> tuple[Any, str]:
     try:
         return fsspec.core.url_to_fs(url)  # type: ignore[no-any-return]
     except ImportError as error:  # says which package
-        raise missing_dependency(_package(str(error)), extra="remote", purpose=f"reading {url}") from error
+        raise missing_dependency(_package(str(error)), extra="remote", purpose=f"reading {shown(url)}") from error
 
 
 def _package(text: str) -> str:
@@ -267,20 +274,20 @@ def _said(path: str | Path) -> Iterator[None]:
         why = error.__cause__  # on the web they raise it for whatever goes wrong
         if why is not None and getattr(why, "status", None) not in (404, 410):
             raise _unreadable(path, why) from error
-        raise MediaNotFound(f"{address(path)}: no such file", hint="check the address") from error
+        raise MediaNotFound(f"{shown(path)}: no such file", hint="check the address") from error
     except PermissionError as error:
         raise MediaUnreadable(
-            f"{address(path)}: no permission to read it", hint="check the credentials in the environment"
+            f"{shown(path)}: no permission to read it", hint="check the credentials in the environment"
         ) from error
     except Exception as error:
         raise _unreadable(path, error) from error
 
 
 def _unreadable(path: str | Path, why: BaseException) -> MediaUnreadable:
-    text = " ".join(str(why).split())[:200] or type(why).__name__
+    text = " ".join(str(why).replace(address(path), shown(path)).split())[:200] or type(why).__name__
     status = getattr(why, "status", None)
     refused = status in (401, 403)
     return MediaUnreadable(
-        f"{address(path)}: cannot be read: {f'the server answers {status}' if isinstance(status, int) else text}",
+        f"{shown(path)}: cannot be read: {f'the server answers {status}' if isinstance(status, int) else text}",
         hint="is the address signed, and still valid?" if refused else "is the address reachable from here?",
     )

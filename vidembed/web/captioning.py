@@ -38,7 +38,7 @@ def caption_videos(site: Site, videos: Sequence[str], *, model: str | None, prom
     wanted = [video_id for video_id in videos if video_id in known]
     if not wanted:
         raise InputError("choose a video first")
-    names = site.index.path_of(wanted[0]).name + (f" and {len(wanted) - 1} more" if len(wanted) > 1 else "")
+    names = name_of(site.index.path_of(wanted[0])) + (f" and {len(wanted) - 1} more" if len(wanted) > 1 else "")
 
     def work(report: ProgressCallback) -> str:
         def step(path: str, done: int, total: int) -> None:

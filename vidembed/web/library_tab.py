@@ -12,6 +12,7 @@ import gradio as gr
 from vidembed.demo import demo_channels, demo_videos
 from vidembed.errors import InputError, VidembedError
 from vidembed.index.pipeline.run import ProgressCallback
+from vidembed.media.remote import name_of
 from vidembed.types import RunReport
 from vidembed.web import html
 from vidembed.web.captioning import caption_videos
@@ -207,7 +208,7 @@ def _report(run: RunReport) -> str:
     parts = [f"{len(run.done)} added"] if run.done or not (run.unchanged or run.failed) else []
     parts += [f"{len(run.unchanged)} already there"] if run.unchanged else []
     if run.failed:
-        reasons = "; ".join(f"{Path(f.item).name}: {plain(f)}" for f in run.failed[:5])
+        reasons = "; ".join(f"{name_of(Path(f.item))}: {plain(f)}" for f in run.failed[:5])
         parts.append(f"{len(run.failed)} failed: {reasons}")
     return ", ".join(parts)
 
@@ -231,7 +232,7 @@ def _retry(site: Site, video_id: str, failure: str) -> str:
         paths = [path for r in site.videos() if r.info.video_id == video_id for path in r.paths]
     if not paths:
         raise InputError("there is nothing to try again")
-    add_files(site, paths, f"{paths[0].name} again")
+    add_files(site, paths, f"{name_of(paths[0])} again")
     return ""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vidembed.media.remote import name_of
+from vidembed.media.remote import name_of, shown
 from vidembed.types import Failure
 from vidembed.web import html
 from vidembed.web.cards import empty_library, middle_clips
@@ -97,7 +97,7 @@ def _running(job: Job) -> str:
         if left is not None:
             state += f", about {html.clock(round(left))} left"
         if now.item:
-            state += f" · {Path(now.item).name}"
+            state += f" · {name_of(Path(now.item))}"
     value = "" if share is None else f' aria-valuenow="{round(100 * share)}"'
     bar = "<div></div>" if share is None or share == 1.0 else f'<div style="width:{share:.1%}"></div>'
     unknown = " ve-unknown" if share is None or share == 1.0 else ""
@@ -117,7 +117,7 @@ def table_html(site: Site, wanted: str, order: str = "Name") -> str:
     everything = site.videos()
     records = sorted((r for r in everything if name in name_of(r.info.path).casefold()), key=ORDERS[order])
     inside = {failure for record in everything for failure in record.failures}
-    failed = [f for f in site.index.failures() if f not in inside and name in Path(f.item).name.casefold()]
+    failed = [f for f in site.index.failures() if f not in inside and name in name_of(Path(f.item)).casefold()]
     removed = "" if name else _removed(site)
     if not records and not failed:
         if name:
@@ -221,7 +221,7 @@ def _channel_pill(channel: str, state: str) -> str:
 
 
 def _failure_row(site: Site, failure: Failure) -> str:
-    name = Path(failure.item).name
+    name = name_of(Path(failure.item))
     again = "" if site.readonly else html.button("Try again", "retry", failure=mark(failure), title=f"Try {name} again")
     hint = f" {failure.hint}" if failure.hint else ""
     return (
@@ -238,4 +238,5 @@ def mark(failure: Failure) -> str:
 
 def plain(failure: Failure) -> str:
     """The reason without the server's folders."""
-    return failure.message.replace(failure.item, Path(failure.item).name)
+    name = name_of(Path(failure.item))
+    return failure.message.replace(failure.item, name).replace(shown(failure.item), name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from toy_index import FAST, names
 import vidembed.index.media as index_media
 from vidembed import VideoIndex, open_index
 from vidembed.captions.export import Outputs
-from vidembed.errors import MediaNotFound
+from vidembed.errors import MediaNotFound, MissingDependency
 from vidembed.media.files import survey, video_id
 from vidembed.types import RunReport
 
@@ -279,3 +280,20 @@ def test_watching_leaves_out_what_grows_and_adds_the_others(empty: VideoIndex, l
     assert names(tuple(path for run in runs for path in run.done)) == ["good.mp4", "other.mp4", "recording.mp4"]
     assert names(runs[-1].done) == ["recording.mp4"]
     assert survey(library).problems == []
+
+
+def test_a_channel_whose_package_is_missing_stays_off(
+    library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signs = {"channels.signs.source": "ocr", "channels.signs.model": "words", "channels.signs.enabled": False}
+    with open_index(tmp_path / "index", profile="toy", overrides=signs) as index:
+        index.add(library)
+        monkeypatch.setitem(sys.modules, "rapidocr", None)
+        for _ in range(2):
+            with pytest.raises(MissingDependency, match="needs the package 'rapidocr'"):
+                index.add(channels=["+signs"])
+            assert not index.info().channels["signs"].enabled
+        assert names(index.add().unchanged) == ["good.mp4", "other.mp4"]  # other runs do not ask for it
+    with open_index(tmp_path / "index") as index:
+        assert list(index.parts.specs) == ["vision", "sound", "caption"]
+        assert index.search("red", k=1)[0].path.name == "good.mp4"

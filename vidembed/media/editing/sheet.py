@@ -13,6 +13,7 @@ import numpy as np
 from vidembed.config.schema import MediaSettings, SegmentSettings
 from vidembed.errors import BadQuery, NoSuchStream
 from vidembed.media.reading.reader import open_video
+from vidembed.media.remote import name_of
 from vidembed.media.segmenting.segment import Shots
 from vidembed.types import Image, Moment, Span, format_time
 
@@ -46,7 +47,7 @@ class Tile:
         path = Path(path)
         with open_video(path, media) as video:
             if not video.info.has_video:
-                raise NoSuchStream(f"{path.name} has no picture")
+                raise NoSuchStream(f"{name_of(path)} has no picture")
             duration_s = video.info.duration_s
             frames = video.stream(rate_hz=_RATE_HZ, short_side_px=64, mode="adaptive", cuts=True)
             whole = SegmentSettings(max_s=min(3600.0, max(1.0, duration_s + 1.0)))
@@ -98,7 +99,7 @@ def contact_sheet(
 def label(tile: Tile, named: bool) -> str:
     """Start and end to a tenth of a second, and the file's name where named."""
     times = "-".join(format_time(round(time_s, 1))[:-2] for time_s in (tile.span.start_s, tile.span.end_s))
-    return f"{times}  {tile.path.name}" if named else times
+    return f"{times}  {name_of(tile.path)}" if named else times
 
 
 def _write(draw: Any, font: Any, text: str, left: int, top: int, most_px: int) -> None:

@@ -59,7 +59,7 @@ def open_video(
         if settings.isolate == "always":
             process = PROCESSES.take()
             opens, give_up = partial(IsolatedReader, process, copy, settings, threads=threads), process.kill
-        reader = GuardedReader(opens, path.name, limit_s=settings.limits.decode_timeout_s, stop=stop, give_up=give_up)
+        reader = GuardedReader(opens, copy.name, limit_s=settings.limits.decode_timeout_s, stop=stop, give_up=give_up)
         reader.info = replace(reader.info, path=path)
         reader.held = held.pop_all()
     return reader
