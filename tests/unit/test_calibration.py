@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -233,8 +234,21 @@ def test_bank_vectors_are_encoded_once_and_kept_on_disk(tmp_path: Path) -> None:
     BankVectors([*queries, "one more"], folder=tmp_path)(channel)
     assert encoder.calls == 41
 
-    for file in tmp_path.glob("*.npy"):
-        file.write_bytes(file.read_bytes()[:100])  # cut short
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda kept: b"",  # numpy raises EOFError
+        lambda kept: kept[:100],
+        lambda kept: kept[:300] + bytes(40) + kept[340:],  # rows that are no unit vectors
+    ],
+)
+def test_damaged_bank_vectors_are_encoded_anew(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    channel = Channel("vision", None, CountingEncoder(), "00c0ffee")  # type: ignore[arg-type]
+    queries = [f"query {i}" for i in range(20)]
+    first = BankVectors(queries, folder=tmp_path)(channel)
+    (file,) = tmp_path.glob("*.npy")
+    file.write_bytes(damage(file.read_bytes()))
     np.testing.assert_array_equal(BankVectors(queries, folder=tmp_path)(channel), first)
 
 

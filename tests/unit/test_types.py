@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vidembed.errors import BadQuery, InputError
-from vidembed.types import Hit, Moment, Query, Span, parse_date, parse_span, parse_time
+from vidembed.search.query import SearchOptions
+from vidembed.types import Filter, Hit, Moment, Query, Span, parse_date, parse_span, parse_time
 
 
 @pytest.mark.parametrize(
@@ -85,3 +88,49 @@ def test_the_record_of_a_moment() -> None:
         "texts": {"speech": "hi"},
         "marks": {"speech": [[0, 2]]},
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"min_duration_s": "60"}, "min_duration_s takes a number of at least 0, got '60'"),
+        ({"max_duration_s": -1}, "max_duration_s takes a number of at least 0, got -1"),
+        ({"max_duration_s": float("nan")}, "max_duration_s takes a number of at least 0, got nan"),
+        ({"shot_after": "2026-01-31"}, "shot_after takes a number, got '2026-01-31'"),
+        ({"within": (30, 120)}, "within takes a Span"),
+        ({"near": (500, 0)}, "near takes a latitude of -90..90 and a longitude of -180..180"),
+        ({"near": (48.86,)}, "near takes a latitude"),
+        ({"near": (48.86, 2.35), "within_km": -1}, "within_km takes a number of at least 0, got -1"),
+    ],
+)
+def test_a_filter_that_cannot_be_met_is_refused(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(BadQuery, match=re.escape(told)):
+        Filter(**given)
+
+
+def test_a_filter_takes_whole_numbers_and_no_limit() -> None:
+    made = Filter(min_duration_s=0, max_duration_s=None, shot_before=-5, near=(-90, 180), within=Span(0, 1))
+    assert (made.min_duration_s, made.near) == (0, (-90, 180))
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"k": 1.5}, "need whole numbers k >= 1 and offset >= 0, got k 1.5"),
+        ({"k": "3"}, "got k '3'"),
+        ({"offset": -1}, "got k 10 and offset -1"),
+        ({"channels": 5}, "channels takes a list, got 5"),
+        ({"channels": "vision"}, "channels takes a list, got 'vision'"),
+        ({"weights": "vision"}, "weights takes a mapping, got 'vision'"),
+    ],
+)
+def test_options_of_other_types_are_refused(given: dict[str, Any], told: str) -> None:
+    with pytest.raises(BadQuery, match=re.escape(told)):
+        SearchOptions(**given)
+    assert SearchOptions(k=np.int64(3), channels=("vision",)).k == 3
+
+
+def test_only_queries_add_to_a_query() -> None:
+    for combine in (lambda query: query + "blue", lambda query: query - "blue"):
+        with pytest.raises(BadQuery, match="only a Query adds to a query, got 'blue'"):
+            combine(Query.text("red"))

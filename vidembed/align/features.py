@@ -132,7 +132,7 @@ class FeatureCache:
             return None
         try:
             rows = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+        except Exception:  # numpy has many for what is cut short or damaged
             return None
         return rows if len(rows) == n and np.isfinite(rows).all() else None
 

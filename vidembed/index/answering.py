@@ -57,8 +57,8 @@ def ask(
         ConfigError: The writer's model cannot write, or is shown no pictures.
         ModelError: The writer's model or endpoint fails.
     """
-    if not question.strip():
-        raise BadQuery("the question is empty", hint="for example: what did they decide about the budget?")
+    if not isinstance(question, str) or not question.strip():
+        raise BadQuery("a question takes some words", hint="for example: what did they decide about the budget?")
     if writer is not None and not writer.can_write:
         raise ConfigError(f"{writer.name} does not write text", hint="name an endpoint, or a vision-language model")
     found = parts.searcher.search(question, SearchOptions(k=MOMENTS, where=where))

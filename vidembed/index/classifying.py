@@ -64,6 +64,8 @@ def classify(
     threshold: float = SURE,
 ) -> list[Labelled]:
     """Stretches of these videos (ids) that have a label, by video, time and confidence; see `VideoIndex.classify`."""
+    if not 0 <= threshold <= 1:
+        raise InputError(f"threshold must be between 0 and 1, got {threshold!r}", hint="the default is 0.5")
     names = [label.name for group in groups for label in group.labels]
     for example in examples:
         if example.label not in names:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from vidembed.errors import MediaNotFound
+from vidembed.errors import InputError, MediaNotFound
 from vidembed.files import composed
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.videos import path_there
@@ -51,6 +51,8 @@ def in_shard(path: str, shard: tuple[int, int] | None) -> bool:
     """
     if shard is None:
         return True
+    if not 1 <= shard[0] <= shard[1]:
+        raise InputError(f"shard takes (N, M) with N from 1 to M, got {shard!r}", hint="such as shard=(3, 16)")
     number = int.from_bytes(hashlib.blake2b(composed(path).encode("utf-8", "surrogateescape"), digest_size=8).digest())
     return number % shard[1] == shard[0] - 1
 

@@ -91,6 +91,8 @@ class Questions(CaptionedIndex):
         Raises:
             BadQuery: There are less than two queries, or one cannot be asked.
         """
+        if isinstance(queries, str | Query):
+            raise BadQuery("a sequence takes a list of queries", hint='such as ["a man sits down", "a dog comes in"]')
         steps = [self.parts.searcher.search(query, SearchOptions(k=_PER_STEP, **options)) for query in queries]
         return follow(steps, gap_s=gap_s, k=k)
 

@@ -174,5 +174,6 @@ class QueryLoader:
 
 def _path(value: Any, what: str) -> Path:
     if not isinstance(value, str | os.PathLike):
-        raise BadQuery(f"a {what} term takes a path, got {type(value).__name__}")
+        own = {"image": "an array (H, W, 3) uint8", "audio": "AudioSamples", "video": "AudioVisual"}[what]
+        raise BadQuery(f"a query of {what} takes a path or {own}, got {type(value).__name__}")
     return Path(value).expanduser()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from vidembed import tables
-from vidembed.errors import MediaNotFound, MediaUnreadable
+from vidembed.errors import InputError, MediaNotFound, MediaUnreadable
 from vidembed.media import remote
 from vidembed.media.kinds import LIST_EXTENSIONS, MEDIA_EXTENSIONS, archive_or_text, may_move, picture_kind
 from vidembed.types import Failure
@@ -114,8 +114,14 @@ Tagged = tuple[Path, dict[str, str]]  # a media file, and what a list says of it
 
 
 def as_list(paths: Paths) -> list[str | Path]:
-    """One path, or several."""
-    return [paths] if isinstance(paths, str | Path) else list(paths)
+    """One path, or several. Raises InputError for what is none."""
+    if isinstance(paths, str | Path):
+        return [paths]
+    several = list(paths) if isinstance(paths, Iterable) and not isinstance(paths, bytes) else [paths]
+    for one in several:
+        if not isinstance(one, str | Path):
+            raise InputError(f"a video is named by a text or a Path, got {one!r}", hint="give one, or a list of them")
+    return several
 
 
 @dataclass

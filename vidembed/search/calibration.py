@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -25,6 +26,7 @@ from vidembed.protocols import Channel
 from vidembed.search.confidence import confidence_from
 from vidembed.search.query import text_key
 from vidembed.types import Floats
+from vidembed.vectors import check
 
 Doubles = NDArray[np.float64]
 Bank = Callable[[Channel], Floats | None]  # vectors of ordinary queries in a channel's space
@@ -90,12 +92,8 @@ class BankVectors:
         file = None if self._folder is None else self._folder / name
         shape = (len(self._queries), channel.encoder.space.dim)
         if file is not None and file.exists():
-            try:
-                rows = np.load(file, allow_pickle=False)
-            except (OSError, ValueError):
-                rows = None  # cut short by a power loss: encode again
-            if rows is not None and rows.shape == shape and rows.dtype == np.float32 and np.isfinite(rows).all():
-                return rows
+            with suppress(Exception):  # numpy has many for what is cut short or damaged: encode again
+                return check(np.load(file, allow_pickle=False), n=shape[0], dim=shape[1], who=name)
         towers = text_key(channel)
         if towers not in self._made:
             self._made[towers] = encode_texts(channel, self._queries)

@@ -6,8 +6,9 @@ import math
 import os
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import get_args
 
 import numpy as np
@@ -71,17 +72,19 @@ class SearchOptions:
     fusion: Fusion | None = None
 
     def __post_init__(self) -> None:
-        if self.k < 1 or self.offset < 0:
+        if not all(isinstance(n, Integral) and n >= least for n, least in ((self.k, 1), (self.offset, 0))):
             raise BadQuery(
-                f"need k >= 1 and offset >= 0, got k {self.k} and offset {self.offset}",
+                f"need whole numbers k >= 1 and offset >= 0, got k {self.k!r} and offset {self.offset!r}",
                 hint="k is the number of moments wanted; offset=10 gives the second page of ten",
             )
         if self.where is not None and not isinstance(self.where, Filter):
             raise BadQuery(
                 f"where takes a Filter, got {self.where!r}", hint='for file names: where=Filter(paths=["*.mp4"])'
             )
-        if isinstance(self.channels, str):
-            raise BadQuery(f"channels takes a list, got {self.channels!r}", hint=f"channels=[{self.channels!r}]")
+        if self.channels is not None and (isinstance(self.channels, str) or not isinstance(self.channels, Collection)):
+            raise BadQuery(f"channels takes a list, got {self.channels!r}", hint=f"channels=[{str(self.channels)!r}]")
+        if self.weights is not None and not isinstance(self.weights, Mapping):
+            raise BadQuery(f"weights takes a mapping, got {self.weights!r}", hint='such as weights={"vision": 2.0}')
         if not 0 <= self.diversity <= 1:
             raise BadQuery(f"diversity must be between 0 and 1, got {self.diversity}", hint="0: best first")
         if self.fusion is not None and self.fusion not in FUSIONS:

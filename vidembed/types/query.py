@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from vidembed.errors import BadQuery
 from vidembed.types.media import Clip
@@ -17,6 +19,8 @@ EXCLUDED = -0.5  # the weight of what is not to be there: what is wanted leads
 @dataclass(frozen=True)
 class Filter:
     """What a search is limited to. None = no limit. Conditions are joined by AND.
+
+    Raises BadQuery when it is made with a number that is none, or out of bounds.
 
     paths: shell globs matched against the full path and against the file name ("videos/2024/*", "*.mkv").
     tags: conditions on what people noted of a video: "camera=front", "place!=beach", "year>=2020", "checked" (has it).
@@ -42,6 +46,36 @@ class Filter:
                 raise TypeError(f"Filter.{name} takes a sequence of strings, got the string {value!r}")
             if value is not None:
                 object.__setattr__(self, name, tuple(value))
+        for name in ("min_duration_s", "max_duration_s"):
+            _check(name, getattr(self, name), at_least=0.0)
+        for name in ("modified_after", "modified_before", "shot_after", "shot_before"):
+            _check(name, getattr(self, name))
+        _check("within_km", self.within_km, at_least=0.0)
+        if self.within is not None and not isinstance(self.within, Span):
+            raise BadQuery(f"within takes a Span, got {self.within!r}", hint="such as within=Span(30, 120)")
+        if self.near is not None and not _on_earth(self.near):
+            raise BadQuery(
+                f"near takes a latitude of -90..90 and a longitude of -180..180, got {self.near!r}",
+                hint="such as near=(48.86, 2.35)",
+            )
+
+
+def _check(name: str, value: object, at_least: float = -math.inf) -> None:
+    if value is not None and not (_is_number(value) and value >= at_least):
+        bound = "" if at_least == -math.inf else f" of at least {at_least:g}"
+        raise BadQuery(f"{name} takes a number{bound}, got {value!r}", hint="None: no limit")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, numbers.Real) and math.isfinite(value)
+
+
+def _on_earth(near: object) -> bool:
+    return (
+        isinstance(near, Sequence)
+        and len(near) == 2
+        and all(_is_number(part) and abs(part) <= most for part, most in zip(near, (90.0, 180.0), strict=True))
+    )
 
 
 @dataclass(frozen=True)
@@ -159,7 +193,9 @@ class Query:
         return self * -1.0
 
     def __add__(self, other: Query) -> Query:
+        if not isinstance(other, Query):
+            raise BadQuery(f"only a Query adds to a query, got {other!r}", hint="such as + Query.text('a dog')")
         return Query(self.terms + other.terms, self.where if other.where is None else other.where)
 
     def __sub__(self, other: Query) -> Query:
-        return self + -other
+        return self + (-other if isinstance(other, Query) else other)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toy_index import FAST, all_vectors
 
-from vidembed import Filter, VideoIndex, open_index
-from vidembed.errors import ConfigError, MediaNotFound
+from vidembed import Filter, Query, VideoIndex, open_index
+from vidembed.errors import ConfigError, InputError, MediaNotFound
 
 
 def test_nothing_is_done_twice(index: VideoIndex, videos: Path) -> None:
@@ -162,3 +163,26 @@ def test_watching_adds_what_appears_until_it_is_stopped(given: str, index: Video
     index.watch(videos / given, interval_s=0.05, stop=stop, report=after)
     assert [len(run.done) for run in runs] == [0, 1]
     assert index.search("white", k=1)[0].path.name == "new.mp4"
+
+
+@pytest.mark.parametrize("wrong", [5, b"videos", [None], ["videos", 5]])
+def test_what_names_no_video_is_said(index: VideoIndex, wrong: Any) -> None:
+    with pytest.raises(InputError, match="a video is named by a text or a Path, got"):
+        index.add(wrong)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (lambda index, videos: index.add(videos, shard=(3, 2)), r"shard takes \(N, M\) with N from 1 to M"),
+        (lambda index, videos: index.search_sequence("red"), "a sequence takes a list of queries"),
+        (lambda index, videos: index.search(Query.audio(5)), "a query of audio takes a path or AudioSamples, got int"),
+        (lambda index, videos: index.ask(None), "a question takes some words"),
+        (lambda index, videos: index.classify(["red"], threshold=5), "threshold must be between 0 and 1, got 5"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(
+    index: VideoIndex, videos: Path, asked: Callable[[VideoIndex, Path], Any], told: str
+) -> None:
+    with pytest.raises(InputError, match=told):
+        asked(index, videos)
