@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -94,6 +95,8 @@ def test_a_crash_while_captioning_costs_one_file(tmp_path: Path) -> None:
 
 @POSIX
 def test_only_crashes_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    new = count()
+    monkeypatch.setattr(supervising, "_in_hand", lambda argv: frozenset(range(next(new) + 1)))  # one more each time
     codes = iter([-signal.SIGSEGV, -signal.SIGABRT, 3])
     monkeypatch.setattr(supervising, "_run", lambda argv: next(codes))
     assert supervising.supervise(["index"]) == 3
@@ -104,6 +107,31 @@ def test_only_crashes_are_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervising, "_run", lambda argv: starts.append(argv) or -signal.SIGSEGV)
     assert supervising.supervise(["index"]) == 128 + signal.SIGSEGV
     assert len(starts) == supervising.MOST_CRASHES + 1
+
+
+@POSIX
+@pytest.mark.parametrize("given", [["--index", "i"], ["--index=i"], ["-i", "i"], ["-ii"], []])
+def test_a_crash_without_a_new_file_in_hand_is_no_decoders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], given: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if not given:
+        monkeypatch.setenv("VIDEMBED_INDEX", "i")
+    starts, held = [], []  # what is held is not let go, as in a process that dies
+
+    def crash(argv: object) -> int:
+        starts.append(argv)
+        if len(starts) < 3:  # the third time the second file is in hand again, decoded apart
+            held.append(InHand(Path("i") / "in-hand").hold(Path(f"{len(starts)}.mp4")))
+            held[-1].__enter__()
+        return -int(signal.SIGBUS)
+
+    monkeypatch.setattr(supervising, "_run", crash)
+    assert supervising.supervise(["index", *given]) == 128 + signal.SIGBUS
+    assert len(starts) == 3
+    told = capsys.readouterr().err
+    assert told.count("a decoder crashed; going on") == 2
+    assert "no decoder is the cause\nhint: is the disk full?" in told
 
 
 def stopped(popen: str, number: int) -> int:

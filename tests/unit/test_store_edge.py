@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -178,6 +180,37 @@ def test_a_damaged_collection_is_named_and_can_be_dropped(folder: Path) -> None:
         assert store.count("sound.00000002") == 1  # the others still serve
         store.drop(NAME)
         store.create(NAME, SPACE)
+        assert store.count(NAME) == 0
+
+
+def test_a_collection_whose_folder_was_deleted_is_none(folder: Path) -> None:
+    with QdrantEdgeStore(folder) as store:
+        for name in (NAME, "sound.00000002"):
+            store.create(name, SPACE)
+            store.put(name, [row(1)])
+            store.set_alias(name[:5], name)
+    shutil.rmtree(folder / "collections" / NAME)
+    with QdrantEdgeStore(folder) as store:
+        assert (store.count(NAME), store.count("sound.00000002")) == (0, 1)
+        assert store.aliases() == {"sound": "sound.00000002"}
+        store.create(NAME, SPACE)
+        store.put(NAME, [row(1), row(2)])
+        assert store.count(NAME) == 2
+
+
+def test_nothing_is_written_to_a_disk_that_is_nearly_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the engine's mapped files would end the process."""
+    with QdrantEdgeStore(folder) as store:
+        store.create(NAME, SPACE)
+        store.put(NAME, [row(1)])
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=(16 << 20) - 1))
+        with pytest.raises(StoreUnavailable, match="has 15 MiB left; 16 MiB are needed") as caught:
+            store.put(NAME, [row(2)])
+        assert "free space" in caught.value.hint
+        with pytest.raises(StoreUnavailable, match="has 15 MiB left"):
+            store.create("sound.00000002", SPACE)
+        assert store.count(NAME) == 1
+        store.delete("v")  # makes room
         assert store.count(NAME) == 0
 
 

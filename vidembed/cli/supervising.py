@@ -7,10 +7,12 @@ that crashes its decoder costs that file, not the run.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 COMMANDS = frozenset({"index", "caption", "demo"})  # those that decode many files and go on where they stopped
 MOST_CRASHES = 100
@@ -20,6 +22,9 @@ _HEAPS = {"MALLOC_ARENA_MAX": "2"}
 _CRASHES = frozenset(
     getattr(signal, name) for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE") if hasattr(signal, name)
 )
+_NOT_DECODING = """error: the command crashed, and no decoder is the cause
+hint: is the disk full? if a collection of vectors is damaged, delete its folder in vectors/collections of the index,
+      and run `vidembed index`: its vectors are made anew, all else stays"""
 _WINDOWS_CRASH = 0xC0000000  # exit codes from here on are unhandled exceptions
 
 
@@ -34,12 +39,31 @@ def supervise(argv: Sequence[str]) -> int:
     Returns:
         Its exit code; 128 + the signal that ended it.
     """
+    suspects: frozenset[str] = frozenset()
     for crashes in range(MOST_CRASHES + 1):
         code = _run(argv)
         if not _crashed(code) or crashes == MOST_CRASHES:
             return code if code >= 0 else 128 - code
+        before, suspects = suspects, _in_hand(argv)
+        if suspects <= before:  # nothing was being decoded in that process
+            print(_NOT_DECODING, file=sys.stderr)
+            return code if code >= 0 else 128 - code
         print("a decoder crashed; going on, with the file in hand decoded apart", file=sys.stderr)
     raise AssertionError("unreachable")
+
+
+def _in_hand(argv: Sequence[str]) -> frozenset[str]:
+    """The notes of what the command was decoding, in the folder of its index."""
+    from vidembed.cli.common import DEFAULT_INDEX
+
+    folder = os.environ.get("VIDEMBED_INDEX") or ("demo-index" if argv[0] == "demo" else DEFAULT_INDEX)
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        if word in ("--index", "-i"):
+            folder = following
+        elif found := re.match(r"--index=|-i(?=.)", word):
+            folder = word[found.end() :]
+    notes = Path(folder).expanduser() / "in-hand"
+    return frozenset(note.name for note in notes.iterdir()) if notes.is_dir() else frozenset()
 
 
 def die_with_parent() -> None:

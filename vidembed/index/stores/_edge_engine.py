@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -121,6 +122,7 @@ def filter_of(where: Where | None, *, with_videos: bool = True) -> edge.Filter |
     return edge.Filter(must=must or None, must_not=[edge.HasIdCondition(ids)] if ids else None)
 
 
+_SPARE_BYTES = 16 << 20
 # In what the engine says when its files cannot be read or written, not when a request is wrong.
 _BROKEN = ("IO Error", "os error", "deserialize", "Service runtime error", "Service internal error")
 
@@ -147,11 +149,22 @@ def mapped(action: str) -> Iterator[None]:
         if type(error).__name__ == "PanicException" or any(sign in text for sign in _BROKEN):
             raise StoreUnavailable(
                 f"{action}: {text}",
-                hint="the collection may be damaged: drop it and index again",
+                hint="damaged? delete this collection's folder (vectors/collections/NAME in the index), then run "
+                "`vidembed index`: its vectors are made anew, all else stays",
             ) from error
         if isinstance(error, Exception):
             raise StoreError(f"{action}: {text}") from error
         raise
+
+
+def check_room(folder: Path) -> None:
+    """The engine writes to mapped files: on a full disk that ends the process. Raises StoreUnavailable before."""
+    free = shutil.disk_usage(folder).free
+    if free < _SPARE_BYTES:
+        raise StoreUnavailable(
+            f"the disk of {folder} has {free >> 20} MiB left; {_SPARE_BYTES >> 20} MiB are needed to write there",
+            hint="free space, and run the same command again: what is done is kept",
+        )
 
 
 _FORMAT = 1
@@ -164,6 +177,12 @@ class CollectionTable:
     collections: dict[str, Space] = field(default_factory=dict)
     quantization: dict[str, str | None] = field(default_factory=dict)  # by collection, as it was made
     aliases: dict[str, str] = field(default_factory=dict)
+
+    def forget(self, collection: str) -> bool:
+        """Take out a collection and the aliases that point at it; whether it was there."""
+        self.quantization.pop(collection, None)
+        self.aliases = {alias: name for alias, name in self.aliases.items() if name != collection}
+        return self.collections.pop(collection, None) is not None
 
     @classmethod
     def read(cls, path: Path) -> CollectionTable:

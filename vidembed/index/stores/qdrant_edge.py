@@ -22,6 +22,7 @@ from vidembed.index.stores._edge_building import built_apart, worth_a_process
 from vidembed.index.stores._edge_engine import (
     CollectionTable,
     RowCache,
+    check_room,
     create_shard,
     filter_of,
     lock,
@@ -98,6 +99,7 @@ class QdrantEdgeStore(_points.LockedStore):
         if collection in self._table.collections:
             _points.check_same(collection, self._table.collections[collection], space)
             return
+        check_room(self.path)
         # Made aside and renamed when whole: a crash in between leaves a folder that the next start sweeps away.
         aside = self._folder(f".new-{collection}")
         shutil.rmtree(aside, ignore_errors=True)
@@ -115,10 +117,8 @@ class QdrantEdgeStore(_points.LockedStore):
     @_points.locked
     def drop(self, collection: str) -> None:
         """Remove it and the aliases that point at it. Removing what is not there is no error."""
-        if self._table.collections.pop(collection, None) is None:
+        if not self._table.forget(collection):
             return
-        self._table.quantization.pop(collection, None)
-        self._table.aliases = {a: name for a, name in self._table.aliases.items() if name != collection}
         self._save()
         self._written(lambda name, _: name == collection)
         shard = self._shards.pop(collection, None)
@@ -150,6 +150,7 @@ class QdrantEdgeStore(_points.LockedStore):
     def put(self, collection: str, rows: Sequence[Row]) -> None:
         name, space, shard = self._find(collection)
         ready = _points.checked(rows, space)
+        check_room(self.path)
         try:
             with mapped(f"writing to {name}"):
                 for piece in _points.writes(ready):
@@ -329,10 +330,12 @@ class QdrantEdgeStore(_points.LockedStore):
             raise StoreUnavailable(f"{self.path} cannot be written: {error}", hint="is the disk full?") from error
 
     def _sweep(self) -> None:
-        """Remove what a crash left of collections half made, half dropped or half replaced."""
-        for name in self._table.collections:
+        """Remove what a crash left of collections half made, half dropped or half replaced; forget deleted ones."""
+        for name in list(self._table.collections):
             if not self._folder(name).exists() and self._folder(f".old-{name}").exists():
                 os.replace(self._folder(f".old-{name}"), self._folder(name))
+            if not self._folder(name).exists():
+                self._table.forget(name)
         for folder in (self.path / "collections").iterdir():
             if folder.name.startswith((".new-", ".old-")):
                 shutil.rmtree(folder, ignore_errors=True)
