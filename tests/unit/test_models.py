@@ -15,6 +15,7 @@ import pytest
 from vidembed.errors import ConfigError, MissingDependency, UnknownModel, WeightsMissing
 from vidembed.index.channels import fingerprint
 from vidembed.models import registry, weights
+from vidembed.models import spec as model_spec
 from vidembed.models.spec import ModelSpec
 from vidembed.models.toy_space import DIM
 from vidembed.types import Space
@@ -219,6 +220,23 @@ def test_finding_loads_nothing_heavy() -> None:
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
+
+
+def test_what_lies_beside_the_starters_towers_is_no_part_of_its_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index made with the same towers stays good when the captioner or the bank's vectors change."""
+    manifest = tmp_path / "starter" / "manifest.json"
+    manifest.parent.mkdir()
+    monkeypatch.setattr(model_spec, "ASSETS", tmp_path)
+
+    def revision(**files: str) -> str:
+        manifest.write_text(json.dumps({"files": {n.replace("_", "."): {"sha256": s} for n, s in files.items()}}))
+        return model_spec._starter_revision("starter")
+
+    plain = revision(text_safetensors="a", picture_safetensors="b")
+    assert revision(text_safetensors="a", picture_safetensors="b", bank_npy="c", captioner_safetensors="d") == plain
+    assert revision(text_safetensors="x", picture_safetensors="b") != plain
 
 
 def test_the_starters_revision_follows_its_towers() -> None:

@@ -27,6 +27,7 @@ Kind = Literal["encoder", "words", "late", "captioner", "speech", "reranker", "o
 _STARTER = "vidembed.models.encoders.starter:load"
 # Change it when the preprocessing of the starter's pictures or texts changes.
 _STARTER_PREPARATION = "long pictures are cut towards 4:3, unfinished sentences are read with a full stop too"
+_STARTER_TOWERS = ("picture.safetensors", "text.safetensors", "sound.safetensors")  # all that vectors depend on
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 
 
@@ -198,6 +199,6 @@ def _spec(record: _Record) -> ModelSpec:
 def _starter_revision(name: str) -> str:
     """8 hex digits of the shipped weights, so that vectors of other weights never mix with theirs."""
     manifest = json.loads((ASSETS / name / "manifest.json").read_text("utf-8"))
-    towers = {name: entry["sha256"] for name, entry in manifest["files"].items() if not name.startswith("captioner")}
+    towers = {name: entry["sha256"] for name, entry in manifest["files"].items() if name in _STARTER_TOWERS}
     towers["preparation"] = _STARTER_PREPARATION
     return blake2b(json.dumps(towers, sort_keys=True).encode(), digest_size=4).hexdigest()

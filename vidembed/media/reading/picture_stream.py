@@ -55,10 +55,13 @@ class PictureStream:
         self._container: Any = None
         self._looker: Looker | None = None
         self._looks: list[Look] = []
+        self._at_beginning = False  # as it was opened: nothing is read
         self.rewind()
 
     def rewind(self) -> None:
         """Open again: the one way back to the first picture that every format knows."""
+        if self._at_beginning:
+            return
         self.close()
         self._container = open_container(self._path, self._limits)
         self._stream = self._container.streams[self._index]
@@ -82,6 +85,7 @@ class PictureStream:
         discard_others(self._container, self._stream)
         self._from_s = -inf  # what comes before is passed over
         self._shown = 0
+        self._at_beginning = True
 
     def close(self) -> None:
         """Free its memory, once no thread of the decoder is at work.
@@ -107,6 +111,7 @@ class PictureStream:
         import av
 
         self.counts["seeks"] += 1
+        self._at_beginning = False
         if self._clock.edges or self._clock.times_s:  # the file's own stamps name more than one place, or none
             self.rewind()
             self._from_s = self._clock.key_before(time_s) if self._clock.edges else -inf
@@ -157,6 +162,7 @@ class PictureStream:
             yield packet
 
     def _demuxed(self) -> Iterator[Any]:
+        self._at_beginning = False
         for packet in packets(self._container, self._stream, self.counts, "corrupt"):
             if packet.size == 0 and packet.pts is not None:
                 continue  # the picture before it stands (Theora)
