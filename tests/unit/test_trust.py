@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +21,7 @@ from vidembed.evaluation.trust import (
     trust_intervals,
     wilson,
 )
+from vidembed.protocols import Channel
 from vidembed.search.confidence import Curve, Likeness, Shown, curves_of, kind_of, reset_curves, save_curves, shipped
 from vidembed.types import Query
 
@@ -120,14 +123,41 @@ def test_curves_are_saved_with_the_index_and_taken_back(tmp_path: Path) -> None:
 
 
 def test_what_is_like_an_example_is_believed_by_its_likeness() -> None:
-    likeness = Likeness(odds=0.5, cosine=10.0, offset=-8.0)
-    assert likeness.of(2.0, 0.9) == pytest.approx(0.5 * 2 + 10 * 0.9 - 8)
-    # Speech among speech stands out little: the same sound again is sure by its cosine, other speech is not.
+    likeness = Likeness("toy", odds=0.5, cosine=10.0, common=3.0, offset=-8.0, names=np.eye(2, dtype=np.float32))
+    assert likeness.of(2.0, 0.9, -0.5) == pytest.approx(0.5 * 2 + 10 * 0.9 - 3 * 0.5 - 8)
+    # Speech among speech stands out little: the same sound again is sure, other speech is not.
     for image_or_sound in shipped("starter").likeness.values():
-        same, other, none = (image_or_sound.of(odds, cosine) for odds, cosine in ((-2.0, 1.0), (-2.0, 0.6), (2.0, 0.4)))
+        known = ((-2.0, 1.0, 0.0), (-2.0, 0.6, -0.5), (2.0, 0.4, -1.0))  # log-odds, cosine, what both have in common
+        same, other, none = (image_or_sound.of(*one) for one in known)
         assert same > 1 > -1 > other
         assert none < -1
     assert shipped("gpu").likeness == {}
+
+
+def test_what_two_sounds_have_in_common_by_hand() -> None:
+    rain_and_sea = np.eye(2, dtype=np.float32)
+    likeness = Likeness("toy", odds=1.0, cosine=1.0, common=1.0, offset=0.0, names=rain_and_sea)
+    rain, sea, wetter = (np.array(one, np.float32) for one in ([0.8, 0.6], [0.6, 0.8], [1.0, 0.0]))
+    # The names' cosines are 0.2 apart: 1 / (1 + exp(-0.2 / 0.04)) = 0.9933 of it is rain, 0.0067 sea, and the other way
+    # round: 2 sqrt(0.9933 x 0.0067) = 0.163 in common, at a cosine of 0.96.
+    assert likeness.in_common(rain, sea) == pytest.approx(math.log(0.163 + 0.001), abs=0.01)
+    assert likeness.in_common(rain, rain) == pytest.approx(math.log(1.001), abs=1e-6)
+    assert likeness.in_common(rain, wetter) > -0.01 > -6 > likeness.in_common(wetter, rain_and_sea[1])
+    assert replace(likeness, names=np.zeros((0, 1), np.float32)).in_common(rain, sea) == 0
+    # A recording of waves is like rain (cosine 0.8), and is no rain.
+    audio = shipped("starter").likeness["audio"]
+    assert audio.names.shape == (142, 384)
+    assert audio.of(2.0, 0.8, -0.1) > 1 > -1 > audio.of(2.0, 0.8, -0.5)
+
+
+def test_likeness_of_one_space_says_nothing_of_another() -> None:
+    def channel(space: str) -> Channel:
+        encoder = SimpleNamespace(space=SimpleNamespace(name=space))
+        return SimpleNamespace(source=SimpleNamespace(modality="audio"), encoder=encoder)  # type: ignore[return-value]
+
+    curves = shipped("starter")
+    assert curves.likeness_in(channel("starter-v1")) is curves.likeness["audio"]
+    assert curves.likeness_in(channel("clap-htsat-unfused")) is None
 
 
 def test_what_is_shown_is_believed_by_its_cosine_by_hand() -> None:

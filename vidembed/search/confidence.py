@@ -19,6 +19,7 @@ import numpy as np
 
 from vidembed.errors import StoreError
 from vidembed.files import write_text
+from vidembed.models.arrays import softmax
 from vidembed.protocols import Channel
 from vidembed.types import Floats, Query
 
@@ -26,6 +27,7 @@ Kind: TypeAlias = Literal["text", "picture", "sound"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FILE = "confidence.json"  # in an index's folder
 _LEAST = 1e-6  # confidences are held between this and 1 less this
+_SHARP = 0.04  # how far apart cosines with two names are for one of them to be meant; 0.02 to 0.06 do as well
 
 
 def log_odds(confidence: float) -> float:
@@ -62,23 +64,39 @@ class Curve:
 _PLAIN = Curve()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Likeness:
     """Log-odds that what is like a picture or sound that was asked is what was meant: a sum over what is known of it.
 
     Attributes:
+        space: Name of the space that it was fitted in; vectors of another one have other cosines.
         odds: Weight of the channel's log-odds, which say how far the likeness is above that of other clips. Above 0.
         cosine: Weight of the likeness itself: speech is like other speech, but nothing is so like as the same again.
+        common: Weight of `in_common`, which says whether both are like the same of what has a name: noises are alike.
         offset: Added.
+        names: (N, D) unit rows of names in the space; (0, D) without any.
     """
 
+    space: str
     odds: float
     cosine: float
+    common: float
     offset: float
+    names: Floats
 
-    def of(self, odds: float, cosine: float) -> float:
-        """Log-odds. odds: of the channel; cosine: of clip and query."""
-        return self.odds * odds + self.cosine * cosine + self.offset
+    def in_common(self, one: Floats, other: Floats) -> float:
+        """Logarithm of how much of what two (D,) unit vectors are named as they share, -7..0; 0 without names.
+
+        Of the Bhattacharyya coefficient (1943) of the soft-max of both over the names.
+        """
+        if not len(self.names):
+            return 0.0
+        named = np.sqrt(softmax((self.names @ np.stack([one, other], axis=1)).T / _SHARP))
+        return math.log(float(named[0] @ named[1]) + 1e-3)
+
+    def of(self, odds: float, cosine: float, common: float) -> float:
+        """Log-odds. odds: of the channel; cosine: of clip and query; common: `in_common` of both."""
+        return self.odds * odds + self.cosine * cosine + self.common * common + self.offset
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,6 +172,11 @@ class Curves:
         fitted = self.shown.get(channel.source.modality)
         return fitted if fitted is not None and fitted.space == channel.encoder.space.name else None
 
+    def likeness_in(self, channel: Channel) -> Likeness | None:
+        """The same of what is like an example."""
+        fitted = self.likeness.get(channel.source.modality)
+        return fitted if fitted is not None and fitted.space == channel.encoder.space.name else None
+
 
 def kind_of(query: Query) -> Kind:
     """Text if words are asked for; else sound if a sound is; else picture (an image, a video or a clip)."""
@@ -206,18 +229,27 @@ def reset_curves(folder: Path) -> bool:
 
 def _read(entry: Mapping[str, Any]) -> Curves:
     kinds: dict[str, Curve] = {kind: _curve(entry["kinds"][kind]) for kind in KINDS if kind in entry["kinds"]}
-    likeness = {modality: Likeness(**weights) for modality, weights in entry.get("likeness", {}).items()}
+    likeness = {modality: _likeness(**values) for modality, values in entry.get("likeness", {}).items()}
     shown = {modality: _shown(**values) for modality, values in entry.get("shown", {}).items()}
     return Curves(kinds, _curve(entry.get("hearing", {})), likeness, shown, entry.get("card", {}))
 
 
+def _likeness(
+    *, space: str, odds: float, cosine: float, offset: float, common: float = 0.0, names: str | None = None
+) -> Likeness:
+    return Likeness(space, odds, cosine, common, offset, _asset(names))
+
+
 def _shown(*, space: str, near: float, far: float, offset: float, usual: str | None = None) -> Shown:
-    """usual: a file of the bundled assets."""
-    rows = np.zeros((0, 1), dtype=np.float32)
-    if usual is not None:
-        with (resources.files("vidembed") / "assets" / usual).open("rb") as file:
-            rows = np.load(file, allow_pickle=False).astype(np.float32)
-    return Shown(space, near, far, offset, rows)
+    return Shown(space, near, far, offset, _asset(usual))
+
+
+def _asset(name: str | None) -> Floats:
+    """Rows of a file of the bundled assets, float32; none without a name."""
+    if name is None:
+        return np.zeros((0, 1), dtype=np.float32)
+    with (resources.files("vidembed") / "assets" / name).open("rb") as file:
+        return np.asarray(np.load(file, allow_pickle=False), dtype=np.float32)
 
 
 def _curve(values: Mapping[str, Any]) -> Curve:

@@ -30,7 +30,6 @@ class DenseChannelSearch(ChannelSearch):
         assert isinstance(query.vector, np.ndarray)
         self._vector: Floats = query.vector
         self._across, self._ordinary = query.across, query.ordinary
-        self._example = query.example and not query.across
         self._verbatim = query.verbatim and self.modality == "text"
         self._collection = collection = tools.collections.get(query.channel)
         self._near_null = collection.near_null
@@ -39,6 +38,8 @@ class DenseChannelSearch(ChannelSearch):
             self._scale, self._null = collection.scale, collection.null
         else:
             self._scale, self._null = collection.for_query(query.vector, alike=self._by_cohort)
+        example = query.example and not query.across
+        self._likeness = tools.curves.likeness_in(query.channel) if example else None
         self._near: dict[str, float] = {}  # clip id -> what ordinary queries get from it, of clips in `exact`
         self._shown = tools.curves.shown_in(query.channel) if self._bank is not None else None
         if self._shown is not None:
@@ -114,10 +115,10 @@ class DenseChannelSearch(ChannelSearch):
     def believed(self, top: float, hits: Sequence[tuple[Found, float]] = (), *, known: float = 1.0) -> float:
         """As any channel's, but for what was found to be surer or less sure.
 
-        What is heard is less sure than it seems when words ask for it, what is like an example is so by its cosine, and
-        a text that means much the same is no quotation. A lone letter is said everywhere.
+        What is heard is less sure than it seems when words ask for it, what is like an example is so by its cosine and
+        by what both have in common, and a text that means much the same is no quotation. A lone letter is said
+        everywhere.
         """
-        curves = self._tools.curves
         if self._shown is not None and hits:
             # The best part of a clip that the span has, and its clip's own level.
             best, _ = max(hits, key=lambda one: one[0].value)
@@ -126,15 +127,17 @@ class DenseChannelSearch(ChannelSearch):
             return self._shown.of(cosine, near, self._far, known=known)
         z = self._matched(top, hits, known)
         if self._ordinary and self.modality == "audio":
-            return curves.hearing.odds(self.odds(z))
+            return self._tools.curves.hearing.odds(self.odds(z))
         if self._verbatim:
             return min(self.odds(z), DOUBTED)
-        if not (self._example and hits and self.modality in curves.likeness):
+        if self._likeness is None or not hits:
             return self.odds(z)
         # A span that lacks the clip's best part is less like the example, in usual deviations of cosines.
         best = max((hit for hit, _ in hits), key=lambda hit: hit.match_z)
         cosine = best.score - max(0.0, best.match_z - z) * self._collection.usual[1]
-        return curves.likeness[self.modality].of(self.odds(z), cosine)
+        row = self._rows[best.clip_id].vector
+        assert isinstance(row, np.ndarray)
+        return self._likeness.of(self.odds(z), cosine, self._likeness.in_common(self._vector, row))
 
     def confidence(self, z: float) -> float:
         return 0.5 if self._null is None else self._null.confidence(z)
