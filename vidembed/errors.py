@@ -25,7 +25,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 
 
 class VidembedError(Exception):
@@ -131,6 +130,8 @@ FATAL = (ConfigError, StoreError, UnknownModel, WeightsMissing, EndpointRefused,
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint naming the closest known names, or the full list when none is close."""
+    from difflib import get_close_matches  # which takes a millisecond of each command
+
     options = sorted(known)
     close = get_close_matches(name, options, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(options)}"

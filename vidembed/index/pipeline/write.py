@@ -44,7 +44,7 @@ class _InHand:
     texts: dict[str, dict[str, TimedText | None]] = field(default_factory=dict)
 
 
-FLUSH_EVERY_S = 2.0
+FLUSH_EVERY_S = 5.0
 
 
 class Writer:

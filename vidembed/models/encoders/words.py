@@ -10,13 +10,12 @@ import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import regex
 
 from vidembed.batching import failure_of
 from vidembed.errors import ConfigError
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 # Marks belong to the letter before them (Hindi vowel signs); an apostrophe inside a word stays in it.
 _LETTER = rf"(?:(?![{_UNSPACED}])[\p{{L}}\p{{N}}\p{{M}}])"
-_WORD = regex.compile(rf"(?P<run>[{_UNSPACED}][{_UNSPACED}\p{{M}}]*)|{_LETTER}+(?:'{_LETTER}+)*")
+_PATTERN = rf"(?P<run>[{_UNSPACED}][{_UNSPACED}\p{{M}}]*)|{_LETTER}+(?:'{_LETTER}+)*"
 
 # Function words of English. They are left out of queries that say something else besides, never out of documents,
 # so that "to be or not to be" is still found.
@@ -45,6 +44,14 @@ _STOP = (
     "yourself"
 )
 STOP_WORDS = frozenset(_STOP.split())
+
+
+@cache
+def _pattern() -> Any:
+    """Of one word. Whoever asks for none, such as a run with nothing to do, does without the package: 5 ms."""
+    import regex
+
+    return regex.compile(_PATTERN)
 
 
 def fold(text: str) -> str:
@@ -67,20 +74,21 @@ def fold(text: str) -> str:
 def words(text: str) -> list[str]:
     """The folded words in order, not stemmed; a run of a script without spaces is cut into its characters."""
     found: list[str] = []
-    for match in _WORD.finditer(fold(text)):
+    for match in _pattern().finditer(fold(text)):
         found.extend(match.group() if match["run"] else [match.group()])
     return found
 
 
 def is_unspaced(word: str) -> bool:
     """Whether the word is one character of a script that is written without spaces."""
-    return len(word) == 1 and _WORD.fullmatch(word) is not None and _WORD.fullmatch(word)["run"] is not None
+    found = _pattern().fullmatch(word) if len(word) == 1 else None
+    return found is not None and found["run"] is not None
 
 
 def words_at(text: str) -> list[tuple[int, int, str]]:
     """(start, end, folded word) of each word in the text, in characters of the text as it is."""
     found: list[tuple[int, int, str]] = []
-    for match in _WORD.finditer(text):
+    for match in _pattern().finditer(text):
         if match["run"]:
             found.extend((match.start() + i, match.start() + i + 1, fold(char)) for i, char in enumerate(match.group()))
         else:
