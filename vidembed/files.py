@@ -67,6 +67,17 @@ def fitting(stem: str, ending: str) -> str:
     return f"{whole[: room - 9].decode(errors='ignore')}-{digest(whole)}{ending}"
 
 
+def printable(name: str) -> str:
+    """The name with an escape for each byte that is no Unicode, which can be neither printed nor stored."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def check_printable(path: str | Path) -> None:
+    """Raise InputError for a name that can be neither printed nor stored."""
+    if printable(str(path)) != str(path):
+        raise InputError(f"{printable(str(path))}: the name is not valid Unicode", hint="rename the file")
+
+
 def folded(name: str) -> str:
     """The name as file systems compare it that do not tell apart case and the forms of letters with accents."""
     return composed(composed(name).casefold())

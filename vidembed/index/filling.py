@@ -11,6 +11,7 @@ from pathlib import Path
 from vidembed.config.load import Overrides, load_config
 from vidembed.config.schema import ChannelSettings, Config
 from vidembed.errors import ConfigError, InputError, MediaNotFound, ModelError, VidembedError, did_you_mean
+from vidembed.files import printable
 from vidembed.index.catalog.texts import FINISHED
 from vidembed.index.channels import ChannelSpec, channel_spec, frame_encoder, resolved
 from vidembed.index.manifest import layout_of
@@ -66,7 +67,7 @@ class Filling:
         self.repair(specs)
         is_ignored = lies_under(self._catalog.places.get("ignored"), globs=True)
         mine = [path for path in found.files if in_shard(path.as_posix(), shard)]
-        ignored = tuple(path.as_posix() for path in mine if is_ignored(path.as_posix()))
+        ignored = tuple(path.as_posix() for path in mine if is_ignored(printable(path.as_posix())))
         files = [path for path in mine if path not in leave_out and path.as_posix() not in ignored]
         problems = tuple(failure for failure in found.problems if not is_ignored(failure.item))
         before = frozenset(self._catalog.videos.paths())
@@ -79,7 +80,7 @@ class Filling:
         self._tag(found.files)
         self._tag_captured(before, config)
         note_problems(self._catalog, problems, under)
-        reached = {path.as_posix() for path in found.files}
+        reached = {printable(path.as_posix()) for path in found.files}
         moved = settle_moved(self._catalog, reached, reached - before)
         moved_from = left_folders(moved)
         left(self._catalog, moved_from)

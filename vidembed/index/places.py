@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vidembed.errors import InputError, MediaNotFound
-from vidembed.files import composed
+from vidembed.files import composed, printable
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.videos import path_there
 from vidembed.media.files import FIND, Paths, as_list
@@ -24,7 +24,7 @@ def absolute(given: str | Path) -> str:
     """A path as the catalog holds it."""
     if is_remote(given):
         return Path(given).as_posix()
-    return Path(os.path.abspath(Path(given).expanduser())).as_posix()
+    return printable(Path(os.path.abspath(Path(given).expanduser())).as_posix())
 
 
 def lies_under(inputs: Iterable[str | Path], *, globs: bool = False) -> Under:

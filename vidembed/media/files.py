@@ -16,6 +16,7 @@ from typing import Any
 
 from vidembed import tables
 from vidembed.errors import InputError, MediaNotFound, MediaUnreadable
+from vidembed.files import printable
 from vidembed.media import remote
 from vidembed.media.kinds import LIST_EXTENSIONS, MEDIA_EXTENSIONS, archive_or_text, may_move, picture_kind
 from vidembed.types import Failure
@@ -141,7 +142,8 @@ class Survey:
     def problem(self, item: str | Path, error: MediaNotFound | MediaUnreadable) -> None:
         """Note what could not be looked at."""
         name = item if isinstance(item, str) else item.as_posix()
-        self.problems.append(Failure(name, FIND, type(error).__name__, str(error), error.hint))
+        told = printable(str(error))
+        self.problems.append(Failure(printable(name), FIND, type(error).__name__, told, error.hint))
 
 
 def survey(inputs: Paths, *, base: Path | None = None, strict: bool = True) -> Survey:
@@ -200,6 +202,8 @@ def _expand(given: str | Path, base: Path, found: Survey) -> Iterator[Tagged]:
         found_there = remote.find(text, lambda name: Path(name).suffix.lower() in MEDIA_EXTENSIONS and name[0] != ".")
         yield from ((file, {}) for file in sorted(found_there, key=lambda file: natural_key(file.as_posix())))
         return
+    if printable(text) != text:
+        raise MediaNotFound(f"{printable(text)}: the name is not valid Unicode", hint="rename it")
     path = Path(os.path.abspath(base / Path(text).expanduser()))
     if os.path.isfile(path) and path.suffix.lower() in LIST_EXTENSIONS:
         for number, entry, tags in _list_rows(path):

@@ -18,9 +18,10 @@ from toy_index import FAST, names
 import vidembed.index.media as index_media
 from vidembed import VideoIndex, open_index
 from vidembed.captions.export import Outputs
-from vidembed.errors import MediaNotFound, MissingDependency
+from vidembed.errors import InputError, MediaNotFound, MissingDependency
+from vidembed.media.editing.cut import cut
 from vidembed.media.files import survey, video_id
-from vidembed.types import RunReport
+from vidembed.types import RunReport, Span
 
 
 @pytest.fixture
@@ -297,3 +298,26 @@ def test_a_channel_whose_package_is_missing_stays_off(
     with open_index(tmp_path / "index") as index:
         assert list(index.parts.specs) == ["vision", "sound", "caption"]
         assert index.search("red", k=1)[0].path.name == "good.mp4"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep no such names")
+def test_a_name_that_is_no_unicode_costs_its_file_alone(library: Path, empty: VideoIndex) -> None:
+    bad = Path(os.fsdecode(os.fsencode(library) + b"/bad\xff.mp4"))
+    shutil.copy(library / "other.mp4", bad)
+    (library / os.fsdecode(b"loop\xff.mp4")).symlink_to(os.fsdecode(b"loop\xff.mp4"))
+    report = empty.add(library)
+    assert names(report.done) == ["good.mp4", "other.mp4"]
+    assert [(Path(one.item).name, one.stage) for one in report.failed] == [
+        ("loop\\udcff.mp4", "find"), ("bad\\udcff.mp4", "probe")
+    ]  # fmt: skip
+    assert "not valid Unicode" in report.failed[1].message
+    assert sorted(empty.failures(), key=lambda one: one.stage) == list(report.failed)
+    with pytest.raises(MediaNotFound, match="not valid Unicode"):
+        empty.add(bad)
+    with pytest.raises(InputError, match="not valid Unicode"):
+        cut(bad, Span(0, 1), library / "part.mp4")
+    assert names(empty.ignore(bad)) == ["bad\\udcff.mp4"]
+    assert names(failure.item for failure in empty.add(library).failed) == ["loop\\udcff.mp4"]
+    (library / os.fsdecode(b"loop\xff.mp4")).unlink()
+    assert empty.add(library).failed == ()
+    assert [failure for failure in empty.failures() if failure.stage == "find"] == []

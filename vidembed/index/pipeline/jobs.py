@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vidembed.batching import failure_of
 from vidembed.errors import InputError, MediaUnreadable
+from vidembed.files import check_printable, printable
 from vidembed.index.catalog import Catalog
 from vidembed.index.catalog.texts import FINISHED
 from vidembed.index.catalog.videos import PathRow
@@ -167,7 +168,7 @@ class Planner:
                 file = stat_of(path)
                 video_id = self._video_id(path, file, known.get(file.path))
             except InputError as error:
-                plan.failed.append(failure_of(error, item=path.as_posix(), stage="probe"))
+                plan.failed.append(failure_of(error, item=printable(path.as_posix()), stage="probe"))
                 continue
             if video_id in self._claimed:
                 plan.duplicates.append((file, video_id))
@@ -213,14 +214,10 @@ def text_kind(channel: Channel) -> tuple[str, str]:
 def stat_of(path: Path) -> PathStat:
     """The file of now. Raises InputError when it is gone or its name is not valid Unicode."""
     try:
-        path.as_posix().encode("utf-8")
+        check_printable(path)
         if is_remote(path):
             return PathStat(path.as_posix(), *status(path))
         stat = os.stat(path)
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"the name of {path.as_posix()!a} is not valid Unicode", hint="rename the file, then index again"
-        ) from error
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
     return PathStat(path.as_posix(), stat.st_size, mtime_ns(stat))

@@ -11,7 +11,7 @@ from typing import Any
 
 from vidembed.config.schema import LimitSettings
 from vidembed.errors import InputError, MediaNotFound, MediaUnreadable
-from vidembed.files import refuse_existing, replacing
+from vidembed.files import check_printable, refuse_existing, replacing
 from vidembed.media.editing import ffmpeg as program
 from vidembed.media.editing.shown import hides, picture_filters, same_view, sound_filters
 from vidembed.media.reading.container import DEMUXERS, mapped_errors, open_container
@@ -82,6 +82,8 @@ def cut(
     """
     path, out = Path(path), Path(out)
     _check_container(out, (*_VIDEO_SUFFIXES, *sorted(_AUDIO_SUFFIXES)))
+    for given in (path, out):  # ffmpeg-python takes no other
+        check_printable(given)
     limits = limits or LimitSettings()
     with ExitStack() as held:
         path = held.enter_context(COPIES.local(path, limits))
