@@ -7,12 +7,10 @@ that crashes its decoder costs that file, not the run.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 COMMANDS = frozenset({"index", "caption", "demo"})  # those that decode many files and go on where they stopped
 MOST_CRASHES = 100
@@ -54,6 +52,9 @@ def supervise(argv: Sequence[str]) -> int:
 
 def _in_hand(argv: Sequence[str]) -> frozenset[str]:
     """The notes of what the command was decoding, in the folder of its index."""
+    import re  # here: the supervisor of a run that does not crash is started for each one, and does without
+    from pathlib import Path
+
     from vidembed.cli.common import DEFAULT_INDEX
 
     folder = os.environ.get("VIDEMBED_INDEX") or ("demo-index" if argv[0] == "demo" else DEFAULT_INDEX)
