@@ -104,8 +104,8 @@ class Searcher:
         Raises:
             BadQuery: The query or a channel name is invalid. Store errors pass through.
         """
-        query, options = checked(query), options or SearchOptions()
-        query, less = hides(query)
+        options = options or SearchOptions()
+        query, less = hides(self._checked(query))
         where = self.catalog.resolve(options.where if options.where is not None else query.where)
         hidden = alike(self.store, self._tools.collections, self.channels.values(), less)
         where = replace(where, not_clips=where.not_clips | example_clips(query) | hidden)
@@ -127,12 +127,21 @@ class Searcher:
         Raises:
             BadQuery: As `search`, or the video is not in the index.
         """
-        query, _ = hides(checked(query))
+        query, _ = hides(self._checked(query))
         clips = list(self.catalog.clips_of([video_id]).get(video_id, ()))
         if not clips:
             raise BadQuery(f"no video {video_id!r} in this index", hint="`vidembed info` lists the videos")
         options = SearchOptions(k=1, channels=channels, weights=weights)
         return Search(self, query, options, Where(video_ids=frozenset([video_id]))).curve(clips)
+
+    def _checked(self, query: str | Query) -> Query:
+        """See `checked`; clips that it names are known. Raises BadQuery."""
+        query = checked(query)
+        named = [term.value for term in query.terms if term.modality == "clip"]
+        for clip_id in dict.fromkeys(named) if named else ():
+            if not self.catalog.clips([clip_id]):
+                raise BadQuery(f"the clip {clip_id} is not in this index", hint="search results list clip ids")
+        return query
 
     def invalidate(self) -> None:
         """Drop what is cached of the index: its size, samples, backgrounds. Call it after the index changed."""

@@ -24,6 +24,8 @@ from vidembed.types import Query
         (Query.text(3), "takes a string, got int"),  # type: ignore[arg-type]
         (Query.audio("x.wav"), "no channel of this index understands audio queries; channels: vision .axes."),
         (Query.clip("no-such-clip"), "no-such-clip is not in this index"),
+        (Query.text("dog") + Query.clip("no-such-clip"), "no-such-clip is not in this index"),
+        (Query.text("dog") - Query.clip("no-such-clip"), "no-such-clip is not in this index"),
         (Query.text("dog") - Query.text("dog"), "cancel each other out"),
     ],
 )
