@@ -203,6 +203,8 @@ class Looking:
         if not 0 < len(times_s) <= MOST_FRAMES:
             raise BadQuery(f"{len(times_s)} times", hint=f"give 1 to {MOST_FRAMES}")
         with open_video(self._index.path_of(video_id), self._index.config.media) as video:
+            if not 0 <= min(times_s) <= max(times_s) <= video.info.duration_s:
+                raise BadQuery(f"times of {min(times_s)} to {max(times_s)}", hint=f"0 to {video.info.duration_s:.3f}")
             batch = video.frames(sorted(set(times_s)), short_side_px=480)
         return [Image(data=jpeg(np.ascontiguousarray(rgb), FRAME_PX), format="jpeg") for rgb in batch.rgb]
 

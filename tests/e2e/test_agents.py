@@ -82,6 +82,10 @@ async def every_looking_tool(session: ClientSession) -> None:
     }  # fmt: skip
     assert (await asked(session, "transcript", video=video["video_id"], start_s=2.0))["lines"] == []
     assert await asked(session, "captions", video_id=video["video_id"]) == {"captions": []}
+    for times_s in ([-1.0], [0.5, 1e300]):
+        refused = await session.call_tool("frames", {"video_id": video["video_id"], "times_s": times_s})
+        assert refused.isError
+        assert f"0 to {video['duration_s']:.3f}" in refused.content[0].text
     shown = await session.call_tool("frames", {"video_id": video["video_id"], "times_s": [0.5, 2.5]})
     for content, colour in zip(shown.content, ((255, 0, 0), (0, 0, 255)), strict=True):
         picture = Image.open(io.BytesIO(base64.b64decode(content.data)))  # type: ignore[union-attr]

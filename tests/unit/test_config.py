@@ -96,7 +96,17 @@ def test_every_setting_is_described() -> None:
         (["channels.extra.model=toy"], "channels.extra.source is missing"),
         (["sample.rate_hz=.nan"], "sample.rate_hz = nan must be"),
         (["search.weights.vision=-1"], "search.weights.vision = -1 must be greater than or equal to 0"),
-        (["device=tpu"], "device = 'tpu'"),
+        (
+            ["device=tpu"],
+            "device = 'tpu' must be auto, cpu, mps, cuda, or one of several such as cuda:1 (from override)",
+        ),
+        (["channels.Vision.model=toy"], "channels.Vision = 'Vision' must be a name of small letters, digits and _"),
+        (
+            ["channels.vision=3"],
+            "channels.vision = 3 must be a mapping of settings, such as channels.vision.name=value",
+        ),
+        (["store.kind=server", "store.url=ftp://x"], "store: url must begin with http:// or https://, got 'ftp://x'"),
+        (["segment.min_s=9", "segment.max_s=3"], "must not be more than max_s (3.0) (from override)"),
         (["rrf_k"], "an override must look like a.b=value, got 'rrf_k'"),
     ],
 )

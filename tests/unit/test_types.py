@@ -116,8 +116,9 @@ def test_a_filter_takes_whole_numbers_and_no_limit() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"k": 1.5}, "need whole numbers k >= 1 and offset >= 0, got k 1.5"),
+        ({"k": 1.5}, "need a whole k >= 1 and offset >= 0, at most 1000000, got k 1.5"),
         ({"k": "3"}, "got k '3'"),
+        ({"k": 10**30}, "at most 1000000, got k 1000000000000000000000000000000"),
         ({"offset": -1}, "got k 10 and offset -1"),
         ({"channels": 5}, "channels takes a list, got 5"),
         ({"channels": "vision"}, "channels takes a list, got 'vision'"),

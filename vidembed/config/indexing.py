@@ -158,6 +158,8 @@ class StoreSettings(Section):
     def _server_has_url(self) -> StoreSettings:
         if self.kind == "server" and not self.url:
             raise ValueError('kind "server" needs url, such as http://localhost:6333')
+        if self.url and "://" in self.url and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f"url must begin with http:// or https://, got {self.url!r}")
         if self.write_consistency > self.replicas:
             raise ValueError(f"write_consistency {self.write_consistency} is more than the replicas, {self.replicas}")
         return self

@@ -43,6 +43,13 @@ def profiles() -> dict[str, str]:
     return found
 
 
+# What settings with a pattern may be, by the end of their path.
+_FORMS = {
+    "device": "auto, cpu, mps, cuda, or one of several such as cuda:1",
+    "namespace": "at most 64 letters, digits, _ and -",
+}
+
+
 def load_config(
     profile: str | None = None,
     config: str | Path | None = None,
@@ -203,6 +210,7 @@ def _merge(into: dict[str, Any], layer: Mapping[str, Any], origins: dict[str, st
             _merge(into[key], value, origins, label, path)
         elif not (isinstance(value, Mapping) and isinstance(into.get(key), dict)):
             into[key] = dict(value) if isinstance(value, Mapping) else value
+            origins.pop(path, None)  # what was given last is the last
             origins[path] = label
 
 
@@ -246,17 +254,21 @@ def _problem(entry: dict[str, Any], origins: dict[str, str], *section: str) -> t
     if entry["type"] == "missing":
         return f"{path} is missing{where}", "every channel needs at least a source and a model"
     what = str(entry["msg"]).replace("Input should be", "must be").removeprefix("Value error, ")
+    if entry["type"] == "string_pattern_mismatch":
+        what = f"must be {_FORMS.get(loc[-1], 'a name of small letters, digits and _, at most 32, a letter first')}"
+    elif entry["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        what = f"must be a mapping of settings, such as {path}.name=value"
     if isinstance(entry["input"], Mapping) and entry["type"] == "value_error":
         return f"{path}: {what}{where}", ""
     return f"{path} = {entry['input']!r} {what}{where}", "vidembed config show prints every setting and its origin"
 
 
-def _nearest_origin(origins: Mapping[str, str], path: str) -> str | None:
-    """The origin of the path, or of the closest section around it."""
+def _nearest_origin(origins: dict[str, str], path: str) -> str | None:
+    """The origin of the path, or of what was given last in the closest section around it."""
     parts = path.split(".")
     for stop in range(len(parts), 0, -1):
         at = ".".join(parts[:stop])
-        below = next((label for key, label in origins.items() if key.startswith(f"{at}.")), None)
+        below = next((origins[key] for key in reversed(origins) if key.startswith(f"{at}.")), None)
         if at in origins or below:
             return origins.get(at) if stop == len(parts) and at in origins else below or origins[at]
     return None

@@ -41,6 +41,7 @@ _EXCLUDED = re.compile(
     re.IGNORECASE,
 )
 _DENIED = re.compile(r"\b(?:is|are|was|were|do|does|did|can|will|has|have|had|would|should|could|or|if|why)\s*$", re.I)
+MOST = 1_000_000  # moments, of k and of offset
 _NEVER = re.compile(r"\b(?:do|does|did|never|cannot)\b|n't\b", re.I)  # "do not work without pay" is said, not seen
 
 
@@ -72,9 +73,9 @@ class SearchOptions:
     fusion: Fusion | None = None
 
     def __post_init__(self) -> None:
-        if not all(isinstance(n, Integral) and n >= least for n, least in ((self.k, 1), (self.offset, 0))):
+        if not all(isinstance(n, Integral) and least <= n <= MOST for n, least in ((self.k, 1), (self.offset, 0))):
             raise BadQuery(
-                f"need whole numbers k >= 1 and offset >= 0, got k {self.k!r} and offset {self.offset!r}",
+                f"need a whole k >= 1 and offset >= 0, at most {MOST}, got k {self.k!r} and offset {self.offset!r}",
                 hint="k is the number of moments wanted; offset=10 gives the second page of ten",
             )
         if self.where is not None and not isinstance(self.where, Filter):
