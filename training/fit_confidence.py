@@ -1,8 +1,9 @@
 """Fit how surely a clip shows what words ask for: python training/fit_confidence.py --data DATA --work FOLDER
 
-Makes `usual_pictures.npy` (mean and 48 directions of the starter's vectors of DATA's training pictures) and prints
-weights of `shown` in `vidembed/search/confidence_curves.json`: a logistic regression of whether the first answer is
-right on its cosine above the two levels (`vidembed.search.confidence.Shown`). Asked by pictures:
+Makes `usual_pictures.npy` (mean and 48 directions of the starter's vectors of DATA's training pictures) and
+`known_things.npy` (vectors of the names of ImageNet's 1,000 classes) and prints weights of `shown` in
+`vidembed/search/confidence_curves.json`: a logistic regression of whether the first answer is right on its cosine above
+the two levels and on what text and clip are both named as (`vidembed.search.confidence.Shown`). Asked by pictures:
 
 - of DATA's clips captions of the tuning half, with their clip in the index and without it; words; and what nothing
   answers (the tuning half of benchmarks/confidence.py);
@@ -10,9 +11,9 @@ right on its cosine above the two levels (`vidembed.search.confidence.Shown`). A
   clips, and what is in none.
 
 Texts of one clip count as four at most, those without their clip as two: one clip has twenty captions. The held-out
-half's clips are in the index, as in the benchmarks; no question of it is asked. Printed are the regression of both
-weights, and for several shares of `far` to `near` the scale and offset that fit, with the areas (right or wrong,
-answer or none) of either kind of questions, texts of one clip taken together: what loses nothing on either was shipped.
+half's clips are in the index, as in the benchmarks; no question of it is asked. Printed are for several shares of `far`
+and `common` to `near` the scale and offset that fit, with the areas (right or wrong, answer or none) of either kind of
+questions, texts of one clip taken together, and the share of captions whose clip comes first.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ import vidembed
 from vidembed.evaluation.assemble import deal, placed
 from vidembed.models.encoders.starter import StarterEncoder
 from vidembed.search.calibration import encode_texts, near_level, read_bank
-from vidembed.search.confidence import Shown
+from vidembed.search.confidence import Names, Shown
 from vidembed.types import Floats, Span
 from vidembed.vectors import pool_scores, segment_matrix
 
@@ -46,7 +47,9 @@ from fusion import tuning_half
 from moments import NOTHING, read_clips
 
 PICTURES, DIRECTIONS = 3600, 48
-FAR_SHARES = (0.17, 0.1, 0.085, 0.07, 0.05, 0.02)  # of `far` to `near`
+FAR_SHARES = (0.17, 0.1, 0.07, 0.05)  # of `far` to `near`
+COMMON_SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)  # of `common` to `near`
+SHARP = 0.06  # of the names; 0.05 and 0.07 do as well
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class First:
-    """The first answers. above: (N, 3) cosine above the clip's level, above the words' mean in deviations, and 1."""
+    """The first answers.
+
+    above: (N, 4) cosine above the clip's level, above the words' mean in deviations, what both are named as, and 1.
+    """
 
     asked: Sequence[Asked]
     above: Floats
@@ -77,7 +83,9 @@ class First:
         kept = np.array([one.without is None for one in self.asked])
         share = np.array([1 / owners[one.owner] if one.answerable else 1.0 for one in self.asked])
         answerable = np.array([one.answerable for one in self.asked])
-        return [round(area(sure[kept], of[kept], share[kept]), 3) for of in (self.right > 0, answerable)]
+        areas = [area(sure[kept], of[kept], share[kept]) for of in (self.right > 0, answerable)]
+        first = np.average(self.right[kept & answerable], weights=share[kept & answerable])
+        return [round(float(one), 3) for one in (*areas, first)]
 
 
 def main() -> None:
@@ -88,32 +96,42 @@ def main() -> None:
     parser.add_argument("--profile", default="starter", help="another one than starter: without usual pictures")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    usual = np.zeros((0, 1), np.float32)
+    usual, names = np.zeros((0, 1), np.float32), None
     if args.profile == "starter":
         with (args.data / "images" / "captions.csv").open(encoding="utf-8", newline="") as file:
             train = [row for row in csv.DictReader(file) if row["split"] == "train"]
         dogs = {row["file"] for row in train if "dog" in row["caption"].lower()}
         usual = usual_pictures(args.data / "images", sorted({row["file"] for row in train}), dogs)
         np.save(args.work / "usual_pictures.npy", usual)
+        names = Names(known_things(), SHARP)
+        np.save(args.work / "known_things.npy", names.rows.astype(np.float16))
     clips = args.data / "video"
-    found = {}
+    asked = {}
     with vidembed.open_index(args.work / f"index-{args.profile}", profile=args.profile, create=True) as index:
         index.add(clips, channels=["vision"])
-        found["clips"] = first_answers(index, list(questions(clips)), usual)
+        asked["clips"] = Answers.of(index, list(questions(clips)), usual, names)
     if args.long:
         with vidembed.open_index(args.long / "tuning" / "index", readonly=True) as index:
-            found["long videos"] = first_answers(index, list(long_questions(clips, args.long)), usual)
-    above, right, weight = (
-        np.concatenate(rows)
-        for rows in zip(*((one.above, one.right, one.weight) for one in found.values()), strict=True)
-    )
-    rows = {"fitted": fitted(above, right, weight)}
-    for share in FAR_SHARES:
-        scale, offset = fitted(np.stack([above[:, 0] + share * above[:, 1], above[:, 2]], axis=1), right, weight)
-        rows[f"far / near {share}"] = np.array([scale, scale * share, offset])
-    for name, weights in rows.items():
-        areas = {kind: one.areas(one.above @ weights) for kind, one in found.items()}
-        print(json.dumps({name: dict(zip(("near", "far", "offset"), weights.round(2).tolist(), strict=True)), **areas}))
+            asked["long videos"] = Answers.of(index, list(long_questions(clips, args.long)), usual, names)
+    for far in FAR_SHARES:
+        for common in COMMON_SHARES if names is not None else (0.0,):
+            shares = np.array([1.0, far, common, 0.0])
+            found = {kind: one.first(np.array([1.0, far, 0.0, 0.0])) for kind, one in asked.items()}
+            above, right, weight = (
+                np.concatenate(rows)
+                for rows in zip(*((one.above, one.right, one.weight) for one in found.values()), strict=True)
+            )
+            scale, offset = fitted(np.stack([above @ shares, above[:, 3]], axis=1), right, weight)
+            weights = dict(zip(("near", "far", "common"), (scale * shares[:3]).round(2).tolist(), strict=True))
+            areas = {kind: one.areas(one.above @ shares) for kind, one in found.items()}
+            print(json.dumps({**weights, "offset": round(float(offset), 2), **areas}))
+
+
+def known_things() -> Floats:
+    """(1000, 384) vectors of the names of ImageNet's classes."""
+    from open_clip.zero_shot_metadata import IMAGENET_CLASSNAMES
+
+    return StarterEncoder().encode("text", [f"a photo of a {name}" for name in IMAGENET_CLASSNAMES])
 
 
 def usual_pictures(folder: Path, files: list[str], dogs: set[str]) -> Floats:
@@ -173,25 +191,43 @@ def _overlaps(places: Mapping[str, Sequence[Span]], file: str, span: Span) -> bo
     return any(place.overlap_s(span) > 0 for place in places.get(file, ()))
 
 
-def first_answers(index: vidembed.VideoIndex, asked: Sequence[Asked], usual: Floats) -> First:
-    """By the cosine, half of the clip's level taken off: about as search ranks clips."""
-    channel = index.parts.channels["vision"]
-    rows = [row for batch in index.parts.store.scan(channel.collection, segments=True) for row in batch]
-    files = np.array([index.path_of(row.clip.video_id).name for row in rows])
-    segments, starts = segment_matrix(rows)
-    texts, bank = encode_texts(channel, [one.text for one in asked]), encode_texts(channel, read_bank())
-    assert texts is not None
-    assert bank is not None
-    cosines = pool_scores(texts @ segments.T, starts, "softmax")
-    near = near_level(pool_scores(bank @ segments.T, starts, "softmax"))
-    levels = Shown("", 1.0, 1.0, 0.0, usual.astype(np.float32))
-    above, right = [], []
-    for one, vector, scores in zip(asked, texts, cosines, strict=True):
-        at = int(np.where(files != one.without, scores - near / 2, -2.0).argmax())
-        mean, deviation = levels.level(vector)
-        above.append((scores[at] - near[at], (scores[at] - mean) / deviation, 1.0))
-        right.append(one.right(files[at], rows[at].clip.span))
-    return First(asked, np.array(above), np.array(right, dtype=np.float64))
+@dataclass(frozen=True)
+class Answers:
+    """What is known of each clip for each question. above: (Q, N, 4), as in `First`."""
+
+    asked: Sequence[Asked]
+    above: Floats
+    files: Sequence[str]
+    spans: Sequence[Span]
+
+    @classmethod
+    def of(cls, index: vidembed.VideoIndex, asked: Sequence[Asked], usual: Floats, names: Names | None) -> Answers:
+        channel = index.parts.channels["vision"]
+        rows = [row for batch in index.parts.store.scan(channel.collection, segments=True) for row in batch]
+        segments, starts = segment_matrix(rows)
+        texts, bank = encode_texts(channel, [one.text for one in asked]), encode_texts(channel, read_bank())
+        assert texts is not None
+        assert bank is not None
+        cosines = pool_scores(texts @ segments.T, starts, "softmax")
+        near = near_level(pool_scores(bank @ segments.T, starts, "softmax"))
+        shown = Shown("", 1.0, 1.0, 0.0, usual.astype(np.float32))
+        far = [(scores - mean) / deviation for scores, (mean, deviation) in zip(cosines, map(shown.level, texts))]
+        common = np.zeros(cosines.shape)
+        if names is not None:
+            words, clips = names.of(texts), names.of(np.stack([row.vector for row in rows]))
+            common = np.log(np.sqrt(words) @ np.sqrt(clips).T + 1e-3)
+        above = np.stack([cosines - near, np.stack(far), common, np.ones(cosines.shape)], axis=2)
+        files = [index.path_of(row.clip.video_id).name for row in rows]
+        return cls(asked, above, files, [row.clip.span for row in rows])
+
+    def first(self, shares: Floats) -> First:
+        """Ranked by the sum with these shares; search ranks clips without what they have in common."""
+        best, right = [], []
+        for one, above in zip(self.asked, self.above):
+            at = int(np.where(np.array(self.files) != one.without, above @ shares, -np.inf).argmax())
+            best.append(above[at])
+            right.append(one.right(self.files[at], self.spans[at]))
+        return First(self.asked, np.array(best), np.array(right, dtype=np.float64))
 
 
 def area(sure: Floats, truth: Floats, share: Floats) -> float:

@@ -22,7 +22,17 @@ from vidembed.evaluation.trust import (
     wilson,
 )
 from vidembed.protocols import Channel
-from vidembed.search.confidence import Curve, Likeness, Shown, curves_of, kind_of, reset_curves, save_curves, shipped
+from vidembed.search.confidence import (
+    Curve,
+    Likeness,
+    Names,
+    Shown,
+    curves_of,
+    kind_of,
+    reset_curves,
+    save_curves,
+    shipped,
+)
 from vidembed.types import Query
 
 
@@ -123,7 +133,7 @@ def test_curves_are_saved_with_the_index_and_taken_back(tmp_path: Path) -> None:
 
 
 def test_what_is_like_an_example_is_believed_by_its_likeness() -> None:
-    likeness = Likeness("toy", odds=0.5, cosine=10.0, common=3.0, offset=-8.0, names=np.eye(2, dtype=np.float32))
+    likeness = Likeness("toy", odds=0.5, cosine=10.0, common=3.0, offset=-8.0)
     assert likeness.of(2.0, 0.9, -0.5) == pytest.approx(0.5 * 2 + 10 * 0.9 - 3 * 0.5 - 8)
     # Speech among speech stands out little: the same sound again is sure, other speech is not.
     for image_or_sound in shipped("starter").likeness.values():
@@ -135,18 +145,20 @@ def test_what_is_like_an_example_is_believed_by_its_likeness() -> None:
 
 
 def test_what_two_sounds_have_in_common_by_hand() -> None:
-    rain_and_sea = np.eye(2, dtype=np.float32)
-    likeness = Likeness("toy", odds=1.0, cosine=1.0, common=1.0, offset=0.0, names=rain_and_sea)
+    names = Names(np.eye(2, dtype=np.float32), sharp=0.04)  # of rain, and of the sea
+    likeness = Likeness("toy", odds=1.0, cosine=1.0, common=1.0, offset=0.0, names=names)
     rain, sea, wetter = (np.array(one, np.float32) for one in ([0.8, 0.6], [0.6, 0.8], [1.0, 0.0]))
     # The names' cosines are 0.2 apart: 1 / (1 + exp(-0.2 / 0.04)) = 0.9933 of it is rain, 0.0067 sea, and the other way
     # round: 2 sqrt(0.9933 x 0.0067) = 0.163 in common, at a cosine of 0.96.
+    assert names.of(rain[None]) == pytest.approx(np.array([[0.9933, 0.0067]]), abs=1e-4)
     assert likeness.in_common(rain, sea) == pytest.approx(math.log(0.163 + 0.001), abs=0.01)
     assert likeness.in_common(rain, rain) == pytest.approx(math.log(1.001), abs=1e-6)
-    assert likeness.in_common(rain, wetter) > -0.01 > -6 > likeness.in_common(wetter, rain_and_sea[1])
-    assert replace(likeness, names=np.zeros((0, 1), np.float32)).in_common(rain, sea) == 0
+    assert likeness.in_common(rain, wetter) > -0.01 > -6 > likeness.in_common(wetter, names.rows[1])
+    assert replace(likeness, names=None).in_common(rain, sea) == 0
     # A recording of waves is like rain (cosine 0.8), and is no rain.
     audio = shipped("starter").likeness["audio"]
-    assert audio.names.shape == (142, 384)
+    assert audio.names is not None
+    assert audio.names.rows.shape == (142, 384)
     assert audio.of(2.0, 0.8, -0.1) > 1 > -1 > audio.of(2.0, 0.8, -0.5)
 
 
@@ -167,6 +179,10 @@ def test_what_is_shown_is_believed_by_its_cosine_by_hand() -> None:
     assert shown.level(words) == pytest.approx((0.06, 0.24))  # 0.1 x 0.6; 0.3 x 0.8
     assert shown.of(0.54, 0.34, (0.06, 0.24)) == pytest.approx(4 * 0.2 + 3 * 2 - 3)
     assert shown.of(0.54, 0.34, (0.06, 0.24), known=0.5) == pytest.approx((4 * 0.2 + 3 * 2) / 2 - 3)
+    # Of what is not there a clip has little in common with the words.
+    named = replace(shown, common=2.0, names=Names(np.eye(3, dtype=np.float32), sharp=0.05))
+    assert named.of(0.54, 0.34, (0.06, 0.24), -0.7) == pytest.approx(4 * 0.2 + 3 * 2 - 3 - 2 * 0.7)
+    assert named.in_common(words, words) > -0.01 > -1.9 > named.in_common(words, np.array([1.0, 0.0, 0.0], np.float32))
     # Of the 16.5 that a cosine of 1 more is worth, 4 are against the clip's own level.
     assert shown.hubness(0.24) == pytest.approx(4 / 16.5)
     assert replace(shown, usual=np.zeros((0, 1), np.float32)).level(words) == (0.0, 1.0)

@@ -27,7 +27,6 @@ Kind: TypeAlias = Literal["text", "picture", "sound"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 FILE = "confidence.json"  # in an index's folder
 _LEAST = 1e-6  # confidences are held between this and 1 less this
-_SHARP = 0.04  # how far apart cosines with two names are for one of them to be meant; 0.02 to 0.06 do as well
 
 
 def log_odds(confidence: float) -> float:
@@ -65,6 +64,26 @@ _PLAIN = Curve()
 
 
 @dataclass(frozen=True, eq=False)
+class Names:
+    """Names of what a space knows, and how much of what two vectors are named as they share.
+
+    rows: (K, D) unit vectors of the names. sharp: how far apart the cosines with two names are for one to be meant.
+    """
+
+    rows: Floats
+    sharp: float
+
+    def of(self, vectors: Floats) -> Floats:
+        """(N, K) how much each of (N, D) unit vectors is of each name: the soft-max over the names."""
+        return softmax(vectors @ self.rows.T / np.float32(self.sharp))
+
+    def in_common(self, one: Floats, other: Floats) -> float:
+        """Logarithm, -7..0, of how much of `of` two (D,) unit vectors share: the Bhattacharyya coefficient (1943)."""
+        named = np.sqrt(self.of(np.stack([one, other])))
+        return math.log(float(named[0] @ named[1]) + 1e-3)
+
+
+@dataclass(frozen=True, eq=False)
 class Likeness:
     """Log-odds that what is like a picture or sound that was asked is what was meant: a sum over what is known of it.
 
@@ -72,9 +91,9 @@ class Likeness:
         space: Name of the space that it was fitted in; vectors of another one have other cosines.
         odds: Weight of the channel's log-odds, which say how far the likeness is above that of other clips. Above 0.
         cosine: Weight of the likeness itself: speech is like other speech, but nothing is so like as the same again.
-        common: Weight of `in_common`, which says whether both are like the same of what has a name: noises are alike.
+        common: Weight of `in_common`, which says whether both are named as the same: noises are alike.
         offset: Added.
-        names: (N, D) unit rows of names in the space; (0, D) without any.
+        names: None: nothing is named.
     """
 
     space: str
@@ -82,17 +101,11 @@ class Likeness:
     cosine: float
     common: float
     offset: float
-    names: Floats
+    names: Names | None = None
 
     def in_common(self, one: Floats, other: Floats) -> float:
-        """Logarithm of how much of what two (D,) unit vectors are named as they share, -7..0; 0 without names.
-
-        Of the Bhattacharyya coefficient (1943) of the soft-max of both over the names.
-        """
-        if not len(self.names):
-            return 0.0
-        named = np.sqrt(softmax((self.names @ np.stack([one, other], axis=1)).T / _SHARP))
-        return math.log(float(named[0] @ named[1]) + 1e-3)
+        """`Names.in_common` of two (D,) unit vectors; 0 without names."""
+        return 0.0 if self.names is None else self.names.in_common(one, other)
 
     def of(self, odds: float, cosine: float, common: float) -> float:
         """Log-odds. odds: of the channel; cosine: of clip and query; common: `in_common` of both."""
@@ -101,7 +114,7 @@ class Likeness:
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """Log-odds that a clip shows what words ask for, by its cosine alone: no other clip of the index has a part in it.
+    """Log-odds that a clip shows what words ask for, by itself: no other clip of the index has a part in it.
 
     A line over the cosine's distance from what ordinary queries get from the clip (`near_level`), and from what
     ordinary pictures give these words, in deviations: both sides of a pair are normalised, as in the S-norm of speaker
@@ -113,6 +126,8 @@ class Shown:
         offset: Added.
         usual: (1 + R, D) mean of ordinary pictures' vectors and R directions times the deviation along each; (0, D) =
             nothing is known of them.
+        common: Weight of `in_common`: a clip that is named as other things is less sure. Clips are ranked without it.
+        names: None: nothing is named.
     """
 
     space: str
@@ -120,6 +135,8 @@ class Shown:
     far: float
     offset: float
     usual: Floats
+    common: float = 0.0
+    names: Names | None = None
 
     def level(self, vector: Floats) -> tuple[float, float]:
         """Mean and deviation of what ordinary pictures give a text; 0 and 1 where nothing is known of them."""
@@ -129,20 +146,28 @@ class Shown:
         return float(along[0]), max(float(np.sqrt((along[1:] ** 2).sum())), 1e-3)
 
     def hubness(self, deviation: float) -> float:
-        """The share of a clip's near level that comes off its score: clips are ranked as they are believed."""
+        """The share of a clip's near level that comes off its score: clips are ranked by the sum of the distances."""
         return self.near / (self.near + self.far / deviation)
 
-    def of(self, cosine: float, near: float, far: tuple[float, float], *, known: float = 1.0) -> float:
+    def in_common(self, text: Floats, clip: Floats) -> float:
+        """`Names.in_common` of two (D,) unit vectors; 0 without names."""
+        return 0.0 if self.names is None else self.names.in_common(text, clip)
+
+    def of(
+        self, cosine: float, near: float, far: tuple[float, float], common: float = 0.0, *, known: float = 1.0
+    ) -> float:
         """Log-odds.
 
         Args:
             cosine: Of clip and text.
             near: The clip's level.
             far: The text's, by `level`.
+            common: `in_common` of both.
             known: 0..1, how much of the clip is known: of less of it less is expected, down to an ordinary query's.
         """
         mean, deviation = far
-        return self.near * known * (cosine - near) + self.far * known * (cosine - mean) / deviation + self.offset
+        above = self.near * (cosine - near) + self.far * (cosine - mean) / deviation
+        return known * above + self.common * common + self.offset
 
 
 @dataclass(frozen=True)
@@ -234,20 +259,22 @@ def _read(entry: Mapping[str, Any]) -> Curves:
     return Curves(kinds, _curve(entry.get("hearing", {})), likeness, shown, entry.get("card", {}))
 
 
-def _likeness(
-    *, space: str, odds: float, cosine: float, offset: float, common: float = 0.0, names: str | None = None
-) -> Likeness:
-    return Likeness(space, odds, cosine, common, offset, _asset(names))
+def _likeness(*, common: float = 0.0, names: Mapping[str, Any] | None = None, **values: Any) -> Likeness:
+    return Likeness(common=common, names=_names(names), **values)
 
 
-def _shown(*, space: str, near: float, far: float, offset: float, usual: str | None = None) -> Shown:
-    return Shown(space, near, far, offset, _asset(usual))
+def _shown(*, usual: str | None = None, names: Mapping[str, Any] | None = None, **values: Any) -> Shown:
+    """usual: a file of the bundled assets."""
+    rows = np.zeros((0, 1), dtype=np.float32) if usual is None else _asset(usual)
+    return Shown(usual=rows, names=_names(names), **values)
 
 
-def _asset(name: str | None) -> Floats:
-    """Rows of a file of the bundled assets, float32; none without a name."""
-    if name is None:
-        return np.zeros((0, 1), dtype=np.float32)
+def _names(values: Mapping[str, Any] | None) -> Names | None:
+    return None if values is None else Names(_asset(values["file"]), values["sharp"])
+
+
+def _asset(name: str) -> Floats:
+    """Rows of a file of the bundled assets, float32."""
     with (resources.files("vidembed") / "assets" / name).open("rb") as file:
         return np.asarray(np.load(file, allow_pickle=False), dtype=np.float32)
 

@@ -124,7 +124,8 @@ class DenseChannelSearch(ChannelSearch):
             best, _ = max(hits, key=lambda one: one[0].value)
             near = self._near[best.clip_id]
             cosine = min(best.score, self._scale.score(top, near))
-            return self._shown.of(cosine, near, self._far, known=known)
+            common = self._shown.in_common(self._vector, self._vector_of(best))
+            return self._shown.of(cosine, near, self._far, common, known=known)
         z = self._matched(top, hits, known)
         if self._ordinary and self.modality == "audio":
             return self._tools.curves.hearing.odds(self.odds(z))
@@ -135,9 +136,13 @@ class DenseChannelSearch(ChannelSearch):
         # A span that lacks the clip's best part is less like the example, in usual deviations of cosines.
         best = max((hit for hit, _ in hits), key=lambda hit: hit.match_z)
         cosine = best.score - max(0.0, best.match_z - z) * self._collection.usual[1]
-        row = self._rows[best.clip_id].vector
-        assert isinstance(row, np.ndarray)
-        return self._likeness.of(self.odds(z), cosine, self._likeness.in_common(self._vector, row))
+        common = self._likeness.in_common(self._vector, self._vector_of(best))
+        return self._likeness.of(self.odds(z), cosine, common)
+
+    def _vector_of(self, hit: Found) -> Floats:
+        vector = self.vector_of(hit.clip_id)
+        assert vector is not None  # its parts were scored
+        return vector
 
     def confidence(self, z: float) -> float:
         return 0.5 if self._null is None else self._null.confidence(z)
