@@ -24,11 +24,12 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path, media: Media, monkeypatch: Any) -> Path:
-    """What the examples speak of: videos/ and photo.jpg."""
+    """What the examples speak of: videos/, film.mp4 and photo.jpg."""
     videos = tmp_path / "videos"
     videos.mkdir()
     for name in ("tone.mp4", "three_shots.mp4"):
         (videos / name).write_bytes(media.path(name).read_bytes())
+    (tmp_path / "film.mp4").write_bytes(media.path("three_shots.mp4").read_bytes())
     Image.new("RGB", (64, 48), "red").save(tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("typer.get_app_dir", lambda name: str(tmp_path / name))
