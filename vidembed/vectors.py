@@ -121,6 +121,13 @@ def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
+def ranges(begins: NDArray[np.int64], ends: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The places in [begins[i], ends[i]) of N ranges, one range after the other: (P,) numbers i, and (P,) places."""
+    counts = ends - begins
+    number = np.repeat(np.arange(len(counts)), counts)
+    return number, np.arange(len(number)) + np.repeat(begins - (counts.cumsum() - counts), counts)
+
+
 def segment_matrix(rows: Sequence[Row]) -> tuple[Floats, NDArray[np.int64]]:
     """(U, D) float32 segment embeddings of N >= 1 dense rows (the vector where there are none), and (N,) starts."""
     parts = [row.segments if row.segments is not None and len(row.segments) else row.vector[None] for row in rows]  # type: ignore[index]
@@ -150,17 +157,20 @@ def stretches(
     clips: Sequence[Clip], rows: Sequence[Row]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Start, end and time of each segment: within its clip, else half-way to its neighbours where no span is stored."""
-    spans, times = [], []
-    for clip, row in zip(clips, rows):
-        own = np.array([clip.span.middle_s]) if row.segment_times_s is None else row.segment_times_s
-        stored = row.segment_spans_s
-        if stored is None:
-            edges = np.concatenate([[-np.inf], (own[:-1] + own[1:]) / 2, [np.inf]])
-            stored = np.stack([edges[:-1], edges[1:]], axis=1)
-        spans.append(np.clip(stored, clip.span.start_s, clip.span.end_s))
-        times.append(own)
-    starts, ends = np.concatenate(spans).T
-    return starts, ends, np.concatenate(times)
+    given = zip(clips, (row.segment_times_s for row in rows), strict=True)
+    times = [np.array([clip.span.middle_s]) if own is None else own for clip, own in given]
+    counts = np.array([len(own) for own in times])
+    ends_at = counts.cumsum()
+    times_s = np.concatenate(times)
+    between = np.append((times_s[:-1] + times_s[1:]) / 2, np.inf)
+    between[ends_at - 1] = np.inf
+    starts_s, ends_s = np.append(-np.inf, between[:-1]), between
+    starts_s[ends_at - counts] = -np.inf
+    for row, begin, end in zip(rows, (ends_at - counts).tolist(), ends_at.tolist()):
+        if row.segment_spans_s is not None:
+            starts_s[begin:end], ends_s[begin:end] = row.segment_spans_s.T
+    low, high = np.repeat([(clip.span.start_s, clip.span.end_s) for clip in clips], counts, axis=0).T
+    return np.clip(starts_s, low, high), np.clip(ends_s, low, high), times_s
 
 
 def lines_of(text: TimedText | None, row: Row, count: int) -> list[tuple[float, float, str]]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from vidembed.config.schema import MomentSettings
 from vidembed.search.channels import Pieces
 from vidembed.search.curves import Axis, Seconds, Sheet, merge_pieces, smooth_rows
-from vidembed.search.moments import MomentCandidate, propose_each, score_spans, soft_nms
+from vidembed.search.moments import Spans, best_time, propose_each, score_spans, soft_nms
 from vidembed.types import Clip, Span
 
 PLAIN = MomentSettings(smooth_s=0)
@@ -39,7 +39,12 @@ def axis_of(edges: Sequence[Seconds]) -> Axis:
 
 
 def smooth(curve: Curve, sigma_s: float) -> Curve:
-    return Curve(curve.edges, smooth_rows(curve.edges, curve.scores[None], sigma_s)[0])
+    return Curve(curve.edges, smooth_rows(axis_of([curve.edges]), curve.scores[None], sigma_s)[0])
+
+
+def edges_of(axis: Axis) -> Seconds:
+    """Of an axis with one stretch."""
+    return np.append(axis.starts, axis.ends[-1])
 
 
 def steps(*parts: tuple[float, float]) -> Curve:
@@ -48,13 +53,21 @@ def steps(*parts: tuple[float, float]) -> Curve:
     return Curve(np.arange(len(scores) + 1.0), scores)
 
 
-def propose(
-    curve: Curve, *, shots: Sequence[Span] = (), settings: MomentSettings | None = None
-) -> list[MomentCandidate]:
+@dataclass(frozen=True)
+class Proposal:
+    span: Span
+    best_s: float
+    score: float
+
+
+def propose(curve: Curve, *, shots: Sequence[Span] = (), settings: MomentSettings | None = None) -> list[Proposal]:
     """The spans of one curve, smoothed all through."""
     settings = settings or MomentSettings()
-    smoothed = smooth(curve, settings.smooth_s).scores
-    return propose_each(axis_of([curve.edges]), curve.scores, smoothed, [shots], settings=settings)[0]
+    axis = axis_of([curve.edges])
+    found = propose_each(axis, smooth(curve, settings.smooth_s).scores, [shots], settings=settings)
+    spans = [Span(*times) for times in zip(found.starts.tolist(), found.ends.tolist(), strict=True)]
+    best_s = [best_time(axis, curve.scores, 0, span) for span in spans]
+    return [Proposal(*one) for one in zip(spans, best_s, found.scores.tolist(), strict=True)]
 
 
 def sampled(starts: Seconds, ends: Seconds, z: np.ndarray) -> Pieces:
@@ -159,11 +172,21 @@ def test_smoothing_in_blocks_is_smoothing_at_once() -> None:
 
 def test_soft_nms_by_hand() -> None:
     starts, ends = np.array([0, 5, 20.0]), np.array([10, 15, 30.0])
-    kept, values = soft_nms(starts, ends, [3.0, 2.0, 1.0], sigma=0.3, n=3)
+    kept, values = soft_nms(Spans(np.zeros(3, np.int64), starts, ends, np.array([3.0, 2.0, 1.0])), sigma=0.3, n=3)
     # The lowest score is 1, so the heights are 2, 1, 0; the second overlaps the first by 5 of 15 seconds.
-    assert kept == [0, 1, 2]
-    assert values == pytest.approx([3.0, 1 + np.exp(-((1 / 3) ** 2) / 0.3), 1.0])
-    assert soft_nms(np.zeros(0), np.zeros(0), [], sigma=0.3, n=3) == ([], [])
+    assert kept.tolist() == [0, 1, 2]
+    assert values.tolist() == pytest.approx([3.0, 1 + np.exp(-((1 / 3) ** 2) / 0.3), 1.0])
+    assert [len(part) for part in soft_nms(Spans.of([]), sigma=0.3, n=3)] == [0, 0]
+
+
+def test_soft_nms_takes_the_best_of_each_stretch() -> None:
+    # The same span in two stretches is no repetition; 0..9.5 repeats 0..10 (IoU 0.95) and is dropped.
+    stretch = np.array([0, 0, 0, 2])
+    starts, ends = np.array([0, 0, 20.0, 0]), np.array([10, 9.5, 30.0, 10])
+    kept, values = soft_nms(Spans(stretch, starts, ends, np.array([1.0, 3.0, 2.0, 5.0])), sigma=0.3, n=2)
+    assert kept.tolist() == [1, 2, 3]
+    assert values.tolist() == [3, 2, 5]
+    assert soft_nms(Spans(stretch, starts, ends, np.arange(4.0)), sigma=0.3, n=1)[0].tolist() == [2, 3]
 
 
 def test_overlapping_pieces_are_averaged() -> None:
@@ -175,9 +198,8 @@ def test_overlapping_pieces_are_averaged() -> None:
 def test_spans_are_scored_as_they_are_proposed() -> None:
     curve = steps((20, 0), (10, 4), (30, 1))
     best = propose(curve, settings=PLAIN)[0]
-    assert score_spans(axis_of([curve.edges]), curve.scores[None], [0], [best.span], PLAIN)[0, 0] == pytest.approx(
-        best.score
-    )
+    spans = Spans.of([(0, best.span.start_s, best.span.end_s)])
+    assert score_spans(axis_of([curve.edges]), curve.scores[None], spans, PLAIN)[0, 0] == pytest.approx(best.score)
 
 
 @settings(max_examples=60, deadline=None)
@@ -218,7 +240,7 @@ def test_a_level_stretch_is_one_answer_whatever_its_sums_round_to() -> None:
     assert sheet is not None
     scores = sheet.joined({"vision": 0.3, "sound": 0.7}, smooth_s=0.5)
     assert set(scores.tolist()) == {0.1}
-    assert propose(Curve(sheet.axis.edges(0), scores), settings=PLAIN)[0].span == Span(0, 20)
+    assert propose(Curve(edges_of(sheet.axis), scores), settings=PLAIN)[0].span == Span(0, 20)
 
 
 def test_smoothing_takes_a_third_of_what_lies_beyond_a_cut() -> None:
@@ -245,7 +267,7 @@ def test_pictures_are_smoothed_and_lines_of_text_keep_their_borders() -> None:
     assert seen.joined({"vision": 1.0}, smooth_s=2.0).max() < 2
     sheet = Sheet.of([[clip]], {"speech": lines})
     assert sheet is not None
-    said = Curve(sheet.axis.edges(0), sheet.joined({"speech": 1.0}, smooth_s=2.0))
+    said = Curve(edges_of(sheet.axis), sheet.joined({"speech": 1.0}, smooth_s=2.0))
     assert propose(said, settings=PLAIN)[0].span == Span(10, 11)
     # A line that fits less than nothing counts like silence, or the silence around it would be an answer.
     assert said.scores.tolist() == [0, 4, 0, 0, 0]
@@ -265,12 +287,12 @@ def test_curves_side_by_side_are_answered_as_each_alone(parts: list[list[tuple[i
     curves = [Curve(edge, score) for edge, score in zip(edges, scores, strict=True)]
     smoothed = [smooth(curve, sigma).scores for curve in curves]
     shots = [[Span(0.0, float(edge[-1]))] for edge in edges]
-    together = propose_each(axis_of(edges), np.concatenate(scores), np.concatenate(smoothed), shots, settings=chosen)
-    for found, curve, own in zip(together, curves, shots, strict=True):
-        alone = propose(curve, shots=own, settings=chosen)
-        assert [p.score for p in found] == pytest.approx([p.score for p in alone], abs=1e-6)
+    together = propose_each(axis_of(edges), np.concatenate(smoothed), shots, settings=chosen)
+    for number, (curve, own) in enumerate(zip(curves, shots, strict=True)):
+        alone, found = propose(curve, shots=own, settings=chosen), together[together.stretch == number]
+        assert found.scores.tolist() == pytest.approx([p.score for p in alone], abs=1e-6)
         if len(alone) == 1 or alone[0].score - alone[1].score > 1e-6:
-            assert found[0].span == alone[0].span
+            assert (found.starts[0], found.ends[0]) == (alone[0].span.start_s, alone[0].span.end_s)
 
 
 def test_windows_on_one_sheet_keep_to_themselves() -> None:
@@ -282,12 +304,12 @@ def test_windows_on_one_sheet_keep_to_themselves() -> None:
     assert sheet is not None
     assert sheet.joined({"sound": 1.0}).tolist() == [1, 5, 2]
     # Beyond the first's end lies what it is like otherwise, 1; beyond the second, which is level, nothing.
-    assert score_spans(sheet.axis, sheet.z, [0, 1], [Span(2, 4), Span(0, 4)], PLAIN).tolist() == [[5 - 1, 2]]
+    assert score_spans(sheet.axis, sheet.z, Spans.of([(0, 2, 4), (1, 0, 4)]), PLAIN).tolist() == [[5 - 1, 2]]
     limited = Sheet.of(windows, pieces, Span(3, 9))
     assert limited is not None
     assert (limited.axis.low.tolist(), limited.axis.high.tolist()) == ([3, 3], [4, 4])
     assert limited.z.tolist() == [[5, 2]]
-    assert sheet.highest([0, 1], [Span(0, 2), Span(1, 9)]).tolist() == [[1, 2]]
+    assert sheet.highest(np.array([0, 1]), np.array([0.0, 1]), np.array([2.0, 9])).tolist() == [[1, 2]]
     assert Sheet.of(windows, pieces, Span(4, 9)) is None
 
 
@@ -304,6 +326,5 @@ def test_a_window_of_which_nothing_is_left_takes_its_pieces_along() -> None:
 
 def test_a_curve_smoothed_elsewhere_is_taken_as_it_is() -> None:
     curve = steps((10, 0), (4, 4), (1, 1), (5, 4), (10, 0))
-    axis = axis_of([curve.edges])
-    best = propose_each(axis, curve.scores, curve.scores, [()], settings=MomentSettings(smooth_s=5.0))[0][0]
-    assert best.span == propose(curve, settings=PLAIN)[0].span
+    best = propose_each(axis_of([curve.edges]), curve.scores, [()], settings=MomentSettings(smooth_s=5.0))
+    assert Span(best.starts[0], best.ends[0]) == propose(curve, settings=PLAIN)[0].span

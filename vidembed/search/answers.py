@@ -1,101 +1,25 @@
-"""From ranked clips to answers: spans around the best clips, ranked over all channels, and what was said there."""
+"""From ranked spans to answers: how sure each is, in what order they are shown, and what was said there."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vidembed.config.schema import MomentSettings, SearchSettings
 from vidembed.models.encoders import words as tokens
+from vidembed.search.candidates import MomentCandidate, unseen_s
 from vidembed.search.channels import ChannelSearch, Pieces
 from vidembed.search.confidence import Curve, confidence_from
 from vidembed.search.curves import Sheet
-from vidembed.search.fusion import confidence_of, fuse_channels
-from vidembed.search.moments import MomentCandidate, propose_each, score_spans, whole_spans
+from vidembed.search.fusion import confidence_of
 from vidembed.types import Clip, Floats, Hit, Moment, Span, TextLine
 
-_GLANCE_S = 0.3  # what frames say of so short a span counts half; chosen on the tuning half of benchmarks/moments.py
 JOIN_S = 1.0  # parts of a sentence, or the same words on screen, that are closer than this are one line
 _ENDS = (".", "!", "?", "…", "。", "！", "？", ":", ";")
-
-
-def candidates(
-    sheet: Sheet, seeds: Mapping[str, Sequence[Clip]], channels: Sequence[ChannelSearch], settings: SearchSettings
-) -> list[MomentCandidate]:
-    """Spans that overlap a found clip, scored in each channel of the sheet.
-
-    Args:
-        sheet: Scores of the channels over the windows.
-        seeds: Video id -> its clips found.
-        channels: The channels, ranked and weighed.
-        settings: Of the search.
-    """
-    found = list(_spans(sheet, seeds, channels, settings.moments))
-    if not found:
-        return []
-    windows, spans = [candidate.window for candidate in found], [candidate.span for candidate in found]
-    worth = score_spans(sheet.axis, sheet.z, windows, spans, settings.moments).round(9).T.tolist()
-    for candidate, worths, tops in zip(found, worth, sheet.highest(windows, spans).T.tolist(), strict=True):
-        candidate.highest = tops
-        _value(candidate, worths, channels, settings.clip_share)
-    return [candidate for candidate in found if candidate.values]
-
-
-def _spans(
-    sheet: Sheet, seeds: Mapping[str, Sequence[Clip]], channels: Sequence[ChannelSearch], settings: MomentSettings
-) -> Iterator[MomentCandidate]:
-    """Candidates with their seeds; last, each seed that no candidate overlaps, as a span of its own."""
-    trust = {channel.name: channel.trust for channel in channels}
-    curve, smoothed = sheet.joined(trust), sheet.joined(trust, smooth_s=settings.smooth_s)
-    shots = [[clip.span for clip in clips] for clips in sheet.windows]
-    proposed = propose_each(sheet.axis, curve, smoothed, shots, settings=settings)
-    wholes: list[tuple[int, Span]] = []
-    overlapping: list[list[Clip]] = []
-    bounds = zip(sheet.axis.low.tolist(), sheet.axis.high.tolist(), strict=True)
-    for number, (clips, found, (low, high)) in enumerate(zip(sheet.windows, proposed, bounds, strict=True)):
-        here = _overlapping(seeds[clips[0].video_id], Span(low, high))
-        reached: set[str] = set()
-        for candidate in found:
-            candidate.seeds = _overlapping(here, candidate.span)
-            reached.update(clip.clip_id for clip in candidate.seeds)
-            if candidate.seeds:
-                yield candidate
-        for clip in here:
-            if clip.clip_id not in reached:
-                wholes.append((number, Span(max(clip.span.start_s, low), min(clip.span.end_s, high))))
-                overlapping.append(_overlapping(here, wholes[-1][1]))
-                reached.update(other.clip_id for other in overlapping[-1])
-    for candidate, inside in zip(whole_spans(sheet.axis, curve, wholes), overlapping, strict=True):
-        candidate.seeds = inside
-        yield candidate
-
-
-def _overlapping(clips: Sequence[Clip], span: Span) -> list[Clip]:
-    start_s, end_s = span.start_s, span.end_s
-    return [clip for clip in clips if clip.span.start_s < end_s and start_s < clip.span.end_s]
-
-
-def _value(
-    candidate: MomentCandidate, worths: Sequence[float], channels: Sequence[ChannelSearch], share: float
-) -> None:
-    """Fill in values and phrase. worths: each channel's span score; share: of the clip's score in it."""
-    ids = [clip.clip_id for clip in candidate.seeds]
-    for channel, worth, top in zip(channels, worths, candidate.highest, strict=True):
-        if top == -math.inf:
-            continue
-        places = channel.places
-        found = [channel.found[places[clip_id]].z for clip_id in ids if clip_id in places]
-        if found or top > 0:
-            clip_z = max(found) if found else top
-            known = _known(candidate.span, channel)
-            candidate.values[channel.name] = share * known * min(clip_z, top + 1) + (1 - share) * worth
-        if top >= 6:
-            candidate.phrase |= any(channel.exact[clip_id].phrase for clip_id in ids if clip_id in channel.exact)
 
 
 def _odds(candidate: MomentCandidate, channels: Sequence[ChannelSearch]) -> dict[str, float]:
@@ -106,59 +30,12 @@ def _odds(candidate: MomentCandidate, channels: Sequence[ChannelSearch]) -> dict
         hits = [channel.exact[clip.clip_id] for clip in here]
         if top == -math.inf or (top <= 0 and not hits):
             continue
-        held = [(hit, _known(clip.span, channel)) for clip, hit in zip(here, hits, strict=True)]
-        odds[channel.name] = channel.believed(top, held, known=_known(candidate.span, channel))
+        unseen = unseen_s(channel)
+        known, *shares = (
+            span.duration_s / (span.duration_s + unseen) for span in (candidate.span, *(c.span for c in here))
+        )
+        odds[channel.name] = channel.believed(top, list(zip(hits, shares, strict=True)), known=known)
     return odds
-
-
-def _known(span: Span, channel: ChannelSearch) -> float:
-    """How much is known of a span, 0..1: of a short one few frames were seen, and their scores scatter."""
-    return span.duration_s / (span.duration_s + _GLANCE_S) if channel.glances else 1.0
-
-
-def ranked(
-    found: Sequence[MomentCandidate], channels: Sequence[ChannelSearch], settings: SearchSettings, *, phrase_first: bool
-) -> Iterator[MomentCandidate]:
-    """Candidates by fused score down, then video and time, without those that mostly repeat a better one."""
-    by_key = {candidate.key: candidate for candidate in found}
-    rankings = {}
-    for channel in channels:
-        values = [(c.key, c.values[channel.name]) for c in by_key.values() if channel.name in c.values]
-        rankings[channel.name] = sorted(values, key=lambda pair: (-pair[1], pair[0]))
-    fused = fuse_channels(rankings, channels, settings)
-    if phrase_first and fused:
-        lift = max(0.0, fused[0][1])
-        fused = [(key, score + lift * by_key[key].phrase) for key, score in fused]
-        fused.sort(key=lambda pair: (-pair[1], pair[0]))
-    better = Deduplicator()
-    for key, score in fused:
-        by_key[key].score = score
-        if better.add(by_key[key]):
-            yield by_key[key]
-
-
-class Deduplicator:
-    """The answers so far, by video; rejects those that mostly repeat an earlier one."""
-
-    def __init__(self) -> None:
-        self._spans: dict[str, list[Span]] = {}
-
-    def __contains__(self, video_id: object) -> bool:
-        """Whether the video has an answer already."""
-        return video_id in self._spans
-
-    def add(self, candidate: MomentCandidate) -> bool:
-        """Whether the candidate is new; if so, it is added."""
-        earlier = self._spans.get(candidate.video_id, [])
-        if any(_same(candidate.span, other) for other in earlier):
-            return False
-        self._spans[candidate.video_id] = [*earlier, candidate.span]
-        return True
-
-
-def _same(a: Span, b: Span) -> bool:
-    """Whether two spans are mostly the same: over half of their union, or nearly all of the shorter one."""
-    return a.iou(b) > 0.5 or a.overlap_s(b) > 0.8 * min(a.duration_s, b.duration_s)
 
 
 def moment_of(

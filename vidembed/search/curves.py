@@ -6,22 +6,25 @@ dozens of short curves; they share one `Axis` and are computed together, because
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from vidembed.search.channels import Pieces
 from vidembed.types import Clip, Span
-from vidembed.vectors import distinct
+from vidembed.vectors import distinct, ranges
 
 Seconds = NDArray[np.float64]
 Places = NDArray[np.int64]
 _STRETCH = 1 << 44  # above every time in milliseconds
-_ACROSS = 0.3  # of what smoothing takes from the other side of a clip's border, mostly a cut, what is left
+_ACROSS = math.log(0.3)  # of what smoothing takes from the other side of a clip's border, mostly a cut, a share is left
+_BLOCK = 2048  # cells smoothed at once: keeps the weights of an hour-long curve small
 
 
 def windows(
@@ -98,11 +101,6 @@ class Axis:
     def high(self) -> Seconds:
         """(W,) where each stretch ends."""
         return self.ends[self.bounds[1:] - 1]
-
-    def edges(self, stretch: int) -> Seconds:
-        """(n + 1,) seconds, of one stretch."""
-        cells = self.cells(stretch)
-        return np.append(self.starts[cells], self.ends[cells.stop - 1])
 
     def cells(self, stretch: int) -> slice:
         """Places of one stretch's cells on the axis."""
@@ -190,22 +188,21 @@ class Sheet:
         Smoothing is for sampled channels, and takes less from another clip. Lines of text keep their borders, and their
         negative scores count as 0, or silence beside them would look like an answer.
         """
-        sampled = np.array([own.sampled for own in self.pieces.values()])
-        rows = np.where(sampled[:, self.axis.stretch], self.z, np.maximum(self.z, 0.0))
-        if smooth_s:
-            for number, channels in enumerate(sampled.T):
-                if channels.any():
-                    cells = self.axis.cells(number)
-                    edges, clip = self.axis.edges(number), self._clip_of(number)
-                    rows[channels, cells] = smooth_rows(edges, rows[channels, cells], smooth_s, clip=clip)
+        sampled = np.array([own.sampled for own in self.pieces.values()])[:, self.axis.stretch]
+        rows = np.where(sampled, self.z, np.maximum(self.z, 0.0))
+        if smooth_s and sampled.any():
+            rows = np.where(sampled, smooth_rows(self.axis, rows, smooth_s, clip=self._clip), rows)
         weights = np.array([trust[name] for name in self.pieces])
         mean = weights @ rows / max(float(weights.sum()), 1e-9)
         return np.asarray(mean.round(9), dtype=np.float64)
 
-    def _clip_of(self, window: int) -> Places:
-        """(n,) the clip that each cell of a window is of, by its number."""
-        begins_s = [clip.span.start_s for clip in self.windows[window]]
-        return np.searchsorted(begins_s, self.axis.times_s[self.axis.cells(window)], side="right")
+    @cached_property
+    def _clip(self) -> Places:
+        """(N,) the clip that each cell is of, by its number in its window."""
+        times_s, bounds = self.axis.times_s, pairwise(self.axis.bounds.tolist())
+        begins_s = [[clip.span.start_s for clip in clips] for clips in self.windows]
+        cells = zip(begins_s, bounds, strict=True)
+        return np.concatenate([np.searchsorted(begins, times_s[a:b], side="right") for begins, (a, b) in cells])
 
     def looked_at(self, window: int, at_s: float) -> float:
         """When the frame (or sound window) with the highest z of those that stand for a time was looked at.
@@ -222,15 +219,15 @@ class Sheet:
                         best, answer = own.z[place], float(own.times_s[place])
         return answer
 
-    def highest(self, windows: Sequence[int], spans: Sequence[Span]) -> NDArray[np.float64]:
-        """(L, S) each channel's highest z in each span of these windows; -inf without a piece."""
+    def highest(self, windows: Places, starts_s: Seconds, ends_s: Seconds) -> NDArray[np.float64]:
+        """(L, S) each channel's highest z in each of S spans of these windows; -inf without a piece."""
         z = np.where(self.cover > 0, self.z, -np.inf)
         starts, ends = self.axis.starts.tolist(), self.axis.ends.tolist()
         bounds = self.axis.bounds.tolist()
         cells: list[int] = []
-        for number, span in zip(windows, spans, strict=True):
-            first = bisect_right(ends, span.start_s, bounds[number], bounds[number + 1])
-            cells += [first, bisect_right(starts, span.end_s - 1e-9, first, bounds[number + 1])]
+        for number, start_s, end_s in zip(windows.tolist(), starts_s.tolist(), ends_s.tolist(), strict=True):
+            first = bisect_right(ends, start_s, bounds[number], bounds[number + 1])
+            cells += [first, bisect_right(starts, end_s - 1e-9, first, bounds[number + 1])]
         none = np.full((len(z), 1), -np.inf)  # so that the last cell's end is a place, too
         highest = np.maximum.reduceat(np.concatenate([z, none], axis=1), cells, axis=1)[:, ::2]
         empty = np.equal(cells[::2], cells[1::2])
@@ -263,26 +260,30 @@ def merge_pieces(
 
 
 def smooth_rows(
-    edges: Seconds, rows: NDArray[np.float64], sigma_s: float, *, clip: Places | None = None
+    axis: Axis, rows: NDArray[np.float64], sigma_s: float, *, clip: Places | None = None
 ) -> NDArray[np.float64]:
-    """(L, N) Gaussian smoothing in seconds of curves over (N + 1,) edges. sigma_s 0: unchanged.
+    """(L, N) Gaussian smoothing in seconds of curves, each stretch by itself. sigma_s 0: unchanged.
 
     Each cell is weighted by its length, which is right for uneven cells, and less for each border of a clip between.
-    clip: (N,) the clip that each cell is of, rising; None: one.
+    clip: (N,) the clip that each cell is of, rising in a stretch; None: one.
     """
-    n = rows.shape[1]
-    if sigma_s < 1e-3 or n < 2:
+    if sigma_s < 1e-3:
         return rows
-    times, lengths = (edges[:-1] + edges[1:]) / 2, edges[1:] - edges[:-1]
+    times, lengths, stretch = axis.times_s, axis.lengths_s, axis.stretch
+    # Stretches far apart, so that one search finds the neighbours of all cells; beyond six deviations nothing counts.
+    apart = stretch * (float(axis.high.max()) + 12 * sigma_s)
+    begins = (times + apart).searchsorted(times + apart - 6 * sigma_s)
+    ends = (times + apart).searchsorted(times + apart + 6 * sigma_s, side="right")
     out = np.empty(rows.shape)
-    block = 512  # keeps the weights of an hour-long curve small
-    for start in range(0, n, block):
-        stop = min(start + block, n)
-        low = int(times.searchsorted(times[start] - 4 * sigma_s))
-        high = int(times.searchsorted(times[stop - 1] + 4 * sigma_s, side="right"))
-        distance = (times[start:stop, None] - times[None, low:high]) / sigma_s
-        weights = np.exp(-0.5 * distance**2) * lengths[None, low:high]
+    for start in range(0, len(axis), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        number, near = ranges(begins[block], ends[block])
+        cell = number + start
+        exponent = -0.5 * ((times[cell] - times[near]) / sigma_s) ** 2
         if clip is not None:
-            weights *= _ACROSS ** np.abs(clip[start:stop, None] - clip[None, low:high])
-        out[:, start:stop] = rows[:, low:high] @ (weights / weights.sum(axis=1, keepdims=True)).T
+            exponent += _ACROSS * np.abs(clip[cell] - clip[near])
+        weights = np.exp(exponent) * lengths[near]
+        firsts = number.searchsorted(np.arange(len(begins[block])))
+        total = np.add.reduceat(weights, firsts)
+        out[:, block] = np.add.reduceat(weights * rows[:, near], firsts, axis=1) / total
     return out

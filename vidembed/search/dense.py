@@ -40,7 +40,9 @@ class DenseChannelSearch(ChannelSearch):
             self._scale, self._null = collection.for_query(query.vector, alike=self._by_cohort)
         example = query.example and not query.across
         self._likeness = tools.curves.likeness_in(query.channel) if example else None
-        self._near: dict[str, float] = {}  # clip id -> what ordinary queries get from it, of clips in `exact`
+        # Of clips that were compared: cosines with their segments, `_levels`.
+        self._cosines: dict[str, Floats] = {}
+        self._level: dict[str, list[float]] = {}
         self._shown = tools.curves.shown_in(query.channel) if self._bank is not None else None
         if self._shown is not None:
             self._far = self._shown.level(self._vector)
@@ -69,15 +71,24 @@ class DenseChannelSearch(ChannelSearch):
         held = [clip_id for clip_id in clip_ids if clip_id in self._rows and clip_id not in self.exact]
         if not held:
             return
-        segments, starts = segment_matrix([self._rows[clip_id] for clip_id in held])
-        scores = pool_scores((segments @ self._vector)[None], starts, self._tools.settings.segment_score)[0]
-        level = self._levels(held)
-        self._near.update(zip(held, level[:, 1].tolist()))
+        cosines, counts, level = self._compared(held)
+        scores = pool_scores(cosines[None], counts.cumsum() - counts, self._tools.settings.segment_score)[0]
         value = self._value(scores, level)
         z = self._scale.z(value)
         match_z = self._match_z(scores, level, z)
         found = (Found(*row) for row in zip(held, scores.tolist(), value.tolist(), z.tolist(), match_z, strict=True))
         self.exact.update((hit.clip_id, hit) for hit in found)
+
+    def _compared(self, clip_ids: Sequence[str]) -> tuple[Floats, NDArray[np.int64], NDArray[np.float64]]:
+        """Cosines with the segments of clips that were loaded, one clip after the other; how many each has; levels."""
+        new = [clip_id for clip_id in clip_ids if clip_id not in self._cosines]
+        if new:
+            segments, starts = segment_matrix([self._rows[clip_id] for clip_id in new])
+            self._cosines.update(zip(new, np.split(segments @ self._vector, starts[1:])))
+            self._level.update(zip(new, self._levels(new).tolist()))
+        parts = [self._cosines[clip_id] for clip_id in clip_ids]
+        counts = np.array([len(part) for part in parts], dtype=np.int64)
+        return np.concatenate(parts), counts, np.array([self._level[clip_id] for clip_id in clip_ids])
 
     def pieces(self, windows: Sequence[Sequence[Clip]], texts: Texts) -> Pieces:
         held = [[clip for clip in clips if clip.clip_id in self._rows] for clips in windows]
@@ -85,13 +96,11 @@ class DenseChannelSearch(ChannelSearch):
         if not here:
             return Pieces.of_lines([()] * len(windows))
         rows = [self._rows[clip.clip_id] for clip in here]
-        segments, starts = segment_matrix(rows)
-        counts = np.diff([*starts.tolist(), len(segments)])
-        level = np.repeat(self._levels([clip.clip_id for clip in here]), counts, axis=0)
-        z = self._scale.z(self._value(segments @ self._vector, level))
+        cosines, counts, level = self._compared([clip.clip_id for clip in here])
+        z = self._scale.z(self._value(cosines, np.repeat(level, counts, axis=0)))
         starts_s, ends_s, times_s = stretches(here, rows)
-        what = [""] * len(segments)
-        for clip, row, start, count in zip(here, rows, starts.tolist(), counts.tolist()):
+        what = [""] * len(cosines)
+        for clip, row, start, count in zip(here, rows, (counts.cumsum() - counts).tolist(), counts.tolist()):
             text = texts.get(clip.clip_id, {}).get(self.name)
             for i, line in enumerate(lines_of(text, row, count), start=start):
                 starts_s[i], ends_s[i], what[i] = line
@@ -122,7 +131,7 @@ class DenseChannelSearch(ChannelSearch):
         if self._shown is not None and hits:
             # The best part of a clip that the span has, and its clip's own level.
             best, _ = max(hits, key=lambda one: one[0].value)
-            near = self._near[best.clip_id]
+            near = self._level[best.clip_id][1]
             cosine = min(best.score, self._scale.score(top, near))
             common = self._shown.in_common(self._vector, self._vector_of(best))
             return self._shown.of(cosine, near, self._far, common, known=known)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from vidembed.search.channels import ChannelSearch
 from vidembed.search.confidence import confidence_from
 from vidembed.search.query import FUSIONS
 
-Ranking: TypeAlias = Sequence[tuple[str, float]]
+Id = TypeVar("Id", str, int)  # of a clip, or the place of a span
+Ranking: TypeAlias = Sequence[tuple[Id, float]]
 Weights: TypeAlias = Mapping[str, float]
 _LEAST_TRUST = 0.1
 _PERCEIVES = 0.1
@@ -29,8 +30,8 @@ _SHARE_POWER = 0.6
 
 
 def reciprocal_rank_fusion(
-    rankings: Mapping[str, Ranking], *, k: int = 60, weights: Weights | None = None
-) -> list[tuple[str, float]]:
+    rankings: Mapping[str, Ranking[Id]], *, k: int = 60, weights: Weights | None = None
+) -> list[tuple[Id, float]]:
     """Sum of weight / (k + rank), rank from 1 (Cormack, Clarke, Buettcher, SIGIR 2009; k = 60 as there).
 
     Raises ConfigError if k < 1.
@@ -40,7 +41,7 @@ def reciprocal_rank_fusion(
     return _weighted_sum(rankings, weights, lambda _, scores: 1.0 / (k + np.arange(1, len(scores) + 1)))
 
 
-def zscore_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | None = None) -> list[tuple[str, float]]:
+def zscore_fusion(rankings: Mapping[str, Ranking[Id]], *, weights: Weights | None = None) -> list[tuple[Id, float]]:
     """Weighted sum of scores in each ranking's standard deviations above its lowest score.
 
     Shifted so that the last item of a ranking counts like one that is not in it: otherwise an item below the mean would
@@ -49,7 +50,9 @@ def zscore_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | None = 
     return _weighted_sum(rankings, weights, lambda _, scores: _standard_scores(scores))
 
 
-def distribution_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | None = None) -> list[tuple[str, float]]:
+def distribution_fusion(
+    rankings: Mapping[str, Ranking[Id]], *, weights: Weights | None = None
+) -> list[tuple[Id, float]]:
     """Distribution-based score fusion: each ranking is scaled so that mean -+ 3 standard deviations become 0 and 1.
 
     Source: Mazzeschi 2023, as in Qdrant's DBSF: sample deviation (n - 1), not clipped, 0.5 for a single item or equal
@@ -59,8 +62,8 @@ def distribution_fusion(rankings: Mapping[str, Ranking], *, weights: Weights | N
 
 
 def evidence_fusion(
-    rankings: Mapping[str, Ranking], *, main: str | None = None, weights: Weights | None = None
-) -> list[tuple[str, float]]:
+    rankings: Mapping[str, Ranking[Id]], *, main: str | None = None, weights: Weights | None = None
+) -> list[tuple[Id, float]]:
     """Weighted sum of log(1 + odds); scores are the log-odds of each hit.
 
     A ranking in which nothing stands out (odds far below 1) adds next to nothing, so a channel without an answer cannot
@@ -72,12 +75,12 @@ def evidence_fusion(
 
 def fuse(
     method: Fusion,
-    rankings: Mapping[str, Ranking],
+    rankings: Mapping[str, Ranking[Id]],
     *,
     rrf_k: int = 60,
     weights: Weights | None = None,
     main: str | None = None,
-) -> list[tuple[str, float]]:
+) -> list[tuple[Id, float]]:
     """Fuse by the named method.
 
     Args:
@@ -105,9 +108,9 @@ _Scores: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float64]]"
 
 
 def _weighted_sum(
-    rankings: Mapping[str, Ranking], weights: Weights | None, normalise: Callable[[str, _Scores], _Scores]
-) -> list[tuple[str, float]]:
-    total: dict[str, float] = {}
+    rankings: Mapping[str, Ranking[Id]], weights: Weights | None, normalise: Callable[[str, _Scores], _Scores]
+) -> list[tuple[Id, float]]:
+    total: dict[Id, float] = {}
     for name in sorted(rankings):  # a fixed order of summing: floats do not add up the same in every order
         weight = 1.0 if weights is None else float(weights.get(name, 1.0))
         if not math.isfinite(weight) or weight < 0:
@@ -121,7 +124,7 @@ def _weighted_sum(
     return _ordered(total)
 
 
-def _ordered(total: Mapping[str, float]) -> list[tuple[str, float]]:
+def _ordered(total: Mapping[Id, float]) -> list[tuple[Id, float]]:
     return sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
@@ -154,8 +157,8 @@ def weigh(channels: Sequence[ChannelSearch]) -> None:
 
 
 def fuse_channels(
-    rankings: Mapping[str, Ranking], channels: Sequence[ChannelSearch], settings: SearchSettings
-) -> list[tuple[str, float]]:
+    rankings: Mapping[str, Ranking[Id]], channels: Sequence[ChannelSearch], settings: SearchSettings
+) -> list[tuple[Id, float]]:
     """Fuse the channels' rankings by `search.fusion`. rankings: by channel; for evidence the scores are z."""
     if settings.fusion != "evidence" or not channels:
         trust = {channel.name: channel.trust for channel in channels}

@@ -5,22 +5,18 @@ Scores should be z-scores against the background: outside the video a curve coun
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from vidembed.config.schema import MomentSettings
 from vidembed.search.curves import Axis, Places, Seconds
-from vidembed.types import Clip, Span
+from vidembed.types import Span
 from vidembed.vectors import distinct
 
-_LAST_S = 99_999_999.0  # no video is as long
 _MAX_PROPOSALS = 400  # the best ones enter the suppression
 _MAX_SHOTS = 8  # neighbouring shots that are joined at most
 # Chosen on the tuning half of benchmarks/camera.py: deviations above a place from which something stands out, not at
@@ -30,123 +26,131 @@ _UNKNOWN_S = 0.1
 _ROUNDED_S = 1e-6  # sums of seconds are no more exact
 
 
-@dataclass(eq=False)
-class MomentCandidate:
-    """A span of a score curve that may become an answer; a search fills in the fields with defaults.
+@dataclass(frozen=True, eq=False)
+class Spans:
+    """C spans of the stretches of an axis, which are the windows of a sheet.
 
     Attributes:
-        window: Number of its stretch on the axis, which is its window on the sheet.
-        span: In the video.
-        best_s: Time of the curve's maximum inside the span, before smoothing.
-        score: What it is ranked by: on its curve, lowered where better spans overlap it; after fusion, the fused score.
-        seeds: Clips found that it overlaps.
-        values: Channel -> score, for the fusion.
-        highest: Each channel's highest z in it, -inf where it has none.
-        phrase: It has the query's exact words.
+        stretch: (C,) the number of each one's stretch, rising unless said otherwise.
+        starts, ends: (C,) seconds in the video.
+        scores: (C,) what each is worth on its curve, lowered where better spans overlap it.
     """
 
-    window: int
-    span: Span
-    best_s: float
-    score: float
-    seeds: Sequence[Clip] = ()
-    values: dict[str, float] = field(default_factory=dict)
-    highest: Sequence[float] = ()
-    phrase: bool = False
+    stretch: Places
+    starts: Seconds
+    ends: Seconds
+    scores: NDArray[np.float64]
 
-    @property
-    def video_id(self) -> str:
-        """Of its seeds."""
-        return self.seeds[0].video_id
+    def __len__(self) -> int:
+        return len(self.stretch)
 
-    @cached_property
-    def key(self) -> str:
-        """Sorts by video, start, then the longest first: of equal answers, shorter parts are duplicates."""
-        return f"{self.video_id}:{self.span.start_s:012.3f}:{_LAST_S - self.span.end_s:012.3f}"
+    def __getitem__(self, places: NDArray[np.integer | np.bool_]) -> Spans:
+        """Those at these places, or where True."""
+        return Spans(self.stretch[places], self.starts[places], self.ends[places], self.scores[places])
+
+    @classmethod
+    def of(cls, spans: Sequence[tuple[int, float, float]]) -> Spans:
+        """From (stretch, start, end), with score 0: after all others."""
+        table = np.array(spans, dtype=np.float64).reshape(-1, 3)
+        return cls(table[:, 0].astype(np.int64), table[:, 1], table[:, 2], np.zeros(len(table)))
+
+    def and_then(self, more: Spans) -> Spans:
+        """These and more; their stretches rise in each part."""
+        return Spans(
+            np.concatenate([self.stretch, more.stretch]),
+            np.concatenate([self.starts, more.starts]),
+            np.concatenate([self.ends, more.ends]),
+            np.concatenate([self.scores, more.scores]),
+        )
 
 
 def propose_each(
-    axis: Axis,
-    scores: NDArray[np.float64],
-    smoothed: NDArray[np.float64],
-    shots: Sequence[Sequence[Span]],
-    *,
-    settings: MomentSettings,
-) -> list[list[MomentCandidate]]:
+    axis: Axis, smoothed: NDArray[np.float64], shots: Sequence[Sequence[Span]], *, settings: MomentSettings
+) -> Spans:
     """Find the best spans of each of W curves.
 
     Candidates are the stretches above each of `levels` thresholds (a watershed, as in Zhao et al., TAG, ICCV 2017), and
     unions of up to eight neighbouring shots or clips (as in Diwan et al., 2022). A candidate's score is
-    (1 - context_share) x mean + context_share x (mean - mean around it); overlaps are suppressed by `soft_nms`.
+    (1 - context_share) x mean + context_share x (mean - mean around it); overlaps are suppressed by `soft_nms`. Spans
+    below min_s are widened around their best cell where the curve is long enough.
 
     Args:
         axis: W stretches, N cells.
-        scores: (N,) before smoothing, for `best_s`.
-        smoothed: (N,) after it, for spans.
+        smoothed: (N,) scores.
         shots: Of each stretch.
         settings: The settings under `search.moments`.
 
     Returns:
-        Candidates of each stretch by score down, then start; at least one each, none empty.
+        Spans by stretch, best first; at least one each, none empty.
     """
     first, last = _cells(axis, smoothed, shots, settings)
-    stretch = axis.stretch[first]
-    starts, ends = axis.starts[first], axis.ends[last - 1]
+    spans = Spans(axis.stretch[first], axis.starts[first], axis.ends[last - 1], np.zeros(len(first)))
     # Equal ones are equal, whatever their sums round to.
-    score = _scored(axis, smoothed[None], stretch, np.stack([starts, ends]), settings)[0].round(9)
+    score = score_spans(axis, smoothed[None], spans, settings)[0].round(9)
     # Of equal candidates the longest one is kept, then the earliest: a level stretch is one answer, not many.
-    order = np.lexsort((first, first - last, -score, stretch))
-    borders = stretch[order].searchsorted(np.arange(len(axis.bounds))).tolist()
-    spans = _Spans(axis, scores, smoothed, settings.min_s)
-    answer = []
-    for window, (begin, end) in enumerate(pairwise(borders)):
-        own = order[begin : min(end, begin + _MAX_PROPOSALS)]
-        kept, decayed = soft_nms(starts[own], ends[own], score[own], sigma=settings.nms_sigma, n=settings.per_video)
-        chosen = own[kept]
-        found = zip(first[chosen].tolist(), last[chosen].tolist(), decayed, strict=True)
-        answer.append([spans.candidate(window, *one) for one in found])
-    return answer
+    order = np.lexsort((first, first - last, -score, spans.stretch))
+    ordered = spans.stretch[order]
+    order = order[np.arange(len(order)) - ordered.searchsorted(ordered) < _MAX_PROPOSALS]
+    spans = Spans(spans.stretch[order], spans.starts[order], spans.ends[order], score[order])
+    kept, decayed = soft_nms(spans, sigma=settings.nms_sigma, n=settings.per_video)
+    chosen = order[kept]
+    best = spans[kept]
+    starts, ends = best.starts.copy(), best.ends.copy()
+    for place in np.flatnonzero(ends - starts < settings.min_s).tolist():
+        cells = slice(int(first[chosen[place]]), int(last[chosen[place]]))
+        middle = float(axis.times_s[cells.start + smoothed[cells].argmax()])
+        low, high = float(axis.low[best.stretch[place]]), float(axis.high[best.stretch[place]])
+        starts[place] = max(low, min(starts[place], middle - settings.min_s / 2, high - settings.min_s))
+        ends[place] = min(high, max(ends[place], starts[place] + settings.min_s))
+    return Spans(best.stretch, starts, ends, decayed)
 
 
-def soft_nms(
-    starts: Seconds, ends: Seconds, scores: ArrayLike, *, sigma: float, n: int
-) -> tuple[list[int], list[float]]:
-    """Soft non-maximum suppression: places of the n best spans, best first, and their decayed scores.
+def soft_nms(spans: Spans, *, sigma: float, n: int) -> tuple[Places, NDArray[np.float64]]:
+    """Soft non-maximum suppression: places of the n best spans of each stretch, best first, and their decayed scores.
 
-    Scores decay by exp(-overlap^2 / sigma), measured from the lowest score so that negative ones shrink too. The
-    overlap is the IoU, but at least 1/2 for a span inside another: a piece of an answer is no other answer. Ties keep
-    the given order. Source: Bodla et al., Soft-NMS, ICCV 2017.
+    Scores decay by exp(-overlap^2 / sigma), measured from the stretch's lowest score so that negative ones shrink too.
+    The overlap is the IoU, but at least 1/2 for a span inside another: a piece of an answer is no other answer. Ties
+    keep the given order. Source: Bodla et al., Soft-NMS, ICCV 2017.
     """
-    values = np.asarray(scores, dtype=np.float64).copy()
-    if not len(values):
-        return [], []
-    floor = float(values.min())
-    values -= floor
-    lengths = ends - starts
-    shared = np.maximum(np.minimum.outer(ends, ends) - np.maximum.outer(starts, starts), 0)
-    iou = shared / (np.add.outer(lengths, lengths) - shared)
-    nested = shared / np.minimum.outer(lengths, lengths)
-    decay = np.exp(-(np.maximum(iou, nested / 2) ** 2) / sigma)
-    # What says nearly the same as a chosen span is dropped, or it would come back among weak ones.
-    same = iou > 0.9
-    kept: list[int] = []
-    decayed: list[float] = []
-    while len(kept) < n:
-        best = int(values.argmax())
-        value = float(values[best])
-        if value == -math.inf:
-            break
-        kept.append(best)
-        decayed.append(value + floor)
-        values *= decay[best]
-        values[same[best]] = -math.inf
-    return kept, decayed
+    left, values, floor = np.arange(len(spans)), spans.scores, spans.scores
+    stretch, starts, ends = spans.stretch, spans.starts, spans.ends
+    if len(spans):
+        firsts, number = _groups(stretch)
+        floor = np.minimum.reduceat(values, firsts)[number]
+        values = values - floor
+    kept, decayed = [left[:0]], [values[:0]]
+    while len(left) and len(kept) <= n:
+        firsts, number = _groups(stretch)
+        highest = np.flatnonzero(values == np.maximum.reduceat(values, firsts)[number])
+        best = highest[highest.searchsorted(firsts)]
+        kept.append(left[best])
+        decayed.append(values[best] + floor[left[best]])
+        over = best[number]
+        lengths, theirs = ends - starts, (ends - starts)[over]
+        shared = np.maximum(np.minimum(ends, ends[over]) - np.maximum(starts, starts[over]), 0)
+        iou = shared / (lengths + theirs - shared)
+        values = values * np.exp(-(np.maximum(iou, shared / np.minimum(lengths, theirs) / 2) ** 2) / sigma)
+        # What says nearly the same as a chosen span is dropped, or it would come back among weak ones.
+        other = iou <= 0.9
+        left, stretch, starts, ends, values = (one[other] for one in (left, stretch, starts, ends, values))
+    places = np.concatenate(kept)
+    order = spans.stretch[places].argsort(kind="stable")
+    return places[order], np.concatenate(decayed)[order]
 
 
-def whole_spans(axis: Axis, scores: NDArray[np.float64], chosen: Sequence[tuple[int, Span]]) -> list[MomentCandidate]:
-    """Candidates of given (stretch, span), with score 0: after all others."""
-    spans = _Spans(axis, scores, scores, min_s=0.0)
-    return [MomentCandidate(stretch, span, spans.best_time(stretch, span), 0.0) for stretch, span in chosen]
+def _groups(rising: Places) -> tuple[Places, Places]:
+    """Where each run of equal values begins, and (N,) the number of each one's run. N >= 1."""
+    new = np.append(True, rising[1:] != rising[:-1])
+    return np.flatnonzero(new), new.cumsum() - 1
+
+
+def best_time(axis: Axis, scores: NDArray[np.float64], stretch: int, span: Span) -> float:
+    """Middle of the highest cell that has its middle in the span, else the span's own middle. scores: (N,)."""
+    cells = axis.cells(stretch)
+    first, last = axis.times_s[cells].searchsorted([span.start_s, span.end_s]).tolist()
+    if first >= last:
+        return span.middle_s
+    return float(axis.times_s[cells][first + scores[cells][first:last].argmax()])
 
 
 def _cells(
@@ -170,14 +174,16 @@ def _cells(
     # Both go row by row, so that starts and ends pair up.
     firsts = [begins, peak, cell[np.nonzero(change == 1)[1] + 1]]
     lasts = [axis.bounds[1:], peak + 1, cell[np.nonzero(change == -1)[1]] + 1]
-    for number, own in enumerate(shots):
-        if own:
-            edges, begin = axis.edges(number), int(begins[number])
-            starts = begin + edges.searchsorted([s.start_s for s in own])
-            ends = begin + np.minimum(edges.searchsorted([s.end_s for s in own]), len(edges) - 1)
-            for length in range(min(len(own), _MAX_SHOTS)):
-                firsts.append(starts[: len(own) - length])
-                lasts.append(ends[length:])
+    edges, bounds = axis.starts.tolist(), axis.bounds.tolist()
+    of_shot = np.repeat(np.arange(len(shots)), [len(own) for own in shots])
+    limits = [(span, bounds[number], bounds[number + 1]) for number, own in enumerate(shots) for span in own]
+    starts = np.array([bisect_left(edges, span.start_s, *cells) for span, *cells in limits], dtype=np.int64)
+    ends = np.array([bisect_left(edges, span.end_s, *cells) for span, *cells in limits], dtype=np.int64)
+    for length in range(min(len(limits), _MAX_SHOTS)):
+        until = len(limits) - length
+        together = of_shot[:until] == of_shot[length:]
+        firsts.append(starts[:until][together])
+        lasts.append(ends[length:][together])
     first, last = np.concatenate(firsts), np.concatenate(lasts)
     inside = first < last
     pairs = distinct(first[inside] * (len(axis) + 1) + last[inside])
@@ -186,26 +192,16 @@ def _cells(
     return first[fits], last[fits]
 
 
-def score_spans(
-    axis: Axis, rows: NDArray[np.float64], stretch: Sequence[int], spans: Sequence[Span], settings: MomentSettings
-) -> NDArray[np.float64]:
-    """(L, S) score, as `propose_each` computes it, of S spans on each of L curves (L, N). stretch: of each span."""
-    times = np.array([(span.start_s, span.end_s) for span in spans], dtype=np.float64).T
-    return _scored(axis, rows, np.asarray(stretch, dtype=np.int64), times, settings)
-
-
-def _scored(
-    axis: Axis, rows: NDArray[np.float64], stretch: Places, times_s: Seconds, settings: MomentSettings
-) -> NDArray[np.float64]:
-    """(L, S) score of each span on each curve, from integrals. times_s: (2, S) starts and ends."""
-    starts, ends = times_s
+def score_spans(axis: Axis, rows: NDArray[np.float64], spans: Spans, settings: MomentSettings) -> NDArray[np.float64]:
+    """(L, C) score, as `propose_each` computes it, of each span on each of L curves (L, N), from integrals."""
+    stretch, starts, ends = spans.stretch, spans.starts, spans.ends
     lengths = ends - starts
     # Context as long as the span itself on either side, within limits. Beyond the video's ends the curve counts as 0,
     # the background level, so that a video that matches all through is answered as a whole; where something stands
     # out from a place that fits the query a little by itself, as that place. Stretches below the background count as
     # 0 too: what lies beside an event makes it no better by fitting less than nothing.
     reach = np.minimum(np.maximum(lengths, settings.min_s), max(settings.context_s, settings.min_s))
-    inside = axis.until(rows, times_s, stretch)
+    inside = axis.until(rows, np.stack([starts, ends]), stretch)
     around_s = np.stack([starts, ends, starts - reach, ends + reach])
     above = axis.until(np.maximum(rows, 0.0), around_s, stretch)
     level = (inside[:, 1] - inside[:, 0]) / lengths
@@ -242,33 +238,3 @@ def _medians(axis: Axis, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         middle_s = (np.concatenate([[0.0], until_s[last[:-1]]]) + until_s[last]) / 2
         medians[:] = row[order[until_s.searchsorted(middle_s - _ROUNDED_S)]]
     return answer
-
-
-class _Spans:
-    """Makes spans of cells. Uses lists: for a few cells each they are faster than arrays."""
-
-    def __init__(self, axis: Axis, scores: NDArray[np.float64], smoothed: NDArray[np.float64], min_s: float) -> None:
-        self._bounds = axis.bounds.tolist()
-        self._low, self._high = axis.low.tolist(), axis.high.tolist()
-        self._starts, self._ends, self._times = axis.starts.tolist(), axis.ends.tolist(), axis.times_s.tolist()
-        self._scores, self._smoothed, self._min_s = scores.tolist(), smoothed.tolist(), min_s
-
-    def candidate(self, stretch: int, first: int, last: int, score: float) -> MomentCandidate:
-        span = self._span(stretch, first, last)
-        return MomentCandidate(stretch, span, self.best_time(stretch, span), score)
-
-    def _span(self, stretch: int, first: int, last: int) -> Span:
-        """The cells' span, widened to min_s around its best cell if the curve is long enough."""
-        start, end = self._starts[first], self._ends[last - 1]
-        if end - start < self._min_s:
-            middle = self._times[max(range(first, last), key=self._smoothed.__getitem__)]
-            low, high = self._low[stretch], self._high[stretch]
-            start = max(low, min(start, middle - self._min_s / 2, high - self._min_s))
-            end = min(high, max(end, start + self._min_s))
-        return Span(start, end)
-
-    def best_time(self, stretch: int, span: Span) -> float:
-        """Middle of the highest cell that has its middle in the span, else the span's own middle."""
-        cells = self._bounds[stretch], self._bounds[stretch + 1]
-        first, last = (bisect_left(self._times, time_s, *cells) for time_s in (span.start_s, span.end_s))
-        return span.middle_s if first >= last else self._times[max(range(first, last), key=self._scores.__getitem__)]

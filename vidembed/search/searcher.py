@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from vidembed.config.schema import SearchSettings
 from vidembed.errors import BadQuery
 from vidembed.protocols import Channel, Store
-from vidembed.search.answers import Deduplicator, candidates, diverse, marks, moment_of, ranked, whole_sentence
+from vidembed.search.answers import diverse, marks, moment_of, whole_sentence
 from vidembed.search.calibration import Bank
+from vidembed.search.candidates import Deduplicator, MomentCandidate, ranked
 from vidembed.search.channels import ChannelSearch, ChannelTools, Texts
 from vidembed.search.collection import BackgroundCache, Collections
 from vidembed.search.confidence import Curves
@@ -24,7 +26,6 @@ from vidembed.search.curves import Sheet, windows
 from vidembed.search.dense import DenseChannelSearch
 from vidembed.search.fusion import fuse_channels, weigh
 from vidembed.search.late import LateChannelSearch
-from vidembed.search.moments import MomentCandidate
 from vidembed.search.query import (
     ChannelQuery,
     Load,
@@ -171,24 +172,28 @@ class Search:
         curve = self._searcher.curves.of(self._query)
         for sheet, order in self._rounds():
             last = answers[-1].score if answers and not options.diversity else math.inf
-            paths = self._catalog.paths_of(sorted({clips[0].video_id for clips in sheet.windows}), self._wanted)
-            for candidate in order:
-                if len(answers) == self._need:
-                    break
-                path, repeated = paths.get(candidate.video_id), options.group_by_video and candidate.video_id in shown
-                if path is None or repeated or not shown.add(candidate):
+            for candidate, path in self._with_paths(order):
+                repeated = options.group_by_video and candidate.video_id in shown
+                if repeated or not shown.add(candidate.video_id, candidate.span):
                     continue
                 answer = moment_of(candidate, sheet, self.channels, path, curve)
                 # Later rounds start from weaker clips: their scores stay below those before. Confidence is their own.
-                answers.append(replace(answer, score=min(answer.score, last)))
+                good = answer.confidence >= self._settings.min_confidence
+                answers.append(replace(answer, score=min(answer.score, last), good_match=good))
+                if len(answers) == self._need:
+                    break
             if len(answers) == self._need:
                 break
-        answers = answers[options.offset :]
-        floor = self._settings.min_confidence
-        answers = [replace(moment, good_match=moment.confidence >= floor) for moment in answers]
-        answers = [self._with_sentences(moment) for moment in answers]
+        answers = [self._with_sentences(moment) for moment in answers[options.offset :]]
         captions = self._catalog.captions([moment.clip_id for moment in answers])
         return [replace(m, caption=captions[m.clip_id]) if m.clip_id in captions else m for m in answers]
+
+    def _with_paths(self, order: Iterable[MomentCandidate]) -> Iterator[tuple[MomentCandidate, Path]]:
+        """Those whose video has a file, looked up for as many at once as are to be shown."""
+        left = iter(order)
+        while some := list(islice(left, self._need)):
+            paths = self._catalog.paths_of(sorted({candidate.video_id for candidate in some}), self._wanted)
+            yield from ((one, paths[one.video_id]) for one in some if one.video_id in paths)
 
     def _with_sentences(self, moment: Moment) -> Moment:
         """The moment with whole sentences as its texts, and the query's words marked in them."""
@@ -272,8 +277,7 @@ class Search:
         for channel in self.channels:
             channel.measure([seed.clip_id for seed in chosen])
         verbatim = bool(quoted(self._text)) or len(self._text.split()) >= 3
-        found = candidates(sheet, per_video, self.channels, settings)
-        order = ranked(found, self.channels, settings, phrase_first=verbatim)
+        order = ranked(sheet, per_video, self.channels, settings, phrase_first=verbatim)
         return sheet, diverse(list(order), self.channels, diversity) if diversity else order
 
     def _sheet(self, groups: Sequence[Sequence[Clip]]) -> Sheet | None:
