@@ -47,6 +47,16 @@ def test_one_bad_file_changes_nobody_else(tmp_path: Path) -> None:
     assert (len(again.unchanged), again.found) == (2, 5)
 
 
+def test_copies_of_a_bad_file_are_named_each_by_itself(bench: Bench) -> None:
+    for name in ("one.mp4", "two.mp4"):
+        bench.world.write(name, "grey 9 seconds 8 breaks 11")
+    failed = bench.run().failed
+    assert [(Path(one.item).name, one.message) for one in failed] == [
+        ("one.mp4", "one.mp4: damaged at frame 11"), ("two.mp4", "two.mp4: damaged at frame 11")
+    ]  # fmt: skip
+    assert list(failed) == bench.catalog.failures()
+
+
 def test_failures_are_listed_and_tried_again(bench: Bench) -> None:
     bad = bench.world.write("bad.mp4", "junk 1")
     bench.run()

@@ -107,9 +107,11 @@ def say_failures(failures: Sequence[Failure]) -> None:
 
 def failure_text(failure: Failure, stream: TextIO) -> str:
     """One failure in lines that fit; its file is named once."""
+    from vidembed.media.remote import name_of, shown
+
     item = path_text(failure.item, beside=len(f"failed  ({failure.stage}):"), stream=stream)
     message = failure.message
-    for name in (failure.item, Path(failure.item).name):
+    for name in (failure.item, shown(failure.item), name_of(Path(failure.item))):
         message = message.removeprefix(f"{name}: ")
     return wrapped(f"failed {item} ({failure.stage}): {message}", indent=7, stream=stream)
 

@@ -79,9 +79,7 @@ class SearchOptions:
                 hint="k is the number of moments wanted; offset=10 gives the second page of ten",
             )
         if self.where is not None and not isinstance(self.where, Filter):
-            raise BadQuery(
-                f"where takes a Filter, got {self.where!r}", hint='for file names: where=Filter(paths=["*.mp4"])'
-            )
+            raise BadQuery(f"where takes a Filter, got {self.where!r}", hint='such as where=Filter(paths=["*.mp4"])')
         if self.channels is not None and (isinstance(self.channels, str) or not isinstance(self.channels, Collection)):
             raise BadQuery(f"channels takes a list, got {self.channels!r}", hint=f"channels=[{str(self.channels)!r}]")
         if self.weights is not None and not isinstance(self.weights, Mapping):
@@ -239,10 +237,8 @@ class QueryEncoder:
     def _not_understood(query: Query, channels: Sequence[Channel]) -> BadQuery:
         asked = sorted({term.modality for term in query.terms if term.weight > 0})
         if "clip" in asked:
-            return BadQuery(
-                f"the clip {next(t.value for t in query.terms if t.modality == 'clip')} is not in this index",
-                hint="search results list clip ids",
-            )
+            clip_id = next(term.value for term in query.terms if term.modality == "clip")
+            return BadQuery(f"the clip {clip_id} has no vector in these channels", hint="search other channels")
         names = ", ".join(f"{c.name} ({c.encoder.space.name})" for c in channels) or "none"
         return BadQuery(
             f"no channel of this index understands {' or '.join(asked)} queries; channels: {names}",

@@ -318,7 +318,9 @@ class _Run:
                 self.plan.settle(self._catalog, file, video_id, self._catalog.videos.paths().get(file.path))
             else:
                 cause = self._failed_ids[video_id]
-                failure = Failure(file.path, cause.stage, cause.kind, cause.message, cause.hint)
+                own = Path(file.path).name, Path(cause.item).name
+                message = cause.message.replace(cause.item, file.path).replace(f"{own[1]}: ", f"{own[0]}: ", 1)
+                failure = Failure(file.path, cause.stage, cause.kind, message, cause.hint)
                 self._failed.append(failure)
                 self._catalog.put_failure(failure)
 
