@@ -81,6 +81,23 @@ def test_good_and_min_confidence_leave_out_what_does_not_convince(shelf: Path, c
     assert records(capsys, "red", "--min-confidence", str(floor)) == [r for r in every if r["confidence"] >= floor]
 
 
+def test_a_filter_that_no_video_meets_is_named(shelf: Path, capsys: Any) -> None:
+    def told(*arguments: str) -> str:
+        capsys.readouterr()
+        assert main(["search", "red", *arguments]) == 0
+        return capsys.readouterr().err.strip()
+
+    nothing = "nothing found: no video meets the filter"
+    assert told("--min-duration", "600") == nothing
+    assert told("--shot-after", "2026-05", "--near", "48.86,2.35") == (
+        f"{nothing} (0 say when they were shot, 0 say where they were shot)"
+    )
+    with open_index("vidembed-index") as index:
+        index.tag("videos/one.mp4", {"shot": "2026-04-30T10:00:00+00:00"})
+    assert told("--shot-after", "2026-05") == f"{nothing} (1 say when they were shot)"
+    assert told("--min-confidence", "1") == "nothing found"
+
+
 def test_what_is_understood_is_said_and_can_be_taken_at_its_word(shelf: Path, capsys: Any) -> None:
     def told(*arguments: str) -> tuple[str, str]:
         capsys.readouterr()

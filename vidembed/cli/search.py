@@ -28,6 +28,7 @@ from vidembed.cli.showing import show_chains, show_moments
 from vidembed.errors import BadQuery, InputError
 from vidembed.index.contents import ExportKind
 from vidembed.index.understanding import Understood, literal, understand
+from vidembed.media.captured import GPS, SHOT
 from vidembed.search.filters import check_tags
 from vidembed.search.sequence import Chain
 from vidembed.types import Filter, Moment, Query, Span, format_time, parse_date, parse_place, parse_span
@@ -178,7 +179,22 @@ def search(
         if words == "-":
             _each_line(found)
             return
-        output.show(found(words), open_index, title=words or "moments", offset=offset)
+        answers = found(words)
+        if not answers:
+            say(_nothing(open_index, options["where"]))
+        output.show(answers, open_index, title=words or "moments", offset=offset)
+
+
+def _nothing(index: VideoIndex, where: Filter) -> str:
+    """That nothing was found, and why, where it is the filter."""
+    allowed = index.parts.searcher.catalog.resolve(where).video_ids
+    if allowed is None or allowed:
+        return "nothing found"
+    tags = list(index.catalog.tags.all().values())
+    shot = where.shot_after is not None or where.shot_before is not None
+    asked = ((shot, SHOT, "when they were shot"), (where.near is not None, GPS, "where they were shot"))
+    known = [f"{sum(tag in one for one in tags)} say {what}" for wanted, tag, what in asked if wanted]
+    return "nothing found: no video meets the filter" + (f" ({', '.join(known)})" if known else "")
 
 
 def _say_understood(understood: Understood) -> None:
@@ -232,9 +248,7 @@ class Output:
 
     def show(self, found: Sequence[Moment | Chain], index: VideoIndex, *, title: str, offset: int) -> None:
         """Print answers; cut, join and play them where that was asked for."""
-        if not found:
-            say("nothing found")
-        elif not any(answer.good_match for answer in found):
+        if found and not any(answer.good_match for answer in found):
             say("no good match: these are the closest moments")
         moments = [moment for answer in found for moment in (answer.moments if isinstance(answer, Chain) else [answer])]
         if self.export is not None:
