@@ -19,6 +19,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
+from math import sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -114,9 +115,10 @@ def change(one: Seen, other: Seen) -> float:
 
 
 def _change(grid: Floats, histogram: Floats, other_grid: Floats, other_histogram: Floats) -> float:
-    moved = float(np.abs(grid - other_grid).mean())
+    apart = grid - other_grid
+    moved = float(np.add.reduce(np.abs(apart, out=apart)) / apart.size)  # as `mean` does it, in half the time
     shared = float(histogram @ other_histogram) / 3
-    return float(np.sqrt(moved * np.sqrt(max(0.0, 1 - shared))))
+    return sqrt(moved * sqrt(max(0.0, 1 - shared)))
 
 
 def see(look: Look, before: Seen | None) -> Seen:
