@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -37,14 +39,27 @@ class LeanEncoder:
     """An `Encoder`; texts by what is kept, all else by the encoder that `make` gives. Thread-safe."""
 
     def __init__(
-        self, facts: dict[str, Any], texts: Path, make: Callable[[], Encoder], made: Encoder | None = None
+        self,
+        facts: dict[str, Any],
+        texts: Path,
+        make: Callable[[], Encoder],
+        convert: Callable[[Encoder], None],
+        made: Encoder | None = None,
     ) -> None:
-        """facts: `facts_of` the encoder. texts: the converted part, there or not. made: what `make` gave already."""
+        """Load nothing yet.
+
+        Args:
+            facts: `facts_of` the encoder.
+            texts: The converted part, there or not.
+            make: Gives the encoder.
+            convert: Makes the part from it; raises OSError.
+            made: What `make` gave already.
+        """
         self.space = Space(facts["space"], int(facts["dim"]))
         self.modalities: frozenset[Modality] = frozenset(facts["modalities"])
         for name in _TOLD:
             setattr(self, name, facts[name])
-        self._texts, self._make, self._lock = texts, make, RLock()
+        self._texts, self._make, self._convert, self._lock = texts, make, convert, RLock()
         self._made: dict[str, Any] = {} if made is None else {"torch": made}
 
     def encode(self, modality: Modality, items: Sequence[Item]) -> Floats:
@@ -70,7 +85,7 @@ class LeanEncoder:
             return self._made[name]
 
     def _opened(self) -> Any:
-        """The tower that is kept; None where there is none, or it is damaged: the next who opens it converts anew."""
+        """The tower that is kept, a damaged one made anew; None where there is none."""
         if not self._texts.is_dir():
             return None
         from vidembed.models.encoders._openvino import TextTower
@@ -80,9 +95,11 @@ class LeanEncoder:
         except Exception as error:  # of OpenVINO, numpy, tokenizers
             if is_out_of_memory(error):
                 raise
-            _log.warning("%s is damaged and will be made anew", self._texts)
-            shutil.rmtree(self._texts.parent, ignore_errors=True)
-            return None
+            _log.warning("%s is damaged and made anew", self._texts)
+            shutil.rmtree(self._texts, ignore_errors=True)
+        with suppress(OSError):  # of the disk
+            self._convert(self._once("torch", self._make))
+        return TextTower(self._texts) if self._texts.is_dir() else None
 
 
 def facts_of(encoder: Any) -> dict[str, Any]:
@@ -135,23 +152,24 @@ def _lean(
     if not files:
         return make()
     ours = kept.Kept(files, {**settings, "model": spec.name})  # by which its space goes
+    convert = partial(_convert, ours, spec.name)
     known = ours.facts()
     if known is not None:
-        return LeanEncoder(known, ours.part("text"), make)
+        return LeanEncoder(known, ours.part("text"), make, convert)
     encoder = make()
     facts = facts_of(encoder)
     if settings["texts"] == "sentence" and facts["modalities"] != ["text"]:
         return encoder
     try:
-        _convert(encoder, ours, spec.name)
+        convert(encoder)
         ours.add_facts(facts)
     except OSError:  # of the disk
         return encoder
     of_texts_alone = facts["modalities"] == ["text"] and ours.part("text").is_dir()
-    return LeanEncoder(facts, ours.part("text"), make, None if of_texts_alone else encoder)
+    return LeanEncoder(facts, ours.part("text"), make, convert, None if of_texts_alone else encoder)
 
 
-def _convert(encoder: Encoder, ours: kept.Kept, name: str) -> None:
+def _convert(ours: kept.Kept, name: str, encoder: Encoder) -> None:
     """Keep the encoder's text tower; nothing, with a word, where OpenVINO cannot run it. Raises OSError."""
     from vidembed.models.encoders import _text_conversion
 
