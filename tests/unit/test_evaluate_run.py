@@ -256,6 +256,9 @@ def test_a_curve_of_confidence_for_own_queries(folder: Path, tmp_path: Path) -> 
     assert shown.exit_code == 0, shown.output
     assert "text: slope " in shown.output
     assert "on 25 first answers" in shown.output
+    assert "no better" not in shown.output
+    again = CliRunner().invoke(command_tree(), [*command, str(queries), "--media", str(media)])
+    assert "text: no better for answers it was not fitted to" in again.output  # than by the curve just saved
     with vidembed.open_index(folder / "index", readonly=True) as opened:
         curve = opened.parts.searcher.curves.kinds["text"]
         after = [moment.confidence for moment in opened.search("red", k=3)]

@@ -201,5 +201,9 @@ def test_calibration_is_judged_by_halves_and_by_kind() -> None:
     assert list(found) == ["text"]  # 19 sounds are too few
     assert found["text"].before == pytest.approx(0.4, abs=0.1)  # 90 % sure, right half the time
     assert found["text"].after < 0.1
+    assert found["text"].helps
+    half_sure = [replace(one, confidence=0.5) for one in results if one.modality == "text"]
+    exactly = [replace(one, rank=1 + i % 2) for i, one in enumerate(half_sure)]
+    assert not calibrate(exactly, {})["text"].helps  # nothing is left to mend
     again = calibrate(results, {"text": Curve(1.0, 2.0)})["text"]  # what moved them before is taken off
     assert again.curve.of(Curve(1.0, 2.0).before(0.9)) == pytest.approx(found["text"].curve.of(0.9), abs=0.05)

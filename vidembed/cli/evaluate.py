@@ -162,6 +162,8 @@ def calibrate(
             f"{kind}: slope {one.curve.slope}, offset {one.curve.offset}, on {one.answers} first answers: calibration "
             f"error {one.before:.3f} before, {one.after:.3f} after, each half by the curve of the other",
         )
+        if not one.helps:
+            plain(err(), f"{kind}: no better for answers it was not fitted to: add queries, or take it back (--reset)")
     plain(err(), "saved with the index; searches opened from now on use it. --reset takes it back")
 
 

@@ -116,6 +116,11 @@ class Fitted:
     before: float
     after: float
 
+    @property
+    def helps(self) -> bool:
+        """Whether the error falls for answers that the curve was not fitted to."""
+        return self.after < self.before
+
 
 def calibrate(results: Sequence[QueryResult], used: Mapping[str, Curve]) -> dict[str, Fitted]:
     """A curve for each kind of query with enough answers, right and wrong ones; kinds with too few are left out.
