@@ -92,8 +92,9 @@ def test_modality_is_named_not_guessed(tmp_path: Path) -> None:
 
 
 def test_wrong_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(MediaNotFound, match="no pairs file"):
+    with pytest.raises(MediaNotFound, match="no pairs file") as caught:
         read_pairs(tmp_path / "none.csv")
+    assert "columns media and text" in caught.value.hint
     (tmp_path / "p.txt").write_text("x")
     with pytest.raises(InputError, match="none of .csv"):
         read_pairs(tmp_path / "p.txt")

@@ -112,7 +112,7 @@ def _with_texts(pair: Pair, texts: Sequence[str]) -> Pair:
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any] | ValueError]]:
     if not file.is_file():
-        raise MediaNotFound(f"no pairs file {file}")
+        raise MediaNotFound(f"no pairs file {file}", hint="a .csv, .jsonl or .parquet with columns media and text")
     if file.suffix.lower() not in tables.EXTENSIONS:
         raise InputError(f"{file.name} is none of .csv, .jsonl, .parquet")
     try:

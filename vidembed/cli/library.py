@@ -128,8 +128,11 @@ def ignore(
         if undo:
             raise InputError("nothing to look at again", hint="vidembed ignore lists what is ignored")
         with opened(index, readonly=True) as open_index:
-            for place in open_index.catalog.places.get("ignored"):
-                plain(out(), place)
+            held = open_index.catalog.places.get("ignored")
+        for place in held:
+            plain(out(), place)
+        if not held:
+            err().print("0 ignored")
         return
     with opened(index, create=False) as open_index:
         held = open_index.ignore(paths, undo=undo)

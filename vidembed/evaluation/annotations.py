@@ -114,7 +114,9 @@ def read_text(path: Path) -> str:
     try:
         raw = path.read_bytes()
     except FileNotFoundError as error:
-        raise InputError(f"no such annotation file: {path}") from error
+        raise InputError(
+            f"no such annotation file: {path}", hint="check the path; docs/evaluation.md has the forms"
+        ) from error
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
     if raw[:1] == b"\x80" or path.suffix in (".pkl", ".pickle"):

@@ -235,4 +235,6 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"cannot make the folder {str(folder)!r}: {error.strerror}") from error
+        raise StoreError(
+            f"cannot make the folder {str(folder)!r}: {error.strerror}", hint="name another one: --index FOLDER"
+        ) from error

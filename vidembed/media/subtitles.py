@@ -35,7 +35,7 @@ def read(path: Path, video: Path) -> SubtitleTrack:
             raise InputError(f"{path.name}: {size_bytes:,} bytes of subtitles; at most {MAX_BYTES:,} are read")
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
+        raise InputError(f"{path}: {error.strerror or error}", hint="check the path") from error
     language, kind = described(_words_of(path, video))
     lines, broken = parse(decode(content, language))
     if not lines:

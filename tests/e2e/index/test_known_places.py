@@ -88,6 +88,9 @@ def test_a_file_that_is_ignored_is_no_failure(library: Path, capsys: Any, monkey
     assert main(["ignore", "-i", "x"]) == 0
     assert capsys.readouterr().out == f"{(library / 'bad.mp4').as_posix()}\n"
     assert main(["ignore", "lib/bad.mp4", "--undo", "-i", "x"]) == 0
+    capsys.readouterr()
+    assert main(["ignore", "-i", "x"]) == 0
+    assert capsys.readouterr() == ("", "0 ignored\n")
     assert main(["index", "-i", "x"]) == 3
 
 
