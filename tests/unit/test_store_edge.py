@@ -203,7 +203,7 @@ def test_nothing_is_written_to_a_disk_that_is_nearly_full(folder: Path, monkeypa
     with QdrantEdgeStore(folder) as store:
         store.create(NAME, SPACE)
         store.put(NAME, [row(1)])
-        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=(16 << 20) - 1))
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=1 << 30, free=(16 << 20) - 1))
         with pytest.raises(StoreUnavailable, match="has 15 MiB left; 16 MiB are needed") as caught:
             store.put(NAME, [row(2)])
         assert "free space" in caught.value.hint
@@ -212,6 +212,9 @@ def test_nothing_is_written_to_a_disk_that_is_nearly_full(folder: Path, monkeypa
         assert store.count(NAME) == 1
         store.delete("v")  # makes room
         assert store.count(NAME) == 0
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=0, free=0))  # it is not told
+        store.put(NAME, [row(2)])
+        assert store.count(NAME) == 1
 
 
 def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:

@@ -159,10 +159,10 @@ def mapped(action: str) -> Iterator[None]:
 
 def check_room(folder: Path) -> None:
     """The engine writes to mapped files: on a full disk that ends the process. Raises StoreUnavailable before."""
-    free = shutil.disk_usage(folder).free
-    if free < _SPARE_BYTES:
+    disk = shutil.disk_usage(folder)
+    if disk.total and disk.free < _SPARE_BYTES:  # some network disks tell nothing of themselves
         raise StoreUnavailable(
-            f"the disk of {folder} has {free >> 20} MiB left; {_SPARE_BYTES >> 20} MiB are needed to write there",
+            f"the disk of {folder} has {disk.free >> 20} MiB left; {_SPARE_BYTES >> 20} MiB are needed to write there",
             hint="free space, and run the same command again: what is done is kept",
         )
 
