@@ -165,6 +165,16 @@ def test_a_newer_format_is_refused(folder: Path) -> None:
         QdrantEdgeStore(folder)
 
 
+def test_indexes_for_filters_stay_on_the_disk(folder: Path) -> None:
+    """Read into memory they would take 1.8 of the 1.9 s of processor that opening a million clips took."""
+    with QdrantEdgeStore(folder) as store:
+        store.create(NAME, SPACE)
+        store.put(NAME, [row(0)])
+        schema = store._find(NAME)[2].info().payload_schema
+        on_disk = {name: about.params.on_disk for name, about in schema.items()}
+        assert on_disk == {"video_id": True, "start_s": True, "end_s": True}
+
+
 def test_a_damaged_collection_is_named_and_can_be_dropped(folder: Path) -> None:
     with QdrantEdgeStore(folder) as store:
         store.create(NAME, SPACE)
