@@ -79,8 +79,8 @@ class Names:
 
     def in_common(self, one: Floats, other: Floats) -> float:
         """Logarithm, -7..0, of how much of `of` two (D,) unit vectors share: the Bhattacharyya coefficient (1943)."""
-        named = np.sqrt(self.of(np.stack([one, other])))
-        return math.log(float(named[0] @ named[1]) + 1e-3)
+        named, also = (np.sqrt(self.of(vector[None])[0]) for vector in (one, other))  # half the time of both at once
+        return math.log(float(named @ also) + 1e-3)
 
 
 @dataclass(frozen=True, eq=False)
