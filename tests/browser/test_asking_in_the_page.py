@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
 from browsing import MARKS, SHOWN, begin, open_tab, playing, search
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from vidembed.web.asking import Ask, run
 
@@ -126,6 +126,35 @@ def test_a_question_that_arrives_after_the_next_one_does_not_count(filled: Page,
     assert "ve-card" not in late.value.text()
     filled.unroute("**/*")
     expect(filled.locator("#ve-results")).to_contain_text("“green”")
+
+
+def test_an_answer_that_arrives_after_the_next_one_does_not_count(filled: Page, address: str) -> None:
+    begin(filled, address)
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if "?q=red" in (route.request.post_data or ""):
+            held.append((route, route.fetch()))
+        else:
+            route.continue_()
+
+    filled.route("**/*", hold)
+    filled.evaluate(
+        """() => window.vidembed.parts.get("ve-address")("select", { action: "address", search: "?q=red" })"""
+    )
+    while not held:
+        filled.evaluate("() => new Promise(requestAnimationFrame)")
+    filled.evaluate(
+        """() => window.vidembed.parts.get("ve-address")("select", { action: "address", search: "?q=green" })"""
+    )
+    expect(filled.locator("#ve-results")).to_contain_text("“green”")
+    route, answer = held[0]
+    assert "ve-card" in answer.text()
+    with filled.expect_response(lambda response: "?q=red" in (response.request.post_data or "")):
+        route.fulfill(response=answer)
+    filled.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    expect(filled.locator("#ve-results")).to_contain_text("“green”")
+    filled.unroute("**/*")
 
 
 def test_a_slow_answer_does_not_replace_the_one_asked_for_after_it(

@@ -93,7 +93,6 @@ document.addEventListener("keydown", (event) => {
 
 // What runs, on every tab.
 const parts = new Map(); // id of one of our parts -> its trigger
-let asked = 0;
 let change = null;
 let timer = 0;
 async function status() {
@@ -122,6 +121,21 @@ async function status() {
 document.addEventListener("visibilitychange", status);
 setTimeout(status, 800);
 
+// Questions are numbered: of two quick ones the server may take up the second first, and an answer may overtake another.
+// One that comes after the answer to a later question changes nothing.
+const SEARCHES = new Set(["ve-results", "ve-terms", "ve-address", "ve-suggested"]);
+const fetched = window.fetch;
+let asked = 0;
+let answered = 0;
+window.fetch = async (input, init) => {
+  const response = await fetched(input, init);
+  const number = typeof init?.body === "string" && init.body.includes('"event_data"') && JSON.parse(init.body).event_data?.number;
+  if (!number || !response.ok) return response;
+  if (number > answered) { answered = number; return response; }
+  const answer = await response.json();
+  return Response.json({ ...answer, data: answer.data.map(() => ({ __type__: "update" })) });
+};
+
 const LOCAL = new Set(["play", "seek", "close-player", "previous", "next", "replay", "goto", "copy-link", "copy-time", "whole",
   "pick-all", "open-video", "region", "close-notice", "fold"]);
 window.vidembed = {
@@ -131,11 +145,10 @@ window.vidembed = {
     if (search) parts.get("ve-address")?.("select", { action: "address", search });
   },
   ready: [], // called once the part for uploads stands
-  // Called by each of our gr.HTML parts: hands clicks on [data-action] to the server, with the button's data. What is
-  // asked is numbered, since of two quick questions the server may take up the second first.
+  // Called by each of our gr.HTML parts: hands clicks on [data-action] to the server, with the button's data.
   bridge(element, send) {
-    const trigger = (name, data) => send(name, { ...data, number: ++asked });
     const id = element.closest("[id^=ve-]")?.id;
+    const trigger = !SEARCHES.has(id) ? send : (name, data) => send(name, { ...data, number: ++asked });
     if (id) parts.set(id, trigger);
     if (id === "ve-upload") window.vidembed.ready.splice(0).forEach((act) => act());
     if (id === "ve-results" || id === "ve-lines" || id === "ve-table") {
