@@ -4,6 +4,7 @@ VidembedError(message, *, hint)        exit code  meaning
 ├─ InputError                          2          the thing given is wrong
 │  ├─ MediaNotFound                               no such file or folder
 │  ├─ MediaUnreadable                             damaged, refused or not media at all
+│  │  └─ DecoderCrashed                           decoded in a process of its own, which it crashed
 │  ├─ NoSuchStream                                the file has no picture / no sound
 │  ├─ BadQuery                                    empty text, undecodable image, modality nobody understands
 │  └─ ConfigError                                 dotted path, value, what is allowed, where it came from
@@ -66,6 +67,10 @@ class MediaNotFound(InputError):
 
 class MediaUnreadable(InputError):
     """The file is damaged, of a refused kind, or no media file."""
+
+
+class DecoderCrashed(MediaUnreadable):
+    """A decoder in a process of its own crashed on the file."""
 
 
 class NoSuchStream(InputError):

@@ -18,6 +18,7 @@ from vidembed import open_index
 from vidembed.cli import supervising
 from vidembed.index.pipeline.in_hand import InHand
 from vidembed.media.reading.channels import _planes
+from vidembed.types import Failure
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="signals are POSIX")
 
@@ -39,6 +40,12 @@ def test_an_error_in_the_file_is_no_crash(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="damaged"), notes.hold(Path("/videos/a.mp4")):
         raise ValueError("damaged")
     assert InHand(tmp_path / "in-hand").suspects == frozenset()
+
+
+def test_what_crashed_a_decoder_is_tried_again_apart(tmp_path: Path) -> None:
+    crash = Failure("/videos/a.mp4", "probe", "DecoderCrashed", "a.mp4: it crashed the decoder (exit -11)")
+    broken = Failure("/videos/b.mp4", "probe", "MediaUnreadable", "b.mp4: the file is empty (0 bytes)")
+    assert InHand(tmp_path / "in-hand", [crash, broken]).suspects == {Path("/videos/a.mp4")}
 
 
 def crashing(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

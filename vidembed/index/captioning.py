@@ -96,7 +96,7 @@ class _CaptionRun:
         self._parts = parts
         self._model, self._settings = settings.model or "", settings
         self._save, self._redo, self._rechoose = save, redo, rechoose
-        self._in_hand = InHand(parts.path / "in-hand")
+        self._in_hand = InHand(parts.path / "in-hand", parts.catalog.failures())
         weights = judging_weights(parts.specs, settings.rerank)
         self._judging = Judging(parts, weights)
         self._summariser = Summariser(parts, next(iter(weights), None))

@@ -228,7 +228,7 @@ class Filling:
                 save_thumbnail=thumbnails.save if thumbnails is not None else None,
                 workers=config.run.workers,
                 encode_frames=encode_frames,
-                in_hand=InHand(parts.path / "in-hand"),
+                in_hand=InHand(parts.path / "in-hand", self._catalog.failures()),
             ),
             {name: spec.collection for name, spec in specs.items()},
             cache(lambda name: prepare(specs[name])),

@@ -9,32 +9,35 @@ about 0.1 ms; a child process for every file would cost a tenth of the indexing 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vidembed.config.schema import MediaSettings
-from vidembed.errors import StoreUnavailable
+from vidembed.errors import DecoderCrashed, StoreUnavailable
+from vidembed.types import Failure
 
 
 class InHand:
     """Notes of the files in hand.
 
     Attributes:
-        suspects: The files that an earlier run was decoding when its process died.
+        suspects: The files that an earlier run was decoding when its process died, and those that crashed a decoder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, failures: Iterable[Failure] = ()) -> None:
         """Read what is left over.
 
         Args:
             folder: Where the notes are; made when the first one is written.
+            failures: Of earlier runs: a file that crashed a decoder is tried again, as `--watch` does all the time.
         """
         self._folder = folder
         found = []
         for note in folder.iterdir() if folder.is_dir() else ():
             with suppress(FileNotFoundError):  # another process that is alive, as `--watch` is, is done with its file
                 found.append(Path(note.read_text(encoding="utf-8", errors="surrogateescape")))
+        found += [Path(failure.item) for failure in failures if failure.kind == DecoderCrashed.__name__]
         self.suspects = frozenset(found)
 
     def media(self, path: Path, given: MediaSettings) -> MediaSettings:

@@ -23,7 +23,7 @@ import numpy as np
 
 from vidembed import errors
 from vidembed.config.schema import MediaSettings
-from vidembed.errors import MediaUnreadable, VidembedError
+from vidembed.errors import DecoderCrashed, MediaUnreadable, VidembedError
 from vidembed.protocols import Frame, StreamMode, VideoReader
 from vidembed.types import AudioSamples, FrameBatch, Span, SubtitleTrack, TextLine, VideoInfo
 
@@ -99,9 +99,9 @@ class DecoderProcess:
             raise self._gone()
         return np.frombuffer(bytearray(content), dtype).reshape(shape)
 
-    def _gone(self) -> MediaUnreadable:
+    def _gone(self) -> DecoderCrashed:
         self.kill()
-        return MediaUnreadable(
+        return DecoderCrashed(
             f"{self.name}: it crashed the decoder (exit {self._process.returncode})",
             hint="the file is damaged, or made to crash decoders; leave it out",
         )
