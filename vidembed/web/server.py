@@ -109,7 +109,7 @@ def serve(index: VideoIndex, settings: AppSettings, server: ServerSettings, *, q
     os.environ["GRADIO_TEMP_DIR"] = temporary  # read by gradio when files arrive
     try:
         app = make_server(index, settings, server)
-        app.site.warm()
+        warming = app.site.warm()
         try:
             make_runner(app, server, quiet=quiet).run()
         except SystemExit as stop:
@@ -119,6 +119,7 @@ def serve(index: VideoIndex, settings: AppSettings, server: ServerSettings, *, q
                 ) from stop
         finally:
             app.site.close()
+            warming.join(_STOP_S)  # whoever called closes the index, under its hands
     finally:
         if before is None:
             os.environ.pop("GRADIO_TEMP_DIR", None)
