@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
 from browsing import MARKS, begin, open_tab, playing, search
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from vidembed.demo import demo_videos
 
@@ -153,6 +153,30 @@ def test_the_library_comes_too_late_for_who_has_searched(filled: Page, address: 
     with quick.expect_response("**/gradio_api/run/predict*") as late:
         held[0].continue_()
     assert late.value.ok
+    expect(quick.locator("#ve-suggested button").first).to_be_attached()  # it came
+    expect(quick.locator("#ve-results")).to_contain_text("“green”")
+    quick.close()
+
+
+def test_the_library_that_was_on_its_way_does_not_replace_an_answer(filled: Page, address: str) -> None:
+    quick = filled.context.new_page()
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    quick.route("**/gradio_api/run/predict*", hold)
+    quick.goto(address)
+    while not held:
+        quick.evaluate("() => new Promise(requestAnimationFrame)")
+    search(quick, "green")
+    route, answer = held[0]
+    assert "ve-welcome" in answer.text()
+    with quick.expect_response("**/gradio_api/run/predict*"):
+        route.fulfill(response=answer)
     expect(quick.locator("#ve-suggested button").first).to_be_attached()  # it came
     expect(quick.locator("#ve-results")).to_contain_text("“green”")
     quick.close()

@@ -62,7 +62,7 @@ class Opening:
         )
         self._body = (
             f'<div id="ve-opening" role="main"><div><div class="t">{LOGO}<b>{e(title)}</b></div>'
-            f'<div class="n" aria-hidden="true">{tabs}</div><form><input type="search" '
+            f'<div class="n" aria-hidden="true">{tabs}</div><form><input type="search" name="q" '
             f'aria-label="What are you looking for?" placeholder="{e(placeholder)}" autocomplete="off">'
             "<button>Search</button></form>"
             '<p role="status">Opening the library…</p></div>'

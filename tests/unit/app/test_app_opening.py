@@ -14,6 +14,7 @@ class TestOpening:
         page = web.get("/", headers={"Accept-Encoding": "gzip"})
         assert page.headers["content-encoding"] == "gzip"
         assert page.text.index('id="ve-opening"') < page.text.index("<gradio-app")
+        assert '<form><input type="search" name="q" ' in page.text  # sent before the script is there it is an address
         assert 'href="/icon.svg"' in page.text
         assert web.get("/icon.svg").headers["content-type"] == "image/svg+xml"
         plain = web.get("/", headers={"Accept-Encoding": "identity"})

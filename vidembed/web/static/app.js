@@ -121,20 +121,36 @@ async function status() {
 document.addEventListener("visibilitychange", status);
 setTimeout(status, 800);
 
-// Questions are numbered: of two quick ones the server may take up the second first, and an answer may overtake another.
-// One that comes after the answer to a later question changes nothing.
-const SEARCHES = new Set(["ve-results", "ve-terms", "ve-address", "ve-suggested"]);
+// Answers may overtake each other: one that comes after the answer to a later question changes nothing, nor does what the
+// page shows first. What was done is told all the same.
+const TOLD = new Set(["ve-search-said", "ve-suggested"]);
 const fetched = window.fetch;
-let asked = 0;
-let answered = 0;
+let sent = 0;
+let shown = 0;
 window.fetch = async (input, init) => {
+  const event = String(input).includes("/run/") && typeof init?.body === "string" && showing(JSON.parse(init.body).fn_index);
+  if (!event) return fetched(input, init);
+  const turn = event.first ? 0 : ++sent;
   const response = await fetched(input, init);
-  const number = typeof init?.body === "string" && init.body.includes('"event_data"') && JSON.parse(init.body).event_data?.number;
-  if (!number || !response.ok) return response;
-  if (number > answered) { answered = number; return response; }
-  const answer = await response.json();
-  return Response.json({ ...answer, data: answer.data.map(() => ({ __type__: "update" })) });
+  if (!response.ok) return response;
+  const answer = await response.json(); // whole, since of two the one that began first need not end first
+  if (turn < shown) answer.data = answer.data.map((value, at) => (TOLD.has(event.names[at]) ? value : { __type__: "update" }));
+  shown = Math.max(shown, turn);
+  return Response.json(answer);
 };
+
+function showing(number) { // what an event changes, if moments are among it
+  const { components, dependencies } = window.gradio_config;
+  const event = dependencies.find((one) => one.id === number);
+  const names = event?.outputs.map((id) => components.find((one) => one.id === id)?.props.elem_id) || [];
+  const by = event?.targets.map((target) => target[1]) || []; // fields of dates change, too, when an answer fills them in
+  return names.includes("ve-results") && !by.includes("change") && { names, first: by.includes("load") };
+}
+
+// Questions are numbered: of two quick ones the server may take up the second first.
+const SEARCHES = new Set(["ve-results", "ve-terms", "ve-address", "ve-suggested"]);
+let asked = 0;
+let waiting = false; // the page stood before the part that asks for what its address says
 
 const LOCAL = new Set(["play", "seek", "close-player", "previous", "next", "replay", "goto", "copy-link", "copy-time", "whole",
   "pick-all", "open-video", "region", "close-notice", "fold"]);
@@ -142,7 +158,9 @@ window.vidembed = {
   parts,
   linked() { // what an address asks for, once the page stands
     const { search } = window.location;
-    if (search) parts.get("ve-address")?.("select", { action: "address", search });
+    const ask = parts.get("ve-address");
+    if (search && ask) ask("select", { action: "address", search });
+    waiting = !ask;
   },
   ready: [], // called once the part for uploads stands
   // Called by each of our gr.HTML parts: hands clicks on [data-action] to the server, with the button's data.
@@ -150,6 +168,7 @@ window.vidembed = {
     const id = element.closest("[id^=ve-]")?.id;
     const trigger = !SEARCHES.has(id) ? send : (name, data) => send(name, { ...data, number: ++asked });
     if (id) parts.set(id, trigger);
+    if (id === "ve-address" && waiting) window.vidembed.linked();
     if (id === "ve-upload") window.vidembed.ready.splice(0).forEach((act) => act());
     if (id === "ve-results" || id === "ve-lines" || id === "ve-table") {
       const redrawn = { "ve-results": address, "ve-lines": redraw, "ve-table": picked }[id];
